@@ -1,0 +1,35 @@
+"""The errors that a person sees: one line each, with the exit code that the command line gives back."""
+
+from __future__ import annotations
+
+
+class ChordsimError(Exception):
+    """Base of every error that chordsim raises on purpose; its text is one line for a person."""
+
+    exit_code = 1
+
+
+class UserError(ChordsimError):
+    """A mistake in what the user gave (a key, a file, a flag): exit code 2."""
+
+    exit_code = 2
+
+
+class ScenarioError(UserError):
+    """A scenario that does not validate: names the file, the key and what would be right."""
+
+
+class DataError(UserError):
+    """A data file that is missing, truncated, malformed or empty."""
+
+
+class RunError(ChordsimError):
+    """A run that began and could not finish: exit code 1."""
+
+
+class InvariantError(RunError):
+    """The ledger contradicts itself or what the engine moved: a bug, never a user's mistake."""
+
+
+class WireError(ChordsimError):
+    """A message that cannot be decoded. Subclasses in `chordsim.wire` say why."""

@@ -1,0 +1,194 @@
+"""The scenario as a typed object: one pydantic model per table of the TOML file."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION = 1
+
+
+class Table(BaseModel):
+    """A table of the file: unknown keys are errors, values do not change after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class SyntheticConfig(Table):
+    """The seeded generator of `data.source = "synthetic"`."""
+
+    users: int = Field(400, ge=1, le=10_000_000)
+    items: int = Field(300, ge=2, le=10_000_000)
+    groups: int = Field(8, ge=1, le=10_000)
+    mean_length: float = Field(30.0, ge=4, le=10_000)
+    drift: float = Field(0.1, ge=0, le=1)
+    popularity_skew: float = Field(1.0, ge=0, le=5)
+    noise: float = Field(0.2, ge=0, le=1)
+
+
+class DataConfig(Table):
+    """Whose interactions are played."""
+
+    source: str = "ml-100k"  # a catalogue name, "synthetic" or "file"
+    path: str | None = None
+    format: Literal["auto", "u.data", "inter", "csv", "ratings.dat", "pairs", "seq"] = "auto"
+    min_rating: float | None = None
+    min_user: int = Field(5, ge=1)
+    min_item: int = Field(1, ge=1)
+    k_core: bool = True
+    max_users: int | None = Field(None, ge=1)
+    cloud_share: float = Field(1.0, gt=0, le=1)
+    synthetic: SyntheticConfig = SyntheticConfig()
+
+    @model_validator(mode="after")
+    def _path_goes_with_file(self) -> DataConfig:
+        if (self.source == "file") != (self.path is not None):
+            raise ValueError('data.path goes with data.source = "file", and only with it')
+        return self
+
+
+class BackboneConfig(Table):
+    """The recommender that every phone owns."""
+
+    kind: Literal["sasrec", "caser"] = "sasrec"
+    dim: int = Field(64, ge=4, le=1024, multiple_of=4)
+    ffn_dim: int = Field(64, ge=4, le=4096, multiple_of=4)
+    blocks: int = Field(2, ge=1, le=16)
+    heads: int = Field(2, ge=1, le=16)
+    max_len: int = Field(50, ge=2, le=1000)
+    embedding_bits: Literal[32, 16, 8] = 32
+    init: Literal["random", "trained"] = "random"
+
+    @model_validator(mode="after")
+    def _heads_divide_dim(self) -> BackboneConfig:
+        if self.dim % self.heads:
+            raise ValueError("backbone.heads must divide backbone.dim")
+        return self
+
+
+class TrainingConfig(Table):
+    """How the cloud trains; everything here is part of the cache key."""
+
+    max_steps: int = Field(3000, ge=0, le=10_000_000)
+    batch: int = Field(128, ge=1, le=65_536)
+    lr: float = Field(2e-3, gt=0, lt=10)
+    plan_lr: float = Field(5e-3, gt=0, lt=10)
+    dropout: float = Field(0.2, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0, lt=10)
+    eval_every: int = Field(250, ge=1)
+    patience: int = Field(4, ge=1)
+    eval_users: int = Field(2000, ge=1)
+    threads: int = Field(2, ge=1, le=256)
+
+
+class TierConfig(Table):
+    """One named tier of phones. Draws spread log-normally by `spread` around the medians given here."""
+
+    share: float = Field(gt=0, le=1)
+    ram_gb: float = Field(gt=0, le=1024)
+    gmacs_per_s: float = Field(gt=0, le=1e6)
+    down_mbps: float = Field(gt=0, le=1e6)
+    up_mbps: float = Field(gt=0, le=1e6)
+    round_trip_ms: float = Field(ge=0, le=1e6)
+    nj_per_mac: float = Field(ge=0, le=1e6)
+    radio_w: float = Field(ge=0, le=1e3)
+    memory_of_fp32: float | None = Field(None, gt=0, le=1e6)
+    memory_mb: float | None = Field(None, gt=0, le=1e9)
+    latency_ms: float = Field(100.0, gt=0, le=1e9)
+    bits: float = Field(32.0, gt=0, le=32)
+
+    @model_validator(mode="after")
+    def _one_memory(self) -> TierConfig:
+        if (self.memory_of_fp32 is None) == (self.memory_mb is None):
+            raise ValueError("a tier sets exactly one of memory_of_fp32 and memory_mb")
+        return self
+
+
+def default_tiers() -> dict[str, TierConfig]:
+    """Return the three tiers of the ground floor; their constants are assumed, not measured."""
+    return {
+        "low": TierConfig(share=0.3, ram_gb=2, gmacs_per_s=0.6, down_mbps=4, up_mbps=1.5, round_trip_ms=90, nj_per_mac=1.2,
+                          radio_w=1.2, memory_of_fp32=0.9, latency_ms=40, bits=2),
+        "mid": TierConfig(share=0.5, ram_gb=4, gmacs_per_s=2.5, down_mbps=15, up_mbps=5, round_trip_ms=60, nj_per_mac=0.6,
+                          radio_w=1.0, memory_of_fp32=1.3, latency_ms=40, bits=4),
+        "high": TierConfig(share=0.2, ram_gb=8, gmacs_per_s=8.0, down_mbps=50, up_mbps=15, round_trip_ms=40, nj_per_mac=0.3,
+                           radio_w=0.9, memory_of_fp32=2.0, latency_ms=40, bits=8),
+    }  # fmt: skip
+
+
+class PopulationConfig(Table):
+    """Which phones there are. `devices = 0` means one phone per user."""
+
+    devices: int = Field(0, ge=0, le=10_000_000_000)
+    selected: int = Field(0, ge=0, le=100_000_000)
+    spread: float = Field(0.15, ge=0, le=2)
+    tiers: dict[str, TierConfig] = Field(default_factory=default_tiers)
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> PopulationConfig:
+        if not self.tiers:
+            raise ValueError("population.tiers is empty: name at least one tier")
+        total = sum(t.share for t in self.tiers.values())
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"population.tiers: shares sum to {total:g}, not 1")
+        return self
+
+
+class RoundsConfig(Table):
+    """How many rounds, and how much the phone is asked for in each."""
+
+    count: int = Field(3, ge=1, le=100_000)
+    requests_per_round: int = Field(10, ge=1, le=1_000_000)
+
+
+class ClockConfig(Table):
+    """When a round closes. `deadline_s = 0` waits for everyone."""
+
+    deadline_s: float = Field(0.0, ge=0, le=1e9)
+    loss: float = Field(0.0, ge=0, le=1)
+    jitter: float = Field(0.1, ge=0, le=2)
+
+
+class ProtocolConfig(Table):
+    """How what a phone ranked is scored. Seen items are masked, ties take the middle rank."""
+
+    ranking: Literal["all", "sampled-100"] = "all"
+    mask_seen: bool = True
+
+
+class EngineConfig(Table):
+    """How the work is cut and carried; no setting here may change a ledger, except `chunk_size` in last bits."""
+
+    kind: Literal["inprocess", "ray"] = "inprocess"
+    workers: int = Field(0, ge=0, le=10_000)  # 0: one per core
+    chunk_size: int = Field(256, ge=1, le=65_536)
+    cells: int = Field(0, ge=0, le=1_000_000)  # 0: as many as the workers can use; textbook: one per chunk
+    timeout_s: float = Field(600.0, gt=0, le=1e6)
+
+
+class Scenario(Table):
+    """A whole scenario, resolved: every key has a value."""
+
+    question: str = Field("", max_length=400)
+    name: str = Field("scenario", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    seed: int = Field(1, ge=0, le=2**63 - 1)
+    methods: tuple[str, ...] = Field(("fp32", "uniform-2", "chord", "chord-plus", "chord-shared", "cloud-only"), min_length=1)
+    data: DataConfig = DataConfig()
+    backbone: BackboneConfig = BackboneConfig()
+    training: TrainingConfig = TrainingConfig()
+    population: PopulationConfig = Field(default_factory=PopulationConfig)
+    rounds: RoundsConfig = RoundsConfig()
+    clock: ClockConfig = ClockConfig()
+    protocol: ProtocolConfig = ProtocolConfig()
+    engine: EngineConfig = EngineConfig()
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _methods_are_distinct(self) -> Scenario:
+        if len(set(self.methods)) != len(self.methods):
+            raise ValueError("methods: a name stands twice")
+        stray = set(self.settings) - set(self.methods)
+        if stray:
+            raise ValueError(f"settings.{min(stray)}: no such method in this scenario's methods")
+        return self
