@@ -33,8 +33,10 @@ Columns = dict[str, npt.NDArray[Any]]
 Floats = npt.NDArray[np.float64]
 GROUP = "chordsim.methods"
 
-#: Reasons for a refusal and the ledger's `binding`, by code.
+#: Which budget limited a plan, by code; the ledger's `binding`.
 BINDINGS = ("none", "memory", "latency", "bits")
+#: A refusal is the code of the budget that it would break, or this one for a payload that makes no sense.
+INVALID = 4
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,8 @@ class Turn:
         state: Columns to keep, committed when the round closes; may be empty.
         outbox: One payload per device for an up leg, empty rows otherwise. A report leg's payload is
             written by the simulator, never by a method.
-        refusal: Code into `BINDINGS` per device, 0 where the phone does not refuse, shape [D], uint8.
+        refusal: Code into `BINDINGS` per device, 0 where the phone does not refuse, `INVALID` where what it
+            received makes no sense, shape [D], uint8.
         scores: Scores of all items, float32 [D, n_items + 1], column 0 is padding; None if not ranked here.
         ranking: Or an ordered list of item ids [D, n], 0 pads at the end; None if not ranked here.
         bits: Stored bits per weight, shape [D]; NaN where no model ran.

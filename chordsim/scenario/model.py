@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 SCHEMA_VERSION = 1
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 
 
 class Table(BaseModel):
-    """A table of the file: unknown keys are errors, values do not change after validation."""
+    """A table of the file: unknown keys are errors, values are taken as TOML types them and do not change after validation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class SyntheticConfig(Table):
@@ -72,6 +74,7 @@ class TrainingConfig(Table):
 
     max_steps: int = Field(3000, ge=0, le=10_000_000)
     batch: int = Field(128, ge=1, le=65_536)
+    positions: int = Field(1536, ge=0, le=10_000_000)  # targets per step that the loss uses; 0: all
     lr: float = Field(2e-3, gt=0, lt=10)
     plan_lr: float = Field(5e-3, gt=0, lt=10)
     dropout: float = Field(0.2, ge=0, lt=1)
@@ -123,7 +126,7 @@ class PopulationConfig(Table):
     devices: int = Field(0, ge=0, le=10_000_000_000)
     selected: int = Field(0, ge=0, le=100_000_000)
     spread: float = Field(0.15, ge=0, le=2)
-    tiers: dict[str, TierConfig] = Field(default_factory=default_tiers)
+    tiers: dict[Name, TierConfig] = Field(default_factory=default_tiers, max_length=64)
 
     @model_validator(mode="after")
     def _shares_sum_to_one(self) -> PopulationConfig:
@@ -171,9 +174,11 @@ class Scenario(Table):
     """A whole scenario, resolved: every key has a value."""
 
     question: str = Field("", max_length=400)
-    name: str = Field("scenario", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    name: Name = "scenario"
     seed: int = Field(1, ge=0, le=2**63 - 1)
-    methods: tuple[str, ...] = Field(("fp32", "uniform-2", "chord", "chord-plus", "chord-shared", "cloud-only"), min_length=1)
+    methods: tuple[Name, ...] = Field(
+        ("fp32", "uniform-2", "chord", "chord-plus", "chord-shared", "cloud-only"), min_length=1, max_length=256, strict=False
+    )
     data: DataConfig = DataConfig()
     backbone: BackboneConfig = BackboneConfig()
     training: TrainingConfig = TrainingConfig()
@@ -182,7 +187,7 @@ class Scenario(Table):
     clock: ClockConfig = ClockConfig()
     protocol: ProtocolConfig = ProtocolConfig()
     engine: EngineConfig = EngineConfig()
-    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    settings: dict[Name, dict[str, Any]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _methods_are_distinct(self) -> Scenario:

@@ -1,0 +1,66 @@
+"""Feature extractors: what a phone computes over its cached item embeddings and sends up as the user embedding."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LONG, SHORT = 50, 8
+GRU_STEPS = 20
+
+
+class MeanPool(nn.Module):
+    """LN(MLP[mean of the last 50 item embeddings ; mean of the last 8]): the prototype's best."""
+
+    def __init__(self, dim: int, width: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(2 * dim, 2 * width)
+        self.outer = nn.Linear(2 * width, width)
+
+    def forward(self, items: Tensor, item_table: Tensor) -> Tensor:
+        """Return the user embedding [D, width] of item ids [D, L], padded with 0 on the left."""
+        pooled = []
+        for span in (LONG, SHORT):
+            recent = items[:, -span:]
+            count = (recent > 0).sum(1, keepdim=True).clamp_min(1)
+            pooled.append(item_table[recent].sum(1) / count)
+        hidden = F.relu(self.inner(F.layer_norm(torch.cat(pooled, 1), (2 * item_table.shape[1],))))
+        out = self.outer(hidden)
+        return F.layer_norm(out, out.shape[-1:])
+
+    def macs(self) -> int:
+        """Multiply-accumulates of one user."""
+        return self.inner.weight.numel() + self.outer.weight.numel()
+
+
+class Gru(nn.Module):
+    """LN of the last state of a GRU over the last 20 items (inference: CHORD's figure shows a sequence extractor)."""
+
+    def __init__(self, dim: int, width: int) -> None:
+        super().__init__()
+        self.cell = nn.GRU(dim, width, batch_first=True)
+
+    def forward(self, items: Tensor, item_table: Tensor) -> Tensor:
+        """Return the user embedding [D, width] of item ids [D, L], padded with 0 on the left."""
+        _, last = self.cell(item_table[items[:, -GRU_STEPS:]] * item_table.shape[1] ** 0.5)
+        return F.layer_norm(last[0], last.shape[-1:])
+
+    def macs(self) -> int:
+        """Multiply-accumulates of one user."""
+        return GRU_STEPS * sum(p.numel() for n, p in self.named_parameters() if "weight" in n)
+
+
+EXTRACTORS: dict[str, type[MeanPool] | type[Gru]] = {"mean": MeanPool, "gru": Gru}
+
+
+def build(kind: str, dim: int, width: int) -> MeanPool | Gru:
+    """Return an extractor; its weights are whatever the caller loads or initialises next."""
+    return EXTRACTORS[kind](dim, width)
+
+
+def size(kind: str, dim: int, width: int) -> tuple[int, int]:
+    """Return (parameters, multiply-accumulates per user) of an extractor, without drawing weights."""
+    with torch.device("meta"):
+        made = build(kind, dim, width)
+    return sum(p.numel() for p in made.parameters()), made.macs()

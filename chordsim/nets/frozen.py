@@ -1,0 +1,47 @@
+"""The frozen random backbone: drawn from a seed on every phone, the same bits everywhere, checked by a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import torch
+from torch import Tensor
+
+from chordsim import seeds
+from chordsim.errors import ChordsimError
+from chordsim.nets.shapes import Layer
+
+
+class BackboneMismatch(ChordsimError):
+    """The weights that a phone drew are not those that the cloud planned for."""
+
+
+def draw(layers: tuple[Layer, ...], seed: int) -> list[Tensor]:
+    """Draw every layer from N(0, gain / fan-in) on the CPU in float32 (He et al. 2015 for gain 2)."""
+    made = torch.Generator(device="cpu")
+    out = []
+    for layer in layers:
+        made.manual_seed(seeds.key(seed, f"backbone.{layer.name}") >> 1)
+        out.append(torch.randn(layer.channels, layer.fan_in, generator=made) * math.sqrt(layer.gain / layer.fan_in))
+    return out
+
+
+def fingerprint(weights: list[Tensor]) -> str:
+    """Return the SHA-256 of the weights' bytes, in plan order."""
+    digest = hashlib.sha256()
+    for weight in weights:
+        digest.update(weight.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def draw_checked(layers: tuple[Layer, ...], seed: int, expected: str) -> list[Tensor]:
+    """Draw the backbone and compare it with the cloud's fingerprint.
+
+    Raises:
+        BackboneMismatch: Other bits came out, so no plan for it may run here.
+    """
+    weights = draw(layers, seed)
+    if fingerprint(weights) != expected:
+        raise BackboneMismatch("the backbone drawn from the seed does not match the fingerprint in the bootstrap")
+    return weights

@@ -1,0 +1,123 @@
+"""SASRec (Kang and McAuley 2018) as pure functions: pre-LN, no biases, no affine norms, shared or per-phone weights.
+
+The same code runs on the cloud with one weight [C, K] for all rows, and on a chunk of phones with weights
+[D, C, K], one per phone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from chordsim.nets.shapes import Layer
+from chordsim.scenario.model import BackboneConfig
+
+Dropout = Callable[[Tensor], Tensor]
+PER_BLOCK = 6
+
+
+def layers(config: BackboneConfig) -> tuple[Layer, ...]:
+    """Return the frozen layers in plan order: per block query, key, value, output, first and second feed-forward."""
+    out = []
+    d, f, n = config.dim, config.ffn_dim, config.max_len
+    for b in range(config.blocks):
+        queries = 1 if b == config.blocks - 1 else n
+        out += [
+            Layer(f"block{b}.query", d, d, 1.0, queries),
+            Layer(f"block{b}.key", d, d, 1.0, n),
+            Layer(f"block{b}.value", d, d, 1.0, n),
+            Layer(f"block{b}.output", d, d, 1.0, queries),
+            Layer(f"block{b}.feed_in", f, d, 2.0, queries),
+            Layer(f"block{b}.feed_out", d, f, 1.0, queries),
+        ]
+    return tuple(out)
+
+
+def attention_macs(config: BackboneConfig) -> int:
+    """Return multiply-accumulates of the two attention products of one request, last query only in the last block."""
+    full = (config.blocks - 1) * config.max_len
+    return 2 * (full + 1) * config.max_len * config.dim
+
+
+def activation_bytes(config: BackboneConfig) -> int:
+    """Return the most memory that one request's activations take at a time, float32, counted layer by layer."""
+    n, d, f = config.max_len, config.dim, config.ffn_dim
+    attention = 5 * n * d + config.heads * n * n
+    feed = 2 * n * d + n * f
+    return 4 * max(attention, feed)
+
+
+def embed(items: Tensor, item_table: Tensor, position_table: Tensor) -> Tensor:
+    """Return the input states [D, L, d]: scaled item embedding plus position, zero at padding."""
+    states = item_table[items] * math.sqrt(item_table.shape[1]) + position_table[: items.shape[1]]
+    return states * (items > 0).unsqueeze(-1)
+
+
+def attention_mask(items: Tensor) -> Tensor:
+    """Return what a query may look at, bool [D, 1, L, L]: real positions up to itself, and always itself."""
+    length = items.shape[1]
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    itself = torch.eye(length, dtype=torch.bool)
+    return ((items > 0)[:, None, None, :] & causal) | itself
+
+
+def forward(
+    items: Tensor,
+    states: Tensor,
+    weights: Sequence[Tensor],
+    config: BackboneConfig,
+    *,
+    last_only: bool = True,
+    dropout: Dropout | None = None,
+) -> Tensor:
+    """Run the backbone.
+
+    Args:
+        items: Item ids [D, L], int64, padded with 0 on the left.
+        states: Input states [D, L, d] from `embed`.
+        weights: Per layer [C, K] or [D, C, K], in the order of `layers`.
+        config: Shape of the backbone.
+        last_only: Compute only the last position in the last block; exact, since nothing else is read.
+        dropout: Applied to sublayer outputs in training.
+
+    Returns:
+        Final states [D, d] of the last position, or [D, L, d].
+    """
+    mask = attention_mask(items)
+    real = (items > 0).unsqueeze(-1)
+    keep = dropout or _same
+    for b in range(config.blocks):
+        query, key, value, output, feed_in, feed_out = weights[PER_BLOCK * b : PER_BLOCK * (b + 1)]
+        last = last_only and b == config.blocks - 1
+        normal = _norm(states)
+        reads = normal[:, -1:] if last else normal
+        q, k, v = (_heads(_linear(x, w), config.heads) for x, w in ((reads, query), (normal, key), (normal, value)))
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, :, -1:] if last else mask)
+        mixed = seen.transpose(1, 2).reshape(reads.shape)
+        states = (states[:, -1:] if last else states) + keep(_linear(mixed, output))
+        states = states + keep(_linear(F.relu(_linear(_norm(states), feed_in)), feed_out))
+        if not last:
+            states = states * real
+    out = _norm(states)
+    return out[:, -1] if last_only else out
+
+
+def _linear(x: Tensor, weight: Tensor) -> Tensor:
+    return torch.matmul(x, weight.transpose(-1, -2))
+
+
+def _norm(x: Tensor) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:])
+
+
+def _heads(x: Tensor, heads: int) -> Tensor:
+    rows, length, dim = x.shape
+    return x.view(rows, length, heads, dim // heads).transpose(1, 2)
+
+
+def _same(x: Tensor) -> Tensor:
+    return x

@@ -1,0 +1,181 @@
+"""From utilities and budgets to codes: a batched multiple-choice knapsack that never overspends.
+
+Raising a channel's code by one is worth it while the multiplier is below a threshold that has a closed form
+(the slopes of the channel's concave majorant), so one bisection over a scalar per device replaces a search
+over codes. The last multiplier that holds all budgets is kept and what is left is filled in channel order.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_STEPS = 26
+_EXACT_FLOAT32 = 2**24
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What each code of each channel costs, per budget, in whole units.
+
+    Attributes:
+        values: Shape [B, C, 4], int64, not decreasing along codes.
+    """
+
+    values: Tensor
+
+    def __post_init__(self) -> None:
+        if self.values.dtype != torch.int64 or self.values.ndim != 3 or self.values.shape[2] != 4:
+            raise ValueError("costs are int64 of shape [budgets, channels, 4]")
+        if bool((self.values.diff(dim=-1) < 0).any()):
+            raise ValueError("a higher code may not cost less")
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """The plans of D devices.
+
+    Attributes:
+        codes: Shape [D, C], uint8; zeros where refused.
+        refused: Shape [D], bool: not even the smallest plan fits.
+        binding: Index of the budget that limited the plan, -1 for none, shape [D], int64; where refused, the
+            budget that the smallest plan overruns most.
+        multiplier: The price at which the plan was bought, shape [D]; 0 where no budget binds.
+    """
+
+    codes: Tensor
+    refused: Tensor
+    binding: Tensor
+    multiplier: Tensor
+
+
+def thresholds(utilities: Tensor, price: Tensor, lowest: int) -> Tensor:
+    """Return for j = 1, 2, 3 the multiplier below which a channel's best code is at least j.
+
+    t_j = max over b >= j of min over a < j of (u_b - u_a) / (c_b - c_a); -inf for codes up to ``lowest``
+    means that they cost nothing extra, so they are taken always (returned as +inf).
+
+    Args:
+        utilities: [..., C, 4].
+        price: Combined cost of each code, [C, 4], strictly rising from ``lowest``.
+        lowest: The smallest code that a channel may have.
+
+    Returns:
+        Shape [..., 3, C].
+    """
+    out = []
+    for j in (1, 2, 3):
+        if j <= lowest:
+            out.append(torch.full(utilities.shape[:-1], math.inf, dtype=utilities.dtype))
+            continue
+        best: Tensor | None = None
+        for b in range(j, 4):
+            worst: Tensor | None = None
+            for a in range(lowest, j):
+                slope = (utilities[..., b] - utilities[..., a]) / (price[:, b] - price[:, a])
+                worst = slope if worst is None else torch.minimum(worst, slope)
+            assert worst is not None
+            best = worst if best is None else torch.maximum(best, worst)
+        assert best is not None
+        out.append(best)
+    return torch.stack(out, -2)
+
+
+def allocate(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int = 0) -> Allocation:
+    """Choose one code per channel and device: the most utility that every budget allows.
+
+    Args:
+        utilities: [D, C, 4] float; all finite.
+        costs: Costs per budget.
+        limits: [D, B] int64, what each device grants.
+        lowest: The smallest code that may be used (1 where code 0 is reserved).
+
+    Returns:
+        Codes that hold every budget of every device that is not refused.
+
+    Raises:
+        ValueError: Shapes disagree or a utility is not finite.
+    """
+    devices, channels, _ = utilities.shape
+    budgets = costs.values.shape[0]
+    if costs.values.shape[1] != channels or limits.shape != (devices, budgets) or limits.dtype != torch.int64:
+        raise ValueError("utilities [D, C, 4], costs [B, C, 4] and int64 limits [D, B] disagree")
+    if not bool(torch.isfinite(utilities).all()):
+        raise ValueError("utilities must be finite")
+    floor = costs.values[:, :, lowest].sum(1)
+    room = limits - floor
+    refused = (room < 0).any(1)
+    steps, room = _whole_units(costs.values.diff(dim=-1).transpose(1, 2), room, lowest)
+    cut = thresholds(utilities.float(), combined_price(costs), lowest)[:, lowest:, :]
+    grow = cut.reshape(devices, -1)
+    weight = steps[:, lowest:, :].reshape(budgets, -1)
+
+    def fits(multiplier: Tensor) -> Tensor:
+        taken = (grow > multiplier[:, None]).to(weight.dtype)
+        return (taken @ weight.T <= room).all(1)
+
+    low = torch.zeros(devices)
+    high = grow.amax(1).clamp_min(0.0)
+    free = fits(low)
+    high = torch.where(free, low, high)
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        good = fits(middle)
+        high = torch.where(good, middle, high)
+        low = torch.where(good, low, middle)
+    taken = _fill(grow, weight, room, low, high, free, 3 - lowest, channels)
+    taken &= ~refused[:, None]
+    codes = taken.reshape(devices, 3 - lowest, channels).sum(1, dtype=torch.uint8) + lowest
+    codes = torch.where(refused[:, None], torch.zeros_like(codes), codes)
+    binding = torch.where(free, -1, _tightest(taken.to(weight.dtype) @ weight.T, room))
+    overrun = (floor - limits).double() / floor.clamp_min(1).double()
+    binding = torch.where(refused, overrun.argmax(1), binding)
+    return Allocation(codes, refused, binding, torch.where(free, torch.zeros_like(high), high))
+
+
+def combined_price(costs: Costs) -> Tensor:
+    """Return one price per channel and code [C, 4]: costs of all budgets, each as a share of its dearest plan.
+
+    A small slope in the code itself keeps prices strictly rising where no budget tells two codes apart.
+    """
+    dearest = costs.values[:, :, 3].sum(1).clamp_min(1).double()
+    price = (costs.values.double() / dearest[:, None, None]).sum(0) * costs.values.shape[1]
+    return (price + 1e-6 * torch.arange(4, dtype=torch.float64)).float()
+
+
+def _whole_units(steps: Tensor, room: Tensor, lowest: int) -> tuple[Tensor, Tensor]:
+    """Divide each budget by its greatest common divisor and pick a float type in which sums stay exact."""
+    scaled, rooms = [], []
+    for b in range(steps.shape[0]):
+        unit = max(int(torch.gcd(steps[b, lowest:].reshape(-1), torch.zeros(1, dtype=torch.int64)).max()), 1)
+        for value in torch.unique(steps[b, lowest:]).tolist():
+            unit = math.gcd(unit, int(value)) or unit
+        scaled.append(steps[b] // unit)
+        rooms.append(torch.div(room[:, b], unit, rounding_mode="floor"))
+    small = torch.stack(scaled)
+    kind = torch.float32 if int(small[:, lowest:].sum((1, 2)).max()) < _EXACT_FLOAT32 else torch.float64
+    # No device can spend more than the dearest plan, so larger rooms are cut there to stay exact too.
+    dearest = small[:, lowest:].sum((1, 2))
+    return small.to(kind), torch.minimum(torch.stack(rooms, 1), dearest + 1).to(kind)
+
+
+def _fill(
+    grow: Tensor, weight: Tensor, room: Tensor, low: Tensor, high: Tensor, free: Tensor, levels: int, channels: int
+) -> Tensor:
+    """Take all steps above ``high``, then those between ``low`` and ``high`` in channel order while they fit."""
+    taken = grow > high[:, None]
+    edge = (grow > low[:, None]) & ~taken & ~free[:, None]
+    left = room - taken.to(weight.dtype) @ weight.T
+    order = torch.arange(levels * channels).reshape(levels, channels).T.reshape(-1)
+    spent = edge[:, order].to(weight.dtype)[:, None, :] * weight[None, :, order]
+    fits = (spent.cumsum(-1) <= left[:, :, None]).all(1)
+    extra = torch.zeros_like(edge)
+    extra[:, order] = edge[:, order] & fits
+    return taken | extra
+
+
+def _tightest(used: Tensor, room: Tensor) -> Tensor:
+    return (used.double() / room.clamp_min(1e-9).double()).argmax(1)

@@ -1,0 +1,93 @@
+"""What a plan costs a phone, and what a phone's budgets leave for it: the same sums on both sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chordsim.methods import Budgets
+from chordsim.nets import footprint
+from chordsim.nets.shapes import Shapes
+from chordsim.quant.allocate import Costs
+from chordsim.ragged import Ints
+
+#: Order of the budgets in costs and limits; plus one, these are codes into `chordsim.methods.BINDINGS`.
+MEMORY, LATENCY, BITS = 0, 1, 2
+_NO_LIMIT = 2**52
+
+
+@dataclass(frozen=True)
+class PlanCost:
+    """What D plans cost, int64 [D] each: stored weight bits, peak memory, operations of one request."""
+
+    weight_bits: Ints
+    model_bytes: Ints
+    peak_memory_bytes: Ints
+    macs: Ints
+    bitops: Ints
+
+
+@dataclass(frozen=True)
+class PlanBudget:
+    """The arithmetic of plans for one backbone and one method.
+
+    Attributes:
+        shapes: The backbone.
+        widths: Bits that codes 0 to 3 stand for.
+        extra_bytes: Resident bytes that the method adds to every model: extractor, mask.
+    """
+
+    shapes: Shapes
+    widths: tuple[int, int, int, int]
+    extra_bytes: int
+
+    @property
+    def fixed_bytes(self) -> int:
+        """Peak memory of a plan that stores nothing."""
+        return footprint.fixed_bytes(self.shapes) + self.extra_bytes + footprint.row_buffer_bytes(self.shapes)
+
+    def costs(self) -> Costs:
+        """Return the cost of every code of every channel for the three budgets, [3, C, 4]."""
+        fan_in = torch.from_numpy(footprint.channel_fan_in(self.shapes))
+        macs = torch.from_numpy(footprint.channel_macs(self.shapes))
+        widths = torch.tensor(self.widths)
+        bits = fan_in[:, None] * widths
+        return Costs(torch.stack([bits, macs[:, None] * (widths > 0), bits]))
+
+    def limits(self, budgets: Budgets, cap_bits: float) -> Tensor:
+        """Return what each phone leaves for a plan, int64 [D, 3].
+
+        Args:
+            budgets: What the phones grant.
+            cap_bits: The method's own cap on bits per weight.
+        """
+        memory = 8 * (budgets.memory_bytes - self.fixed_bytes)
+        speed = np.minimum(budgets.latency_s * budgets.macs_per_s, _NO_LIMIT)
+        latency = np.floor(speed).astype(np.int64) - footprint.fixed_macs(self.shapes)
+        bits = np.floor(np.minimum(budgets.bits, cap_bits) * self.shapes.weights).astype(np.int64)
+        return torch.from_numpy(np.stack([np.clip(memory, -_NO_LIMIT, _NO_LIMIT), latency, bits], 1))
+
+    def cost_of(self, codes: Tensor) -> PlanCost:
+        """Return the cost of plans, codes uint8 [D, C]."""
+        fan_in = torch.from_numpy(footprint.channel_fan_in(self.shapes)).double()
+        macs = torch.from_numpy(footprint.channel_macs(self.shapes)).double()
+        bits = torch.tensor(self.widths, dtype=torch.float64)[codes.long()]
+        kept = (bits > 0).double()
+        weight_bits = (bits @ fan_in).long().numpy()
+        plan_macs = (kept @ macs).long().numpy()
+        bitops = (bits @ macs).long().numpy() * footprint.FLOAT_BITS
+        fixed_macs = footprint.fixed_macs(self.shapes)
+        packed = footprint.packed_bytes(weight_bits)
+        model = packed + self.extra_bytes + footprint.embedding_bytes(self.shapes)
+        return PlanCost(
+            weight_bits, model, packed + self.fixed_bytes, plan_macs + fixed_macs, bitops + fixed_macs * footprint.FLOAT_BITS**2
+        )
+
+
+def refusals(peak_memory_bytes: Ints, macs: Ints, budgets: Budgets) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Return which budget a model would break on each phone, codes into `BINDINGS`, 0 where it fits, [D]."""
+    slow = macs > budgets.latency_s * budgets.macs_per_s
+    return np.where(peak_memory_bytes > budgets.memory_bytes, MEMORY + 1, np.where(slow, LATENCY + 1, 0)).astype(np.uint8)

@@ -1,0 +1,36 @@
+"""Plans as weights: gather each phone's rows from a table of pre-quantized channels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chordsim.nets.shapes import Layer
+
+
+def split_channels(values: Tensor, layers: tuple[Layer, ...], dim: int = -1) -> list[Tensor]:
+    """Cut a tensor that runs over all channels along ``dim`` into one view per layer."""
+    return list(values.split([layer.channels for layer in layers], dim))
+
+
+def gather(tables: list[Tensor], codes: Tensor, layers: tuple[Layer, ...]) -> list[Tensor]:
+    """Build the weights of D phones, one [D, C, K] tensor per layer.
+
+    Args:
+        tables: Per layer, every channel at every code, [4, C, K].
+        codes: [D, sum of C], integer codes 0 to 3.
+        layers: Shapes, in plan order.
+    """
+    built = []
+    for rows, code in zip(tables, split_channels(codes, layers), strict=True):
+        kinds, channels, fan_in = rows.shape
+        index = code.long() * channels + torch.arange(channels)
+        built.append(rows.reshape(kinds * channels, fan_in).index_select(0, index.reshape(-1)).view(-1, channels, fan_in))
+    return built
+
+
+def stored_bits(codes: Tensor, layers: tuple[Layer, ...], widths: tuple[int, ...]) -> Tensor:
+    """Return the bits that each plan stores, weighted by fan-in: int64 [D]."""
+    bits = torch.tensor(widths, dtype=torch.int64)[codes.long()]
+    fan_in = torch.cat([torch.full((layer.channels,), layer.fan_in, dtype=torch.int64) for layer in layers])
+    return (bits * fan_in).sum(-1)

@@ -1,0 +1,98 @@
+"""Hypernetworks on the cloud: from a user embedding to the utility of every precision of every channel."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from chordsim.nets.shapes import Shapes
+from chordsim.quant.plan import split_channels
+
+HIDDEN = 128
+ELEMENT_RANK = 4
+RESIDUAL_BOUND = 4.0
+SCORE_BOUND = 3.0
+
+
+class ThreeLevel(nn.Module):
+    """CHORD's three importance levels (figure 2 of arXiv 2510.03038; operators are inference).
+
+    layer a = L softmax(.), filter f = softplus(.), element A = sigmoid(U V^T) of low rank. Element importance
+    reconstructs the filter's: g[c] = f[c] sum_k A[c, k] |W[c, k]| / sum_k |W[c, k]|, the layer weighs it: s = a g, and
+    S = log s is standardised per user. The utility of a precision is exp(S) times the rounding error it saves.
+    """
+
+    def __init__(self, shapes: Shapes, width: int, magnitudes: list[Tensor], errors: Tensor, levels: tuple[str, ...]) -> None:
+        """Args:
+        shapes: The backbone.
+        width: Size of the user embedding.
+        magnitudes: Per layer |W| [C, K] of the frozen weights.
+        errors: Relative rounding error of each channel at codes 0 to 3, [C, 4].
+        levels: Which of ``layer``, ``filter``, ``element`` are on.
+        """
+        super().__init__()
+        self.shapes, self.levels = shapes, levels
+        self.trunk = nn.Linear(width, HIDDEN)
+        self.layer = nn.Linear(HIDDEN, len(shapes.layers))
+        self.filter = nn.Linear(HIDDEN, shapes.channels)
+        self.rows = nn.ModuleList(nn.Linear(HIDDEN, n.channels * ELEMENT_RANK) for n in shapes.layers)
+        self.columns = nn.ModuleList(nn.Linear(HIDDEN, n.fan_in * ELEMENT_RANK) for n in shapes.layers)
+        self._shares = [m / m.sum(1, keepdim=True).clamp_min(1e-12) for m in magnitudes]
+        self._saved = errors[:, 1:2] - errors
+
+    def forward(self, user: Tensor) -> Tensor:
+        """Return utilities [D, C, 4] of user embeddings [D, width]."""
+        z = F.relu(F.layer_norm(self.trunk(user), (HIDDEN,)))
+        layers = self.shapes.layers
+        score = F.softplus(self.filter(z)) if "filter" in self.levels else torch.ones(user.shape[0], self.shapes.channels)
+        parts = list(split_channels(score, layers))
+        if "element" in self.levels:
+            for n, (row, column, share) in enumerate(zip(self.rows, self.columns, self._shares, strict=True)):
+                left = row(z).view(-1, layers[n].channels, ELEMENT_RANK)
+                right = column(z).view(-1, layers[n].fan_in, ELEMENT_RANK)
+                parts[n] = parts[n] * torch.einsum("dck,ck->dc", torch.sigmoid(left @ right.transpose(1, 2)), share)
+        if "layer" in self.levels:
+            weight = torch.softmax(self.layer(z), 1) * len(layers)
+            parts = [part * weight[:, n : n + 1] for n, part in enumerate(parts)]
+        log = torch.cat(parts, 1).clamp_min(1e-9).log()
+        standard = (log - log.mean(1, keepdim=True)) / (log.std(1, keepdim=True) + 1e-6)
+        return standard.clamp(-SCORE_BOUND, SCORE_BOUND).exp().unsqueeze(-1) * self._saved
+
+    def macs(self) -> int:
+        """Multiply-accumulates of one plan."""
+        dense = sum(p.numel() for n, p in self.named_parameters() if n.endswith("weight"))
+        return dense + self.shapes.weights * (ELEMENT_RANK + 1)
+
+
+class BasePlusResidual(nn.Module):
+    """Ours: a shared utility per (channel, precision) plus a bounded residual per user (prototype).
+
+    u[c, k] = base[c, k] + layer[l, k] + 4 tanh((H z + H_l z)[c, k] / 4); without users the residual is absent and
+    every phone gets one learnt plan.
+    """
+
+    def __init__(self, shapes: Shapes, width: int, *, personal: bool) -> None:
+        super().__init__()
+        self.shapes, self.personal = shapes, personal
+        base = torch.zeros(shapes.channels, 4)
+        base[:, 1] = 1.0
+        self.base = nn.Parameter(base)
+        self.layer = nn.Parameter(torch.zeros(len(shapes.layers), 4))
+        self._of_layer = torch.cat([torch.full((n.channels,), i) for i, n in enumerate(shapes.layers)])
+        if personal:
+            self.channel_head = nn.Linear(width, shapes.channels * 4, bias=False)
+            self.layer_head = nn.Linear(width, len(shapes.layers) * 4, bias=False)
+
+    def forward(self, user: Tensor) -> Tensor:
+        """Return utilities [D, C, 4] of user embeddings [D, width]."""
+        shared = (self.base + self.layer[self._of_layer]).unsqueeze(0)
+        if not self.personal:
+            return shared.expand(user.shape[0], -1, -1)
+        own = self.channel_head(user).view(-1, self.shapes.channels, 4)
+        own = own + self.layer_head(user).view(-1, len(self.shapes.layers), 4)[:, self._of_layer]
+        return shared + RESIDUAL_BOUND * torch.tanh(own / RESIDUAL_BOUND)
+
+    def macs(self) -> int:
+        """Multiply-accumulates of one plan."""
+        return sum(p.numel() for n, p in self.named_parameters() if n.endswith("head.weight"))

@@ -1,0 +1,93 @@
+"""The training loop: sampled windows, full softmax, early stop on validation NDCG@10, the best state kept."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor, nn
+
+from chordsim import seeds
+from chordsim.data.split import TrainLogs
+from chordsim.progress import Progress
+from chordsim.scenario.model import TrainingConfig
+from server.training.loss import linear_cross_entropy
+from server.training.models import Trainable
+from server.training.sampler import Sampler
+from server.training.validation import Validation
+
+CLIP_NORM = 5.0
+
+
+def fit(
+    model: Trainable, logs: TrainLogs, config: TrainingConfig, length: int, seed: int, title: str, progress: Progress
+) -> dict[str, Tensor]:
+    """Train until validation stops improving or steps run out.
+
+    Args:
+        model: A `Trainable` module.
+        logs: What the cloud may train on; validation items come from the same users.
+        config: Steps, rates, patience; the thread count is pinned here and restored.
+        length: Window length.
+        seed: The scenario's seed.
+        title: What the progress bar says.
+        progress: Where progress goes.
+
+    Returns:
+        The state dict at the best validation NDCG@10, with ``trained.steps`` and ``trained.ndcg_10``.
+    """
+    assert isinstance(model, nn.Module)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(config.threads)
+    try:
+        return _fit(model, logs, config, length, seed, title, progress)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _fit(
+    model: Trainable, logs: TrainLogs, config: TrainingConfig, length: int, seed: int, title: str, progress: Progress
+) -> dict[str, Tensor]:
+    assert isinstance(model, nn.Module)
+    sampler = Sampler(logs, length, model.horizon, seeds.generator(seed, f"train.{title}.windows"))
+    validation = Validation.of(logs, length, config.eval_users, seed)
+    noise = seeds.torch_generator(seed, f"train.{title}.noise")
+    optimiser = torch.optim.AdamW(model.groups(config.lr, config.plan_lr), betas=(0.9, 0.98), weight_decay=config.weight_decay)  # type: ignore[arg-type]
+    best, best_score, since = _copy(model), -1.0, 0
+    step = 0
+    progress.start(f"train {title}", config.max_steps)
+    began = time.monotonic()
+    while step < config.max_steps and since < config.patience:
+        model.train()
+        windows = sampler.draw(config.batch)
+        states = model.states(windows, config.dropout, noise)
+        places = windows.targets.reshape(-1).nonzero().squeeze(1)
+        if config.positions and places.numel() > config.positions:
+            places = places[torch.randperm(places.numel(), generator=noise)[: config.positions]]
+        loss = linear_cross_entropy(
+            states.reshape(-1, states.shape[-1])[places], model.item, windows.targets.reshape(-1)[places]
+        )
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+        optimiser.step()
+        with torch.no_grad():
+            model.item[0] = 0.0
+        step += 1
+        note = ""
+        if step % config.eval_every == 0 or step == config.max_steps:
+            score = validation.ndcg_10(model)
+            since = 0 if score > best_score else since + 1
+            if score > best_score:
+                best, best_score = _copy(model), score
+            note = f"loss {float(loss):.3f}, validation NDCG@10 {score:.4f} (best {best_score:.4f})"
+        progress.advance(1, note)
+    progress.done(f"{step} steps in {time.monotonic() - began:.0f} s, validation NDCG@10 {best_score:.4f}")
+    best["trained.steps"] = torch.tensor(step)
+    best["trained.ndcg_10"] = torch.tensor(best_score, dtype=torch.float64)
+    return best
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone().contiguous() for name, value in model.state_dict().items()}
+

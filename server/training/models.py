@@ -1,0 +1,212 @@
+"""The two recommenders that the cloud trains: dense weights, and plans over a frozen backbone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from chordsim import seeds
+from chordsim.nets import embeddings, extractor, sasrec
+from chordsim.nets.frozen import draw
+from chordsim.nets.shapes import Shapes
+from chordsim.quant.allocate import Costs, allocate, combined_price
+from chordsim.quant.plan import gather
+from chordsim.quant.quantizer import relative_error, table
+from server.planning.build import mask_of, straight_through, straight_through_table
+from server.planning.planners import BasePlusResidual, ThreeLevel
+from server.training.sampler import Windows
+
+EMBEDDING_STD = 0.02
+
+
+class Trainable(Protocol):
+    """What the training loop asks of a model."""
+
+    horizon: int
+    item: nn.Parameter
+
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+        """Return optimiser parameter groups."""
+        ...
+
+    def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
+        """Return final states [B, L, d] of a training batch."""
+        ...
+
+    def last_states(self, items: Tensor) -> Tensor:
+        """Return the state [B, d] that ranks the next item, as a phone would compute it."""
+        ...
+
+
+class _Recommender(nn.Module):
+    def __init__(self, shapes: Shapes, seed: int, purpose: str) -> None:
+        super().__init__()
+        self.shapes, self.horizon = shapes, shapes.backbone.max_len
+        self.generator = seeds.torch_generator(seed, purpose)
+        config = shapes.backbone
+        self.item = nn.Parameter(torch.randn(shapes.n_items + 1, config.dim, generator=self.generator) * EMBEDDING_STD)
+        self.position = nn.Parameter(torch.randn(config.max_len, config.dim, generator=self.generator) * EMBEDDING_STD)
+        with torch.no_grad():
+            self.item[0] = 0.0
+
+    def item_as_shipped(self) -> Tensor:
+        """Return item embeddings as phones hold them."""
+        return embeddings.rounded(self.item.detach(), self.shapes.backbone.embedding_bits)
+
+    def run(self, items: Tensor, weights: Sequence[Tensor], dropout: float, generator: torch.Generator) -> Tensor:
+        """Return all states of a training batch under dropout."""
+
+        def drop(x: Tensor) -> Tensor:
+            if dropout == 0.0:
+                return x
+            keep = torch.empty_like(x).bernoulli_(1 - dropout, generator=generator)
+            return x * keep / (1 - dropout)
+
+        states = drop(sasrec.embed(items, self.item, self.position))
+        return sasrec.forward(items, states, weights, self.shapes.backbone, last_only=False, dropout=drop)
+
+
+class Dense(_Recommender):
+    """SASRec with trained weights."""
+
+    def __init__(self, shapes: Shapes, seed: int) -> None:
+        super().__init__(shapes, seed, "train.dense.init")
+        self.weights = nn.ParameterList(
+            torch.randn(n.channels, n.fan_in, generator=self.generator) * math.sqrt(n.gain / n.fan_in) for n in shapes.layers
+        )
+
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+        """Return one group."""
+        return [{"params": list(self.parameters()), "lr": lr}]
+
+    def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
+        """Return final states [B, L, d] of a training batch."""
+        return self.run(windows.inputs, list(self.weights), dropout, generator)
+
+    def last_states(self, items: Tensor) -> Tensor:
+        """Return the last state [B, d] with embeddings as shipped."""
+        states = sasrec.embed(items, self.item_as_shipped(), self.position)
+        return sasrec.forward(items, states, list(self.weights), self.shapes.backbone)
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """How a plan is made; the settings of `chord`, `chord-plus` and `chord-shared`.
+
+    Attributes:
+        planner: ``levels`` (three importance levels), ``personal`` or ``shared`` (base plus residual).
+        levels: Which importance levels are on.
+        widths: Bits that codes 0 to 3 stand for.
+        lowest: The smallest code in use; 1 where code 0 is reserved.
+        bits: Budget in stored bits per weight, averaged by fan-in.
+        train_bits: Budgets drawn from in training, so that one hypernetwork serves every device.
+        mask_keep: Share of elements that the shared mask keeps; 1 is no mask.
+        temperature: Of the softmax that carries gradients to utilities.
+        extractor: ``mean`` or ``gru``.
+        profile_dim: Size of the user embedding.
+        horizon: Targets per window that the loss uses.
+    """
+
+    planner: str
+    widths: tuple[int, int, int, int] = (0, 2, 4, 8)
+    lowest: int = 0
+    bits: float = 2.0
+    train_bits: tuple[float, ...] = (1.0, 2.0)
+    mask_keep: float = 0.5
+    temperature: float = 1.0
+    levels: tuple[str, ...] = field(default=("layer", "filter", "element"))
+    extractor: str = "mean"
+    profile_dim: int = 64
+    horizon: int = 12
+
+
+class Planned(_Recommender):
+    """A frozen backbone, a shared mask, and a hypernetwork that chooses each channel's precision per user."""
+
+    def __init__(self, shapes: Shapes, settings: PlanSettings, seed: int, frozen: list[Tensor] | None = None) -> None:
+        """Args:
+        shapes: The backbone.
+        settings: How plans are made.
+        seed: The scenario's seed.
+        frozen: Weights to freeze, per layer [C, K]; drawn from the seed where None.
+        """
+        super().__init__(shapes, seed, "train.plan.init")
+        self.settings, self.horizon = settings, settings.horizon
+        self.frozen = frozen if frozen is not None else draw(shapes.layers, seed)
+        self.extractor = extractor.build(settings.extractor, shapes.backbone.dim, settings.profile_dim)
+        self.planner = self._planner()
+        self._initialise()
+        self.mask_scores = nn.ParameterList(
+            torch.rand(w.shape, generator=self.generator) * 0.1 for w in self.frozen if settings.mask_keep < 1
+        )
+        fan_in = torch.cat([torch.full((n.channels,), n.fan_in) for n in shapes.layers])
+        self._costs = Costs((fan_in[:, None] * torch.tensor(settings.widths))[None])
+        self._price = combined_price(self._costs)
+
+    def _planner(self) -> ThreeLevel | BasePlusResidual:
+        s = self.settings
+        if s.planner == "levels":
+            errors = torch.cat([relative_error(w, s.widths) for w in self.frozen])
+            return ThreeLevel(self.shapes, s.profile_dim, [w.abs() for w in self.frozen], errors, s.levels)
+        return BasePlusResidual(self.shapes, s.profile_dim, personal=s.planner == "personal")
+
+    def _initialise(self) -> None:
+        for name, p in [*self.extractor.named_parameters(), *self.planner.named_parameters()]:
+            if name.endswith("head.weight"):
+                nn.init.normal_(p, std=0.02, generator=self.generator)
+            elif p.ndim == 2 and name not in ("base", "layer"):
+                nn.init.normal_(p, std=p.shape[1] ** -0.5, generator=self.generator)
+            elif "bias" in name:
+                nn.init.zeros_(p)
+
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+        """Return embeddings and extractor at one rate, hypernetwork and mask at another."""
+        slow = [self.item, self.position, *self.extractor.parameters()]
+        return [{"params": slow, "lr": lr}, {"params": [*self.planner.parameters(), *self.mask_scores], "lr": plan_lr}]
+
+    def masked(self) -> list[Tensor]:
+        """Return the frozen weights under the shared mask, rescaled to keep their variance."""
+        keep = self.settings.mask_keep
+        if keep >= 1:
+            return self.frozen
+        return [w * mask_of(s, keep) / math.sqrt(keep) for w, s in zip(self.frozen, self.mask_scores, strict=True)]
+
+    def tables(self) -> list[Tensor]:
+        """Return per layer every channel at every code, [4, C, K]."""
+        return [straight_through_table(w, table(w, self.settings.widths)) for w in self.masked()]
+
+    def utilities(self, history: Tensor, item_table: Tensor) -> Tensor:
+        """Return utilities [B, C, 4] of users with these histories."""
+        return self.planner(self.extractor(history, item_table))  # type: ignore[no-any-return]
+
+    def codes(self, utilities: Tensor, bits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return plans [B, C] (int64) under ``bits`` per weight [B], and each plan's multiplier [B]."""
+        limits = torch.floor(bits.double() * self.shapes.weights).long()[:, None]
+        plan = allocate(utilities.detach(), self._costs, limits, self.settings.lowest)
+        return plan.codes.long(), plan.multiplier
+
+    def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
+        """Return final states [B, L, d]; plans come from `windows.history` alone."""
+        s = self.settings
+        utilities = self.utilities(windows.history, self.item)
+        choice = torch.randint(len(s.train_bits), (utilities.shape[0],), generator=generator)
+        codes, price = self.codes(utilities, torch.tensor(s.train_bits)[choice])
+        net = utilities - price[:, None, None] * self._price
+        if s.lowest:
+            net = torch.cat([torch.full_like(net[..., : s.lowest], -torch.inf), net[..., s.lowest :]], -1)
+        chances = F.softmax(net / s.temperature, -1)
+        weights = straight_through(chances, self.tables(), codes, self.shapes.layers)
+        return self.run(windows.inputs, weights, dropout, generator)
+
+    def last_states(self, items: Tensor) -> Tensor:
+        """Return the last state [B, d] under each user's own plan at the settings' budget."""
+        shipped = self.item_as_shipped()
+        codes, _ = self.codes(self.utilities(items, shipped), torch.full((items.shape[0],), self.settings.bits))
+        weights = gather(self.tables(), codes, self.shapes.layers)
+        return sasrec.forward(items, sasrec.embed(items, shipped, self.position), weights, self.shapes.backbone)

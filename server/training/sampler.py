@@ -1,0 +1,65 @@
+"""Training windows: where a user's sequence is cut, what the plan may see, and which targets the loss uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chordsim.data.split import TrainLogs
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A batch of B windows.
+
+    Attributes:
+        inputs: Item ids [B, L], 0 pads on the left.
+        targets: The item after each input [B, L]; 0 where the loss does not look.
+        history: Items strictly before the first target [B, L], 0 pads on the left: all that a plan may see.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    history: Tensor
+
+
+class Sampler:
+    """Draws windows: a user uniformly, then the window's last target uniformly over the sequence."""
+
+    def __init__(self, logs: TrainLogs, length: int, horizon: int, generator: np.random.Generator) -> None:
+        """Args:
+        logs: What the cloud may train on.
+        length: Window length L.
+        horizon: How many of the last targets the loss uses; ``length`` for all.
+        generator: Where draws come from.
+
+        Raises:
+            ValueError: No user has two items.
+        """
+        lengths = np.diff(logs.offsets)
+        self._items, self._length, self._horizon, self._random = logs.items, length, horizon, generator
+        self._starts = np.asarray(logs.offsets[:-1][lengths >= 2])
+        self._lengths = np.asarray(lengths[lengths >= 2])
+        if self._starts.size == 0:
+            raise ValueError("no user has two items to train on")
+
+    def draw(self, batch: int) -> Windows:
+        """Return the next batch."""
+        user = self._random.integers(0, self._starts.size, batch)
+        last = 1 + (self._random.random(batch) * (self._lengths[user] - 1)).astype(np.int64)
+        start = self._starts[user]
+        tokens = self._cut(start, last, self._length + 1)
+        first = last - np.minimum(self._horizon, last) + 1
+        place = last[:, None] - np.arange(self._length - 1, -1, -1)
+        targets = np.where(place >= first[:, None], tokens[:, 1:], 0)
+        history = self._cut(start, first - 1, self._length)
+        return Windows(*(torch.from_numpy(a) for a in (tokens[:, :-1].copy(), targets, history)))
+
+    def _cut(self, start: np.ndarray, end: np.ndarray, width: int) -> np.ndarray:
+        """Return the ``width`` items up to and including place ``end`` of each sequence, zero before its start."""
+        place = end[:, None] - np.arange(width - 1, -1, -1)
+        real = place >= 0
+        return np.where(real, self._items[start[:, None] + np.maximum(place, 0)], 0).astype(np.int64)

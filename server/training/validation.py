@@ -1,0 +1,60 @@
+"""Model selection: full ranking of each user's validation item, seen items masked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from chordsim import seeds
+from chordsim.data.split import TrainLogs
+from server.training.models import Trainable
+
+ROWS = 256
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Histories, targets and seen items of the users that choose the checkpoint."""
+
+    history: Tensor
+    targets: Tensor
+    seen_rows: Tensor
+    seen_items: Tensor
+
+    @classmethod
+    def of(cls, logs: TrainLogs, length: int, users: int, seed: int) -> Validation:
+        """Take at most ``users`` users, drawn from the seed."""
+        chosen = np.arange(len(logs.offsets) - 1)
+        if chosen.size > users:
+            chosen = np.sort(seeds.generator(seed, "train.validation").choice(chosen, users, replace=False))
+        start, stop = logs.offsets[chosen], logs.offsets[chosen + 1]
+        place = stop[:, None] - np.arange(length, 0, -1)
+        real = place >= start[:, None]
+        history = np.where(real, logs.items[np.maximum(place, 0)], 0).astype(np.int64)
+        rows = np.repeat(np.arange(chosen.size), stop - start)
+        at = np.arange(rows.size) - np.repeat(np.cumsum(stop - start) - (stop - start), stop - start)
+        items = logs.items[np.repeat(start, stop - start) + at].astype(np.int64)
+        targets = logs.validation_targets[chosen].astype(np.int64)
+        return cls(*(torch.from_numpy(a) for a in (history, targets, rows, items)))
+
+    def ndcg_10(self, model: Trainable) -> float:
+        """Return mean NDCG@10."""
+        assert isinstance(model, nn.Module)
+        model.eval()
+        total = 0.0
+        with torch.no_grad():
+            for at in range(0, self.targets.numel(), ROWS):
+                stop = min(at + ROWS, self.targets.numel())
+                scores = model.last_states(self.history[at:stop]) @ model.item.T
+                inside = (self.seen_rows >= at) & (self.seen_rows < stop)
+                wanted = scores.gather(1, self.targets[at:stop, None])
+                scores[self.seen_rows[inside] - at, self.seen_items[inside]] = -torch.inf
+                scores[:, 0] = -torch.inf
+                repeated = (scores.gather(1, self.targets[at:stop, None]) == -torch.inf).squeeze(1)
+                above = (scores > wanted).sum(1) + 0.5 * ((scores == wanted).sum(1) - 1).clamp_min(0)
+                gain = 1.0 / torch.log2(above.double() + 2.0)
+                total += float(torch.where((above < 10) & ~repeated, gain, torch.zeros_like(gain)).sum())
+        return total / max(self.targets.numel(), 1)
