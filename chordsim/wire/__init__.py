@@ -1,0 +1,1 @@
+"""What crosses the link: frames, limits, 2-bit codes, number rows, budgets, reports and blob digests."""

@@ -1,0 +1,62 @@
+"""The 2-bit codec: a plan of C channels is ceil(C / 4) bytes, four codes a byte, lowest bits first."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from chordsim.ragged import Bools, Bytes, Ragged
+from chordsim.wire.errors import BadPayload
+
+Codes = npt.NDArray[np.uint8]
+_SHIFTS = np.array([0, 2, 4, 6], np.uint8)
+
+
+def packed_bytes(channels: int) -> int:
+    """Return the payload bytes of a plan over ``channels`` channels."""
+    return -(-channels // 4)
+
+
+def pack_codes(codes: Codes) -> Bytes:
+    """Pack codes 0 to 3 of shape [D, C] into bytes of shape [D, ceil(C / 4)]; padding bits are zero.
+
+    Raises:
+        ValueError: A code is above 3.
+    """
+    if codes.size and int(codes.max()) > 3:
+        raise ValueError(f"code {int(codes.max())}: codes run from 0 to 3")
+    rows, channels = codes.shape
+    width = packed_bytes(channels)
+    if channels % 4:
+        codes = np.concatenate([codes, np.zeros((rows, width * 4 - channels), np.uint8)], axis=1)
+    quads = codes.reshape(rows, width, 4)
+    return np.asarray(quads[..., 0] | quads[..., 1] << 2 | quads[..., 2] << 4 | quads[..., 3] << 6, np.uint8)
+
+
+def unpack_codes(packed: Bytes, channels: int) -> Codes:
+    """Return codes [D, channels] of packed rows [D, ceil(channels / 4)].
+
+    Raises:
+        BadPayload: The rows have another width, or padding bits are set.
+    """
+    if packed.ndim != 2 or packed.shape[1] != packed_bytes(channels):
+        raise BadPayload(f"a plan of shape {packed.shape}: {channels} channels take {packed_bytes(channels)} bytes")
+    codes, clean = _unpack(packed, channels)
+    if not bool(clean.all()):
+        raise BadPayload(f"a plan of {channels} channels has padding bits set")
+    return codes
+
+
+def decode_codes(rows: Ragged, channels: int) -> tuple[Codes, Bools]:
+    """Return codes [D, channels] and which rows [D] are sound plans; other rows are all zero. Total."""
+    packed, fits = rows.matrix(packed_bytes(channels))
+    codes, clean = _unpack(packed, channels)
+    sound = fits & clean
+    codes[~sound] = 0
+    return codes, sound
+
+
+def _unpack(packed: Bytes, channels: int) -> tuple[Codes, Bools]:
+    spread = (packed[:, :, None] >> _SHIFTS) & np.uint8(3)
+    every = spread.reshape(packed.shape[0], packed.shape[1] * 4)
+    return np.ascontiguousarray(every[:, :channels]), np.asarray(~every[:, channels:].any(axis=1), np.bool_)
