@@ -228,7 +228,7 @@ class DeviceHalf(Protocol):
 
     def __init__(self, context: MethodContext) -> None: ...
 
-    def load(self, blobs: Mapping[str, bytes]) -> Any:
+    def load(self, blobs_by_label: Mapping[str, bytes]) -> Any:
         """Decode the bootstrap (label to bytes) into whatever `act` needs; called once per worker."""
         ...
 

@@ -45,3 +45,8 @@ def draw_checked(layers: tuple[Layer, ...], seed: int, expected: str) -> list[Te
     if fingerprint(weights) != expected:
         raise BackboneMismatch("the backbone drawn from the seed does not match the fingerprint in the bootstrap")
     return weights
+
+
+def masked(weight: Tensor, mask: Tensor, keep: float) -> Tensor:
+    """Return ``weight`` [C, K] under a 0-1 mask, rescaled to keep its variance."""
+    return weight * mask / math.sqrt(keep)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -13,11 +12,12 @@ from torch import Tensor, nn
 
 from chordsim import seeds
 from chordsim.nets import embeddings, extractor, sasrec
-from chordsim.nets.frozen import draw
+from chordsim.nets.frozen import draw, masked
 from chordsim.nets.shapes import Shapes
 from chordsim.quant.allocate import Costs, allocate, combined_price
 from chordsim.quant.plan import gather
 from chordsim.quant.quantizer import relative_error, table
+from chordsim.quant.settings import PlanSettings
 from server.planning.build import mask_of, straight_through, straight_through_table
 from server.planning.planners import BasePlusResidual, ThreeLevel
 from server.training.sampler import Windows
@@ -95,37 +95,6 @@ class Dense(_Recommender):
         return sasrec.forward(items, states, list(self.weights), self.shapes.backbone)
 
 
-@dataclass(frozen=True)
-class PlanSettings:
-    """How a plan is made; the settings of `chord`, `chord-plus` and `chord-shared`.
-
-    Attributes:
-        planner: ``levels`` (three importance levels), ``personal`` or ``shared`` (base plus residual).
-        levels: Which importance levels are on.
-        widths: Bits that codes 0 to 3 stand for.
-        lowest: The smallest code in use; 1 where code 0 is reserved.
-        bits: Budget in stored bits per weight, averaged by fan-in.
-        train_bits: Budgets drawn from in training, so that one hypernetwork serves every device.
-        mask_keep: Share of elements that the shared mask keeps; 1 is no mask.
-        temperature: Of the softmax that carries gradients to utilities.
-        extractor: ``mean`` or ``gru``.
-        profile_dim: Size of the user embedding.
-        horizon: Targets per window that the loss uses.
-    """
-
-    planner: str
-    widths: tuple[int, int, int, int] = (0, 2, 4, 8)
-    lowest: int = 0
-    bits: float = 2.0
-    train_bits: tuple[float, ...] = (1.0, 2.0)
-    mask_keep: float = 0.5
-    temperature: float = 1.0
-    levels: tuple[str, ...] = field(default=("layer", "filter", "element"))
-    extractor: str = "mean"
-    profile_dim: int = 64
-    horizon: int = 12
-
-
 class Planned(_Recommender):
     """A frozen backbone, a shared mask, and a hypernetwork that chooses each channel's precision per user."""
 
@@ -175,7 +144,7 @@ class Planned(_Recommender):
         keep = self.settings.mask_keep
         if keep >= 1:
             return self.frozen
-        return [w * mask_of(s, keep) / math.sqrt(keep) for w, s in zip(self.frozen, self.mask_scores, strict=True)]
+        return [masked(w, mask_of(s, keep), keep) for w, s in zip(self.frozen, self.mask_scores, strict=True)]
 
     def tables(self) -> list[Tensor]:
         """Return per layer every channel at every code, [4, C, K]."""

@@ -1,0 +1,91 @@
+"""How a plan is made: the settings of `chord`, `chord-plus` and `chord-shared`, the same on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from chordsim.errors import ScenarioError
+from chordsim.nets import extractor
+from chordsim.nets.shapes import Shapes
+from chordsim.quant.budget import PlanBudget
+
+PLANNERS = ("levels", "personal", "shared")
+LEVELS = ("layer", "filter", "element")
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """How a plan is made.
+
+    Attributes:
+        planner: ``levels`` (three importance levels), ``personal`` or ``shared`` (base plus residual).
+        widths: Bits that codes 0 to 3 stand for.
+        lowest: The smallest code in use; 1 where code 0 is reserved.
+        bits: Budget in stored bits per weight, averaged by fan-in.
+        train_bits: Budgets drawn from in training, so that one hypernetwork serves every device.
+        mask_keep: Share of elements that the shared mask keeps; 1 is no mask.
+        temperature: Of the softmax that carries gradients to utilities.
+        levels: Which importance levels are on, for ``planner = "levels"``.
+        extractor: ``mean`` or ``gru``.
+        profile_dim: Size of the user embedding.
+        horizon: Targets per window that the loss uses.
+    """
+
+    planner: str
+    widths: tuple[int, int, int, int] = (0, 2, 4, 8)
+    lowest: int = 0
+    bits: float = 2.0
+    train_bits: tuple[float, ...] = (1.0, 2.0)
+    mask_keep: float = 0.5
+    temperature: float = 1.0
+    levels: tuple[str, ...] = field(default=LEVELS)
+    extractor: str = "mean"
+    profile_dim: int = 64
+    horizon: int = 12
+
+    @classmethod
+    def of(cls, name: str, settings: Mapping[str, Any]) -> PlanSettings:
+        """Check a method's settings.
+
+        Args:
+            name: The method's name, for messages.
+            settings: Its resolved table.
+
+        Raises:
+            ScenarioError: A value that makes no plan, with the key and what would be right.
+        """
+        values = {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in settings.items()}
+        stray = set(values) - {f.name for f in fields(cls)}
+        rules = {
+            "planner": lambda v: v in PLANNERS,
+            "widths": lambda v: len(v) == 4 and list(v) == sorted(v) and all(w in (0, 2, 3, 4, 5, 6, 7, 8) for w in v),
+            "lowest": lambda v: v in (0, 1, 2, 3),
+            "bits": lambda v: 0 < v <= 32,
+            "train_bits": lambda v: len(v) > 0 and all(0 < b <= 32 for b in v),
+            "mask_keep": lambda v: 0 < v <= 1,
+            "temperature": lambda v: 0 < v <= 1e3,
+            "levels": lambda v: all(level in LEVELS for level in v),
+            "extractor": lambda v: v in extractor.EXTRACTORS,
+            "profile_dim": lambda v: isinstance(v, int) and 1 <= v <= 4096,
+            "horizon": lambda v: isinstance(v, int) and 1 <= v <= 1000,
+        }
+        for key, value in values.items():
+            if key in stray:
+                raise ScenarioError(f"settings.{name}.{key}: no such setting")
+            try:
+                good = rules[key](value)
+            except TypeError:
+                good = False
+            if not good:
+                raise ScenarioError(f"settings.{name}.{key} = {settings[key]!r} is out of range")
+        return cls(**values)
+
+
+def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
+    """Return the cost arithmetic of plans, with what the method adds to every model."""
+    parameters, _ = extractor.size(settings.extractor, shapes.backbone.dim, settings.profile_dim)
+    mask = -(-shapes.weights // 8) if settings.mask_keep < 1 else 0
+    source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0
+    return PlanBudget(shapes, settings.widths, 4 * parameters + mask + source)

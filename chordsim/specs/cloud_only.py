@@ -1,0 +1,33 @@
+"""Spec of `cloud-only`: no model on the phone; it sends its history and shows the list that comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chordsim.methods import DOWN_CANDIDATES, UP_PROFILE, UP_REPORT, Batch, Leg, MethodContext, MethodSpec
+from chordsim.ragged import Ints
+from chordsim.wire.ids import id_bytes
+
+
+@dataclass(frozen=True)
+class CloudOnlySpec(MethodSpec):
+    """History up, list down."""
+
+    def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
+        """Return one id per position of the window up, one per place of the list down."""
+        one = id_bytes(context.n_items)
+        listed = min(int(context.settings["list_length"]), context.n_items)
+        return {
+            UP_PROFILE: np.full(len(who), one * context.backbone.max_len, np.int64),
+            DOWN_CANDIDATES: np.full(len(who), one * listed, np.int64),
+        }
+
+
+def spec(name: str) -> MethodSpec:
+    """Return the spec."""
+    return CloudOnlySpec(
+        name, "no model on the phone: history up, ranked list down", (UP_PROFILE, DOWN_CANDIDATES, UP_REPORT),
+        "server.methods.cloud_only:CloudOnlyCloud", "clients.methods.cloud_only:CloudOnlyDevice", {"list_length": 100},
+    )  # fmt: skip

@@ -1,0 +1,83 @@
+"""Device half of `fp32` and `uniform-k`: unpack the shipped model, rank, or refuse what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chordsim.methods import Batch, Columns, Cost, History, Leg, MethodContext, Turn
+from chordsim.nets import blobs, embeddings, footprint, sasrec
+from chordsim.quant.budget import refusals
+from chordsim.quant.packing import unpack_levels
+from chordsim.ragged import Ragged
+from clients.methods.base import Device, score
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a phone holds: embeddings and one weight per layer, dequantized."""
+
+    item: Tensor
+    position: Tensor
+    weights: list[Tensor]
+
+
+class ShippedDevice(Device):
+    """One model, the same on every phone."""
+
+    def __init__(self, context: MethodContext) -> None:
+        super().__init__(context)
+        self.bits = int(context.settings["bits"])
+
+    def load(self, blobs_by_label: Mapping[str, bytes]) -> Model:
+        """Decode embeddings and weights.
+
+        Raises:
+            BadPayload: A blob is not what this backbone needs.
+        """
+        config, n_items = self.context.backbone, self.context.n_items
+        table = blobs.load(blobs_by_label["embeddings"], {"item": (n_items + 1, config.dim)})
+        shapes: dict[str, tuple[int, ...]] = {"position": (config.max_len, config.dim)}
+        for n, layer in enumerate(self.shapes.layers):
+            if self.bits == 32:
+                shapes[f"weight.{n}"] = (layer.channels, layer.fan_in)
+            else:
+                shapes[f"levels.{n}"] = (layer.channels, -(-layer.fan_in * self.bits // 8))
+                shapes[f"scale.{n}"] = (layer.channels, 1)
+        stored = blobs.load(blobs_by_label["weights"], shapes)
+        if self.bits == 32:
+            weights = [stored[f"weight.{n}"] for n in range(len(self.shapes.layers))]
+        else:
+            weights = [
+                unpack_levels(stored[f"levels.{n}"], self.bits, layer.fan_in) * stored[f"scale.{n}"]
+                for n, layer in enumerate(self.shapes.layers)
+            ]
+        return Model(embeddings.decode(table, "item"), stored["position"], weights)
+
+    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+        """Rank all items for each phone."""
+        assert who.budgets is not None
+        rows = len(who)
+        items = torch.from_numpy(history.items)
+        states = sasrec.embed(items, model.item, model.position)
+        scores = score(sasrec.forward(items, states, model.weights, self.context.backbone), model.item)
+        cost = self.cost(rows)
+        refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
+        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, float(self.bits)), scores)
+
+    def cost(self, rows: int) -> Cost:
+        """Return what one request takes, the same on every phone."""
+        shapes = self.shapes
+        packed = footprint.packed_bytes(np.asarray(shapes.weights * self.bits))
+        scales = 0 if self.bits == 32 else 4 * shapes.channels + footprint.row_buffer_bytes(shapes)
+        peak = footprint.fixed_bytes(shapes) + int(packed) + scales
+        macs = footprint.dense_macs(shapes)
+        through_weights = int(footprint.channel_macs(shapes).sum())
+        bitops = through_weights * self.bits * 32 + footprint.fixed_macs(shapes) * 32 * 32
+        model = footprint.embedding_bytes(shapes) + int(packed) + (0 if self.bits == 32 else 4 * shapes.channels)
+        return Cost(*(np.full(rows, value, np.int64) for value in (macs, 0, bitops, 0, peak, model)))

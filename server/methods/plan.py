@@ -1,0 +1,109 @@
+"""Cloud half of the methods that send a plan: train the hypernetwork, ship the bootstrap, allocate bits."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from chordsim.data.split import TrainLogs
+from chordsim.methods import INVALID, Batch, Blob, Budgets, CloudTurn, Leg, MethodContext, State
+from chordsim.nets import blobs, embeddings
+from chordsim.nets.frozen import fingerprint
+from chordsim.progress import Progress
+from chordsim.quant.allocate import allocate
+from chordsim.quant.packing import pack_bits
+from chordsim.quant.settings import PlanSettings, plan_budget
+from chordsim.ragged import Ragged
+from chordsim.wire.codes import pack_codes
+from chordsim.wire.floats import BUDGET_BYTES, unpack_budgets, unpack_floats
+from server.methods.base import Cloud
+from server.training import dense
+from server.training.fit import fit
+from server.training.models import Planned
+
+
+class PlanCloud(Cloud):
+    """Reads a user embedding and budgets, answers with one 2-bit code per channel."""
+
+    def __init__(self, context: MethodContext) -> None:
+        super().__init__(context)
+        self.settings = PlanSettings.of(context.name, context.settings)
+        self._cost = plan_budget(self.shapes, self.settings)
+        self._model: tuple[int, Planned] | None = None
+
+    def recipe(self) -> dict[str, Any]:
+        """Return backbone, training and plan settings; the budget in force is not part of the training."""
+        plan = {k: v for k, v in self.context.settings.items() if k != "bits"}
+        return {**super().recipe(), "trainer": "plan", "plan": plan, "selected_at_bits": self.settings.bits}
+
+    def train(self, logs: TrainLogs, progress: Progress) -> State:
+        """Train embeddings, extractor, mask and hypernetwork over the frozen backbone."""
+        frozen, extra = None, {}
+        if self.context.backbone.init == "trained":
+            start = dense.train(self.shapes, self.context, logs, progress)
+            frozen = dense.weights(self.shapes, start)
+            extra = {f"frozen.{n}": w for n, w in enumerate(frozen)}
+        model = Planned(self.shapes, self.settings, self.context.seed, frozen)
+        if frozen is not None:
+            with torch.no_grad():
+                model.item.copy_(start["item"])
+                model.position.copy_(start["position"])
+        c = self.context
+        return {**fit(model, logs, c.training, c.backbone.max_len, c.seed, c.name, progress), **extra}
+
+    def bootstrap(self, state: State) -> list[Blob]:
+        """Return the backbone's seed and fingerprint, embeddings, extractor and mask."""
+        model = self._restore(state)
+        c = self.context
+        trained = c.backbone.init == "trained"
+        backbone = {"seed": c.seed, "sha256": fingerprint(model.frozen), "shipped": trained}
+        parts = [Blob("backbone", json.dumps(backbone, sort_keys=True).encode())]
+        if trained:
+            parts.append(Blob("weights", blobs.save({str(n): w for n, w in enumerate(model.frozen)})))
+        table = embeddings.encode(state["item"], c.backbone.embedding_bits, "item") | {"position": state["position"]}
+        reader = {k.removeprefix("extractor."): v for k, v in state.items() if k.startswith("extractor.")}
+        parts += [Blob("embeddings", blobs.save(table)), Blob("extractor", blobs.save(reader))]
+        if self.settings.mask_keep < 1:
+            kept = {str(n): pack_bits(w != 0) for n, w in enumerate(model.masked())}
+            parts.append(Blob("mask", blobs.save(kept)))
+        return parts
+
+    def admit(self, state: State, budgets: Budgets) -> npt.NDArray[np.uint8]:
+        """Refuse phones that not even the smallest plan fits, before any byte is sent."""
+        floor = self._cost.costs().values[:, :, self.settings.lowest].sum(1)
+        lacking = floor - self._cost.limits(budgets, self.settings.bits)
+        worst = (lacking.double() / floor.clamp_min(1).double()).argmax(1)
+        return torch.where((lacking > 0).any(1), worst + 1, 0).to(torch.uint8).numpy()
+
+    def respond(self, state: State, leg: Leg, who: Batch, inbox: Ragged) -> CloudTurn:
+        """Turn profiles into plans."""
+        width = self.settings.profile_dim
+        packed, fits = inbox.matrix(4 * width + BUDGET_BYTES)
+        user, finite = unpack_floats(Ragged.of_matrix(packed[:, : 4 * width]), width)
+        budgets, sound = unpack_budgets(packed[:, 4 * width :])
+        valid = fits & finite & sound
+        model = self._restore(state)
+        with torch.inference_mode():
+            utilities = model.planner(torch.from_numpy(user))
+            limits = self._cost.limits(budgets, self.settings.bits)
+            plan = allocate(utilities, self._cost.costs(), limits, self.settings.lowest)
+        refused, binding = plan.refused.numpy(), (plan.binding.numpy() + 1).astype(np.uint8)
+        refusal = np.where(valid, np.where(refused, binding, 0), INVALID).astype(np.uint8)
+        sent = who.active & (refusal == 0)
+        macs = np.full(len(who), model.planner.macs(), np.int64)
+        return CloudTurn(Ragged.of_matrix(pack_codes(plan.codes.numpy()), sent), macs, np.where(who.active, refusal, 0), binding)
+
+    def _restore(self, state: State) -> Planned:
+        """Return the trained networks, rebuilt once per state."""
+        if self._model is None or self._model[0] != id(state):
+            frozen = [state[f"frozen.{n}"] for n in range(len(self.shapes.layers))] if "frozen.0" in state else None
+            model = Planned(self.shapes, self.settings, self.context.seed, frozen)
+            model.load_state_dict({k: v for k, v in state.items() if not k.startswith(("trained.", "frozen."))})
+            model.requires_grad_(False).eval()
+            self._model = (id(state), model)
+        return self._model[1]
+
