@@ -1,0 +1,1 @@
+"""Whose interactions are played: fetch, read, filter and split logs, or generate them."""
