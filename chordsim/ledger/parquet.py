@@ -1,0 +1,182 @@
+"""Ledger files: one Parquet per method and round, written whole or not at all, verified when read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from chordsim.errors import InvariantError, RunError
+from chordsim.ledger.columns import COLUMNS, PER_ROW, SCHEMA_VERSION, Column
+from chordsim.ledger.digest import rows_digest
+from chordsim.ledger.rows import Rows
+from chordsim.store import atomic_write
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER = "ledger"
+_METHOD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_FILE = re.compile(rf"({_METHOD.pattern})\.round-(\d{{5,}})\.parquet")
+_META = "chordsim."
+
+
+def file_name(method: str, round: int) -> str:
+    """Return the name of the file that holds one method's round.
+
+    Raises:
+        RunError: The method's name cannot be part of a file name.
+    """
+    if not _METHOD.fullmatch(method):
+        raise RunError(f"method {method!r} cannot name a ledger file: use letters, digits, dots, dashes and underscores")
+    return f"{method}.round-{round:05d}.parquet"
+
+
+def write_rows(folder: Path, rows: Rows, digest: bytes) -> Path:
+    """Write one method's round into ``folder`` and return the file.
+
+    Args:
+        folder: The run's ledger folder.
+        rows: The rows.
+        digest: `rows_digest` of them, kept in the file's metadata to tell a damaged file.
+
+    Raises:
+        UserError, RunError: The file cannot be written; nothing is left of it.
+    """
+    target = folder / file_name(rows.method, rows.round)
+    meta = {"schema_version": str(SCHEMA_VERSION), "method": rows.method, "round": str(rows.round), "rows_digest": digest.hex()}
+    schema = pa.schema(
+        [pa.field(c.name, _TYPES[c.dtype], c.nullable, metadata={"unit": c.unit, "mark": c.mark}) for c in COLUMNS],
+        metadata={_META + key: value for key, value in meta.items()},
+    )
+    table = pa.Table.from_arrays([_array(rows, column) for column in COLUMNS], schema=schema)
+    buffer = pa.BufferOutputStream()
+    dictionaries: Any = ["round", *(column.name for column in COLUMNS if column.dtype == "str")]
+    pq.write_table(table, buffer, compression="zstd", compression_level=1, use_dictionary=dictionaries)
+    atomic_write(target, memoryview(buffer.getvalue()))
+    return target
+
+
+def read_rows(path: Path) -> Rows:
+    """Read one file back and verify it against the digest that it carries.
+
+    Raises:
+        RunError: The file is missing, half-written, damaged, or of another schema; the text names it.
+    """
+    table = _read_table(path)
+    meta = _metadata(path, table.schema)
+    columns = {column.name: _column(table, column) for column in PER_ROW}
+    try:
+        rows = Rows.of(meta["method"], int(meta["round"]), columns)
+    except (InvariantError, ValueError) as error:
+        raise RunError(f"{path}: {error}") from error
+    if rows_digest(rows).hex() != meta["rows_digest"]:
+        raise RunError(f"{path}: the rows do not match the digest in the file: it was damaged or edited")
+    return rows
+
+
+def ledger_files(run: Path) -> list[Path]:
+    """Return the ledger files of a run directory, by method name, then round.
+
+    Raises:
+        RunError: The run has no ledger.
+    """
+    found = []
+    for path in (run / FOLDER).glob("*.parquet"):
+        match = _FILE.fullmatch(path.name)
+        if match:
+            found.append((match[1].encode(), int(match[2]), path))
+    if not found:
+        raise RunError(f"{run}: no ledger files in {FOLDER}/: not a run directory, or no round was finished")
+    return [path for _, _, path in sorted(found)]
+
+
+def iter_rows(run: Path) -> Iterator[Rows]:
+    """Yield the verified rows of a run, file by file, by method name, then round."""
+    for path in ledger_files(run):
+        yield read_rows(path)
+
+
+def read_ledger(run: Path) -> pd.DataFrame:
+    """Return the whole ledger of a run as one frame, by method name, round and device.
+
+    Text columns are categories; ``plan_age_rounds`` is pandas' nullable integer. Digests are not recomputed:
+    use `read_rows` for that.
+
+    Raises:
+        RunError: No ledger, or a file that cannot be read.
+    """
+    import pandas as pd
+
+    tables = [_read_table(path) for path in ledger_files(run)]
+    whole = pa.concat_tables([table.replace_schema_metadata(None) for table in tables]).unify_dictionaries()
+    ages = whole.column("plan_age_rounds")
+    frame = whole.drop_columns(["plan_age_rounds"]).to_pandas()
+    frame["plan_age_rounds"] = pd.arrays.IntegerArray(np.asarray(pc.fill_null(ages, pa.scalar(0, pa.int64()))), np.asarray(ages.is_null()))
+    return frame[[column.name for column in COLUMNS]]
+
+
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_TYPES: dict[str, pa.DataType] = {"str": _TEXT, "int64": pa.int64(), "float64": pa.float64()}
+
+
+def _array(rows: Rows, column: Column) -> pa.Array[Any]:
+    """Return a contract column as an Arrow array."""
+    count = len(rows)
+    if column.name == "method":
+        return pa.DictionaryArray.from_arrays(np.zeros(count, np.int32), pa.array([rows.method]))
+    if column.name == "round":
+        return pa.array(np.full(count, rows.round, np.int64))
+    values = rows[column.name]
+    if column.dtype == "str":
+        return pa.DictionaryArray.from_arrays(values.astype(np.int32), pa.array(rows.words[column.name], pa.string()))
+    return pa.array(values, mask=rows.nulls.get(column.name))
+
+
+def _read_table(path: Path) -> pa.Table:
+    """Return a file as a table with the contract's columns and types."""
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such file") from None
+    except (pa.ArrowException, OSError) as error:
+        raise RunError(f"{path}: half-written or damaged, not a Parquet file that can be read ({_one_line(error)})") from error
+    _metadata(path, table.schema)
+    if table.column_names != [column.name for column in COLUMNS]:
+        raise RunError(f"{path}: the columns are not those of schema {SCHEMA_VERSION}")
+    try:
+        return table.cast(pa.schema([pa.field(c.name, _TYPES[c.dtype]) for c in COLUMNS]).with_metadata(table.schema.metadata))
+    except pa.ArrowException as error:
+        raise RunError(f"{path}: a column is not of its type ({_one_line(error)})") from error
+
+
+def _metadata(path: Path, schema: pa.Schema) -> dict[str, str]:
+    """Return the metadata that chordsim wrote into a file."""
+    raw = schema.metadata or {}
+    try:
+        meta = {key: raw[(_META + key).encode()].decode() for key in ("schema_version", "method", "round", "rows_digest")}
+    except KeyError as error:
+        raise RunError(f"{path}: not a chordsim ledger file: no {error.args[0].decode()} in its metadata") from None
+    except UnicodeDecodeError:
+        raise RunError(f"{path}: the metadata is damaged") from None
+    if meta["schema_version"] != str(SCHEMA_VERSION):
+        raise RunError(f"{path}: ledger schema {meta['schema_version']}: this program reads {SCHEMA_VERSION}")
+    return meta
+
+
+def _column(table: pa.Table, column: Column) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return a column as `Rows.of` takes it."""
+    data = table.column(column.name)
+    if column.dtype == "str":
+        return np.asarray(data.cast(pa.string()).to_numpy(zero_copy_only=False), dtype=object)
+    return np.asarray(data.to_numpy(zero_copy_only=False))
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:160]

@@ -1,0 +1,191 @@
+"""The "methods" part of summary.json, gathered round by round without ever holding all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chordsim.errors import InvariantError
+from chordsim.ledger.clustered import Estimate, UserMeans, estimate
+from chordsim.ledger.columns import OUTCOMES, SERVED_BY
+from chordsim.ledger.quantiles import EXACT_LIMIT, Quantiles
+from chordsim.ledger.rounds import finished
+from chordsim.ledger.rows import Rows
+from chordsim.methods import BINDINGS, Floats
+from chordsim.ragged import Ints
+
+SESSIONS = (1, 10, 100)
+_METRICS = ("ndcg_10", "ndcg_10_all", "hr_10")
+#: Sums kept per tier; a mean is a sum over its own count.
+_TIER_SUMS = (
+    "selected", "served", "refused", "joules", "bits_mean", "bits_mean_rows", "ndcg_10", "ndcg_10_rows", "ndcg_10_all", "ndcg_10_all_rows",
+)  # fmt: skip
+
+
+class _Method:
+    """What is kept of one method."""
+
+    def __init__(self, users: int, tiers: int, exact_limit: int) -> None:
+        self.by_user = {name: UserMeans(users) for name in _METRICS}
+        self.total_s = Quantiles(tiers, exact_limit)
+        self.tier = {name: np.zeros(tiers) for name in _TIER_SUMS}
+        self.outcomes = np.zeros(len(OUTCOMES), np.int64)
+        self.bindings = np.zeros(len(BINDINGS), np.int64)
+        self.served_by = np.zeros(len(SERVED_BY), np.int64)
+        self.bytes = dict.fromkeys(("down_bytes", "up_bytes", "report_bytes", "wasted_bytes"), 0)
+        self.session_bytes = 0
+        self.bootstrap_bytes = 0
+        self.bootstraps = 0
+
+
+class Summary:
+    """Feed it every method's round with `add`; ask `methods` at the end. Memory grows with users, not with rows."""
+
+    def __init__(self, users: int, tiers: Sequence[str], seed: int, *, exact_limit: int = EXACT_LIMIT) -> None:
+        """Start empty.
+
+        Args:
+            users: How many users there are; ids run from 0 to ``users - 1``.
+            tiers: Names of the tiers, in the order of the output.
+            seed: The scenario's seed, for the bootstrap.
+            exact_limit: Values per method up to which time quantiles are exact.
+        """
+        self._users = users
+        self._tiers = tuple(tiers)
+        self._seed = seed
+        self._limit = exact_limit
+        self._methods: dict[str, _Method] = {}
+
+    def add(self, rows: Rows) -> None:
+        """Take in one method's round.
+
+        Raises:
+            InvariantError: A user or a tier that was not announced.
+        """
+        users = rows["user_id"]
+        if users.size and (int(users.min()) < 0 or int(users.max()) >= self._users):
+            raise InvariantError(f"ledger of {rows.method}, round {rows.round}: user_id is not within 0 to {self._users - 1}")
+        tier = self._tier_of(rows)
+        kept = self._methods.setdefault(rows.method, _Method(self._users, len(self._tiers), self._limit))
+        for name, by_user in kept.by_user.items():
+            some = ~rows.nulls[name]
+            by_user.add(users[some], rows[name][some])
+        done = finished(rows)
+        kept.total_s.add(rows["total_s"][done], tier[done])
+        _add_counts(kept, rows)
+        _add_tiers(kept, rows, tier, len(self._tiers))
+
+    def user_means(self, method: str) -> dict[str, Floats]:
+        """Return each user's mean over rounds of ndcg_10, ndcg_10_all and hr_10, NaN for none, shape [users]."""
+        return {name: by_user.means() for name, by_user in self._methods[method].by_user.items()}
+
+    def methods(self) -> dict[str, dict[str, Any]]:
+        """Return what summary.json holds under "methods", in the order in which methods first came."""
+        estimates = self._estimates()
+        return {name: self._one(kept, estimates[name]) for name, kept in self._methods.items()}
+
+    def _tier_of(self, rows: Rows) -> Ints:
+        """Return each row's position among the tiers, shape [D]."""
+        words = rows.words["tier"]
+        used = np.unique(rows["tier"]).tolist()
+        stray = [words[code] for code in used if words[code] not in self._tiers]
+        if stray:
+            raise InvariantError(f"ledger of {rows.method}, round {rows.round}: tier {stray[0]!r} is not one of {', '.join(self._tiers)}")
+        position = np.array([self._tiers.index(word) if word in self._tiers else 0 for word in (*words, "")], np.int64)
+        return position[rows["tier"]]
+
+    def _estimates(self) -> dict[str, dict[str, Estimate]]:
+        """Return every method's estimates; users are resampled once for all, so methods stay comparable."""
+        common = np.ones(self._users, np.bool_)
+        for kept in self._methods.values():
+            known = kept.by_user["ndcg_10"].known()
+            common &= False if known is None else known
+        columns: dict[str, Floats] = {}
+        for method, kept in self._methods.items():
+            for name, by_user in kept.by_user.items():
+                if by_user.known() is not None:
+                    columns[f"{name}/{method}"] = by_user.means()
+            if common.any():
+                columns[f"ndcg_10_common/{method}"] = np.where(common, columns[f"ndcg_10/{method}"], np.nan)
+        found = estimate(columns, self._seed)
+        nothing = Estimate(None, None, "none", 0)
+        names = (*_METRICS, "ndcg_10_common")
+        return {method: {name: found.get(f"{name}/{method}", nothing) for name in names} for method in self._methods}
+
+    def _one(self, kept: _Method, estimates: dict[str, Estimate]) -> dict[str, Any]:
+        selected, served = int(kept.outcomes.sum()), int(kept.outcomes[0])
+        p50, p95 = kept.total_s.quantiles((0.5, 0.95))
+        return {
+            **{name: found.as_json() for name, found in estimates.items()},
+            "device_rounds": selected,
+            "served_share": _ratio(served, selected),
+            "bits_mean": _ratio(kept.tier["bits_mean"].sum(), kept.tier["bits_mean_rows"].sum()),
+            "down_bytes_per_device": _ratio(kept.bytes["down_bytes"], selected),
+            "up_bytes_per_device": _ratio(kept.bytes["up_bytes"], selected),
+            "report_bytes_per_device": _ratio(kept.bytes["report_bytes"], selected),
+            "bootstrap_bytes_once": _ratio(kept.bootstrap_bytes, kept.bootstraps),
+            "bytes_after_sessions": _after_sessions(kept, served),
+            "wasted_bytes": kept.bytes["wasted_bytes"],
+            "p50_total_s": p50,
+            "p95_total_s": p95,
+            "quantile_method": kept.total_s.method,
+            "joules_per_device": _ratio(kept.tier["joules"].sum(), selected),
+            "outcomes": dict(zip(OUTCOMES, kept.outcomes.tolist(), strict=True)),
+            "served_by": dict(zip(SERVED_BY, kept.served_by.tolist(), strict=True)),
+            "binding": dict(zip(BINDINGS, kept.bindings.tolist(), strict=True)),
+            "per_tier": {name: _one_tier(kept, i) for i, name in enumerate(self._tiers) if kept.tier["selected"][i]},
+        }
+
+
+def _add_counts(kept: _Method, rows: Rows) -> None:
+    kept.outcomes += np.bincount(rows["outcome"], minlength=len(OUTCOMES))
+    kept.bindings += np.bincount(rows["binding"], minlength=len(BINDINGS))
+    kept.served_by += np.bincount(rows["served_by"], minlength=len(SERVED_BY))
+    for name in kept.bytes:
+        kept.bytes[name] += int(rows[name].sum())
+    served = rows.is_word("outcome", "served")
+    session = rows["down_bytes"] + rows["up_bytes"] - rows["bootstrap_bytes"]
+    kept.session_bytes += int(session[served].sum())
+    kept.bootstrap_bytes += int(rows["bootstrap_bytes"].sum())
+    kept.bootstraps += int(np.count_nonzero(rows["bootstrap_bytes"]))
+
+
+def _add_tiers(kept: _Method, rows: Rows, tier: Ints, tiers: int) -> None:
+    def add(name: str, weights: Floats | None = None) -> None:
+        kept.tier[name] += np.bincount(tier, weights, minlength=tiers)
+
+    add("selected")
+    add("served", rows.is_word("outcome", "served").astype(np.float64))
+    add("refused", rows.is_word("outcome", "refused").astype(np.float64))
+    add("joules", rows["compute_j"] + rows["radio_j"])
+    for name in ("bits_mean", "ndcg_10", "ndcg_10_all"):
+        add(name, rows[name])
+        add(f"{name}_rows", (~rows.nulls[name]).astype(np.float64))
+
+
+def _one_tier(kept: _Method, tier: int) -> dict[str, float | int | None]:
+    sums = {name: float(values[tier]) for name, values in kept.tier.items()}
+    (p50,) = kept.total_s.quantiles((0.5,), tier)
+    return {
+        "device_rounds": int(sums["selected"]),
+        "served_share": _ratio(sums["served"], sums["selected"]),
+        "refused_share": _ratio(sums["refused"], sums["selected"]),
+        "ndcg_10": _ratio(sums["ndcg_10"], sums["ndcg_10_rows"]),
+        "ndcg_10_all": _ratio(sums["ndcg_10_all"], sums["ndcg_10_all_rows"]),
+        "bits_mean": _ratio(sums["bits_mean"], sums["bits_mean_rows"]),
+        "p50_total_s": p50,
+        "joules_per_device": _ratio(sums["joules"], sums["selected"]),
+    }
+
+
+def _after_sessions(kept: _Method, served: int) -> dict[str, float | None]:
+    """Return the bytes of a device that was served n times: the bootstrap once, and n mean sessions."""
+    once = _ratio(kept.bootstrap_bytes, kept.bootstraps) or 0.0
+    each = _ratio(kept.session_bytes, served)
+    return {str(n): None if each is None else once + n * each for n in SESSIONS}
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return float(part / whole) if whole else None

@@ -1,0 +1,159 @@
+"""The summary equals what pandas makes of the whole ledger, though it never holds it."""
+
+import csv
+import io
+import json
+import tracemalloc
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from chordsim.errors import InvariantError
+from chordsim.ledger.columns import OUTCOMES
+from chordsim.ledger.parquet import read_ledger
+from chordsim.ledger.rounds import ROUND_FIELDS, round_line
+from chordsim.ledger.summary import Summary
+from chordsim.store import RunDirectory
+
+TIERS = ("low", "mid", "high")
+USERS = 70
+
+
+@pytest.fixture
+def run(make_rows, tmp_path):
+    """Return a summary, its rows, and the ledger as a frame."""
+    made = [make_rows(90, seed=10 * r + i, method=m, round=r, users=USERS) for i, m in enumerate(("fp32", "chord")) for r in (1, 2, 3)]
+    summary = Summary(USERS, TIERS, seed=1)
+    with RunDirectory.create(tmp_path / "run", name="x", seed=1) as directory:
+        for rows in made:
+            summary.add(rows)
+            directory.write_rows(rows)
+    return summary, made, read_ledger(tmp_path / "run")
+
+
+def by_user(frame, name):
+    return frame.dropna(subset=name).groupby("user_id")[name].mean()
+
+
+def test_methods_equal_a_naive_summary(run):
+    summary, _, ledger = run
+    found = summary.methods()
+    assert list(found) == ["fp32", "chord"]
+    served_users = [set(by_user(ledger[ledger["method"] == m], "ndcg_10").index) for m in found]
+    for method, one in found.items():
+        frame = ledger[ledger["method"] == method]
+        served = frame[frame["outcome"] == "served"]
+        for name in ("ndcg_10", "ndcg_10_all", "hr_10"):
+            means = by_user(frame, name)
+            assert one[name]["mean"] == pytest.approx(means.mean())
+            assert one[name]["users"] == len(means)
+            low, high = one[name]["ci95"]
+            half = 1.96 * means.std() / np.sqrt(len(means))
+            assert (low, high) == pytest.approx((means.mean() - half, means.mean() + half), abs=0.25 * half)
+        common = by_user(frame, "ndcg_10").loc[sorted(served_users[0] & served_users[1])]
+        assert one["ndcg_10_common"]["mean"] == pytest.approx(common.mean())
+        assert one["served_share"] == pytest.approx(len(served) / 270)
+        assert one["device_rounds"] == 270
+        assert one["bits_mean"] == pytest.approx(frame["bits_mean"].mean())
+        for way in ("down", "up", "report"):
+            assert one[f"{way}_bytes_per_device"] == pytest.approx(frame[f"{way}_bytes"].mean())
+        once = frame.loc[frame["bootstrap_bytes"] > 0, "bootstrap_bytes"].mean()
+        each = (served["down_bytes"] + served["up_bytes"] - served["bootstrap_bytes"]).mean()
+        assert one["bytes_after_sessions"] == pytest.approx({n: once + int(n) * each for n in ("1", "10", "100")})
+        assert one["wasted_bytes"] == frame["wasted_bytes"].sum()
+        finished = frame[frame["outcome"].isin(["served", "late"])]
+        assert (one["p50_total_s"], one["p95_total_s"]) == pytest.approx(tuple(finished["total_s"].quantile([0.5, 0.95])), rel=1e-6)
+        assert one["joules_per_device"] == pytest.approx((frame["compute_j"] + frame["radio_j"]).mean())
+        for key, column in (("outcomes", "outcome"), ("served_by", "served_by"), ("binding", "binding")):
+            assert {k: v for k, v in one[key].items() if v} == frame[column].value_counts().loc[lambda s: s > 0].to_dict()
+
+
+def test_tiers_equal_a_naive_summary(run):
+    summary, _, ledger = run
+    for method, one in summary.methods().items():
+        for tier, part in one["per_tier"].items():
+            frame = ledger[(ledger["method"] == method) & (ledger["tier"] == tier)]
+            finished = frame[frame["outcome"].isin(["served", "late"])]
+            assert part == pytest.approx({
+                "device_rounds": len(frame),
+                "served_share": (frame["outcome"] == "served").mean(),
+                "refused_share": (frame["outcome"] == "refused").mean(),
+                "ndcg_10": frame["ndcg_10"].mean(),
+                "ndcg_10_all": frame["ndcg_10_all"].mean(),
+                "bits_mean": frame["bits_mean"].mean(),
+                "p50_total_s": finished["total_s"].median(),
+                "joules_per_device": (frame["compute_j"] + frame["radio_j"]).mean(),
+            }, rel=1e-6)  # fmt: skip
+        assert list(one["per_tier"]) == list(TIERS)
+
+
+def test_a_run_without_metrics_has_none(make_rows):
+    nothing = np.full(20, np.nan)
+    names = ("rank", "fallback_rank", "hr_5", "ndcg_5", "hr_10", "ndcg_10", "mrr", "ndcg_10_all")
+    tracemalloc.start()
+    summary = Summary(10_000_000, TIERS, seed=1)
+    summary.add(make_rows(20, **dict.fromkeys(names, nothing)))
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 5_000_000, "sums by user are kept only once a metric came"
+    one = summary.methods()["chord-plus"]
+    assert one["ndcg_10"] == one["ndcg_10_all"] == {"mean": None, "ci95": None, "ci_method": "none", "users": 0}
+    assert all(part["ndcg_10"] is None for part in one["per_tier"].values())
+
+
+def test_nobody_served(make_rows):
+    columns = {"outcome": np.full(5, 2), "refused_by": np.zeros(5, int), "served_by": np.full(5, 2)}
+    summary = Summary(5, TIERS, seed=1)
+    summary.add(make_rows(5, **columns))
+    one = summary.methods()["chord-plus"]
+    assert (one["served_share"], one["p50_total_s"]) == (0, None)
+    assert one["bytes_after_sessions"] == {"1": None, "10": None, "100": None}
+
+
+def test_it_is_json_and_the_same_each_time(run, make_rows):
+    summary, made, _ = run
+    text = json.dumps(summary.methods(), allow_nan=False)
+    again = Summary(USERS, TIERS, seed=1)
+    for rows in made:
+        again.add(rows)
+    assert json.dumps(again.methods(), allow_nan=False) == text
+
+
+def test_user_means_are_there_for_paired_comparisons(run):
+    summary, _, ledger = run
+    means = summary.user_means("chord")["ndcg_10_all"]
+    want = by_user(ledger[ledger["method"] == "chord"], "ndcg_10_all")
+    assert means[want.index] == pytest.approx(want.to_numpy())
+    assert np.isnan(np.delete(means, want.index)).all()
+
+
+def test_users_and_tiers_that_were_not_announced_are_refused(make_rows):
+    with pytest.raises(InvariantError, match="user_id is not within 0 to 9"):
+        Summary(10, TIERS, seed=1).add(make_rows(30))
+    with pytest.raises(InvariantError, match="tier 'high' is not one of low, mid"):
+        Summary(30, ("low", "mid"), seed=1).add(make_rows(30))
+
+
+def test_round_lines_equal_a_naive_summary(run):
+    _, made, ledger = run
+    for rows in made:
+        line = round_line(rows)
+        frame = ledger[(ledger["method"] == rows.method) & (ledger["round"] == rows.round)]
+        assert tuple(line) == ROUND_FIELDS
+        assert line["selected"] == len(frame) == sum(line[o] for o in OUTCOMES)
+        assert all(line[o] == (frame["outcome"] == o).sum() for o in OUTCOMES)
+        for name in ("ndcg_10", "ndcg_10_all"):
+            assert line[name] == pytest.approx(frame[name].mean())
+        for name in ("down_bytes", "up_bytes", "wasted_bytes"):
+            assert line[name] == frame[name].sum()
+        assert line["round_s"] == pytest.approx(frame["total_s"].max())
+        assert round_line(rows, 12.5)["round_s"] == 12.5
+        out = io.StringIO()
+        csv.DictWriter(out, ROUND_FIELDS).writerow(line)
+        assert len(pd.read_csv(io.StringIO(out.getvalue()), header=None).columns) == len(ROUND_FIELDS)
+
+
+def test_a_round_of_nobody(make_rows):
+    line = round_line(make_rows(0))
+    assert (line["selected"], line["ndcg_10"], line["p50_total_s"], line["round_s"]) == (0, None, None, 0.0)
