@@ -1,0 +1,25 @@
+"""A testbed for device-cloud recommendation. ``import chordsim`` stays light; heavy parts load when used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chordsim.api import run as run
+
+__all__ = ["__version__", "run"]
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Load `run` on first use, so that the command line's help and the phones' workers do not pay for it."""
+    if name == "run":
+        from chordsim.api import run
+
+        return run
+    raise AttributeError(f"module 'chordsim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

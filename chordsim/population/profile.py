@@ -1,0 +1,61 @@
+"""What a phone is: its tier, speed, link, power and budgets, in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from chordsim.methods import Budgets, Floats
+from chordsim.ragged import Ints
+
+Mark = Literal["measured", "fitted", "assumed"]
+
+#: Where each of a profile's numbers comes from; reports repeat the mark.
+MARKS: Mapping[str, Mark] = {
+    "ram_bytes": "assumed",
+    "macs_per_s": "assumed",
+    "down_bytes_per_s": "assumed",
+    "up_bytes_per_s": "assumed",
+    "round_trip_s": "assumed",
+    "j_per_mac": "assumed",
+    "radio_w": "assumed",
+    "radio_tail_s": "assumed",
+    "memory_bytes": "assumed",
+    "latency_s": "assumed",
+    "bits": "assumed",
+}
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """D phones, shape [D] each.
+
+    Attributes:
+        device_ids: Which phones, in the order asked for.
+        tier: Index into ``tier_names``.
+        tier_names: Names of the tiers, in the scenario's order.
+        ram_bytes: Memory of the phone.
+        macs_per_s: Multiply-accumulates per second.
+        down_bytes_per_s: Rate from the cloud to the phone.
+        up_bytes_per_s: Rate from the phone to the cloud.
+        round_trip_s: Seconds that a message takes besides its bytes.
+        j_per_mac: Joules per multiply-accumulate.
+        radio_w: Watts while the radio is on.
+        budgets: What the phone grants the app.
+    """
+
+    device_ids: Ints
+    tier: Ints
+    tier_names: tuple[str, ...]
+    ram_bytes: Ints
+    macs_per_s: Floats
+    down_bytes_per_s: Floats
+    up_bytes_per_s: Floats
+    round_trip_s: Floats
+    j_per_mac: Floats
+    radio_w: Floats
+    budgets: Budgets
+
+    def __len__(self) -> int:
+        return self.device_ids.size

@@ -1,0 +1,82 @@
+"""``--set a.b=c``: values put over a scenario's tables before they are checked."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+from chordsim.errors import ScenarioError
+from chordsim.scenario.reading import MAX_STRING_CHARS, Plain, check_values
+
+#: A tier sets one of these; setting one by hand takes the place of the other.
+_EITHER = {"memory_mb": "memory_of_fp32", "memory_of_fp32": "memory_mb"}
+
+
+def apply(tables: Plain, overrides: Sequence[str]) -> dict[str, str]:
+    """Put every override over ``tables``, in place, in order.
+
+    Returns:
+        For each dotted key that was set, the override's own text, so that an error can name it.
+
+    Raises:
+        ScenarioError: An override that is no ``key=value``, or that goes through something that is no table.
+    """
+    origin: dict[str, str] = {}
+    for text in overrides:
+        parts, value = split(text)
+        _seed_tiers(tables, parts)
+        table = tables
+        for depth, part in enumerate(parts[:-1], 1):
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise ScenarioError(f"--set {_short(text)}: {'.'.join(parts[:depth])} is a value, not a table")
+        table[parts[-1]] = value
+        origin[".".join(parts)] = f"--set {_short(text)}"
+        if len(parts) == 4 and parts[:2] == ["population", "tiers"] and parts[3] in _EITHER:
+            other = _EITHER[parts[3]]
+            if ".".join([*parts[:3], other]) not in origin:
+                table.pop(other, None)
+    return origin
+
+
+def split(text: str) -> tuple[list[str], Any]:
+    """Return the parts of the key, and the value: a TOML value if it reads as one, else the text itself.
+
+    Raises:
+        ScenarioError: Not of the form ``key=value``.
+    """
+    key, equals, raw = text.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not equals or not all(parts):
+        raise ScenarioError(f"--set {_short(text)}: write key=value, such as rounds.count=2")
+    value = _value(raw.strip())
+    check_values({key.strip(): value}, "--set")
+    return parts, value
+
+
+def _value(raw: str) -> Any:
+    if len(raw) > 16 * MAX_STRING_CHARS:
+        return raw
+    try:
+        tables = tomllib.loads(f"value = {raw}")
+    except (ValueError, RecursionError):
+        return raw
+    # A line break in the text could have begun a second key; then it was never meant as TOML.
+    return tables["value"] if tables.keys() == {"value"} else raw
+
+
+def _seed_tiers(tables: Plain, parts: list[str]) -> None:
+    """Begin with the default tiers where a file names none, so that one value of one tier can be set."""
+    if len(parts) < 4 or parts[:2] != ["population", "tiers"]:
+        return
+    population = tables.setdefault("population", {})
+    if isinstance(population, dict) and "tiers" not in population:
+        from chordsim.scenario.model import default_tiers
+
+        population["tiers"] = {name: tier.model_dump(exclude_none=True) for name, tier in default_tiers().items()}
+
+
+def _short(text: str) -> str:
+    shown = text if len(text) <= 80 else f"{text[:77]}..."
+    return shown.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")

@@ -1,0 +1,68 @@
+"""The settings of a scenario's methods: checked against what each method takes, and filled with its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chordsim import methods
+from chordsim.errors import ScenarioError
+from chordsim.scenario.model import Scenario
+from chordsim.scenario.nearest import suggest
+
+
+def resolve_settings(scenario: Scenario) -> Scenario:
+    """Return the scenario with every setting of every method written out, in the order of its methods.
+
+    Raises:
+        ScenarioError: An unknown method, an unknown setting, a value of another type than the default, or a
+            method that is registered but cannot be loaded.
+    """
+    filled = {}
+    for name in scenario.methods:
+        defaults = _spec(name).defaults
+        given = scenario.settings.get(name, {})
+        for key in given:
+            if key not in defaults:
+                near = suggest(key, defaults) if defaults else f": {name} has no settings"
+                raise ScenarioError(f"unknown key 'settings.{name}.{key}'{near}")
+        table = {key: _typed(f"settings.{name}.{key}", given.get(key, default), default) for key, default in defaults.items()}
+        if table:
+            filled[name] = table
+    return scenario.model_copy(update={"settings": filled})
+
+
+def _spec(name: str) -> methods.MethodSpec:
+    try:
+        return methods.find(name)
+    except (ImportError, AttributeError) as error:
+        raise ScenarioError(f"methods: {name!r} is registered but cannot be loaded ({error})") from error
+
+
+def _typed(key: str, value: Any, default: Any) -> Any:
+    """Return the value in the default's type: whole numbers where floats are meant, lists for tuples."""
+    value, default = _plain(value), _plain(default)
+    if default is None or type(value) is type(default):
+        return value
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    raise ScenarioError(f"{key}: must be {_kind(default)}, such as {_toml(default)}, not {_toml(value)}")
+
+
+def _plain(value: Any) -> Any:
+    """Return the value as TOML would give it back."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "true or false", int: "an integer", float: "a number", str: "a text", list: "a list", dict: "a table"}
+    return names.get(type(value), "of another type")
+
+
+def _toml(value: Any) -> str:
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
