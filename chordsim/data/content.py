@@ -82,7 +82,8 @@ def read_content(path: Path, member: str | None = None, limits: Limits | None = 
         raise DataError(f"{path}: no such file") from None
     except EOFError:
         raise DataError(f"{what}: truncated: the compressed data end too early") from None
-    except (gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    # zipfile raises RuntimeError for an encrypted member and its subclass NotImplementedError for an unknown compression.
+    except (gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
         raise DataError(f"{what}: damaged or not readable as an archive ({_one_line(error)})") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or _one_line(error)})") from None

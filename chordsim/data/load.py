@@ -1,0 +1,76 @@
+"""From `[data]` of a scenario to a log and its split: the one entry that the rest of chordsim calls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from chordsim.data import catalog, filters
+from chordsim.data.formats import read_file
+from chordsim.data.interactions import Interactions, SourceInfo
+from chordsim.data.split import Split, shortest, split
+from chordsim.data.synthetic import generate
+from chordsim.errors import DataError
+from chordsim.progress import Progress, Silent
+from chordsim.scenario.model import DataConfig
+
+
+def load(config: DataConfig, rounds: int, seed: int, progress: Progress | None = None) -> tuple[Interactions, Split]:
+    """Read or generate the data that a scenario names, filter them and hold out the targets.
+
+    The filters come in this order: minimum rating; rare items and short users; users too short for the
+    rounds; the sample of users. Ids are final after that.
+
+    Args:
+        config: The scenario's ``[data]``.
+        rounds: R, the number of held-out items of each user.
+        seed: The scenario's seed, for synthetic data and samples of users.
+        progress: Told of downloads.
+
+    Returns:
+        The log and its split. ``log.source`` says where it came from and what was dropped.
+
+    Raises:
+        DataError: Anything wrong with the data, in one line.
+    """
+    log, min_item = _source(config, rounds, seed, progress or Silent())
+    log = filters.minimum_counts(log, config.min_user, min_item, config.k_core)
+    log = filters.long_enough(log, shortest(rounds), rounds, min_item, config.k_core)
+    if config.max_users is not None:
+        log = filters.sample_users(log, config.max_users, seed)
+    return log, split(log, rounds, config.cloud_share, seed)
+
+
+def read_interactions(path: Path, format: str = "auto", min_rating: float | None = None) -> Interactions:
+    """Read a data file as it is, without filters, to look at it.
+
+    Raises:
+        DataError: One line that names the file, and the line in it where there is one.
+    """
+    reading = read_file(path, format)
+    source = SourceInfo(path.name, str(path), "file", reading.sha256, 0, 0).noted(f"read as {reading.format}")
+    return reading.log.to_interactions(source, min_rating)
+
+
+def _source(config: DataConfig, rounds: int, seed: int, progress: Progress) -> tuple[Interactions, int]:
+    """Return the unfiltered log, and the minimum count of items that holds for it."""
+    if config.source == "synthetic":
+        if config.min_rating is not None:
+            raise DataError("data.min_rating: synthetic data have no ratings; leave it out")
+        return generate(config.synthetic, seed, shortest(rounds)), config.min_item
+    if config.source == "file":
+        if config.path is None:
+            raise DataError('data.path: name the file for data.source = "file"')
+        log = read_interactions(Path(config.path).expanduser(), config.format, config.min_rating)
+        return replace(log, source=replace(log.source, path=config.path)), config.min_item
+    entry = catalog.find(config.source)
+    fetched = catalog.fetch_entry(entry, progress)
+    source = SourceInfo(entry.name, fetched.label, fetched.how, fetched.sha256, 0, 0)
+    if not fetched.verified:
+        source = source.noted("no checksum is known for this form of the set, so it was not verified")
+    if entry.min_item > config.min_item:
+        source = source.noted(f"data.min_item = {entry.min_item}, as this set is used in print")
+    reading = read_file(fetched.path, fetched.format, fetched.member)
+    if reading.sha256 != fetched.sha256:
+        raise DataError(f"{fetched.path}: changed while it was read")
+    return reading.log.to_interactions(source, config.min_rating), max(config.min_item, entry.min_item)
