@@ -96,6 +96,7 @@ def _what(error: ErrorDetails, key: str) -> str:
         return f"{key}: must be {_TYPES[kind]}, not {shown}"
     message = error["msg"].replace("Input should be a valid", "must be a").replace("Input should", "must")
     message = message.replace("String should", "must").replace("Tuple should", "must").replace("Dictionary should", "must")
+    message = message.replace(" after validation", "")
     return f"{key}: {message}, not {shown}" if message.startswith("must be") else f"{key}: {message}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chordsim.errors import ScenarioError
@@ -37,6 +37,8 @@ def apply(tables: Plain, overrides: Sequence[str]) -> dict[str, str]:
             other = _EITHER[parts[3]]
             if ".".join([*parts[:3], other]) not in origin:
                 table.pop(other, None)
+    if "methods" in origin:
+        _drop_settings(tables, origin)
     return origin
 
 
@@ -75,6 +77,14 @@ def _seed_tiers(tables: Plain, parts: list[str]) -> None:
         from chordsim.scenario.model import default_tiers
 
         population["tiers"] = {name: tier.model_dump(exclude_none=True) for name, tier in default_tiers().items()}
+
+
+def _drop_settings(tables: Plain, origin: Mapping[str, str]) -> None:
+    """Drop the file's settings of methods that an override took out of the run."""
+    names, settings = tables.get("methods"), tables.get("settings")
+    if isinstance(names, list) and isinstance(settings, dict):
+        for name in [n for n in settings if n not in names and not any(key.startswith(f"settings.{n}.") for key in origin)]:
+            del settings[name]
 
 
 def _short(text: str) -> str:

@@ -105,6 +105,8 @@ def _encodes(text: str) -> bool:
 def _located(message: str, text: str, source: str) -> str:
     """Put the place that tomllib tells at the end of its message in front: ``file: line 3, column 5: ...``."""
     message = " ".join(message.split())[:200]
+    if message.startswith("Exceeds the limit"):
+        message = "an integer of thousands of digits"
     found = re.search(r" \(at (line \d+, column \d+|end of document)\)$", message)
     if not found:
         return f"{source}: {message}"

@@ -14,7 +14,7 @@ from chordsim.scenario.model import Scenario
 def dump(scenario: Scenario) -> str:
     """Return resolved TOML with every key, the question as its first line. Keys without a value are left out."""
     tables = _without_none(scenario.model_dump(mode="json"))
-    question = " ".join(scenario.question.split())
+    question = "".join(c for c in " ".join(scenario.question.split()) if c.isprintable())  # a comment takes no control characters
     return (f"# {question}\n" if question else "") + tomli_w.dumps(tables)
 
 

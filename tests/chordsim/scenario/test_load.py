@@ -1,0 +1,182 @@
+"""Scenarios load, refuse what is wrong in one line that names file, key and remedy, and come back from text unchanged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chordsim.errors import ScenarioError
+from chordsim.scenario.load import digest, dump, load, parse, resolve_settings, shipped
+from chordsim.scenario.model import Scenario
+
+
+def write(folder: Path, text: str | bytes, name: str = "mine.toml") -> Path:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def complaint(path: str | Path, overrides: tuple[str, ...] = (), seed: int | None = None) -> str:
+    with pytest.raises(ScenarioError) as caught:
+        load(path, overrides, seed)
+    text = str(caught.value)
+    assert "\n" not in text and caught.value.exit_code == 2
+    return text
+
+
+@pytest.mark.parametrize("name", ["quickstart", "textbook", "offline"])
+def test_shipped_scenarios_load_and_answer_a_question(name: str) -> None:
+    scenario = load(name)
+    assert scenario.name == name
+    assert scenario.question.endswith("?")
+    assert shipped()[name].read_text().startswith(f"# {scenario.question}\n")
+    assert parse(dump(scenario)) == scenario
+
+
+def test_shipped_scenarios_are_what_the_readme_says() -> None:
+    quickstart, textbook, offline = load("quickstart"), load("textbook"), load("offline")
+    assert quickstart.data.source == textbook.data.source == "ml-100k" and offline.data.source == "synthetic"
+    assert quickstart.population.devices == 0 and quickstart.rounds.count == 3
+    assert quickstart.methods == offline.methods == ("fp32", "uniform-2", "chord", "chord-plus", "chord-shared", "cloud-only")
+    assert textbook.engine.chunk_size == 1 and textbook.engine.cells == textbook.population.devices == 50
+
+
+def test_settings_are_resolved_and_resolving_twice_changes_nothing() -> None:
+    scenario = load("offline", ["settings.chord-plus.bits=1"])
+    assert set(scenario.settings) == set(scenario.methods)
+    assert scenario.settings["chord-plus"]["bits"] == 1.0 and isinstance(scenario.settings["chord-plus"]["bits"], float)
+    assert resolve_settings(scenario) == scenario
+
+
+def test_digest_depends_on_every_value_and_on_nothing_else(tmp_path: Path) -> None:
+    one = write(tmp_path, "# Q?\nseed = 3\n[rounds]\ncount = 2\nrequests_per_round = 4\n", "same.toml")
+    (tmp_path / "b").mkdir()
+    two = write(tmp_path / "b", "# Q?\nseed=0x3\nrounds = {requests_per_round = 4, count = 2} # other words\n", "same.toml")
+    assert digest(load(one)) == digest(load(two)) == digest(parse(dump(load(one))))
+    assert digest(load(one)) != digest(load(one, seed=4)) != digest(load(one, ["rounds.count=1"]))
+
+
+def test_overrides_are_toml_values_or_text() -> None:
+    scenario = load("offline", ["rounds.count=5", "name=other", 'methods=["fp32"]', "clock.loss=0.5", "protocol.mask_seen=false"], seed=9)
+    assert (scenario.rounds.count, scenario.name, scenario.methods, scenario.seed) == (5, "other", ("fp32",), 9)
+    assert scenario.clock.loss == 0.5 and scenario.protocol.mask_seen is False
+
+
+def test_later_overrides_win() -> None:
+    assert load("offline", ["rounds.count=5", "rounds.count=6"]).rounds.count == 6
+
+
+def test_a_default_tier_can_be_changed_in_one_value() -> None:
+    tiers = load("offline", ["population.tiers.low.memory_mb=1.5"]).population.tiers
+    assert list(tiers) == ["low", "mid", "high"]
+    assert tiers["low"].memory_mb == 1.5 and tiers["low"].memory_of_fp32 is None and tiers["mid"].memory_of_fp32 == 1.3
+
+
+def test_settings_of_methods_taken_out_by_an_override_go_with_them(tmp_path: Path) -> None:
+    resolved = write(tmp_path, dump(load("offline")))
+    assert load(resolved, ['methods=["fp32"]']).methods == ("fp32",)
+    assert "settings.chord" in complaint(resolved, ('methods=["fp32"]', "settings.chord.bits=2"))
+
+
+def test_data_path_is_absolute_from_the_file_or_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, '[data]\nsource = "file"\npath = "log.csv"\n')
+    monkeypatch.chdir("/")
+    assert load(path).data.path == str(tmp_path / "log.csv")
+    assert load(path, ["data.path=else.csv"]).data.path == "/else.csv"
+
+
+def test_a_file_of_any_name_gets_a_usable_name(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "seed = 1", "my scenario.toml")).name == "my-scenario"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seed = 1\nround = {}\n", ["mine.toml", "'round'", "'rounds'"]),
+        ("[rounds]\ncuont = 3\n", ["mine.toml", "rounds.cuont", "'count'"]),
+        ("devices = 5\n", ["'devices'", "'population.devices'"]),
+        ("[population.tiers.low]\nram_gbs = 3\n", ["population.tiers.low.ram_gbs", "'ram_gb'"]),
+        ("[population.tiers.low]\nshare = 1\n", ["population.tiers.low.", "missing"]),
+        ("[rounds]\ncount = 0\n", ["rounds.count", "1", "not 0"]),
+        ("[rounds]\ncount = '3'\n", ["rounds.count", "integer", "'3'"]),
+        ("[rounds]\ncount = true\n", ["rounds.count", "integer", "true"]),
+        ("rounds = 3\n", ["rounds", "table"]),
+        ("[backbone]\nkind = 'sasrek'\n", ["backbone.kind", "did you mean 'sasrec'"]),
+        ("[backbone]\nheads = 3\n", ["backbone.heads must divide backbone.dim"]),
+        ("[data]\nsource = 'file'\n", ["data.path"]),
+        ("[population.tiers]\n", ["population.tiers", "empty"]),
+        ("methods = 'fp32'\n", ["methods", "list"]),
+        ("methods = []\n", ["methods", "at least 1"]),
+        ("methods = ['fp32', 'fp32']\n", ["methods", "twice"]),
+        ("methods = ['fp33']\n", ["unknown method 'fp33'", "'fp32'"]),
+        ("methods = ['uniform-3']\n", ["uniform-3", "2, 4, 8"]),
+        ("methods = ['chord']\n[settings.chord]\nbtis = 3\n", ["settings.chord.btis", "'bits'"]),
+        ("methods = ['chord']\n[settings.chord]\nbits = 'a'\n", ["settings.chord.bits", "number", "'a'"]),
+        ("methods = ['fp32']\n[settings.chord]\nbits = 3\n", ["settings.chord"]),
+        ("a = \n", ["mine.toml: line 1, column"]),
+        ("seed = 1\n\nx = [1,\n", ["mine.toml: line 4, at the end"]),
+        ("seed = 1\nseed = 2\n", ["mine.toml: line 2"]),
+        ("seed = nan\n", ["seed", "finite"]),
+        (f"seed = {2**63}\n", ["seed", "64 bits"]),
+        (f"seed = {'9' * 5000}\n", ["digits"]),
+        ("seed = 1979-05-27\n", ["seed", "date"]),
+        (f"question = '{'x' * 5000}'\n", ["question", "4,096"]),
+        ('name = "a\\u0000b"\n', ["name", "not valid text"]),
+        (f"# {'x' * 1_000_001}", ["mine.toml", "1,000,000"]),
+        (f"x = {'[' * 100_000}", ["mine.toml", "deep"]),
+        (b"# ok\nquestion = '\xff'\n", ["mine.toml: line 2", "UTF-8", "0xff"]),
+    ],
+)
+def test_a_mistake_gives_one_line_that_names_it(tmp_path: Path, text: str | bytes, words: list[str]) -> None:
+    line = complaint(write(tmp_path, text))
+    assert all(word in line for word in words), line
+    assert len(line) < 500
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("rounds.conut=1", ["--set rounds.conut=1", "'count'"]),
+        ("rounds.count=0", ["--set rounds.count=0", "not 0"]),
+        ("rounds", ["--set rounds", "key=value"]),
+        ("=1", ["key=value"]),
+        ("rounds..count=1", ["key=value"]),
+        ("question.x=1", ["question is a value, not a table"]),
+        ('methods=["fp33"]', ["--set methods", "'fp32'"]),
+        ("settings.chord.btis=1", ["--set settings.chord.btis=1", "'bits'"]),
+        ("population.tiers.low.share=0.9", ["--set population.tiers.low.share", "sum to 1.6"]),
+        ("name=1\nseed=2", ["--set name=1\\nseed=2", "no name"]),
+        ("name=\udcff", ["not valid text"]),
+        ("seed=inf", ["finite"]),
+        (f"question={'x' * 100_000}", ["4,096"]),
+    ],
+)
+def test_a_wrong_override_is_named_instead_of_the_file(override: str, words: list[str]) -> None:
+    line = complaint("offline", (override,))
+    assert all(word in line for word in words), line
+    assert "offline.toml" not in line and len(line) < 500
+
+
+def test_a_wrong_seed_is_named() -> None:
+    assert complaint("offline", seed=-1).startswith("--seed: seed")
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    assert "did you mean 'quickstart'" in complaint("quikstart")
+    assert "no such file" in complaint(tmp_path / "none.toml")
+    assert "folder" in complaint(tmp_path)
+    assert "device" in complaint(Path("/dev/zero"))
+    assert "cannot be read" in complaint("x" * 5000 + ".toml")
+    for ref in ("", "a\0b"):
+        assert "shipped name or a path" in complaint(ref)
+
+
+def test_unknown_keys_are_refused_in_resolved_text_too() -> None:
+    with pytest.raises(ScenarioError, match="scenario text: unknown key 'sed'"):
+        parse("sed = 1\n")
+
+
+def test_a_scenario_does_not_change_after_validation() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Scenario().seed = 2  # type: ignore[misc]
