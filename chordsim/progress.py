@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Protocol
 
 
@@ -32,3 +33,7 @@ class Silent:
 
     def done(self, note: str = "") -> None:
         """Say nothing."""
+
+
+#: Where the work of this thread reports to; the command line sets it.
+CURRENT: ContextVar[Progress] = ContextVar("chordsim_progress", default=Silent())

@@ -66,7 +66,7 @@ class RunDirectory:
         Raises:
             UserError: The folder is not empty, in use by another run, or cannot be written.
         """
-        path = _free_folder(Path("runs"), f"{name}-{seed}") if out is None else out
+        path = free_folder(Path("runs"), f"{name}-{seed}") if out is None else out
         with _disk(path):
             path.mkdir(parents=True, exist_ok=True)
         lock = _take_lock(path)
@@ -244,7 +244,7 @@ def _disk_error(path: Path, error: OSError) -> ChordsimError:
     return RunError(f"{path}: cannot be written: {what}{hint}")
 
 
-def _free_folder(parent: Path, stem: str) -> Path:
+def free_folder(parent: Path, stem: str) -> Path:
     """Make and return the first ``STEM-N`` that nobody has."""
     with _disk(parent):
         parent.mkdir(parents=True, exist_ok=True)

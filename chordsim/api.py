@@ -1,0 +1,119 @@
+"""Running scenarios from Python: `chordsim.run("quickstart")`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chordsim.errors import UserError
+from chordsim.progress import CURRENT, Progress, Silent
+from chordsim.store import read_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run on disk.
+
+    Attributes:
+        path: The run directory.
+    """
+
+    path: Path
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """summary.json."""
+        return read_json(self.path / "summary.json")
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """manifest.json."""
+        return read_json(self.path / "manifest.json")
+
+    @cached_property
+    def ledger(self) -> pd.DataFrame:
+        """Every device-round of every method."""
+        from chordsim.ledger.parquet import read_ledger
+
+        return read_ledger(self.path)
+
+    @cached_property
+    def rounds(self) -> pd.DataFrame:
+        """One line per method and round."""
+        import pandas as pd
+
+        return pd.read_csv(self.path / "rounds.csv")
+
+    @cached_property
+    def devices(self) -> pd.DataFrame:
+        """The phones of the last round."""
+        import pandas as pd
+
+        return pd.read_parquet(self.path / "devices.parquet")
+
+
+def run(
+    scenario: str | Path = "quickstart",
+    *,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    engine: str | None = None,
+    workers: int | None = None,
+    ray_address: str | None = None,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Run a scenario.
+
+    Args:
+        scenario: A shipped name or a path to a TOML file.
+        overrides: ``key=value`` strings over the scenario's keys.
+        seed: Seed over the scenario's.
+        engine: ``inprocess`` or ``ray``, over the scenario's.
+        workers: Number of Ray workers, over the scenario's.
+        ray_address: A Ray cluster that exists already.
+        out: The run directory; by default the first free one under ``runs``.
+        resume: A run directory to go on with.
+        progress: Where long work reports to.
+
+    Raises:
+        UserError: A mistake in what was given.
+        RunError: The run began and could not finish.
+    """
+    from chordsim.engine.start import start
+    from chordsim.scenario.load import load
+    from chordsim.scenario.text import dump
+
+    if resume is not None:
+        raise UserError("--resume is not there yet: start the run anew into a new folder")
+    chosen = [*overrides]
+    if engine is not None:
+        chosen.append(f'engine.kind="{engine}"')
+    if workers is not None:
+        chosen.append(f"engine.workers={workers}")
+    resolved = load(scenario, chosen, seed)
+    token = CURRENT.set(progress or Silent())
+    try:
+        with tempfile.TemporaryDirectory(prefix="chordsim-") as folder:
+            path = Path(folder) / f"{resolved.name}.toml"
+            path.write_text(dump(resolved))
+            where = Path(os.path.abspath(out)) if out is not None else _next_free(resolved.name, resolved.seed)
+            start(resolved, {"scenario": str(path), "out": str(where)}, ray_address)
+        return RunResult(where)
+    finally:
+        CURRENT.reset(token)
+
+
+def _next_free(name: str, seed: int) -> Path:
+    from chordsim.store import free_folder
+
+    return free_folder(Path("runs").absolute(), f"{name}-{seed}")

@@ -1,0 +1,61 @@
+"""Starting a run on one of chordsim's own engines: the two Flower apps, found by name, on a grid."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+import chordsim
+from chordsim.errors import RunError, UserError
+from chordsim.scenario.model import Scenario
+
+SERVER_APP, CLIENT_APP = "server.app:app", "clients.app:app"
+
+
+def start(scenario: Scenario, run_config: dict[str, Any], ray_address: str | None) -> None:
+    """Run the server app against the client app.
+
+    Args:
+        scenario: Says which engine and how many workers.
+        run_config: Keys of `[tool.flwr.app.config]`.
+        ray_address: A Ray cluster that exists already; only with the Ray engine.
+
+    Raises:
+        UserError: An address without the Ray engine.
+        RunError: Another package named `server` or `clients` stands in the way.
+    """
+    os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    from flwr.app import Context, RecordDict
+
+    from chordsim.engine.grid import RUN_ID, SERVER_NODE
+    from chordsim.engine.inprocess import InProcessGrid
+
+    if ray_address is not None and scenario.engine.kind != "ray":
+        raise UserError('--ray-address goes with --engine ray')
+    server_app, client_app = app(SERVER_APP), app(CLIENT_APP)
+    context = Context(run_id=RUN_ID, node_id=SERVER_NODE, node_config={}, state=RecordDict(), run_config=run_config)
+    if scenario.engine.kind == "inprocess":
+        server_app(InProcessGrid(client_app), context)
+        return
+    from chordsim.engine.ray import RayGrid
+
+    with RayGrid(CLIENT_APP, scenario.engine, ray_address) as grid:
+        server_app(grid, context)
+
+
+def app(path: str) -> Any:
+    """Return the app that ``path`` names, from the same installation as chordsim.
+
+    Raises:
+        RunError: Another package of that name was found first.
+    """
+    module_name, _, attribute = path.partition(":")
+    package = importlib.import_module(module_name.partition(".")[0])
+    home = Path(chordsim.__file__).parent.parent
+    found = Path(str(package.__file__)).parent.parent
+    if found != home:
+        raise RunError(f"package {package.__name__!r} was found in {found}, but chordsim lives in {home}: remove or rename the other one")
+    return getattr(importlib.import_module(module_name), attribute)

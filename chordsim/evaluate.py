@@ -1,0 +1,139 @@
+"""The evaluator: where the target stands in what a phone ranked. It sees targets; methods never do.
+
+Rules, written into the manifest: items that the user already had are masked, a target among them is a miss;
+equal scores share the middle rank; a target that is absent from a list is a miss. A miss has rank
+``n_items + 1`` and scores 0 in every metric.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from chordsim import seeds
+from chordsim.errors import ScenarioError
+from chordsim.methods import Floats
+from chordsim.ragged import Ints
+from chordsim.scenario.model import ProtocolConfig
+
+NEGATIVES = 100
+_DRAWS_PER_NEGATIVE = 6
+CUTS = (5, 10)
+
+
+def describe(protocol: ProtocolConfig) -> dict[str, str]:
+    """Return the protocol in words, for the manifest and the summary."""
+    what = "all items" if protocol.ranking == "all" else f"the target and {NEGATIVES} uniform negatives"
+    return {
+        "ranking": what,
+        "seen_items": "masked; a target among them is a miss" if protocol.mask_seen else "ranked like any other",
+        "ties": "middle rank",
+        "lists": "a target that is absent is a miss; seen items are taken out of the list first",
+        "hold_out": "last R items of each user; the item before them is validation; histories hold all earlier items",
+    }
+
+
+def rank_scores(
+    scores: npt.NDArray[np.float32], targets: Ints, seen: tuple[Ints, Ints], protocol: ProtocolConfig, draw: tuple[int, Ints, int]
+) -> Floats:
+    """Return the rank of each target among the scored items; overwrites masked scores.
+
+    Args:
+        scores: Of all items, [D, n_items + 1], finite; column 0 is padding.
+        targets: Item ids [D].
+        seen: Index pairs (row, item) of what each user had before.
+        protocol: What is ranked.
+        draw: (seed, user ids [D], round), for the negatives of sampled protocols.
+
+    Returns:
+        Ranks [D] from 1, halves for ties, ``n_items + 1`` for a miss, NaN where a score is not a number.
+    """
+    rows = np.arange(targets.size)
+    wanted = scores[rows, targets].copy()
+    scores[:, 0] = -np.inf
+    missed, miss = np.zeros(targets.size, np.bool_), scores.shape[1]
+    if protocol.mask_seen:
+        scores[seen] = -np.inf
+        missed = np.isneginf(scores[rows, targets])
+    if protocol.ranking == "sampled-100":
+        scores = _negatives(scores, targets, draw)
+        above, equal = (scores > wanted[:, None]).sum(1), (scores == wanted[:, None]).sum(1)
+    else:
+        above, equal = (scores > wanted[:, None]).sum(1), (scores == wanted[:, None]).sum(1) - 1
+    rank = 1.0 + above + 0.5 * np.maximum(equal, 0)
+    rank[missed] = miss
+    rank[~np.isfinite(wanted)] = np.nan
+    return rank
+
+
+def _negatives(scores: npt.NDArray[np.float32], targets: Ints, draw: tuple[int, Ints, int]) -> npt.NDArray[np.float32]:
+    """Return the scores of 100 uniform negatives per row, with repetition, outside history and target."""
+    seed, users, round = draw
+    tries = NEGATIVES * _DRAWS_PER_NEGATIVE
+    unit = seeds.uniforms(seed, "protocol.negatives", users, round=round, count=tries)
+    items = 1 + (unit * (scores.shape[1] - 1)).astype(np.int64)
+    drawn = np.take_along_axis(scores, items, 1)
+    good = (drawn > -np.inf) & (items != targets[:, None])
+    good &= good.cumsum(1) <= NEGATIVES
+    return np.where(good, drawn, np.float32(-np.inf))
+
+
+def rank_list(ranking: Ints, targets: Ints, seen: tuple[Ints, Ints], n_items: int, protocol: ProtocolConfig) -> Floats:
+    """Return the place of each target in an ordered list [D, n] (0 pads), seen items taken out first.
+
+    Raises:
+        ScenarioError: The protocol ranks sampled negatives, for which a list has no scores.
+    """
+    if protocol.ranking != "all":
+        raise ScenarioError(f'protocol.ranking = "{protocol.ranking}" needs scores, and a method of this scenario sends a list: use "all"')
+    listed = ranking > 0
+    if protocol.mask_seen:
+        had = np.zeros((targets.size, n_items + 1), np.bool_)
+        had[seen] = True
+        listed &= ~np.take_along_axis(had, ranking, 1)
+    place = np.cumsum(listed, 1)
+    hit = listed & (ranking == targets[:, None])
+    return np.where(hit.any(1), (place * hit).max(1), n_items + 1).astype(np.float64)
+
+
+def fallback_ranks(popularity: Ints, targets: Ints, seen: tuple[Ints, Ints], protocol: ProtocolConfig) -> Floats:
+    """Return the rank of each target in the popularity list, what a phone shows that was not served.
+
+    The same as `rank_scores` on the counts, without a score per user and item: ranks come from one sorted
+    list, minus the seen items that stand above the target.
+    """
+    n_items = popularity.size - 1
+    ordered = np.sort(popularity[1:])
+    wanted = popularity[targets]
+    above = n_items - np.searchsorted(ordered, wanted, side="right")
+    equal = np.searchsorted(ordered, wanted, side="right") - np.searchsorted(ordered, wanted, side="left")
+    missed = np.zeros(targets.size, np.bool_)
+    if protocol.mask_seen:
+        pairs = np.unique(seen[0] * (n_items + 1) + seen[1])
+        rows, items = pairs // (n_items + 1), pairs % (n_items + 1)
+        had = popularity[items]
+        above = above - np.bincount(rows, had > wanted[rows], targets.size).astype(np.int64)
+        equal = equal - np.bincount(rows, had == wanted[rows], targets.size).astype(np.int64)
+        missed = np.bincount(rows, items == targets[rows], targets.size) > 0
+    rank = 1.0 + above + 0.5 * np.maximum(equal - 1, 0)
+    rank[missed] = n_items + 1
+    return rank
+
+
+def metrics(rank: Floats, n_items: int) -> dict[str, Floats]:
+    """Return HR and NDCG at 5 and 10, and MRR, [D] each; NaN where the rank is; a miss scores 0.
+
+    NDCG@k = 1 / log2(rank + 1) up to rank k, since one item is relevant.
+    """
+    out: dict[str, Floats] = {}
+    unknown = np.isnan(rank)
+    safe = np.where(unknown, np.inf, rank)
+    gain = math.log(2) / np.log(safe + 1)
+    for cut in CUTS:
+        inside = safe <= cut
+        out[f"hr_{cut}"] = np.where(unknown, np.nan, inside.astype(np.float64))
+        out[f"ndcg_{cut}"] = np.where(unknown, np.nan, np.where(inside, gain, 0.0))
+    out["mrr"] = np.where(unknown, np.nan, np.where(safe <= n_items, 1.0 / safe, 0.0))
+    return out

@@ -1,0 +1,88 @@
+"""The world that a scenario describes: whose interactions, which phones, which methods; the same on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+
+from chordsim import evaluate, methods
+from chordsim.data.load import load as load_data
+from chordsim.data.split import Split, TrainLogs
+from chordsim.errors import ScenarioError
+from chordsim.nets import footprint
+from chordsim.nets.shapes import Shapes, shapes_of
+from chordsim.population.generate import Population
+from chordsim.progress import Progress, Silent
+from chordsim.ragged import Ints
+from chordsim.scenario.load import parse
+from chordsim.scenario.model import Scenario
+
+
+@dataclass(frozen=True)
+class World:
+    """A scenario with its data loaded.
+
+    Attributes:
+        scenario: The resolved scenario.
+        split: Histories and targets by user and round.
+        population: Phones, and whose they are.
+        specs: Methods by name, in the scenario's order.
+    """
+
+    scenario: Scenario
+    split: Split
+    population: Population
+    specs: Mapping[str, methods.MethodSpec]
+
+    @property
+    def n_items(self) -> int:
+        """Size of the catalogue."""
+        return self.split.log.n_items
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """Shapes of the backbone over this catalogue."""
+        return shapes_of(self.scenario.backbone, self.n_items)
+
+    @cached_property
+    def logs(self) -> TrainLogs:
+        """What the cloud may see."""
+        return self.split.train_logs()
+
+    @cached_property
+    def popularity(self) -> Ints:
+        """How often each item occurs in the cloud's logs, [n_items + 1]."""
+        return self.logs.popularity
+
+    def source(self) -> dict[str, object]:
+        """Return where the interactions came from, for the manifest."""
+        return {**asdict(self.split.log.source), "digest": self.split.log.digest()}
+
+    def context(self, method: str) -> methods.MethodContext:
+        """Return what the halves of a method may know."""
+        s = self.scenario
+        settings = {**self.specs[method].defaults, **s.settings.get(method, {})}
+        return methods.MethodContext(method, settings, s.backbone, s.training, self.n_items, s.seed)
+
+
+def build(scenario: Scenario, progress: Progress | None = None) -> World:
+    """Load data and phones.
+
+    Raises:
+        DataError: The data cannot be had or read.
+        ScenarioError: An unknown method.
+    """
+    specs = {name: methods.find(name) for name in scenario.methods}
+    _, split = load_data(scenario.data, scenario.rounds.count, scenario.seed, progress or Silent())
+    if scenario.protocol.ranking == "sampled-100" and split.log.n_items <= evaluate.NEGATIVES:
+        raise ScenarioError(f'protocol.ranking = "sampled-100" needs more than 100 items, and the catalogue has {split.log.n_items}: use "all"')
+    peak = footprint.dense_peak_bytes(shapes_of(scenario.backbone, split.log.n_items))
+    population = Population(scenario.population, scenario.seed, split.log.n_users, peak)
+    return World(scenario, split, population, specs)
+
+
+@lru_cache(maxsize=2)
+def of_text(resolved: str) -> World:
+    """Return the world of a resolved scenario's text, loaded once per process."""
+    return build(parse(resolved))

@@ -1,0 +1,25 @@
+"""The Flower ClientApp: one node plays whichever cells of phones it is sent."""
+
+from __future__ import annotations
+
+from flwr.app import Context, Message
+from flwr.clientapp import ClientApp
+
+from chordsim.engine.grid import hello
+from chordsim.engine.records import call_from_record, reply_to_record
+from clients.cohort import Node, step
+
+app = ClientApp()
+_NODE = Node()
+
+
+@app.query("hello")
+def greet(message: Message, context: Context) -> Message:
+    """Tell the server which partition this node is."""
+    return Message(hello(int(context.node_config.get("partition-id", 0))), reply_to=message)
+
+
+@app.query("cell")
+def play(message: Message, context: Context) -> Message:
+    """Play one segment of an exchange for one cell."""
+    return Message(reply_to_record(step(_NODE, call_from_record(message.content))), reply_to=message)

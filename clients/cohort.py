@@ -1,0 +1,179 @@
+"""The cohort step: one cell of phones takes its part of a round, chunk by chunk.
+
+Rows of refused, dropped and padding phones are computed and thrown away, so that every product has the same
+shape whatever happened to whom.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from chordsim import evaluate, methods
+from chordsim.engine.cell import CellCall, CellReply
+from chordsim.methods import INVALID, Batch, Columns, DeviceHalf, History, Leg, MethodSpec, Turn
+from chordsim.ragged import Ints, Ragged
+from chordsim.wire.blobs import blob_digest
+from chordsim.wire.report import FLAG_UNVERIFIED, Reports, pack_reports
+from chordsim.wire.rows import decode_rows, encode_rows
+from chordsim.world import World, of_text
+
+COST_COLUMNS = ("macs", "train_macs", "bitops", "adapt_macs", "peak_memory_bytes", "model_bytes")
+_PEAKS = ("peak_memory_bytes", "model_bytes")
+
+
+@dataclass
+class Node:
+    """What one worker process holds between calls.
+
+    Attributes:
+        blobs: Bootstrap parts by digest.
+        models: Device halves and their loaded models, by method and the digests they came from.
+    """
+
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    models: dict[str, tuple[tuple[str, ...], DeviceHalf, Any]] = field(default_factory=dict)
+
+    def model(self, world: World, spec: MethodSpec, labels: dict[str, str]) -> tuple[DeviceHalf, Any]:
+        """Return the half and its model, loaded anew when the bootstrap changed."""
+        key = (world.scenario.name, *sorted(labels.items()), repr(world.context(spec.name)))
+        digests = tuple(map(str, key))
+        held = self.models.get(spec.name)
+        if held is None or held[0] != digests:
+            half: DeviceHalf = methods.load(spec.device)(world.context(spec.name))
+            held = (digests, half, half.load({label: self.blobs[digest] for label, digest in labels.items()}))
+            self.models[spec.name] = held
+        return held[1], held[2]
+
+
+def step(node: Node, call: CellCall) -> CellReply:
+    """Play one segment of a method's exchange for one cell.
+
+    Args:
+        node: This worker's memory.
+        call: Header keys ``scenario`` (resolved text), ``method``, ``round``, ``legs``, ``blobs`` (label to digest);
+            columns ``device_id``, ``active``, ``up_fraction`` [M, up legs] and ``state.*``.
+    """
+    torch.set_num_threads(1)
+    header = call.header
+    node.blobs.update({digest: data for digest, data in call.blobs.items() if blob_digest(data) == digest})
+    missing = tuple(d for d in header["blobs"].values() if d not in node.blobs)
+    if missing:
+        return CellReply(call.cell, missing=missing)
+    world = of_text(header["scenario"])
+    spec = world.specs[header["method"]]
+    half, model = node.model(world, spec, dict(header["blobs"]))
+    legs = [Leg(direction, kind) for direction, kind in header["legs"]]
+    size = world.scenario.engine.chunk_size
+    guard: contextlib.AbstractContextManager[Any] = contextlib.nullcontext() if spec.needs_autograd else torch.inference_mode()
+    with guard:
+        chunks = [_Chunk(world, spec, call, at, at + size).play(half, model, legs) for at in _starts(call, size)]
+    columns = {name: np.concatenate([c[0][name] for c in chunks]) for name in chunks[0][0]}
+    wire = {kind: Ragged.concat([c[1][kind] for c in chunks]) for kind in chunks[0][1]}
+    return CellReply(call.cell, columns, wire)
+
+
+def _starts(call: CellCall, size: int) -> range:
+    rows = call.columns["device_id"].size
+    if rows == 0 or rows % size:
+        raise ValueError(f"a cell of {rows} phones is not a whole number of chunks of {size}")
+    return range(0, rows, size)
+
+
+class _Chunk:
+    """One chunk's walk through the legs of a segment."""
+
+    def __init__(self, world: World, spec: MethodSpec, call: CellCall, start: int, stop: int) -> None:
+        self.world, self.spec, self.call, self.rows = world, spec, call, slice(start, stop)
+        self.round = int(call.header["round"])
+        ids = call.columns["device_id"][self.rows]
+        profiles = world.population.profiles(ids)
+        self.users = world.population.users(ids)
+        self.who = Batch(ids, call.columns["active"][self.rows].copy(), self.round, profiles.budgets)
+        self.history: History = world.split.history(self.users, self.round, world.scenario.backbone.max_len)
+        rows = ids.size
+        self.rank = np.full(rows, np.nan)
+        self.refusal = np.zeros(rows, np.uint8)
+        self.bits = np.full(rows, np.nan)
+        self.cost = {name: np.zeros(rows, np.int64) for name in COST_COLUMNS}
+        self.state: Columns = {
+            name.removeprefix("state."): column[self.rows] for name, column in call.columns.items() if name.startswith("state.")
+        }
+        self.kept: Columns = {}
+
+    def play(self, half: DeviceHalf, model: Any, legs: list[Leg]) -> tuple[Columns, dict[str, Ragged]]:
+        """Take all legs in order and return columns and encoded up messages."""
+        wire: dict[str, Ragged] = {}
+        for leg, number in _numbered(legs):
+            inbox = Ragged.empty(len(self.who))
+            if leg.direction == "down":
+                inbox = self._receive(leg)
+            turn = half.act(model, self.state, leg, self.who, self.history, inbox)
+            self._take(turn)
+            if leg.direction == "up":
+                payload = self._report() if leg.kind == "report" else turn.outbox
+                frames = encode_rows(leg.kind, self.spec.name, self.round, payload, self.who.active)
+                wire[leg.kind] = _cut(frames, self.call.columns["up_fraction"][self.rows, number])
+                self.kept[f"whole.{leg.kind}"] = frames.lengths
+        columns: Columns = {"rank": self.rank, "refusal": self.refusal, "bits": self.bits, **self.cost}
+        return {**columns, **self.kept, **{f"state.{k}": v for k, v in self.state.items()}}, wire
+
+    def _receive(self, leg: Leg) -> Ragged:
+        """Decode a down leg; a phone that cannot verify its message neither acts nor answers with a ranking."""
+        frames = self.call.wire[leg.kind].slice(self.rows.start, self.rows.stop)
+        payloads, errors = decode_rows(leg.kind, self.spec.name, self.round, frames)
+        bad = self.who.active & (errors != 0)
+        self.refusal[bad & (self.refusal == 0)] = INVALID
+        return payloads
+
+    def _take(self, turn: Turn) -> None:
+        active = self.who.active
+        fresh = active & (self.refusal == 0)
+        self.refusal[fresh] = turn.refusal[fresh]
+        ran = fresh & (self.refusal == 0)
+        for name in COST_COLUMNS:
+            spent = getattr(turn.cost, name)
+            mine = self.cost[name]
+            # What a refused phone would have needed stays on record, since it is why the phone refused.
+            mine[fresh] = np.maximum(mine, spent)[fresh] if name in _PEAKS else (mine + spent)[fresh]
+        for name in ("macs", "train_macs", "bitops", "adapt_macs"):
+            self.cost[name][fresh & ~ran] = 0
+        told = fresh & ~np.isnan(turn.bits)
+        self.bits[told] = turn.bits[told]
+        self.bits[fresh & ~ran] = np.nan
+        self.state = {**self.state, **turn.state}
+        if turn.scores is not None or turn.ranking is not None:
+            self.rank[ran] = self._rank(turn)[ran]
+
+    def _rank(self, turn: Turn) -> methods.Floats:
+        split, protocol = self.world.split, self.world.scenario.protocol
+        targets, seen = split.targets(self.users, self.round), split.seen(self.users, self.round)
+        if turn.scores is not None:
+            draw = (self.world.scenario.seed, self.users, self.round)
+            return evaluate.rank_scores(turn.scores, targets, seen, protocol, draw)
+        assert turn.ranking is not None
+        return evaluate.rank_list(turn.ranking, targets, seen, self.world.n_items, protocol)
+
+    def _report(self) -> Ragged:
+        flags = np.where(self.refusal == INVALID, FLAG_UNVERIFIED, 0).astype(np.uint8)
+        refusal = np.where(self.refusal == INVALID, 0, self.refusal).astype(np.uint8)
+        return Ragged.of_matrix(pack_reports(Reports(self.rank, refusal, flags)))
+
+
+def _numbered(legs: list[Leg]) -> Iterator[tuple[Leg, int]]:
+    """Yield legs with the number of each among the up legs."""
+    ups = 0
+    for leg in legs:
+        yield leg, ups
+        ups += leg.direction == "up"
+
+
+def _cut(frames: Ragged, fraction: methods.Floats) -> Ragged:
+    """Return what crosses a link that breaks after ``fraction`` of each message."""
+    lengths: Ints = np.floor(frames.lengths * fraction).astype(np.int64)
+    return frames.truncate(np.where(fraction < 1, lengths, frames.lengths))

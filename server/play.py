@@ -1,0 +1,239 @@
+"""One method plays one round: admission, bootstrap, then the legs of its exchange, one visit to the phones at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from chordsim.engine.cell import Carrier, CellCall, CellReply
+from chordsim.ledger.invariants import Moved
+from chordsim.ledger.rows import Rows
+from chordsim.methods import INVALID, CloudHalf, Leg, MethodSpec, State
+from chordsim.ragged import Bools, Ints, Ragged
+from chordsim.wire.blobs import blob_digest
+from chordsim.wire.report import FLAG_UNVERIFIED, unpack_reports
+from chordsim.wire.rows import decode_rows, encode_rows
+from chordsim.world import World
+from server.book import COST, Book
+from server.close import close
+from server.scene import Scene
+
+
+@dataclass
+class Enrolled:
+    """A method that is ready to play.
+
+    Attributes:
+        spec: The method.
+        half: Its cloud half.
+        state: Its trained state.
+        held: Version of the bootstrap that each device owns, 0 for none, [devices]; memory that no device
+            touches is never paged in.
+        version: Version of the bootstrap in force.
+        blobs: Bootstrap parts by digest.
+        labels: Digest of each part by label.
+    """
+
+    spec: MethodSpec
+    half: CloudHalf
+    state: State
+    held: Ints
+    version: int = 1
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for blob in self.half.bootstrap(self.state):
+            digest = blob_digest(blob.data)
+            self.blobs[digest] = blob.data
+            self.labels[blob.label] = digest
+
+    @property
+    def bootstrap_bytes(self) -> int:
+        """Bytes that a phone downloads before its first round."""
+        return sum(len(self.blobs[digest]) for digest in self.labels.values())
+
+
+@dataclass(frozen=True)
+class Played:
+    """A closed round of one method: its rows, what the carrier moved, and the errors of lost cells."""
+
+    rows: Rows
+    moved: Moved
+    errors: tuple[str, ...]
+
+
+def visits(exchange: tuple[Leg, ...]) -> list[list[Leg]]:
+    """Cut an exchange into visits to the phone: down legs, then up legs."""
+    out: list[list[Leg]] = [[]]
+    for leg in exchange:
+        if leg.direction == "down" and out[-1] and out[-1][-1].direction == "up":
+            out.append([])
+        out[-1].append(leg)
+    return [legs for legs in out if legs]
+
+
+def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: str) -> Played:
+    """Play one round of one method and close it.
+
+    Args:
+        method: Who plays.
+        world: The scenario with its data.
+        scene: Who was selected.
+        carrier: What moves messages.
+        text: The resolved scenario, for clients.
+    """
+    spec = method.spec
+    needs = (method.held[scene.ids] != method.version) & (method.bootstrap_bytes > 0)
+    book = Book(world.scenario, scene, len(spec.exchange), needs)
+    refusal = method.half.admit(method.state, scene.profiles.budgets)
+    book.refuse(book.active & (refusal > 0), refusal, "cloud")
+    book.transfer_bootstrap(method.bootstrap_bytes)
+    method.held[scene.ids[book.needs & book.active]] = method.version
+    inbox, transfer, moved, errors = Ragged.empty(scene.ids.size), 1, [0, 0], []
+    updates = None
+    for legs in visits(spec.exchange):
+        wire = {}
+        for leg in (n for n in legs if n.direction == "down"):
+            wire[leg.kind] = _answer(method, book, leg, inbox, transfer)
+            transfer += 1
+        ups = [leg for leg in legs if leg.direction == "up"]
+        visit = _Visit(method, book, legs, transfer, world.scenario.engine.cells or carrier.cells, text)
+        for reply in _carried(visit.calls(wire), carrier, method.blobs):
+            moved[0] += reply.moved_down_bytes
+            moved[1] += reply.moved_up_bytes
+            errors += visit.take(reply)
+        for leg in ups:
+            inbox = visit.read(leg, transfer)
+            transfer += 1
+            if leg.kind == "update":
+                updates = inbox
+            if leg.kind == "report":
+                _read_reports(book, inbox, world.n_items)
+    if updates is not None:
+        _learn(method, book, updates)
+    rows = close(book, spec, world)
+    charged = int((book.bytes["bootstrap"] - book.bootstrap_cut).sum())
+    return Played(rows, Moved(moved[0], moved[1], charged), tuple(errors))
+
+
+def _answer(method: Enrolled, book: Book, leg: Leg, inbox: Ragged, transfer: int) -> Ragged:
+    """Let the cloud half answer one down leg, chunk by chunk, and put what crosses on the wire."""
+    scene, size = book.scene, book.scene.chunk_size
+    turns = []
+    for number in range(scene.ids.size // size):
+        who = scene.chunk(number, book.active)
+        turns.append(method.half.respond(method.state, leg, who, inbox.slice(number * size, (number + 1) * size)))
+    refusal, binding = np.concatenate([t.refusal for t in turns]), np.concatenate([t.binding for t in turns])
+    book.cloud_macs += np.where(book.active, np.concatenate([t.macs for t in turns]), 0)
+    book.binding = np.where(book.active, np.maximum(book.binding, binding), book.binding)
+    book.end(book.active & (refusal == INVALID), "failed")
+    book.refuse(book.active & (refusal > 0), refusal, "cloud")
+    frames = encode_rows(leg.kind, method.spec.name, scene.round, Ragged.concat([t.outbox for t in turns]), book.active)
+    crossed = book.crossing(frames.lengths, transfer)
+    book.transfer(leg, frames.lengths, crossed, transfer)
+    return frames.truncate(crossed)
+
+
+class _Visit:
+    """One visit to the phones: calls out to cells, replies back."""
+
+    def __init__(self, method: Enrolled, book: Book, legs: list[Leg], transfer: int, cells: int, text: str) -> None:
+        self._method, self._book, self._legs, self._text = method, book, legs, text
+        self._cells = book.scene.cells(cells)
+        ups = sum(leg.direction == "up" for leg in legs)
+        self._fraction = book.fraction[:, transfer : transfer + ups]
+        self._replies: dict[int, CellReply] = {}
+
+    def calls(self, wire: dict[str, Ragged]) -> list[CellCall]:
+        """Return one call per cell."""
+        header = {
+            "scenario": self._text,
+            "method": self._method.spec.name,
+            "round": self._book.scene.round,
+            "legs": [[leg.direction, leg.kind] for leg in self._legs],
+            "blobs": self._method.labels,
+        }
+        columns = {"device_id": self._book.scene.ids, "active": self._book.active, "up_fraction": self._fraction}
+        return [
+            CellCall(
+                number,
+                header,
+                {name: np.ascontiguousarray(value[cell]) for name, value in columns.items()},
+                {kind: rows.slice(cell.start, cell.stop) for kind, rows in wire.items()},
+            )
+            for number, cell in enumerate(self._cells)
+        ]
+
+    def take(self, reply: CellReply) -> list[str]:
+        """Take one cell's answer and return its errors; the phones of a lost cell have failed."""
+        book, cell = self._book, self._cells[reply.cell]
+        if reply.error:
+            lost = np.zeros(book.active.size, np.bool_)
+            lost[cell] = True
+            book.end(lost & book.active, "failed")
+            return [f"{self._method.spec.name}, round {book.scene.round}, cell {reply.cell}: {reply.error}"]
+        self._replies[reply.cell] = reply
+        for name in COST:
+            book.cost[name][cell] += reply.columns[name]
+        bits = reply.columns["bits"]
+        book.bits[cell] = np.where(np.isnan(bits), book.bits[cell], bits)
+        return []
+
+    def read(self, leg: Leg, transfer: int) -> Ragged:
+        """Count one up leg and return its payloads; what was cut drops the phone, what makes no sense fails it."""
+        book = self._book
+        rows = [self._replies.get(n) for n in range(len(self._cells))]
+        frames = Ragged.concat(
+            [r.wire[leg.kind] if r else Ragged.empty(c.stop - c.start) for r, c in zip(rows, self._cells, strict=True)]
+        )
+        whole = np.concatenate(
+            [
+                r.columns[f"whole.{leg.kind}"] if r else np.zeros(c.stop - c.start, np.int64)
+                for r, c in zip(rows, self._cells, strict=True)
+            ]
+        )
+        book.transfer(leg, whole, frames.lengths, transfer)
+        payloads, bad = decode_rows(leg.kind, self._method.spec.name, book.scene.round, frames)
+        book.end(book.active & (bad != 0), "failed")
+        return payloads
+
+
+def _carried(calls: list[CellCall], carrier: Carrier, blobs: dict[str, bytes]) -> Iterator[CellReply]:
+    """Exchange calls; a worker that lacks bootstrap parts is asked again with them."""
+    by_cell = {call.cell: call for call in calls}
+    again = []
+    for reply in carrier.exchange(calls):
+        if reply.missing and not reply.error:
+            call = by_cell[reply.cell]
+            again.append(CellCall(call.cell, call.header, call.columns, call.wire, {d: blobs[d] for d in reply.missing}))
+        else:
+            yield reply
+    if again:
+        for reply in carrier.exchange(again):
+            yield reply if not reply.missing else CellReply(reply.cell, error="bootstrap parts arrived damaged twice")
+
+
+def _read_reports(book: Book, payloads: Ragged, n_items: int) -> None:
+    """Read ranks and refusals; a report that makes no sense fails its phone alone."""
+    # A miss is one more than there are items.
+    reports, sound = unpack_reports(payloads, n_items + 1)
+    book.end(book.active & ~sound, "failed")
+    book.rank = np.where(book.active, reports.rank, book.rank)
+    book.end(book.active & ((reports.flags & FLAG_UNVERIFIED) > 0), "failed")
+    book.refuse(book.active & (reports.refusal > 0), reports.refusal, "device")
+    book.end(book.active & np.isnan(book.rank), "failed")
+
+
+def _learn(method: Enrolled, book: Book, updates: Ragged) -> None:
+    """Let the cloud take in updates in chunk order; a new state means a new bootstrap."""
+    size = book.scene.chunk_size
+    chunks = range(book.scene.ids.size // size)
+    received: Bools = book.active
+    parts = [(book.scene.chunk(n, received), updates.slice(n * size, (n + 1) * size)) for n in chunks]
+    state = method.half.learn(method.state, parts)
+    if state is not method.state:
+        fresh = Enrolled(method.spec, method.half, state, method.held, method.version + 1)
+        method.state, method.version, method.blobs, method.labels = fresh.state, fresh.version, fresh.blobs, fresh.labels

@@ -1,0 +1,165 @@
+"""The run: train or load every method, then round after round let each of them play, and write what happened."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chordsim import methods
+from chordsim.engine.cell import Carrier
+from chordsim.ledger.invariants import check
+from chordsim.ledger.rounds import round_line
+from chordsim.ledger.summary import Summary
+from chordsim.progress import Progress
+from chordsim.scenario.model import Scenario
+from chordsim.scenario.text import dump
+from chordsim.store import RunDirectory, Status
+from chordsim.wire.frame import check_method_ids
+from chordsim.world import World, build
+from server.manifest import peak_rss_bytes, protocol, started
+from server.play import Enrolled, play
+from server.scene import scene_of
+from server.training import cache
+
+#: Device state is columnar up to this many devices; pages that no device touches take no memory.
+_HELD_DTYPE = np.int32
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How the cloud models came about.
+
+    Attributes:
+        methods: Methods that are ready to play.
+        train_s: Seconds spent.
+        from_cache: Which methods found their state in the cache.
+    """
+
+    methods: list[Enrolled]
+    train_s: float
+    from_cache: dict[str, bool]
+
+
+def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progress) -> Path:
+    """Run a scenario and return its run directory.
+
+    Args:
+        scenario: Resolved.
+        out: Where to write; None takes the first free folder under ``runs``.
+        carrier: What moves messages to the phones.
+        progress: Where long work reports to.
+
+    Raises:
+        ChordsimError: A user's mistake or a failed run; what was finished stays readable.
+    """
+    began = time.monotonic()
+    check_method_ids(scenario.methods)
+    with RunDirectory.create(out, name=scenario.name, seed=scenario.seed) as store:
+        text = dump(scenario)
+        store.write_scenario(text)
+        store.write_manifest("running", **started(scenario))
+        try:
+            world = build(scenario, progress)
+            store.write_manifest("running", data=world.source(), protocol=protocol(scenario))
+            trained = train(world, progress)
+            store.write_manifest("running", cloud_models=trained.from_cache)
+            summary = Summary(world.split.log.n_users, list(scenario.population.tiers), scenario.seed)
+            errors = _play_all(world, trained.methods, carrier, text, store, summary, progress)
+            status: Status = "degraded" if errors else "complete"
+            rounds_s = time.monotonic() - began - trained.train_s
+            store.write_summary(_summary(world, summary, trained, time.monotonic() - began, rounds_s))
+            hashes = {"errors": errors} if errors else {"ledger_sha256": store.ledger_sha256}
+            store.write_manifest(status, **hashes)
+        except KeyboardInterrupt:
+            store.write_manifest("interrupted")
+            raise
+        except BaseException as error:
+            store.write_manifest("failed", errors=[f"{type(error).__name__}: {error}"])
+            raise
+        return store.path
+
+
+def train(world: World, progress: Progress) -> Trained:
+    """Train every method's cloud state, or find it in the cache."""
+    began = time.monotonic()
+    out, cached = [], {}
+    for name, spec in world.specs.items():
+        half: methods.CloudHalf = methods.load(spec.cloud)(world.context(name))
+        state, cached[name] = cache.trained(half, world.logs, progress)
+        out.append(Enrolled(spec, half, state, np.zeros(world.population.size, _HELD_DTYPE)))
+    return Trained(out, time.monotonic() - began, cached)
+
+
+def _play_all(
+    world: World, enrolled: list[Enrolled], carrier: Carrier, text: str, store: RunDirectory, summary: Summary, progress: Progress
+) -> list[str]:
+    """Play all rounds; return the errors of lost cells."""
+    errors: list[str] = []
+    rounds = world.scenario.rounds.count
+    progress.start("rounds", rounds * len(enrolled))
+    for round in range(1, rounds + 1):
+        scene = scene_of(world, round)
+        lines = []
+        for method in enrolled:
+            began = time.monotonic()
+            played = play(method, world, scene, carrier, text)
+            if not played.errors:
+                check(played.rows, played.moved)
+            store.write_rows(played.rows)
+            summary.add(played.rows)
+            errors += played.errors
+            lines.append(round_line(played.rows))
+            rate = scene.count / max(time.monotonic() - began, 1e-9)
+            ndcg = lines[-1]["ndcg_10"]
+            progress.advance(1, f"round {round} {method.spec.name}: NDCG@10 {_short(ndcg)}, {rate:,.0f} devices/s")
+        store.append_rounds(lines)
+    progress.done()
+    store.write_devices(_devices(world, scene_of(world, rounds).ids))
+    return errors
+
+
+def _devices(world: World, ids: Any) -> dict[str, Any]:
+    """Return the phones of the last round, for devices.parquet."""
+    unique = np.unique(ids)
+    phones = world.population.profiles(unique)
+    return {
+        "device_id": unique,
+        "user_id": world.population.users(unique),
+        "tier": np.array(phones.tier_names)[phones.tier],
+        "known_to_cloud": world.split.known(world.population.users(unique)),
+        "ram_bytes": phones.ram_bytes,
+        "macs_per_s": phones.macs_per_s,
+        "down_bytes_per_s": phones.down_bytes_per_s,
+        "up_bytes_per_s": phones.up_bytes_per_s,
+        "round_trip_s": phones.round_trip_s,
+        "j_per_mac": phones.j_per_mac,
+        "radio_w": phones.radio_w,
+        "memory_budget_bytes": phones.budgets.memory_bytes,
+        "latency_budget_s": phones.budgets.latency_s,
+        "bits_budget": phones.budgets.bits,
+    }
+
+
+def _summary(world: World, summary: Summary, trained: Trained, wall_s: float, rounds_s: float) -> dict[str, Any]:
+    per_method = summary.methods()
+    device_rounds = sum(int(m["device_rounds"]) for m in per_method.values())
+    return {
+        "methods": per_method,
+        "engine": {
+            "device_rounds_per_s": device_rounds / max(rounds_s, 1e-9),
+            "wall_s": wall_s,
+            "peak_rss_bytes": peak_rss_bytes(),
+            "train_s": trained.train_s,
+        },
+        "protocol": protocol(world.scenario),
+        "users": world.split.log.n_users,
+        "devices": world.population.size,
+    }
+
+
+def _short(value: Any) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,63 @@
+"""One round before any method plays it: who was selected, on which phones, and what the fallback would show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chordsim import evaluate
+from chordsim.methods import Batch, Floats
+from chordsim.population.profile import Profiles
+from chordsim.ragged import Bools, Ints
+from chordsim.world import World
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The selected devices of a round, padded to whole chunks; M rows, of which the first `count` are real.
+
+    Attributes:
+        round: The round, from 1.
+        count: Number of selected devices.
+        ids: Device ids, ascending, [M]; padding repeats the last.
+        users: User of each device, [M].
+        profiles: Phones, [M].
+        fallback_rank: Rank of each target in the popularity list, [M].
+        chunk_size: Rows of one chunk.
+    """
+
+    round: int
+    count: int
+    ids: Ints
+    users: Ints
+    profiles: Profiles
+    fallback_rank: Floats
+    chunk_size: int
+
+    @property
+    def real(self) -> Bools:
+        """Which rows are devices rather than padding, [M]."""
+        return np.arange(self.ids.size) < self.count
+
+    def chunk(self, number: int, active: Bools) -> Batch:
+        """Return one chunk as a method's cloud half may see it: no budgets."""
+        rows = slice(number * self.chunk_size, (number + 1) * self.chunk_size)
+        return Batch(self.ids[rows], active[rows], self.round)
+
+    def cells(self, wanted: int) -> list[slice]:
+        """Cut the rows into at most ``wanted`` cells of whole chunks, as even as they go."""
+        chunks = self.ids.size // self.chunk_size
+        edges = np.linspace(0, chunks, min(wanted, chunks) + 1).round().astype(int) * self.chunk_size
+        return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def scene_of(world: World, round: int) -> Scene:
+    """Select the round's devices and look up their phones, users and fallback."""
+    chosen = world.population.select(round)
+    size = world.scenario.engine.chunk_size
+    ids = np.concatenate([chosen, np.repeat(chosen[-1:], -chosen.size % size)])
+    users = world.population.users(ids)
+    targets, seen = world.split.targets(users, round), world.split.seen(users, round)
+    fallback = evaluate.fallback_ranks(world.popularity, targets, seen, world.scenario.protocol)
+    return Scene(round, chosen.size, ids, users, world.population.profiles(ids), fallback, size)

@@ -1,0 +1,85 @@
+"""Trained cloud states on disk, found by a hash of all that they depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+import chordsim
+import server
+from chordsim.data.split import TrainLogs
+from chordsim.methods import CloudHalf, State
+from chordsim.progress import Progress
+from chordsim.store import atomic_write
+
+#: Folders whose code decides what training gives.
+_CODE = (("server", "training"), ("server", "planning"), ("chordsim", "nets"), ("chordsim", "quant"))
+
+
+def trained(half: CloudHalf, logs: TrainLogs, progress: Progress) -> tuple[State, bool]:
+    """Return the trained state of a method, from the cache where it holds one.
+
+    Args:
+        half: The cloud half; its `recipe` names all settings that matter.
+        logs: What the cloud may see.
+        progress: Where training reports to.
+
+    Returns:
+        The state, and whether it came from the cache.
+    """
+    path = folder() / f"{key(half.recipe(), logs)}.safetensors"
+    found = _read(path)
+    if found is not None:
+        return found, True
+    state = half.train(logs, progress)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, safetensors.torch.save({name: state[name].contiguous() for name in sorted(state)}))
+    return state, False
+
+
+def folder() -> Path:
+    """Return where trained states lie: under `CHORDSIM_CACHE`, or the user's cache."""
+    root = os.environ.get("CHORDSIM_CACHE")
+    return (Path(root) if root else platformdirs.user_cache_path("chordsim")) / "models"
+
+
+def key(recipe: Mapping[str, Any], logs: TrainLogs) -> str:
+    """Return the hash over settings, data, code, torch and instruction set."""
+    parts = {
+        "recipe": recipe,
+        "logs": logs.digest(),
+        "code": _code_digest(),
+        "torch": torch.__version__,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=list).encode()).hexdigest()
+
+
+def _read(path: Path) -> State | None:
+    try:
+        return dict(safetensors.torch.load_file(path))
+    except FileNotFoundError:
+        return None
+    except (SafetensorError, OSError, ValueError):
+        # A file that was cut or damaged is as good as none: it is trained and written anew.
+        return None
+
+
+@lru_cache(maxsize=1)
+def _code_digest() -> str:
+    roots = {"server": Path(server.__file__).parent, "chordsim": Path(chordsim.__file__).parent}
+    total = hashlib.sha256()
+    for package, sub in _CODE:
+        for file in sorted((roots[package] / sub).glob("*.py")):
+            total.update(file.name.encode() + file.read_bytes())
+    return total.hexdigest()
