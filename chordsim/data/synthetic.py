@@ -24,7 +24,7 @@ SHORTEST = 5
 _SUCCESSOR_CHANCES = np.array([0.5, 0.25, 0.15, 0.1])
 #: A user does not choose what is among the last so many items, as far as a few new draws can avoid it.
 _RECENT = 64
-_REDRAWS = 3
+_REDRAWS = ("popular", "any of the group", "any of the group", "any of the group", "next group", "any")
 
 Slots = npt.NDArray[np.int32]
 
@@ -138,16 +138,23 @@ def _choose(config: SyntheticConfig, catalogue: _Catalogue, groups: Ints, last: 
 def _avoid_repeats(
     config: SyntheticConfig, catalogue: _Catalogue, groups: Ints, slots: Slots, recent: list[Slots], rng: np.random.Generator
 ) -> Slots:
-    """Draw anew what was chosen lately: by popularity in the group, at last from the whole catalogue."""
+    """Draw anew what was chosen lately: from the group, then from the next group, at last from the whole catalogue."""
     chosen = slots.copy()
     doubtful = np.flatnonzero(_is_recent(chosen, recent))
-    for attempt in range(_REDRAWS):
+    for attempt in _REDRAWS:
         if not doubtful.size:
             break
-        last_try = attempt == _REDRAWS - 1
-        draw = rng.integers(0, config.items, doubtful.size) if last_try else catalogue.popular(groups[doubtful], rng)
+        home = groups[doubtful]
+        if attempt == "popular":
+            draw = catalogue.popular(home, rng)
+        elif attempt == "any of the group":
+            draw = rng.integers(catalogue.borders[home], catalogue.borders[home + 1]).astype(np.int32)
+        elif attempt == "next group":
+            draw = catalogue.popular((home + 1) % config.groups, rng)
+        else:
+            draw = rng.integers(0, config.items, doubtful.size).astype(np.int32)
         chosen[doubtful] = draw
-        doubtful = doubtful[_is_recent(chosen[doubtful], [past[doubtful] for past in recent])]
+        doubtful = doubtful[_is_recent(draw, [past[doubtful] for past in recent])]
     return chosen
 
 
