@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_STEPS = 26
+#: Halvings of the multiplier's range; what they leave undecided is filled in channel order.
+_STEPS = 14
 _EXACT_FLOAT32 = 2**24
 
 
@@ -75,7 +76,7 @@ def thresholds(utilities: Tensor, price: Tensor, lowest: int) -> Tensor:
         for b in range(j, 4):
             worst: Tensor | None = None
             for a in range(lowest, j):
-                slope = (utilities[..., b] - utilities[..., a]) / (price[:, b] - price[:, a])
+                slope = (utilities[..., b] - utilities[..., a]) * (1.0 / (price[:, b] - price[:, a]))
                 worst = slope if worst is None else torch.minimum(worst, slope)
             assert worst is not None
             best = worst if best is None else torch.maximum(best, worst)
@@ -103,37 +104,75 @@ def allocate(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int = 0) -
     budgets = costs.values.shape[0]
     if costs.values.shape[1] != channels or limits.shape != (devices, budgets) or limits.dtype != torch.int64:
         raise ValueError("utilities [D, C, 4], costs [B, C, 4] and int64 limits [D, B] disagree")
-    if not bool(torch.isfinite(utilities).all()):
+    # One pass: a NaN or an infinity anywhere shows in the sum.
+    if not bool(torch.isfinite(utilities.sum())):
         raise ValueError("utilities must be finite")
     floor = costs.values[:, :, lowest].sum(1)
     room = limits - floor
     refused = (room < 0).any(1)
     steps, room = _whole_units(costs.values.diff(dim=-1).transpose(1, 2), room, lowest)
-    cut = thresholds(utilities.float(), combined_price(costs), lowest)[:, lowest:, :]
-    grow = cut.reshape(devices, -1)
+    grow = thresholds(utilities.float(), combined_price(costs), lowest)[:, lowest:, :].reshape(devices, -1)
     weight = steps[:, lowest:, :].reshape(budgets, -1)
-
-    def fits(multiplier: Tensor) -> Tensor:
-        taken = (grow > multiplier[:, None]).to(weight.dtype)
-        return (taken @ weight.T <= room).all(1)
-
-    low = torch.zeros(devices)
-    high = grow.amax(1).clamp_min(0.0)
-    free = fits(low)
-    high = torch.where(free, low, high)
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        good = fits(middle)
-        high = torch.where(good, middle, high)
-        low = torch.where(good, low, middle)
-    taken = _fill(grow, weight, room, low, high, free, 3 - lowest, channels)
+    tight, narrow = _essential(weight, room)
+    low, high, free = _bisect(grow, tight, narrow)
+    taken = grow > high[:, None]
+    _fill(taken, grow, tight, narrow, low, free, channels)
     taken &= ~refused[:, None]
-    codes = taken.reshape(devices, 3 - lowest, channels).sum(1, dtype=torch.uint8) + lowest
+    codes = taken.view(devices, 3 - lowest, channels).sum(1, dtype=torch.uint8) + lowest
     codes = torch.where(refused[:, None], torch.zeros_like(codes), codes)
     binding = torch.where(free, -1, _tightest(taken.to(weight.dtype) @ weight.T, room))
     overrun = (floor - limits).double() / floor.clamp_min(1).double()
     binding = torch.where(refused, overrun.argmax(1), binding)
     return Allocation(codes, refused, binding, torch.where(free, torch.zeros_like(high), high))
+
+
+def _essential(weight: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
+    """Merge budgets that charge alike and drop those that no plan can break; the plans stay the same.
+
+    Args:
+        weight: Cost of each step per budget [B, S].
+        room: What each device leaves above its smallest plan [D, B].
+    """
+    kept: list[tuple[Tensor, Tensor]] = []
+    for budget in range(weight.shape[0]):
+        row, left = weight[budget], room[:, budget]
+        if not bool((left < row.sum()).any()):
+            continue
+        same = [n for n, (other, _) in enumerate(kept) if torch.equal(other, row)]
+        if same:
+            kept[same[0]] = (row, torch.minimum(kept[same[0]][1], left))
+        else:
+            kept.append((row, left))
+    if not kept:
+        kept = [(weight[0], room[:, 0])]
+    return torch.stack([row for row, _ in kept]), torch.stack([left for _, left in kept], 1)
+
+
+def _bisect(grow: Tensor, weight: Tensor, room: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return for each device a multiplier that breaks a budget, one that holds all, and whether 0 holds all.
+
+    The second is always a multiplier that was tried and found to hold, never a guess.
+    """
+    taken = torch.empty_like(grow, dtype=weight.dtype)
+    limits = room.unbind(1)
+
+    def fits(multiplier: Tensor) -> Tensor:
+        torch.gt(grow, multiplier[:, None], out=taken)
+        holds = torch.ones(grow.shape[0], dtype=torch.bool)
+        for cost, limit in zip(weight, limits, strict=True):
+            # One product per budget: a matrix with so few columns is slower.
+            holds &= torch.mv(taken, cost) <= limit
+        return holds
+
+    low = torch.zeros(grow.shape[0])
+    free = fits(low)
+    high = torch.where(free, low, grow.amax(1).clamp_min(0.0))
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        good = fits(middle)
+        high = torch.where(good, middle, high)
+        low = torch.where(good, low, middle)
+    return low, high, free
 
 
 def combined_price(costs: Costs) -> Tensor:
@@ -162,19 +201,22 @@ def _whole_units(steps: Tensor, room: Tensor, lowest: int) -> tuple[Tensor, Tens
     return small.to(kind), torch.minimum(torch.stack(rooms, 1), dearest + 1).to(kind)
 
 
-def _fill(
-    grow: Tensor, weight: Tensor, room: Tensor, low: Tensor, high: Tensor, free: Tensor, levels: int, channels: int
-) -> Tensor:
-    """Take all steps above ``high``, then those between ``low`` and ``high`` in channel order while they fit."""
-    taken = grow > high[:, None]
-    edge = (grow > low[:, None]) & ~taken & ~free[:, None]
-    left = room - taken.to(weight.dtype) @ weight.T
-    order = torch.arange(levels * channels).reshape(levels, channels).T.reshape(-1)
-    spent = edge[:, order].to(weight.dtype)[:, None, :] * weight[None, :, order]
-    fits = (spent.cumsum(-1) <= left[:, :, None]).all(1)
-    extra = torch.zeros_like(edge)
-    extra[:, order] = edge[:, order] & fits
-    return taken | extra
+def _fill(taken: Tensor, grow: Tensor, weight: Tensor, room: Tensor, low: Tensor, free: Tensor, channels: int) -> None:
+    """Add to ``taken``, in channel order, the steps above ``low`` that still fit: what bisection left undecided."""
+    edge = (grow > low[:, None]) & ~taken
+    rows = (edge.any(1) & ~free).nonzero().squeeze(1)
+    if rows.numel() == 0:
+        return
+    levels = grow.shape[1] // channels
+    order = torch.arange(grow.shape[1]).view(levels, channels).T.reshape(-1)
+    undecided = edge[rows][:, order]
+    left = room[rows] - taken[rows].to(weight.dtype) @ weight.T
+    fits = torch.ones_like(undecided)
+    for budget in range(weight.shape[0]):
+        fits &= (undecided * weight[budget, order]).cumsum(1) <= left[:, budget, None]
+    extra = torch.zeros_like(undecided)
+    extra[:, order] = undecided & fits
+    taken[rows] |= extra
 
 
 def _tightest(used: Tensor, room: Tensor) -> Tensor:
