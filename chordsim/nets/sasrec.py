@@ -13,10 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from chordsim.nets.choice import Choice
 from chordsim.nets.shapes import Layer
 from chordsim.scenario.model import BackboneConfig
 
 Dropout = Callable[[Tensor], Tensor]
+Weight = Tensor | Choice
 PER_BLOCK = 6
 
 
@@ -68,7 +70,7 @@ def attention_mask(items: Tensor) -> Tensor:
 def forward(
     items: Tensor,
     states: Tensor,
-    weights: Sequence[Tensor],
+    weights: Sequence[Weight],
     config: BackboneConfig,
     *,
     last_only: bool = True,
@@ -79,7 +81,7 @@ def forward(
     Args:
         items: Item ids [D, L], int64, padded with 0 on the left.
         states: Input states [D, L, d] from `embed`.
-        weights: Per layer [C, K] or [D, C, K], in the order of `layers`.
+        weights: Per layer [C, K], [D, C, K] or a `Choice`, in the order of `layers`.
         config: Shape of the backbone.
         last_only: Compute only the last position in the last block; exact, since nothing else is read.
         dropout: Applied to sublayer outputs in training.
@@ -106,7 +108,9 @@ def forward(
     return out[:, -1] if last_only else out
 
 
-def _linear(x: Tensor, weight: Tensor) -> Tensor:
+def _linear(x: Tensor, weight: Weight) -> Tensor:
+    if isinstance(weight, Choice):
+        return weight.product(x)
     return torch.matmul(x, weight.transpose(-1, -2))
 
 

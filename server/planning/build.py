@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from chordsim.nets.shapes import Layer
-from chordsim.quant.plan import split_channels
+from chordsim.quant.plan import build, split_channels
 
 
 class _Build(torch.autograd.Function):
@@ -17,10 +17,8 @@ class _Build(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, chances: Tensor, rows: Tensor, codes: Tensor) -> Tensor:
         """Return weights [D, C, K] from rows [4, C, K] and hard codes [D, C]."""
-        kinds, channels, fan_in = rows.shape
-        index = codes * channels + torch.arange(channels)
         ctx.save_for_backward(rows, codes)
-        return rows.reshape(kinds * channels, fan_in).index_select(0, index.reshape(-1)).view(-1, channels, fan_in)
+        return build(rows, codes)
 
     @staticmethod
     def backward(ctx: Any, *upstream: Any) -> Any:

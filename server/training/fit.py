@@ -80,7 +80,7 @@ def _fit(
             since = 0 if score > best_score else since + 1
             if score > best_score:
                 best, best_score = _copy(model), score
-            note = f"loss {float(loss):.3f}, validation NDCG@10 {score:.4f} (best {best_score:.4f})"
+            note = f"loss {loss.item():.3f}, validation NDCG@10 {score:.4f} (best {best_score:.4f})"
         progress.advance(1, note)
     progress.done(f"{step} steps in {time.monotonic() - began:.0f} s, validation NDCG@10 {best_score:.4f}")
     best["trained.steps"] = torch.tensor(step)
