@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import platformdirs
 import safetensors.torch
@@ -18,7 +19,7 @@ from safetensors import SafetensorError
 import chordsim
 import server
 from chordsim.data.split import TrainLogs
-from chordsim.methods import CloudHalf, State
+from chordsim.methods import State
 from chordsim.progress import Progress
 from chordsim.store import atomic_write
 
@@ -26,11 +27,23 @@ from chordsim.store import atomic_write
 _CODE = (("server", "training"), ("server", "planning"), ("chordsim", "nets"), ("chordsim", "quant"))
 
 
-def trained(half: CloudHalf, logs: TrainLogs, progress: Progress) -> tuple[State, bool]:
+class Source(Protocol):
+    """What can be trained: a cloud half, or a start that several halves share."""
+
+    def recipe(self) -> dict[str, Any]:
+        """Return all settings that the state depends on (JSON)."""
+        ...
+
+    def train(self, logs: TrainLogs, progress: Progress) -> State:
+        """Train."""
+        ...
+
+
+def trained(half: Source, logs: TrainLogs, progress: Progress) -> tuple[State, bool]:
     """Return the trained state of a method, from the cache where it holds one.
 
     Args:
-        half: The cloud half; its `recipe` names all settings that matter.
+        half: What to train; its `recipe` names all settings that matter.
         logs: What the cloud may see.
         progress: Where training reports to.
 
@@ -63,6 +76,15 @@ def key(recipe: Mapping[str, Any], logs: TrainLogs) -> str:
         "instructions": torch.backends.cpu.get_cpu_capability(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=list).encode()).hexdigest()
+
+
+def source_of(kind: type) -> str:
+    """Return the hash of the source files of a class and its bases: training code that lies outside this package."""
+    files = {getattr(sys.modules.get(base.__module__), "__file__", None) for base in kind.__mro__}
+    total = hashlib.sha256()
+    for file in sorted(f for f in files if f):
+        total.update(Path(file).read_bytes())
+    return total.hexdigest()
 
 
 def _read(path: Path) -> State | None:

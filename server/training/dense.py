@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from chordsim.data.split import TrainLogs
 from chordsim.methods import MethodContext, State
 from chordsim.nets.shapes import Shapes
 from chordsim.progress import Progress
+from server.training import cache
 from server.training.fit import fit
 from server.training.models import Dense
 
@@ -29,3 +31,36 @@ def train(shapes: Shapes, context: MethodContext, logs: TrainLogs, progress: Pro
 def weights(shapes: Shapes, state: State) -> list[Any]:
     """Return the trained weights per layer, [C, K]."""
     return [state[f"weights.{n}"] for n in range(len(shapes.layers))]
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """The reference as something that the cache can train or find."""
+
+    shapes: Shapes
+    context: MethodContext
+    base: dict[str, Any]
+
+    def recipe(self) -> dict[str, Any]:
+        return recipe(self.base)
+
+    def train(self, logs: TrainLogs, progress: Progress) -> State:
+        return train(self.shapes, self.context, logs, progress)
+
+
+def cached(shapes: Shapes, context: MethodContext, base: dict[str, Any], logs: TrainLogs, progress: Progress) -> State:
+    """Return the reference from the cache, trained where it is not there yet: the start of methods that tune it.
+
+    Args:
+        shapes: The backbone.
+        context: The run.
+        base: What `server.methods.base.Cloud.recipe` returns.
+        logs: What the cloud may see.
+        progress: Where training reports to.
+    """
+    return cache.trained(_Reference(shapes, context, base), logs, progress)[0]
+
+
+def without_notes(state: State) -> State:
+    """Return the state without its notes on training, as `load_state_dict` wants it."""
+    return {name: value for name, value in state.items() if not name.startswith("trained.")}

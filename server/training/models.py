@@ -44,7 +44,9 @@ class Trainable(Protocol):
         ...
 
 
-class _Recommender(nn.Module):
+class Recommender(nn.Module):
+    """Embeddings and the batched pass that every trained recommender shares."""
+
     def __init__(self, shapes: Shapes, seed: int, purpose: str) -> None:
         super().__init__()
         self.shapes, self.horizon = shapes, shapes.backbone.max_len
@@ -72,7 +74,7 @@ class _Recommender(nn.Module):
         return sasrec.forward(items, states, weights, self.shapes.backbone, last_only=False, dropout=drop)
 
 
-class Dense(_Recommender):
+class Dense(Recommender):
     """SASRec with trained weights."""
 
     def __init__(self, shapes: Shapes, seed: int) -> None:
@@ -95,7 +97,7 @@ class Dense(_Recommender):
         return sasrec.forward(items, states, list(self.weights), self.shapes.backbone)
 
 
-class Planned(_Recommender):
+class Planned(Recommender):
     """A frozen backbone, a shared mask, and a hypernetwork that chooses each channel's precision per user."""
 
     def __init__(self, shapes: Shapes, settings: PlanSettings, seed: int, frozen: list[Tensor] | None = None) -> None:
@@ -116,7 +118,7 @@ class Planned(_Recommender):
         )
         fan_in = torch.cat([torch.full((n.channels,), n.fan_in) for n in shapes.layers])
         self._costs = Costs((fan_in[:, None] * torch.tensor(settings.widths))[None])
-        self._price = combined_price(self._costs)
+        self._price = combined_price(self._costs).float()
 
     def _planner(self) -> ThreeLevel | BasePlusResidual:
         s = self.settings
