@@ -70,6 +70,7 @@ def run(
     ray_address: str | None = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
+    allow_drift: bool = False,
     progress: Progress | None = None,
 ) -> RunResult:
     """Run a scenario.
@@ -82,7 +83,8 @@ def run(
         workers: Number of Ray workers, over the scenario's.
         ray_address: A Ray cluster that exists already.
         out: The run directory; by default the first free one under ``runs``.
-        resume: A run directory to go on with.
+        resume: A run directory to go on with; its own scenario is used, and only engine, workers and address may be given.
+        allow_drift: Resume although versions or the instruction set differ; the run then claims no hash.
         progress: Where long work reports to.
 
     Raises:
@@ -93,21 +95,27 @@ def run(
     from chordsim.scenario.load import load
     from chordsim.scenario.text import dump
 
-    if resume is not None:
-        raise UserError("--resume is not there yet: start the run anew into a new folder")
     chosen = [*overrides]
     if engine is not None:
         chosen.append(f'engine.kind="{engine}"')
     if workers is not None:
         chosen.append(f"engine.workers={workers}")
+    if resume is not None:
+        if overrides or seed is not None or out is not None:
+            raise UserError("--resume goes on with the run as it was: leave out --set, --seed and --out")
+        scenario = Path(resume) / "scenario.toml"
+        if not scenario.is_file():
+            raise UserError(f"{resume}: not a run directory: no scenario.toml in it")
     resolved = load(scenario, chosen, seed)
     token = CURRENT.set(progress or Silent())
     try:
         with tempfile.TemporaryDirectory(prefix="chordsim-") as folder:
             path = Path(folder) / f"{resolved.name}.toml"
             path.write_text(dump(resolved))
-            where = Path(os.path.abspath(out)) if out is not None else _next_free(resolved.name, resolved.seed)
-            start(resolved, {"scenario": str(path), "out": str(where)}, ray_address)
+            given = out if resume is None else resume
+            where = Path(os.path.abspath(given)) if given is not None else _next_free(resolved.name, resolved.seed)
+            config = {"scenario": str(path), "out": str(where), "resume": resume is not None, "allow-drift": allow_drift}
+            start(resolved, config, ray_address)
         return RunResult(where)
     finally:
         CURRENT.reset(token)

@@ -125,14 +125,15 @@ def fallback_ranks(popularity: Ints, targets: Ints, seen: tuple[Ints, Ints], pro
 def metrics(rank: Floats, n_items: int) -> dict[str, Floats]:
     """Return HR and NDCG at 5 and 10, and MRR, [D] each; NaN where the rank is; a miss scores 0.
 
-    NDCG@k = 1 / log2(rank + 1) up to rank k, since one item is relevant.
+    NDCG@k = 1 / log2(rank + 1) up to rank k, since one item is relevant. A middle rank of k + 1/2 still counts as
+    within k, as in the reference figures: its position counted from 0 is below k.
     """
     out: dict[str, Floats] = {}
     unknown = np.isnan(rank)
     safe = np.where(unknown, np.inf, rank)
     gain = math.log(2) / np.log(safe + 1)
     for cut in CUTS:
-        inside = safe <= cut
+        inside = safe < cut + 1
         out[f"hr_{cut}"] = np.where(unknown, np.nan, inside.astype(np.float64))
         out[f"ndcg_{cut}"] = np.where(unknown, np.nan, np.where(inside, gain, 0.0))
     out["mrr"] = np.where(unknown, np.nan, np.where(safe <= n_items, 1.0 / safe, 0.0))

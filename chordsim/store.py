@@ -144,6 +144,22 @@ class RunDirectory:
         """Take rows that an earlier run wrote into `ledger_sha256`."""
         self._digests[rows.method, rows.round] = rows_digest(rows)
 
+    def rewind(self, round: int) -> None:
+        """Take back what was written after a round: ledger files and lines of rounds.csv."""
+        from chordsim.ledger.parquet import round_of
+
+        with _disk(self.path):
+            for path in (self.path / "ledger").glob("*.parquet"):
+                if round_of(path) > round:
+                    path.unlink()
+            listing = self.path / ROUNDS
+            if listing.exists():
+                head, *lines = listing.read_text().splitlines(keepends=True)
+                kept = [line for line in lines if int(line.split(",", 1)[0]) <= round]
+                atomic_write(listing, "".join([head, *kept]).encode())
+            (self.path / SUMMARY).unlink(missing_ok=True)
+        self._digests = {key: digest for key, digest in self._digests.items() if key[1] <= round}
+
     def append_rounds(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """Append lines of `ledger.rounds.round_line` to rounds.csv, all of them or none."""
         path = self.path / ROUNDS

@@ -13,6 +13,7 @@ from chordsim.errors import UserError
 from chordsim.progress import CURRENT
 from chordsim.scenario.load import load
 from server import rounds
+from server.resume import Resume
 
 app = ServerApp()
 #: Calls that one node may have at once where the grid does not say how many workers it has.
@@ -32,4 +33,5 @@ def main(grid: Grid, context: Context) -> None:
     scenario = load(scenario_path, seed=seed)
     out = str(config.get("out", ""))
     carrier = GridCarrier(grid, cells_per_node=CELLS_PER_NODE, timeout_s=scenario.engine.timeout_s)
-    rounds.run(scenario, Path(out) if out else None, carrier, CURRENT.get())
+    resume = Resume(bool(config.get("allow-drift", False))) if config.get("resume", False) else None
+    rounds.run(scenario, Path(out) if out else None, carrier, CURRENT.get(), resume)

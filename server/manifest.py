@@ -12,7 +12,7 @@ import torch
 
 from chordsim import evaluate
 from chordsim.ledger.columns import SCHEMA_VERSION
-from chordsim.scenario.model import Scenario
+from chordsim.scenario.model import EngineConfig, Scenario
 from chordsim.scenario.text import digest
 
 _LIBRARIES = ("chordsim", "torch", "numpy", "pandas", "pyarrow", "flwr", "ray", "safetensors")
@@ -24,12 +24,19 @@ def started(scenario: Scenario) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "scenario": scenario.name,
         "scenario_sha256": digest(scenario),
+        "ledger_key": ledger_key(scenario),
         "seed": scenario.seed,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "machine": platform.machine(),
         "engine": scenario.engine.model_dump(mode="json"),
     }
+
+
+def ledger_key(scenario: Scenario) -> str:
+    """Return the hash of all in a scenario that a ledger may depend on: everything but who carries the cells."""
+    same = EngineConfig(chunk_size=scenario.engine.chunk_size)
+    return digest(scenario.model_copy(update={"engine": same}))
 
 
 def protocol(scenario: Scenario) -> dict[str, Any]:

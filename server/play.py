@@ -45,10 +45,18 @@ class Enrolled:
     labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for blob in self.half.bootstrap(self.state):
-            digest = blob_digest(blob.data)
-            self.blobs[digest] = blob.data
-            self.labels[blob.label] = digest
+        self.update(self.state, self.version)
+
+    def update(self, state: State, version: int) -> None:
+        """Take a new state into force, with the bootstrap that it gives."""
+        self.state, self.version = state, version
+        parts = [(blob.label, blob_digest(blob.data), blob.data) for blob in self.half.bootstrap(state)]
+        self.blobs = {digest: data for _, digest, data in parts}
+        self.labels = {label: digest for label, digest, _ in parts}
+
+    def columns(self) -> dict[str, Ints]:
+        """Return the device state that outlives a round, one array over all devices each."""
+        return {"held": self.held}
 
     @property
     def bootstrap_bytes(self) -> int:
@@ -235,5 +243,4 @@ def _learn(method: Enrolled, book: Book, updates: Ragged) -> None:
     parts = [(book.scene.chunk(n, received), updates.slice(n * size, (n + 1) * size)) for n in chunks]
     state = method.half.learn(method.state, parts)
     if state is not method.state:
-        fresh = Enrolled(method.spec, method.half, state, method.held, method.version + 1)
-        method.state, method.version, method.blobs, method.labels = fresh.state, fresh.version, fresh.blobs, fresh.labels
+        method.update(state, method.version + 1)

@@ -20,8 +20,10 @@ from chordsim.scenario.text import dump
 from chordsim.store import RunDirectory, Status
 from chordsim.wire.frame import check_method_ids
 from chordsim.world import World, build
-from server.manifest import peak_rss_bytes, protocol, started
+from server import checkpoint
+from server.manifest import peak_rss_bytes, protocol
 from server.play import Enrolled, play
+from server.resume import Resume, opened, pick_up
 from server.scene import scene_of
 from server.training import cache
 
@@ -44,7 +46,7 @@ class Trained:
     from_cache: dict[str, bool]
 
 
-def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progress) -> Path:
+def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progress, resume: Resume | None = None) -> Path:
     """Run a scenario and return its run directory.
 
     Args:
@@ -52,28 +54,28 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
         out: Where to write; None takes the first free folder under ``runs``.
         carrier: What moves messages to the phones.
         progress: Where long work reports to.
+        resume: Go on with the run in ``out`` instead of starting one.
 
     Raises:
         ChordsimError: A user's mistake or a failed run; what was finished stays readable.
     """
     began = time.monotonic()
     check_method_ids(scenario.methods)
-    with RunDirectory.create(out, name=scenario.name, seed=scenario.seed) as store:
+    with opened(scenario, out, resume) as store:
         text = dump(scenario)
-        store.write_scenario(text)
-        store.write_manifest("running", **started(scenario))
         try:
             world = build(scenario, progress)
             store.write_manifest("running", data=world.source(), protocol=protocol(scenario))
             trained = train(world, progress)
             store.write_manifest("running", cloud_models=trained.from_cache)
             summary = Summary(world.split.log.n_users, list(scenario.population.tiers), scenario.seed)
-            errors = _play_all(world, trained.methods, carrier, text, store, summary, progress)
+            done, errors = pick_up(store, trained.methods, summary) if resume else (0, [])
+            _play_all(world, trained.methods, carrier, text, store, summary, progress, done, errors)
             status: Status = "degraded" if errors else "complete"
             rounds_s = time.monotonic() - began - trained.train_s
             store.write_summary(_summary(world, summary, trained, time.monotonic() - began, rounds_s))
-            hashes = {"errors": errors} if errors else {"ledger_sha256": store.ledger_sha256}
-            store.write_manifest(status, **hashes)
+            claimed = None if errors or store.manifest.get("drift") else store.ledger_sha256
+            store.write_manifest(status, errors=errors, ledger_sha256=claimed)
         except KeyboardInterrupt:
             store.write_manifest("interrupted")
             raise
@@ -95,13 +97,13 @@ def train(world: World, progress: Progress) -> Trained:
 
 
 def _play_all(
-    world: World, enrolled: list[Enrolled], carrier: Carrier, text: str, store: RunDirectory, summary: Summary, progress: Progress
-) -> list[str]:
-    """Play all rounds; return the errors of lost cells."""
-    errors: list[str] = []
+    world: World, enrolled: list[Enrolled], carrier: Carrier, text: str, store: RunDirectory, summary: Summary, progress: Progress,
+    done: int, errors: list[str],
+) -> None:  # fmt: skip
+    """Play the rounds after ``done``; add the errors of lost cells to ``errors``."""
     rounds = world.scenario.rounds.count
-    progress.start("rounds", rounds * len(enrolled))
-    for round in range(1, rounds + 1):
+    progress.start("rounds", (rounds - done) * len(enrolled))
+    for round in range(done + 1, rounds + 1):
         scene = scene_of(world, round)
         lines = []
         for method in enrolled:
@@ -117,9 +119,9 @@ def _play_all(
             ndcg = lines[-1]["ndcg_10"]
             progress.advance(1, f"round {round} {method.spec.name}: NDCG@10 {_short(ndcg)}, {rate:,.0f} devices/s")
         store.append_rounds(lines)
+        checkpoint.save(store.path, round, enrolled, errors)
     progress.done()
     store.write_devices(_devices(world, scene_of(world, rounds).ids))
-    return errors
 
 
 def _devices(world: World, ids: Any) -> dict[str, Any]:

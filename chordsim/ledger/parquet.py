@@ -38,6 +38,14 @@ def file_name(method: str, round: int) -> str:
     return f"{method}.round-{round:05d}.parquet"
 
 
+def round_of(path: Path) -> int:
+    """Return the round that a ledger file's name states."""
+    match = _FILE.fullmatch(path.name)
+    if match is None:
+        raise RunError(f"{path}: not the name of a ledger file")
+    return int(match[match.lastindex or 0])
+
+
 def write_rows(folder: Path, rows: Rows, digest: bytes) -> Path:
     """Write one method's round into ``folder`` and return the file.
 

@@ -63,4 +63,5 @@ def mask_of(scores: Tensor, keep: float) -> Tensor:
     """Return the shared element mask: the top ``keep`` share of each row by score, gradient straight through."""
     count = max(round(scores.shape[1] * keep), 1)
     kept = torch.zeros_like(scores).scatter_(1, scores.topk(count, 1).indices, 1.0)
-    return kept.detach() + scores - scores.detach()
+    # In this order the mask is exactly 0 or 1, as phones have it.
+    return kept + (scores - scores.detach())
