@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from chordsim.engine.cell import Carrier, CellCall, CellReply
 from chordsim.ledger.invariants import Moved
 from chordsim.ledger.rows import Rows
-from chordsim.methods import INVALID, CloudHalf, Leg, MethodSpec, State
+from chordsim.methods import INVALID, CloudHalf, CloudTurn, Leg, MethodSpec, State
 from chordsim.ragged import Bools, Ints, Ragged
 from chordsim.wire.blobs import blob_digest
 from chordsim.wire.report import FLAG_UNVERIFIED, unpack_reports
@@ -83,7 +84,7 @@ def visits(exchange: tuple[Leg, ...]) -> list[list[Leg]]:
     return [legs for legs in out if legs]
 
 
-def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: str) -> Played:
+def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: str, threads: Executor) -> Played:
     """Play one round of one method and close it.
 
     Args:
@@ -92,6 +93,7 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
         scene: Who was selected.
         carrier: What moves messages.
         text: The resolved scenario, for clients.
+        threads: Where the cloud half answers chunks, one chunk to a thread.
     """
     spec = method.spec
     needs = (method.held[scene.ids] != method.version) & (method.bootstrap_bytes > 0)
@@ -105,7 +107,7 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
     for legs in visits(spec.exchange):
         wire = {}
         for leg in (n for n in legs if n.direction == "down"):
-            wire[leg.kind] = _answer(method, book, leg, inbox, transfer)
+            wire[leg.kind] = _answer(method, book, leg, inbox, transfer, threads)
             transfer += 1
         ups = [leg for leg in legs if leg.direction == "up"]
         visit = _Visit(method, book, legs, transfer, world.scenario.engine.cells or carrier.cells, text)
@@ -127,13 +129,15 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
     return Played(rows, Moved(moved[0], moved[1], charged), tuple(errors))
 
 
-def _answer(method: Enrolled, book: Book, leg: Leg, inbox: Ragged, transfer: int) -> Ragged:
+def _answer(method: Enrolled, book: Book, leg: Leg, inbox: Ragged, transfer: int, threads: Executor) -> Ragged:
     """Let the cloud half answer one down leg, chunk by chunk, and put what crosses on the wire."""
     scene, size = book.scene, book.scene.chunk_size
-    turns = []
-    for number in range(scene.ids.size // size):
+
+    def respond(number: int) -> CloudTurn:
         who = scene.chunk(number, book.active)
-        turns.append(method.half.respond(method.state, leg, who, inbox.slice(number * size, (number + 1) * size)))
+        return method.half.respond(method.state, leg, who, inbox.slice(number * size, (number + 1) * size))
+
+    turns = list(threads.map(respond, range(scene.ids.size // size)))
     refusal, binding = np.concatenate([t.refusal for t in turns]), np.concatenate([t.binding for t in turns])
     book.cloud_macs += np.where(book.active, np.concatenate([t.macs for t in turns]), 0)
     book.binding = np.where(book.active, np.maximum(book.binding, binding), book.binding)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from chordsim.scenario.model import Scenario
 from chordsim.scenario.text import dump
 from chordsim.store import RunDirectory, Status
 from chordsim.wire.frame import check_method_ids
+from chordsim.threads import one_thread_per_product, pool
 from chordsim.world import World, build
 from server import checkpoint
 from server.manifest import peak_rss_bytes, protocol
@@ -70,7 +72,9 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
             store.write_manifest("running", cloud_models=trained.from_cache)
             summary = Summary(world.split.log.n_users, list(scenario.population.tiers), scenario.seed)
             done, errors = pick_up(store, trained.methods, summary) if resume else (0, [])
-            _play_all(world, trained.methods, carrier, text, store, summary, progress, done, errors)
+            one_thread_per_product()
+            with pool(scenario.engine.workers) as threads:
+                _play_all(world, trained.methods, carrier, text, store, summary, progress, done, errors, threads)
             status: Status = "degraded" if errors else "complete"
             rounds_s = time.monotonic() - began - trained.train_s
             store.write_summary(_summary(world, summary, trained, time.monotonic() - began, rounds_s))
@@ -98,7 +102,7 @@ def train(world: World, progress: Progress) -> Trained:
 
 def _play_all(
     world: World, enrolled: list[Enrolled], carrier: Carrier, text: str, store: RunDirectory, summary: Summary, progress: Progress,
-    done: int, errors: list[str],
+    done: int, errors: list[str], threads: Executor,
 ) -> None:  # fmt: skip
     """Play the rounds after ``done``; add the errors of lost cells to ``errors``."""
     rounds = world.scenario.rounds.count
@@ -108,7 +112,7 @@ def _play_all(
         lines = []
         for method in enrolled:
             began = time.monotonic()
-            played = play(method, world, scene, carrier, text)
+            played = play(method, world, scene, carrier, text, threads)
             if not played.errors:
                 check(played.rows, played.moved)
             store.write_rows(played.rows)
