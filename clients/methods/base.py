@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from chordsim.methods import Cost, MethodContext, Turn
-from chordsim.nets.shapes import shapes_of
+from chordsim.nets import blobs, embeddings, extractor
+from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.ragged import Ragged
 
 
@@ -34,3 +35,33 @@ def quiet(rows: int, outbox: Ragged | None = None, cost: Cost | None = None) -> 
 def score(states: torch.Tensor, item_table: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """Return the scores of all items, float32 [D, n_items + 1]."""
     return (states @ item_table.T).numpy()
+
+
+def same_for_all(
+    rows: int, *, macs: int, bitops: int, peak_memory_bytes: int, model_bytes: int, train_macs: int = 0, adapt_macs: int = 0
+) -> Cost:
+    """Return a cost that is the same on every phone."""
+    return Cost(*(np.full(rows, value, np.int64) for value in (macs, train_macs, bitops, adapt_macs, peak_memory_bytes, model_bytes)))
+
+
+def load_tables(data: bytes, shapes: Shapes) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return item [n_items + 1, d] and position [L, d] embeddings of a blob.
+
+    Raises:
+        BadPayload: Not these tables.
+    """
+    config = shapes.backbone
+    wanted = {"item": (shapes.n_items + 1, config.dim), "position": (config.max_len, config.dim)}
+    stored = blobs.load(data, wanted)
+    return embeddings.decode(stored, "item"), stored["position"]
+
+
+def load_extractor(data: bytes, kind: str, dim: int, width: int) -> torch.nn.Module:
+    """Return the feature extractor of a blob.
+
+    Raises:
+        BadPayload: Not this extractor.
+    """
+    reader = extractor.build(kind, dim, width)
+    reader.load_state_dict(blobs.load(data, {name: tuple(p.shape) for name, p in reader.named_parameters()}))
+    return reader.requires_grad_(False).eval()

@@ -1,0 +1,41 @@
+"""Spec of `diet`: one frozen backbone for all, one bit per weight and user down the link.
+
+Source: DIET (KDD 2024, arXiv 2406.08804), abstract and figure 2.
+Published: hypernetworks on the cloud turn a sequence embedding into an element score matrix per layer and a
+filter-level importance vector per layer; the importances correct the scores; a mask function makes them binary;
+only masks cross the network; the phone multiplies them with the frozen network that all phones share.
+Inference: the correction is the outer product of adjacent layers' importances; scores are a shared matrix plus a
+user part of rank 4 under a sigmoid; the mask keeps a fixed share per layer; straight-through gradients; a GRU reads
+the user (so says a secondary source). Trained from scratch with the same steps as `fp32`.
+Left out: an extractor per layer (one serves all), and DIETING, which repeats one layer's parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Leg, MethodContext, MethodSpec
+from chordsim.nets.diet import mask_bytes
+from chordsim.nets.shapes import shapes_of
+from chordsim.ragged import Ints
+
+
+@dataclass(frozen=True)
+class DietSpec(MethodSpec):
+    """User embedding up, one mask bit per weight down."""
+
+    def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
+        """Return 4 bytes per number of the embedding up, a bit per weight down."""
+        up, down = 4 * int(context.settings["profile_dim"]), mask_bytes(shapes_of(context.backbone, context.n_items))
+        return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
+
+
+def spec(name: str) -> MethodSpec:
+    """Return the spec."""
+    return DietSpec(
+        name, "a binary mask per user over a frozen backbone that all share", (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
+        "server.methods.diet:DietCloud", "clients.methods.diet:DietDevice",
+        {"keep": 0.5, "profile_dim": 64, "extractor": "gru", "horizon": 12},
+    )  # fmt: skip

@@ -1,0 +1,57 @@
+"""`diet`: a mask is a function of the user, and what crosses the link is one bit per weight."""
+
+import numpy as np
+import torch
+
+from chordsim.methods import DOWN_PRESCRIPTION
+from chordsim.nets import diet
+from chordsim.ragged import Ragged
+
+
+def test_a_mask_changes_with_the_user_and_not_without(talk):
+    t = talk("diet")
+    first = t.exchange()[DOWN_PRESCRIPTION][0]
+    assert len({bytes(row) for row, on in zip(first, t.who.active, strict=True) if on}) > 1
+    again = t.exchange()[DOWN_PRESCRIPTION][0]
+    assert list(first) == list(again)
+
+
+def test_a_mask_keeps_its_share_and_survives_the_wire(talk):
+    t = talk("diet", {"keep": 0.25})
+    scores = [torch.rand(3, n.channels, n.fan_in) for n in t.device.shapes.layers]
+    masks = [diet.top(s, 0.25) for s in scores]
+    assert all(m.sum((1, 2)).tolist() == [m[0].numel() // 4] * 3 for m in masks)
+    back, sound = diet.unpack(Ragged.of_matrix(diet.pack(masks)), t.device.shapes)
+    assert sound.all() and all(torch.equal(a, b) for a, b in zip(masks, back, strict=True))
+
+
+def test_filter_importance_of_the_layer_before_moves_the_mask(talk):
+    t = talk("diet")
+    model = t.cloud.restored(t.state)
+    user = torch.randn(1, 64)
+    before = model.masks(user)
+    sources = diet.sources(t.device.shapes.layers)
+    target = next(n for n, s in enumerate(sources) if s is not None)
+    with torch.inference_mode(False), torch.no_grad():
+        kept = model.generator_net.filters[str(sources[target])].head.bias.clone()
+        model.generator_net.filters[str(sources[target])].head.bias[0] += 50.0
+        after = model.masks(user)
+        model.generator_net.filters[str(sources[target])].head.bias.copy_(kept)
+    assert after[target][0, :, 0].all() and not torch.equal(before[target], after[target])
+
+
+def test_a_phone_with_a_mask_computes_what_the_cloud_trained(talk):
+    t = talk("diet")
+    turn = t.exchange()[DOWN_PRESCRIPTION][1]
+    with torch.no_grad():
+        states = t.cloud.restored(t.state).last_states(torch.from_numpy(t.history.items))
+    expected = (states @ t.state["item"].T).numpy()
+    on = t.who.active
+    assert np.allclose(turn.scores[on], expected[on], atol=1e-5)
+
+
+def test_a_mask_of_another_length_is_refused(talk):
+    t = talk("diet")
+    t.exchange()
+    turn = t.act(DOWN_PRESCRIPTION, t.who, t.history, Ragged.of_rows([b"x"] * len(t.who)))
+    assert (turn.refusal > 0).all()
