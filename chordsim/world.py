@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
+from threading import Lock
 
 from chordsim import evaluate, methods
 from chordsim.data.load import load as load_data
@@ -82,7 +84,17 @@ def build(scenario: Scenario, progress: Progress | None = None) -> World:
     return World(scenario, split, population, specs)
 
 
-@lru_cache(maxsize=2)
-def of_text(resolved: str) -> World:
-    """Return the world of a resolved scenario's text, loaded once per process."""
-    return build(parse(resolved))
+_LOADED: OrderedDict[str, World] = OrderedDict()
+_KEPT = 2
+_LOADING = Lock()
+
+
+def of_text(resolved: str, progress: Progress | None = None) -> World:
+    """Return the world of a resolved scenario's text, loaded once per process whatever threads ask for it."""
+    with _LOADING:
+        if resolved not in _LOADED:
+            _LOADED[resolved] = build(parse(resolved), progress)
+            while len(_LOADED) > _KEPT:
+                _LOADED.popitem(last=False)
+        _LOADED.move_to_end(resolved)
+        return _LOADED[resolved]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from chordsim import evaluate, methods
 from chordsim.engine.cell import CellCall, CellReply
 from chordsim.methods import INVALID, Batch, Columns, DeviceHalf, History, Leg, MethodSpec, Turn
 from chordsim.ragged import Ints, Ragged
+from chordsim.threads import one_thread_per_product
 from chordsim.wire.blobs import blob_digest
 from chordsim.wire.report import FLAG_UNVERIFIED, Reports, pack_reports
 from chordsim.wire.rows import decode_rows, encode_rows
@@ -38,16 +40,17 @@ class Node:
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     models: dict[str, tuple[tuple[str, ...], DeviceHalf, Any]] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
 
     def model(self, world: World, spec: MethodSpec, labels: dict[str, str]) -> tuple[DeviceHalf, Any]:
         """Return the half and its model, loaded anew when the bootstrap changed."""
-        key = (world.scenario.name, *sorted(labels.items()), repr(world.context(spec.name)))
-        digests = tuple(map(str, key))
-        held = self.models.get(spec.name)
-        if held is None or held[0] != digests:
-            half: DeviceHalf = methods.load(spec.device)(world.context(spec.name))
-            held = (digests, half, half.load({label: self.blobs[digest] for label, digest in labels.items()}))
-            self.models[spec.name] = held
+        key = (repr(world.context(spec.name)), *(f"{label} {digest}" for label, digest in sorted(labels.items())))
+        with self.lock:
+            held = self.models.get(spec.name)
+            if held is None or held[0] != key:
+                half: DeviceHalf = methods.load(spec.device)(world.context(spec.name))
+                held = (key, half, half.load({label: self.blobs[digest] for label, digest in labels.items()}))
+                self.models[spec.name] = held
         return held[1], held[2]
 
 
@@ -59,7 +62,7 @@ def step(node: Node, call: CellCall) -> CellReply:
         call: Header keys ``scenario`` (resolved text), ``method``, ``round``, ``legs``, ``blobs`` (label to digest);
             columns ``device_id``, ``active``, ``up_fraction`` [M, up legs] and ``state.*``.
     """
-    torch.set_num_threads(1)
+    one_thread_per_product()
     header = call.header
     node.blobs.update({digest: data for digest, data in call.blobs.items() if blob_digest(data) == digest})
     missing = tuple(d for d in header["blobs"].values() if d not in node.blobs)

@@ -21,7 +21,7 @@ from chordsim.scenario.text import dump
 from chordsim.store import RunDirectory, Status
 from chordsim.wire.frame import check_method_ids
 from chordsim.threads import one_thread_per_product, pool
-from chordsim.world import World, build
+from chordsim.world import World, of_text
 from server import checkpoint
 from server.manifest import peak_rss_bytes, protocol
 from server.play import Enrolled, play
@@ -66,7 +66,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
     with opened(scenario, out, resume) as store:
         text = dump(scenario)
         try:
-            world = build(scenario, progress)
+            world = of_text(text, progress)
             store.write_manifest("running", data=world.source(), protocol=protocol(scenario))
             trained = train(world, progress)
             store.write_manifest("running", cloud_models=trained.from_cache)

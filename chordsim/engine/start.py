@@ -38,7 +38,7 @@ def start(scenario: Scenario, run_config: dict[str, Any], ray_address: str | Non
     server_app, client_app = app(SERVER_APP), app(CLIENT_APP)
     context = Context(run_id=RUN_ID, node_id=SERVER_NODE, node_config={}, state=RecordDict(), run_config=run_config)
     if scenario.engine.kind == "inprocess":
-        server_app(InProcessGrid(client_app), context)
+        server_app(InProcessGrid(client_app, scenario.engine.workers), context)
         return
     from chordsim.engine.ray import RayGrid
 
