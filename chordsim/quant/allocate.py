@@ -23,7 +23,7 @@ class Costs:
     """What each code of each channel costs, per budget, in whole units.
 
     Attributes:
-        values: Shape [B, C, 4], int64, not decreasing along codes.
+        values: Shape [B, C, 4], int64, not negative, not decreasing along codes; all channels together below 2^53.
     """
 
     values: Tensor
@@ -33,6 +33,8 @@ class Costs:
             raise ValueError("costs are int64 of shape [budgets, channels, 4]")
         if bool((self.values.diff(dim=-1) < 0).any()):
             raise ValueError("a higher code may not cost less")
+        if bool((self.values < 0).any()) or bool((self.values.double().sum(1) >= 2**53).any()):
+            raise ValueError("a plan costs from 0 to 2^53 units, so that sums stay exact")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def thresholds(utilities: Tensor, price: Tensor, lowest: int) -> Tensor:
         for b in range(j, 4):
             worst: Tensor | None = None
             for a in range(lowest, j):
-                slope = (utilities[..., b] - utilities[..., a]) * (1.0 / (price[:, b] - price[:, a]))
+                slope = (utilities[..., b] - utilities[..., a]) * (1.0 / (price[:, b] - price[:, a])).to(utilities.dtype)
                 worst = slope if worst is None else torch.minimum(worst, slope)
             assert worst is not None
             best = worst if best is None else torch.maximum(best, worst)
@@ -92,14 +94,16 @@ def allocate(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int = 0) -
         utilities: [D, C, 4] float; all finite.
         costs: Costs per budget.
         limits: [D, B] int64, what each device grants.
-        lowest: The smallest code that may be used (1 where code 0 is reserved).
+        lowest: The smallest code that may be used, 0 to 2 (1 where code 0 is reserved).
 
     Returns:
         Codes that hold every budget of every device that is not refused.
 
     Raises:
-        ValueError: Shapes disagree or a utility is not finite.
+        ValueError: Shapes disagree, a utility is not finite, or there is no choice above ``lowest``.
     """
+    if not 0 <= lowest <= 2:
+        raise ValueError(f"the smallest code is {lowest}: 0, 1 or 2 leave a choice")
     devices, channels, _ = utilities.shape
     budgets = costs.values.shape[0]
     if costs.values.shape[1] != channels or limits.shape != (devices, budgets) or limits.dtype != torch.int64:
@@ -108,7 +112,7 @@ def allocate(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int = 0) -
     if not bool(torch.isfinite(utilities.sum())):
         raise ValueError("utilities must be finite")
     floor = costs.values[:, :, lowest].sum(1)
-    room = limits - floor
+    room = limits.clamp(-(2**62), 2**62) - floor
     refused = (room < 0).any(1)
     steps, room = _whole_units(costs.values.diff(dim=-1).transpose(1, 2), room, lowest)
     grow = thresholds(utilities.float(), combined_price(costs), lowest)[:, lowest:, :].reshape(devices, -1)
@@ -118,12 +122,27 @@ def allocate(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int = 0) -
     taken = grow > high[:, None]
     _fill(taken, grow, tight, narrow, low, free, channels)
     taken &= ~refused[:, None]
-    codes = taken.view(devices, 3 - lowest, channels).sum(1, dtype=torch.uint8) + lowest
-    codes = torch.where(refused[:, None], torch.zeros_like(codes), codes)
+    codes = taken.view(devices, 3 - lowest, channels).sum(1, dtype=torch.int64) + lowest
+    codes = torch.where(refused[:, None], 0, _worth(utilities, codes, lowest)).to(torch.uint8)
     binding = torch.where(free, -1, _tightest(taken.to(weight.dtype) @ weight.T, room))
     overrun = (floor - limits).double() / floor.clamp_min(1).double()
     binding = torch.where(refused, overrun.argmax(1), binding)
     return Allocation(codes, refused, binding, torch.where(free, torch.zeros_like(high), high))
+
+
+def _worth(utilities: Tensor, codes: Tensor, lowest: int) -> Tensor:
+    """Lower a code to the best one below it, which costs no more.
+
+    A step may be worth taking only together with the next one, as where utilities are not concave; where the fill
+    stopped between the two, the first alone could be worse than nothing.
+    """
+    at = codes.unsqueeze(-1)
+    best = utilities.gather(-1, at)
+    for code in range(2, lowest - 1, -1):
+        other = utilities[..., code : code + 1]
+        better = (at > code) & (other > best)
+        codes, best = torch.where(better.squeeze(-1), code, codes), torch.where(better, other, best)
+    return codes
 
 
 def _essential(weight: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
@@ -176,13 +195,13 @@ def _bisect(grow: Tensor, weight: Tensor, room: Tensor) -> tuple[Tensor, Tensor,
 
 
 def combined_price(costs: Costs) -> Tensor:
-    """Return one price per channel and code [C, 4]: costs of all budgets, each as a share of its dearest plan.
+    """Return one price per channel and code [C, 4], float64: costs of all budgets, each as a share of its dearest plan.
 
     A small slope in the code itself keeps prices strictly rising where no budget tells two codes apart.
     """
     dearest = costs.values[:, :, 3].sum(1).clamp_min(1).double()
     price = (costs.values.double() / dearest[:, None, None]).sum(0) * costs.values.shape[1]
-    return (price + 1e-6 * torch.arange(4, dtype=torch.float64)).float()
+    return price + 1e-6 * torch.arange(4, dtype=torch.float64)
 
 
 def _whole_units(steps: Tensor, room: Tensor, lowest: int) -> tuple[Tensor, Tensor]:
@@ -220,4 +239,5 @@ def _fill(taken: Tensor, grow: Tensor, weight: Tensor, room: Tensor, low: Tensor
 
 
 def _tightest(used: Tensor, room: Tensor) -> Tensor:
-    return (used.double() / room.clamp_min(1e-9).double()).argmax(1)
+    """Return the budget of which the largest share is used; one that leaves no room is used up, [D]."""
+    return torch.where(room > 0, used.double() / room.clamp_min(1).double(), 1.0).argmax(1)

@@ -64,11 +64,11 @@ class PlanBudget:
             budgets: What the phones grant.
             cap_bits: The method's own cap on bits per weight.
         """
-        memory = 8 * (budgets.memory_bytes - self.fixed_bytes)
+        memory = 8 * np.clip(budgets.memory_bytes - self.fixed_bytes, -_NO_LIMIT // 8, _NO_LIMIT // 8)
         speed = np.minimum(budgets.latency_s * budgets.macs_per_s, _NO_LIMIT)
         latency = np.floor(speed).astype(np.int64) - footprint.fixed_macs(self.shapes)
         bits = np.floor(np.minimum(budgets.bits, cap_bits) * self.shapes.weights).astype(np.int64)
-        return torch.from_numpy(np.stack([np.clip(memory, -_NO_LIMIT, _NO_LIMIT), latency, bits], 1))
+        return torch.from_numpy(np.stack([memory, latency, bits], 1))
 
     def cost_of(self, codes: Tensor) -> PlanCost:
         """Return the cost of plans, codes uint8 [D, C]."""

@@ -61,7 +61,7 @@ class PlanSettings:
         rules = {
             "planner": lambda v: v in PLANNERS,
             "widths": lambda v: len(v) == 4 and list(v) == sorted(v) and all(w in (0, 2, 3, 4, 5, 6, 7, 8) for w in v),
-            "lowest": lambda v: v in (0, 1, 2, 3),
+            "lowest": lambda v: v in (0, 1, 2),
             "bits": lambda v: 0 < v <= 32,
             "train_bits": lambda v: len(v) > 0 and all(0 < b <= 32 for b in v),
             "mask_keep": lambda v: 0 < v <= 1,
