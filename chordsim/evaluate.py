@@ -95,7 +95,8 @@ def rank_list(ranking: Ints, targets: Ints, seen: tuple[Ints, Ints], n_items: in
         listed &= ~np.take_along_axis(had, ranking, 1)
     place = np.cumsum(listed, 1)
     hit = listed & (ranking == targets[:, None])
-    return np.where(hit.any(1), (place * hit).max(1), n_items + 1).astype(np.float64)
+    first = np.take_along_axis(place, hit.argmax(1)[:, None], 1)[:, 0]
+    return np.where(hit.any(1), first, n_items + 1).astype(np.float64)
 
 
 def fallback_ranks(popularity: Ints, targets: Ints, seen: tuple[Ints, Ints], protocol: ProtocolConfig) -> Floats:

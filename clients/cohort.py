@@ -60,7 +60,8 @@ def step(node: Node, call: CellCall) -> CellReply:
     Args:
         node: This worker's memory.
         call: Header keys ``scenario`` (resolved text), ``method``, ``round``, ``legs``, ``blobs`` (label to digest);
-            columns ``device_id``, ``active``, ``up_fraction`` [M, up legs] and ``state.*``.
+            columns ``device_id``, ``active``, ``up_fraction`` [M, up legs] and ``state.*``; after the round's first
+            visit also ``rank`` and ``refusal``.
     """
     one_thread_per_product()
     header = call.header
@@ -100,8 +101,9 @@ class _Chunk:
         self.who = Batch(ids, call.columns["active"][self.rows].copy(), self.round, profiles.budgets)
         self.history: History = world.split.history(self.users, self.round, world.scenario.backbone.max_len)
         rows = ids.size
-        self.rank = np.full(rows, np.nan)
-        self.refusal = np.zeros(rows, np.uint8)
+        # What an earlier visit of this round left: a phone that refused or ranked then has not forgotten it.
+        self.rank = self._carried("rank", np.full(rows, np.nan))
+        self.refusal = self._carried("refusal", np.zeros(rows, np.uint8))
         self.bits = np.full(rows, np.nan)
         self.cost = {name: np.zeros(rows, np.int64) for name in COST_COLUMNS}
         self.state: Columns = {
@@ -121,8 +123,11 @@ class _Chunk:
             if leg.direction == "up":
                 payload = self._report() if leg.kind == "report" else turn.outbox
                 frames = encode_rows(leg.kind, self.spec.name, self.round, payload, self.who.active)
-                wire[leg.kind] = _cut(frames, self.call.columns["up_fraction"][self.rows, number])
+                fraction = self.call.columns["up_fraction"][self.rows, number]
+                wire[leg.kind] = _cut(frames, fraction)
                 self.kept[f"whole.{leg.kind}"] = frames.lengths
+                # A lost connection is lost for the rest of the round.
+                self.who.active[fraction < 1] = False
         columns: Columns = {"rank": self.rank, "refusal": self.refusal, "bits": self.bits, **self.cost}
         return {**columns, **self.kept, **{f"state.{k}": v for k, v in self.state.items()}}, wire
 
@@ -149,9 +154,15 @@ class _Chunk:
         told = fresh & ~np.isnan(turn.bits)
         self.bits[told] = turn.bits[told]
         self.bits[fresh & ~ran] = np.nan
-        self.state = {**self.state, **turn.state}
+        for name, column in turn.state.items():
+            before = self.state.get(name, np.zeros_like(column))
+            self.state[name] = np.where(fresh.reshape(-1, *[1] * (column.ndim - 1)), column, before)
         if turn.scores is not None or turn.ranking is not None:
             self.rank[ran] = self._rank(turn)[ran]
+
+    def _carried(self, name: str, otherwise: Any) -> Any:
+        column = self.call.columns.get(name)
+        return otherwise if column is None else column[self.rows].copy()
 
     def _rank(self, turn: Turn) -> methods.Floats:
         split, protocol = self.world.split, self.world.scenario.protocol

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from chordsim.ledger.columns import OUTCOMES
-from chordsim.methods import Floats, Leg
+from chordsim.methods import Columns, Floats, Leg
 from chordsim.population import clock
 from chordsim.ragged import Bools, Ints
 from chordsim.scenario.model import Scenario
@@ -13,6 +15,11 @@ from chordsim.wire.frame import OVERHEAD_BYTES
 from server.scene import Scene
 
 COST = ("macs", "train_macs", "bitops", "adapt_macs", "peak_memory_bytes", "model_bytes")
+#: Of these the most of any visit counts, not the sum.
+PEAKS = ("peak_memory_bytes", "model_bytes")
+#: Simulator columns that go back to the phones at the next visit of the round, beside the method's own state.
+CARRIED = ("refusal", "rank")
+STATE = "state."
 PARTS = ("bootstrap", "candidates", "prescription", "profile", "update", "report")
 TOTALS = ("framing_down", "down", "cut_down", "framing_up", "up", "cut_up")
 SIDES = ("none", "cloud", "device")
@@ -37,6 +44,7 @@ class Book:
         cloud_macs: Operations on the cloud, [M].
         round_trips: Transfers begun, [M]; each costs one round trip.
         bootstrap_cut: Bootstrap bytes that did not cross, [M].
+        carried: What the simulator takes back to the phones at the next visit: `CARRIED` and ``state.*``, [M, ...].
     """
 
     def __init__(self, scenario: Scenario, scene: Scene, legs: int, needs: Bools) -> None:
@@ -56,6 +64,7 @@ class Book:
         self.seconds = {"down": np.zeros(rows), "up": np.zeros(rows)}
         self.bits, self.rank = np.full(rows, np.nan), np.full(rows, np.nan)
         self.cloud_macs, self.round_trips, self.bootstrap_cut = (np.zeros(rows, np.int64) for _ in range(3))
+        self.carried: Columns = {}
         self.fraction = _fractions(scenario, scene, legs, self.needs)
         c = scenario.clock
         self._jitter = clock.jitter_factors(scenario.seed, scene.ids, scene.round, legs + 1, c.jitter)
@@ -107,6 +116,11 @@ class Book:
         self.seconds[direction] += clock.transfer_s(crossed, rate, phones.round_trip_s, self._jitter[:, transfer])
         self.round_trips += whole > 0
         self.end(self.active & (crossed < whole), "dropped")
+
+
+def column_like(column: np.ndarray[Any, Any], rows: int) -> np.ndarray[Any, Any]:
+    """Return a column of ``rows`` zeros with the type and width of another."""
+    return np.zeros((rows, *column.shape[1:]), column.dtype)
 
 
 def _fractions(scenario: Scenario, scene: Scene, legs: int, needs: Bools) -> Floats:

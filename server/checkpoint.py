@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
 from chordsim.errors import UserError
 from chordsim.store import atomic_write, read_json
+from server.book import STATE, column_like
 from server.play import Enrolled
 
 FOLDER = "checkpoint"
@@ -49,7 +51,7 @@ def save(run: Path, round: int, enrolled: Sequence[Enrolled], errors: list[str])
     tensors = {}
     for method in enrolled:
         for name, column in method.columns().items():
-            touched = torch.from_numpy(column.nonzero()[0])
+            touched = torch.from_numpy(np.unique(column.nonzero()[0]))
             tensors[f"{method.spec.name}/columns/{name}/ids"] = touched
             tensors[f"{method.spec.name}/columns/{name}/values"] = torch.from_numpy(column)[touched]
         if method.spec.learns:
@@ -99,10 +101,19 @@ def restore(checkpoint: Checkpoint, enrolled: Sequence[Enrolled]) -> None:
                 prefix = f"{name}/state/"
                 state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
                 method.update(state, int(meta["versions"][name]))
-            for column, values in method.columns().items():
-                values[tensors[f"{name}/columns/{column}/ids"].numpy()] = tensors[f"{name}/columns/{column}/values"].numpy()
+            for column in _columns(name, tensors):
+                ids, values = (tensors[f"{name}/columns/{column}/{part}"].numpy() for part in ("ids", "values"))
+                if column.startswith(STATE):
+                    method.kept[column.removeprefix(STATE)] = column_like(values, method.held.size)
+                method.columns()[column][ids] = values
     except (KeyError, IndexError, SafetensorError) as error:
         raise UserError(f"{checkpoint.path}: not a checkpoint of this scenario: {error}") from error
+
+
+def _columns(method: str, tensors: Iterable[str]) -> list[str]:
+    """Return the names of a method's columns in a checkpoint."""
+    found = (re.fullmatch(rf"{re.escape(method)}/columns/(.+)/ids", key) for key in tensors)
+    return sorted(match[1] for match in found if match)
 
 
 def _rounds(folder: Path) -> list[int]:

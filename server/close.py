@@ -19,7 +19,8 @@ def close(book: Book, spec: MethodSpec, world: World) -> Rows:
     """Return the ledger rows of the round's devices."""
     scene, phones, clock_config = book.scene, book.scene.profiles, world.scenario.clock
     requests = world.scenario.rounds.requests_per_round
-    ran = ~np.isnan(book.rank)
+    # Also phones whose report did not arrive have run the model; refused ones have no operations on record.
+    ran = book.cost["macs"] > 0
     adapt_macs = book.cost["adapt_macs"] + book.cost["train_macs"]
     adapt_s = adapt_macs / phones.macs_per_s
     infer_s = np.where(ran, book.cost["macs"] / phones.macs_per_s, 0.0)

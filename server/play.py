@@ -11,13 +11,13 @@ import numpy as np
 from chordsim.engine.cell import Carrier, CellCall, CellReply
 from chordsim.ledger.invariants import Moved
 from chordsim.ledger.rows import Rows
-from chordsim.methods import INVALID, CloudHalf, CloudTurn, Leg, MethodSpec, State
+from chordsim.methods import INVALID, CloudHalf, CloudTurn, Columns, Leg, MethodSpec, State
 from chordsim.ragged import Bools, Ints, Ragged
 from chordsim.wire.blobs import blob_digest
 from chordsim.wire.report import FLAG_UNVERIFIED, unpack_reports
 from chordsim.wire.rows import decode_rows, encode_rows
 from chordsim.world import World
-from server.book import COST, Book
+from server.book import CARRIED, COST, PEAKS, STATE, Book, column_like
 from server.close import close
 from server.scene import Scene
 
@@ -33,6 +33,7 @@ class Enrolled:
         held: Version of the bootstrap that each device owns, 0 for none, [devices]; memory that no device
             touches is never paged in.
         version: Version of the bootstrap in force.
+        kept: Device state by name, as the method's device half last gave it back, [devices, ...]; zeros before.
         blobs: Bootstrap parts by digest.
         labels: Digest of each part by label.
     """
@@ -42,6 +43,7 @@ class Enrolled:
     state: State
     held: Ints
     version: int = 1
+    kept: Columns = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
 
@@ -55,9 +57,17 @@ class Enrolled:
         self.blobs = {digest: data for _, digest, data in parts}
         self.labels = {label: digest for label, digest, _ in parts}
 
-    def columns(self) -> dict[str, Ints]:
+    def columns(self) -> Columns:
         """Return the device state that outlives a round, one array over all devices each."""
-        return {"held": self.held}
+        return {"held": self.held, **{f"{STATE}{name}": column for name, column in self.kept.items()}}
+
+    def commit(self, book: Book) -> None:
+        """Keep the state that phones gave back this round."""
+        ids, real = book.scene.ids, book.scene.real
+        for name, column in book.carried.items():
+            if name.startswith(STATE):
+                all_devices = self.kept.setdefault(name.removeprefix(STATE), column_like(column, self.held.size))
+                all_devices[ids[real]] = column[real]
 
     @property
     def bootstrap_bytes(self) -> int:
@@ -102,10 +112,11 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
     book.refuse(book.active & (refusal > 0), refusal, "cloud")
     book.transfer_bootstrap(method.bootstrap_bytes)
     method.held[scene.ids[book.needs & book.active]] = method.version
+    book.carried = {f"{STATE}{name}": column[scene.ids] for name, column in method.kept.items()}
     inbox, transfer, moved, errors = Ragged.empty(scene.ids.size), 1, [0, 0], []
     updates = None
     for legs in visits(spec.exchange):
-        wire = {}
+        wire: dict[str, Ragged] = {}
         for leg in (n for n in legs if n.direction == "down"):
             wire[leg.kind] = _answer(method, book, leg, inbox, transfer, threads)
             transfer += 1
@@ -122,9 +133,11 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
                 updates = inbox
             if leg.kind == "report":
                 _read_reports(book, inbox, world.n_items)
+    rows = close(book, spec, world)
+    method.commit(book)
+    # After the close, since the cloud does not wait for who is late.
     if updates is not None:
         _learn(method, book, updates)
-    rows = close(book, spec, world)
     charged = int((book.bytes["bootstrap"] - book.bootstrap_cut).sum())
     return Played(rows, Moved(moved[0], moved[1], charged), tuple(errors))
 
@@ -168,7 +181,8 @@ class _Visit:
             "legs": [[leg.direction, leg.kind] for leg in self._legs],
             "blobs": self._method.labels,
         }
-        columns = {"device_id": self._book.scene.ids, "active": self._book.active, "up_fraction": self._fraction}
+        book = self._book
+        columns = {"device_id": book.scene.ids, "active": book.active, "up_fraction": self._fraction, **book.carried}
         return [
             CellCall(
                 number,
@@ -189,7 +203,11 @@ class _Visit:
             return [f"{self._method.spec.name}, round {book.scene.round}, cell {reply.cell}: {reply.error}"]
         self._replies[reply.cell] = reply
         for name in COST:
-            book.cost[name][cell] += reply.columns[name]
+            before, spent = book.cost[name][cell], reply.columns[name]
+            book.cost[name][cell] = np.maximum(before, spent) if name in PEAKS else before + spent
+        for name, column in reply.columns.items():
+            if name in CARRIED or name.startswith(STATE):
+                book.carried.setdefault(name, column_like(column, book.active.size))[cell] = column
         bits = reply.columns["bits"]
         book.bits[cell] = np.where(np.isnan(bits), book.bits[cell], bits)
         return []
