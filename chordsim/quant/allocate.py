@@ -63,7 +63,7 @@ def thresholds(utilities: Tensor, price: Tensor, lowest: int) -> Tensor:
 
     Args:
         utilities: [..., C, 4].
-        price: Combined cost of each code, [C, 4], strictly rising from ``lowest``.
+        price: Price of each code, [C, 4], strictly rising from ``lowest``.
         lowest: The smallest code that a channel may have.
 
     Returns:
@@ -92,7 +92,7 @@ def allocate(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int = 0) -
 
     Args:
         utilities: [D, C, 4] float; all finite.
-        costs: Costs per budget.
+        costs: Costs per budget; the last sets prices.
         limits: [D, B] int64, what each device grants.
         lowest: The smallest code that may be used, 0 to 2 (1 where code 0 is reserved).
 
@@ -115,7 +115,7 @@ def allocate(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int = 0) -
     room = limits.clamp(-(2**62), 2**62) - floor
     refused = (room < 0).any(1)
     steps, room = _whole_units(costs.values.diff(dim=-1).transpose(1, 2), room, lowest)
-    grow = thresholds(utilities.float(), combined_price(costs), lowest)[:, lowest:, :].reshape(devices, -1)
+    grow = thresholds(utilities.float(), storage_price(costs), lowest)[:, lowest:, :].reshape(devices, -1)
     weight = steps[:, lowest:, :].reshape(budgets, -1)
     tight, narrow = _essential(weight, room)
     low, high, free = _bisect(grow, tight, narrow)
@@ -194,14 +194,16 @@ def _bisect(grow: Tensor, weight: Tensor, room: Tensor) -> tuple[Tensor, Tensor,
     return low, high, free
 
 
-def combined_price(costs: Costs) -> Tensor:
-    """Return one price per channel and code [C, 4], float64: costs of all budgets, each as a share of its dearest plan.
+def storage_price(costs: Costs) -> Tensor:
+    """Return the price of each code of each channel [C, 4], float64: the cost in the last budget, 1 per channel at code 3.
 
-    A small slope in the code itself keeps prices strictly rising where no budget tells two codes apart.
+    One budget sets the prices and the others only limit, so that a plan made under many budgets is the plan
+    that training made under that one, wherever no other budget binds. A small slope in the code itself keeps prices
+    strictly rising where that budget does not tell two codes apart.
     """
-    dearest = costs.values[:, :, 3].sum(1).clamp_min(1).double()
-    price = (costs.values.double() / dearest[:, None, None]).sum(0) * costs.values.shape[1]
-    return price + 1e-6 * torch.arange(4, dtype=torch.float64)
+    last = costs.values[-1].double()
+    dearest = last[:, 3].sum().clamp_min(1.0)
+    return last / dearest * last.shape[0] + 1e-6 * torch.arange(4, dtype=torch.float64)
 
 
 def _whole_units(steps: Tensor, room: Tensor, lowest: int) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from chordsim import seeds
 from chordsim.nets import embeddings, extractor, sasrec
 from chordsim.nets.frozen import draw, masked
 from chordsim.nets.shapes import Shapes
-from chordsim.quant.allocate import Costs, allocate, combined_price
+from chordsim.quant.allocate import Costs, allocate, storage_price
 from chordsim.quant.plan import gather
 from chordsim.quant.quantizer import relative_error, table
 from chordsim.quant.settings import PlanSettings
@@ -118,7 +118,7 @@ class Planned(Recommender):
         )
         fan_in = torch.cat([torch.full((n.channels,), n.fan_in) for n in shapes.layers])
         self._costs = Costs((fan_in[:, None] * torch.tensor(settings.widths))[None])
-        self._price = combined_price(self._costs).float()
+        self._price = storage_price(self._costs).float()
 
     def _planner(self) -> ThreeLevel | BasePlusResidual:
         s = self.settings

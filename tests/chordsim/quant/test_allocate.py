@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from chordsim.quant.allocate import Allocation, Costs, allocate, combined_price, thresholds
+from chordsim.quant.allocate import Allocation, Costs, allocate, storage_price, thresholds
 
 HUGE = 2**52
 
@@ -236,7 +236,7 @@ def test_binding_names_the_budget_that_limits_and_refusal_the_one_overrun_most()
 def test_thresholds_give_the_code_that_is_best_at_every_price() -> None:
     rng = np.random.default_rng(1)
     utilities = torch.from_numpy(rng.normal(0, 1, (3, 7, 4)))
-    price = combined_price(costs_of(rng, 2, 7, "any"))
+    price = storage_price(costs_of(rng, 2, 7, "any"))
     for lowest in (0, 1):
         cut = thresholds(utilities, price, lowest)
         for at in np.linspace(0.01, 3, 40):
@@ -246,7 +246,7 @@ def test_thresholds_give_the_code_that_is_best_at_every_price() -> None:
 
 def test_prices_rise_even_where_no_budget_tells_codes_apart() -> None:
     flat = Costs(torch.tensor([[[0, 7, 7, 7]]] * 40))
-    assert bool((combined_price(flat).diff(dim=-1) > 0).all())
+    assert bool((storage_price(flat).diff(dim=-1) > 0).all())
     plan = allocate(torch.tensor([[[0.0, 1.0, 2.0, 3.0]]]), flat, torch.full((1, 40), 7))
     assert plan.codes.tolist() == [[3]]
 
