@@ -21,7 +21,7 @@ from chordsim.ragged import Ragged
 from chordsim.wire.codes import pack_codes
 from chordsim.wire.floats import BUDGET_BYTES, unpack_budgets, unpack_floats
 from server.methods.base import Cloud
-from server.training import dense
+from server.training import cache, dense
 from server.training.fit import fit
 from server.training.models import Planned
 
@@ -33,12 +33,12 @@ class PlanCloud(Cloud):
         super().__init__(context)
         self.settings = PlanSettings.of(context.name, context.settings)
         self._cost = plan_budget(self.shapes, self.settings)
-        self._model: tuple[int, Planned] | None = None
+        self._model: tuple[State, Planned] | None = None
 
     def recipe(self) -> dict[str, Any]:
-        """Return backbone, training and plan settings; the budget in force is not part of the training."""
-        plan = {k: v for k, v in self.context.settings.items() if k != "bits"}
-        return {**super().recipe(), "trainer": "plan", "plan": plan, "selected_at_bits": self.settings.bits}
+        """Return backbone, training, plan settings, the name (draws depend on it) and the source of this code."""
+        half = {"trainer": "plan", "plan": dict(self.context.settings), "name": self.context.name}
+        return {**super().recipe(), **half, "source": cache.source_of(type(self))}
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:
         """Train embeddings, extractor, mask and hypernetwork over the frozen backbone."""
@@ -89,6 +89,10 @@ class PlanCloud(Cloud):
         model = self._restore(state)
         with torch.inference_mode():
             utilities = model.planner(torch.from_numpy(user))
+            # Numbers that are finite but absurd overflow in the planner: that phone's question makes no sense.
+            usable = torch.isfinite(utilities).flatten(1).all(1)
+            utilities = torch.where(usable[:, None, None], utilities, 0.0)
+            valid &= usable.numpy()
             limits = self._cost.limits(budgets, self.settings.bits)
             plan = allocate(utilities, self._cost.costs(), limits, self.settings.lowest)
         refused, binding = plan.refused.numpy(), (plan.binding.numpy() + 1).astype(np.uint8)
@@ -99,11 +103,12 @@ class PlanCloud(Cloud):
 
     def _restore(self, state: State) -> Planned:
         """Return the trained networks, rebuilt once per state."""
-        if self._model is None or self._model[0] != id(state):
+        held = self._model
+        if held is None or held[0] is not state:
             frozen = [state[f"frozen.{n}"] for n in range(len(self.shapes.layers))] if "frozen.0" in state else None
             model = Planned(self.shapes, self.settings, self.context.seed, frozen)
             model.load_state_dict({k: v for k, v in state.items() if not k.startswith(("trained.", "frozen."))})
             model.requires_grad_(False).eval()
-            self._model = (id(state), model)
-        return self._model[1]
+            self._model = held = (state, model)
+        return held[1]
 

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 import chordsim
 import server
 from chordsim.data.split import TrainLogs
+from chordsim.errors import UserError
 from chordsim.methods import State
 from chordsim.progress import Progress
 from chordsim.store import atomic_write
@@ -49,13 +50,21 @@ def trained(half: Source, logs: TrainLogs, progress: Progress) -> tuple[State, b
 
     Returns:
         The state, and whether it came from the cache.
+
+    Raises:
+        UserError: The cache cannot be written.
     """
     path = folder() / f"{key(half.recipe(), logs)}.safetensors"
     found = _read(path)
     if found is not None:
         return found, True
+    try:
+        # Before training, so that nobody trains for minutes and then cannot keep the result.
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = f"{path.parent}: no folder for trained models ({error.strerror})"
+        raise UserError(f"{why}; set CHORDSIM_CACHE to one that can be written") from error
     state = half.train(logs, progress)
-    path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, safetensors.torch.save({name: state[name].contiguous() for name in sorted(state)}))
     return state, False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from chordsim import seeds
 from chordsim.data.split import TrainLogs
+from chordsim.errors import RunError
 from chordsim.progress import Progress
 from chordsim.scenario.model import TrainingConfig
 from server.training.loss import linear_cross_entropy
@@ -35,6 +37,9 @@ def fit(
 
     Returns:
         The state dict at the best validation NDCG@10, with ``trained.steps`` and ``trained.ndcg_10``.
+
+    Raises:
+        RunError: The loss is not a number any more.
     """
     assert isinstance(model, nn.Module)
     threads = torch.get_num_threads()
@@ -67,6 +72,8 @@ def _fit(
         loss = linear_cross_entropy(
             states.reshape(-1, states.shape[-1])[places], model.item, windows.targets.reshape(-1)[places]
         )
+        if not math.isfinite(loss.item()):
+            raise RunError(f"training of {title} diverged at step {step + 1}: use a smaller training.lr or training.plan_lr")
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)

@@ -55,6 +55,8 @@ class Validation:
                 scores[:, 0] = -torch.inf
                 repeated = (scores.gather(1, self.targets[at:stop, None]) == -torch.inf).squeeze(1)
                 above = (scores > wanted).sum(1) + 0.5 * ((scores == wanted).sum(1) - 1).clamp_min(0)
+                # A score that is not a number stands above nothing and below nothing: a miss, not a first place.
+                repeated |= ~torch.isfinite(wanted).squeeze(1)
                 gain = 1.0 / torch.log2(above.double() + 2.0)
                 total += float(torch.where((above < 10) & ~repeated, gain, torch.zeros_like(gain)).sum())
         return total / max(self.targets.numel(), 1)
