@@ -60,5 +60,5 @@ def unpack(rows: Ragged, shapes: Shapes) -> tuple[list[Tensor], Bools]:
     sound = fits & ~bits[:, shapes.weights :].any(axis=1)
     bits[~sound] = 0
     flat = torch.from_numpy(bits[:, : shapes.weights].astype(np.float32))
-    parts = flat.split([n.channels * n.fan_in for n in shapes.layers], 1)
+    parts = torch.split(flat, [n.channels * n.fan_in for n in shapes.layers], 1)
     return [part.view(-1, n.channels, n.fan_in) for part, n in zip(parts, shapes.layers, strict=True)], sound

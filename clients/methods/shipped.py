@@ -32,7 +32,7 @@ class ShippedDevice(Device):
 
     def __init__(self, context: MethodContext) -> None:
         super().__init__(context)
-        self.bits = int(context.settings["bits"])
+        self.bits = int(context.settings.get("bits", 32))
 
     def load(self, blobs_by_label: Mapping[str, bytes]) -> Model:
         """Decode embeddings and weights.
@@ -63,12 +63,16 @@ class ShippedDevice(Device):
         """Rank all items for each phone."""
         assert who.budgets is not None
         rows = len(who)
-        items = torch.from_numpy(history.items)
-        states = sasrec.embed(items, model.item, model.position)
-        scores = score(sasrec.forward(items, states, model.weights, self.context.backbone), model.item)
+        scores = score(self.states(model, history), model.item)
         cost = self.cost(rows)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, float(self.bits)), scores)
+
+    def states(self, model: Model, history: History) -> Tensor:
+        """Return the last state [D, d] of the shipped model for each phone."""
+        items = torch.from_numpy(history.items)
+        states = sasrec.embed(items, model.item, model.position)
+        return sasrec.forward(items, states, model.weights, self.context.backbone)
 
     def cost(self, rows: int) -> Cost:
         """Return what one request takes, the same on every phone."""
