@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -9,14 +11,44 @@ import numpy as np
 from chordsim import seeds
 from chordsim.errors import ScenarioError
 from chordsim.methods import Budgets, Floats
+from chordsim.population.assign import Assignment
+from chordsim.population.hardware import Hardware, source_of, spread
 from chordsim.population.profile import Profiles
 from chordsim.ragged import Ints
-from chordsim.scenario.model import PopulationConfig, TierConfig
+from chordsim.scenario.model import PopulationConfig
 
-_GB = 1e9
 _MB = 1e6
+#: What `population.equal` levels, by its words.
+_PARTS = {
+    "ram": ("ram_bytes", "memory"),
+    "compute": ("macs_per_s", "j_per_mac"),
+    "link": ("down_bytes_per_s", "up_bytes_per_s", "round_trip_s", "radio_w"),
+    "availability": (),
+}
+#: Phones whose median stands for all where a side is made equal; a constant, so that it depends on no population's size.
+_MEDIAN_SAMPLE = 20_001
 #: A round that asks everyone holds a row per phone; beyond this a scenario must say how many it asks.
 MOST_SELECTED = 100_000_000
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How much is asked of a phone, and how often.
+
+    Attributes:
+        requests_per_round: Requests that a phone answers in a round.
+        rounds_per_day: Rounds in 24 hours.
+        over_select: How many phones are asked for one that is wanted.
+    """
+
+    requests_per_round: int = 1
+    rounds_per_day: float = 1.0
+    over_select: float = 1.0
+
+    @property
+    def requests_per_day(self) -> float:
+        """Requests in 24 hours."""
+        return self.requests_per_round * self.rounds_per_day
 
 
 class Population:
@@ -27,10 +59,21 @@ class Population:
         seed: The scenario's seed.
         size: Number of phones.
         n_users: Number of users in the data.
-        selected: How many phones take part in a round.
+        wanted: How many phones a round wants.
+        selected: How many it asks, which is more with over-selection.
+        pace: How much is asked of a phone, and how often.
     """
 
-    def __init__(self, config: PopulationConfig, seed: int, n_users: int, fp32_peak_bytes: int) -> None:
+    def __init__(
+        self,
+        config: PopulationConfig,
+        seed: int,
+        n_users: int,
+        fp32_peak_bytes: int,
+        *,
+        pace: Pace | None = None,
+        activity: Ints | None = None,
+    ) -> None:
         """Prepare to draw phones.
 
         Args:
@@ -38,58 +81,100 @@ class Population:
             seed: The scenario's seed.
             n_users: Number of users in the data, at least 1.
             fp32_peak_bytes: Peak memory of the full-precision model, to which ``memory_of_fp32`` refers.
+            pace: How much is asked of a phone and how often; by default one request a day.
+            activity: How active each user is, [n_users]; needed where ``activity_tier`` is not 0.
 
         Raises:
             ScenarioError: No phones, more selected than there are, or too many for one round.
+            DataError: The CSV of own phones cannot be used.
         """
         self.config = config
         self.seed = seed
         self.n_users = n_users
         self.fp32_peak_bytes = fp32_peak_bytes
+        self.pace = pace or Pace()
         self.size = config.devices or n_users
-        self.selected = config.selected or self.size
+        self.wanted = config.selected or self.size
+        self.selected = min(self.size, math.ceil(self.wanted * self.pace.over_select))
         if n_users < 1:
             raise ScenarioError("population: there are no users, so no phone has anyone to play")
         if config.selected > self.size:
             raise ScenarioError(f"population.selected = {config.selected}, but there are {self.size} phones: use at most {self.size}")
         if self.selected > MOST_SELECTED:
             raise ScenarioError(
-                f"population.selected = 0 asks all {self.size:,} phones in every round: set it to at most {MOST_SELECTED:,}"
+                f"population.selected = {config.selected} asks {self.selected:,} of {self.size:,} phones in every round: "
+                f"set it to at most {MOST_SELECTED:,}"
             )
+        self._hardware = source_of(config, seed)
+        self._assignment = Assignment(config.activity_tier, seed, n_users, activity, self._hardware)
+
+    @property
+    def equal(self) -> tuple[str, ...]:
+        """Which sides of the phones are made equal."""
+        return self.config.equal
 
     def profiles(self, device_ids: Ints) -> Profiles:
         """Return the phones with these ids, in any order; vectorised, nothing depends on the other ids."""
         ids = np.asarray(device_ids, np.int64)
+        hardware = self._hardware.draw(ids)
+        memory = self._memory(hardware, ids)
+        if self.equal:
+            hardware, memory = self._equalised(hardware, memory)
+        return self._granting(ids, hardware, memory)
+
+    def _granting(self, ids: Ints, hardware: Hardware, memory: Floats) -> Profiles:
         tiers = list(self.config.tiers.values())
-        bounds = np.cumsum([tier.share for tier in tiers])[:-1]
-        which = np.searchsorted(bounds, self._uniform("tier", ids), side="right").astype(np.int64)
-        median = _medians(tiers)
-        ram = np.maximum(median["ram_bytes"][which] * self._spread("ram", ids), 1)
-        macs_per_s = median["macs_per_s"][which] * self._spread("macs_per_s", ids)
-        granted = np.array([_memory(tier, self.fp32_peak_bytes) for tier in tiers])[which] * self._spread("memory", ids)
+        latency = np.array([t.latency_ms / 1e3 for t in tiers])[hardware.tier]
+        daily = np.array([np.inf if t.joules_per_day is None else t.joules_per_day for t in tiers])[hardware.tier]
+        # A request's joules are its operations' joules, so a cap on joules is a cap on operations, hence on seconds.
+        each = daily / self.pace.requests_per_day
+        with np.errstate(divide="ignore"):
+            by_joules = each / hardware.j_per_mac / hardware.macs_per_s
         return Profiles(
             device_ids=ids,
-            tier=which,
+            tier=hardware.tier,
             tier_names=tuple(self.config.tiers),
-            ram_bytes=ram.astype(np.int64),
-            macs_per_s=macs_per_s,
-            down_bytes_per_s=median["down_bytes_per_s"][which] * self._spread("down", ids),
-            up_bytes_per_s=median["up_bytes_per_s"][which] * self._spread("up", ids),
-            round_trip_s=median["round_trip_s"][which] * self._spread("round_trip", ids),
-            j_per_mac=median["j_per_mac"][which] * self._spread("j_per_mac", ids),
-            radio_w=median["radio_w"][which] * self._spread("radio_w", ids),
+            ram_bytes=hardware.ram_bytes.astype(np.int64),
+            macs_per_s=hardware.macs_per_s,
+            down_bytes_per_s=hardware.down_bytes_per_s,
+            up_bytes_per_s=hardware.up_bytes_per_s,
+            round_trip_s=hardware.round_trip_s,
+            j_per_mac=hardware.j_per_mac,
+            radio_w=hardware.radio_w,
             # The app's latency and bits are what its makers promise per tier, so they do not spread.
             budgets=Budgets(
-                memory_bytes=np.minimum(granted, ram).astype(np.int64),
-                latency_s=median["latency_s"][which],
-                bits=median["bits"][which],
-                macs_per_s=macs_per_s,
+                memory_bytes=np.minimum(memory, hardware.ram_bytes).astype(np.int64),
+                latency_s=np.minimum(latency, by_joules),
+                bits=np.array([t.bits for t in tiers])[hardware.tier],
+                macs_per_s=hardware.macs_per_s,
             ),
+            by_joules=by_joules < latency,
         )
+
+    def _memory(self, hardware: Hardware, ids: Ints) -> Floats:
+        tiers = list(self.config.tiers.values())
+        peak = self.fp32_peak_bytes
+        fixed = np.array([(t.memory_mb or 0.0) * _MB + (t.memory_of_fp32 or 0.0) * peak for t in tiers])
+        share = np.array([t.memory_share or 0.0 for t in tiers])
+        granted = fixed[hardware.tier] + share[hardware.tier] * hardware.ram_bytes
+        return np.asarray(granted * spread(self.config, self.seed, "memory", ids))
+
+    def _equalised(self, hardware: Hardware, memory: Floats) -> tuple[Hardware, Floats]:
+        """Give every phone the median of what is knocked out; tiers stay what they were."""
+        fields = [name for part in self.equal for name in _PARTS[part]]
+        same = {name: np.full(memory.size, self._medians[name]) for name in fields if name != "memory"}
+        return replace(hardware, **same), np.full(memory.size, self._medians["memory"]) if "memory" in fields else memory
+
+    @cached_property
+    def _medians(self) -> dict[str, float]:
+        ids = np.arange(_MEDIAN_SAMPLE, dtype=np.int64)
+        hardware = self._hardware.draw(ids)
+        drawn = {name: getattr(hardware, name) for part in _PARTS.values() for name in part if name != "memory"}
+        return {name: float(np.median(values)) for name, values in {**drawn, "memory": self._memory(hardware, ids)}.items()}
 
     def users(self, device_ids: Ints) -> Ints:
         """Return the user index (0 to n_users - 1) that each phone plays; one to one while phones <= users."""
-        return self._users[np.asarray(device_ids, np.int64) % self.n_users]
+        return self._assignment.users(np.asarray(device_ids, np.int64))
 
     def select(self, round: int) -> Ints:
         """Return the ids of the phones that a round asks, ascending, without repeats.
@@ -105,39 +190,6 @@ class Population:
             asked[left_out] = False
             return np.flatnonzero(asked).astype(np.int64)
         return _distinct(draw, self.size, self.selected)
-
-    @cached_property
-    def _users(self) -> Ints:
-        return seeds.generator(self.seed, "population.users").permutation(self.n_users).astype(np.int64)
-
-    def _uniform(self, purpose: str, ids: Ints) -> Floats:
-        return seeds.uniforms(self.seed, f"population.{purpose}", ids)[:, 0]
-
-    def _spread(self, purpose: str, ids: Ints) -> Floats:
-        """Return log-normal factors with median 1; a purpose of its own for each number keeps them independent."""
-        return np.asarray(np.exp(self.config.spread * seeds.normals(self.seed, f"population.{purpose}", ids)[:, 0]))
-
-
-def _medians(tiers: list[TierConfig]) -> dict[str, Floats]:
-    """Return each tier's numbers in base units, [T] each."""
-    columns = {
-        "ram_bytes": [t.ram_gb * _GB for t in tiers],
-        "macs_per_s": [t.gmacs_per_s * 1e9 for t in tiers],
-        "down_bytes_per_s": [t.down_mbps * _MB / 8 for t in tiers],
-        "up_bytes_per_s": [t.up_mbps * _MB / 8 for t in tiers],
-        "round_trip_s": [t.round_trip_ms / 1e3 for t in tiers],
-        "j_per_mac": [t.nj_per_mac * 1e-9 for t in tiers],
-        "radio_w": [t.radio_w for t in tiers],
-        "latency_s": [t.latency_ms / 1e3 for t in tiers],
-        "bits": [t.bits for t in tiers],
-    }
-    return {name: np.array(values, np.float64) for name, values in columns.items()}
-
-
-def _memory(tier: TierConfig, fp32_peak_bytes: int) -> float:
-    if tier.memory_mb is not None:
-        return tier.memory_mb * _MB
-    return (tier.memory_of_fp32 or 0.0) * fp32_peak_bytes
 
 
 def _distinct(draw: np.random.Generator, size: int, count: int) -> Ints:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chordsim.methods import Budgets, Floats
-from chordsim.ragged import Ints
+from chordsim.ragged import Bools, Ints
 
 Mark = Literal["measured", "fitted", "assumed"]
 
-#: Where each of a profile's numbers comes from; reports repeat the mark.
+#: Where each of a tier's own numbers comes from; reports repeat the mark. For eras see `eras.CONSTANTS`.
 MARKS: Mapping[str, Mark] = {
     "ram_bytes": "assumed",
     "macs_per_s": "assumed",
@@ -24,6 +24,7 @@ MARKS: Mapping[str, Mark] = {
     "memory_bytes": "assumed",
     "latency_s": "assumed",
     "bits": "assumed",
+    "by_joules": "assumed",
 }
 
 
@@ -43,6 +44,7 @@ class Profiles:
         j_per_mac: Joules per multiply-accumulate.
         radio_w: Watts while the radio is on.
         budgets: What the phone grants the app.
+        by_joules: Where the latency budget is what the joules of a day allow, rather than the tier's seconds.
     """
 
     device_ids: Ints
@@ -56,6 +58,7 @@ class Profiles:
     j_per_mac: Floats
     radio_w: Floats
     budgets: Budgets
+    by_joules: Bools
 
     def __len__(self) -> int:
         return self.device_ids.size

@@ -20,6 +20,9 @@ from chordsim.scenario.settings import resolve_settings
 from chordsim.scenario.shipped import SUFFIX, question_of, shipped
 from chordsim.scenario.text import digest, dump
 
+#: Keys that name files.
+_PATHS = (("data", "path"), ("population", "csv"), ("population", "availability", "trace"))
+
 __all__ = ["digest", "dump", "load", "locate", "parse", "resolve_settings", "shipped"]
 
 
@@ -97,10 +100,13 @@ def _blame(message: str, origin: Mapping[str, str]) -> str | None:
 
 
 def _anchor(tables: Plain, folder: Path) -> None:
-    """Make a relative ``data.path`` absolute, since other processes read it from other folders."""
-    data: Any = tables.get("data")
-    if isinstance(data, dict) and isinstance(data.get("path"), str) and data["path"]:
-        data["path"] = str(folder / os.path.expanduser(data["path"]))
+    """Make relative paths of files absolute, since other processes read them from other folders."""
+    for *place, key in _PATHS:
+        table: Any = tables
+        for part in place:
+            table = table.get(part) if isinstance(table, dict) else None
+        if isinstance(table, dict) and isinstance(table.get(key), str) and table[key]:
+            table[key] = str(folder / os.path.expanduser(table[key]))
 
 
 def _name_of(path: Path) -> str:

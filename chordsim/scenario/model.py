@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
+
+# Re-exported: the rest of chordsim takes every table from here.
+from chordsim.scenario.phones import AvailabilityConfig as AvailabilityConfig
+from chordsim.scenario.phones import ClockConfig as ClockConfig
+from chordsim.scenario.phones import PopulationConfig as PopulationConfig
+from chordsim.scenario.phones import TierConfig as TierConfig
+from chordsim.scenario.phones import default_tiers as default_tiers
+from chordsim.scenario.phones import era_tiers as era_tiers
+from chordsim.scenario.table import Name as Name
+from chordsim.scenario.table import Table as Table
 
 SCHEMA_VERSION = 1
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-
-
-class Table(BaseModel):
-    """A table of the file: unknown keys are errors, values are taken as TOML types them and do not change after validation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
 
 class SyntheticConfig(Table):
     """The seeded generator of `data.source = "synthetic"`."""
@@ -85,72 +86,11 @@ class TrainingConfig(Table):
     threads: int = Field(2, ge=1, le=256)
 
 
-class TierConfig(Table):
-    """One named tier of phones. Draws spread log-normally by `spread` around the medians given here."""
-
-    share: float = Field(gt=0, le=1)
-    ram_gb: float = Field(gt=0, le=1024)
-    gmacs_per_s: float = Field(gt=0, le=1e6)
-    down_mbps: float = Field(gt=0, le=1e6)
-    up_mbps: float = Field(gt=0, le=1e6)
-    round_trip_ms: float = Field(ge=0, le=1e6)
-    nj_per_mac: float = Field(ge=0, le=1e6)
-    radio_w: float = Field(ge=0, le=1e3)
-    memory_of_fp32: float | None = Field(None, gt=0, le=1e6)
-    memory_mb: float | None = Field(None, gt=0, le=1e9)
-    latency_ms: float = Field(100.0, gt=0, le=1e9)
-    bits: float = Field(32.0, gt=0, le=32)
-
-    @model_validator(mode="after")
-    def _one_memory(self) -> TierConfig:
-        if (self.memory_of_fp32 is None) == (self.memory_mb is None):
-            raise ValueError("a tier sets exactly one of memory_of_fp32 and memory_mb")
-        return self
-
-
-def default_tiers() -> dict[str, TierConfig]:
-    """Return the three tiers of the ground floor; their constants are assumed, not measured."""
-    return {
-        "low": TierConfig(share=0.3, ram_gb=2, gmacs_per_s=0.6, down_mbps=4, up_mbps=1.5, round_trip_ms=90, nj_per_mac=1.2,
-                          radio_w=1.2, memory_of_fp32=0.9, latency_ms=40, bits=2),
-        "mid": TierConfig(share=0.5, ram_gb=4, gmacs_per_s=2.5, down_mbps=15, up_mbps=5, round_trip_ms=60, nj_per_mac=0.6,
-                          radio_w=1.0, memory_of_fp32=1.3, latency_ms=40, bits=4),
-        "high": TierConfig(share=0.2, ram_gb=8, gmacs_per_s=8.0, down_mbps=50, up_mbps=15, round_trip_ms=40, nj_per_mac=0.3,
-                           radio_w=0.9, memory_of_fp32=2.0, latency_ms=40, bits=8),
-    }  # fmt: skip
-
-
-class PopulationConfig(Table):
-    """Which phones there are. `devices = 0` means one phone per user."""
-
-    devices: int = Field(0, ge=0, le=10_000_000_000)
-    selected: int = Field(0, ge=0, le=100_000_000)
-    spread: float = Field(0.15, ge=0, le=2)
-    tiers: dict[Name, TierConfig] = Field(default_factory=default_tiers, max_length=64)
-
-    @model_validator(mode="after")
-    def _shares_sum_to_one(self) -> PopulationConfig:
-        if not self.tiers:
-            raise ValueError("population.tiers is empty: name at least one tier")
-        total = sum(t.share for t in self.tiers.values())
-        if abs(total - 1) > 1e-6:
-            raise ValueError(f"population.tiers: shares sum to {total:g}, not 1")
-        return self
-
-
 class RoundsConfig(Table):
     """How many rounds, and how much the phone is asked for in each."""
 
     count: int = Field(3, ge=1, le=100_000)
     requests_per_round: int = Field(10, ge=1, le=1_000_000)
-
-
-class ClockConfig(Table):
-    """When a round closes. `deadline_s = 0` waits for everyone."""
-
-    deadline_s: float = Field(0.0, ge=0, le=1e9)
-    loss: float = Field(0.0, ge=0, le=1)
-    jitter: float = Field(0.1, ge=0, le=2)
 
 
 class ProtocolConfig(Table):
@@ -176,9 +116,7 @@ class Scenario(Table):
     question: str = Field("", max_length=400)
     name: Name = "scenario"
     seed: int = Field(1, ge=0, le=2**63 - 1)
-    methods: tuple[Name, ...] = Field(
-        ("fp32", "uniform-2", "chord", "chord-plus", "chord-shared", "cloud-only"), min_length=1, max_length=256, strict=False
-    )
+    methods: tuple[Name, ...] = Field(("fp32", "chord-plus"), min_length=1, max_length=256, strict=False)
     data: DataConfig = DataConfig()
     backbone: BackboneConfig = BackboneConfig()
     training: TrainingConfig = TrainingConfig()

@@ -9,8 +9,10 @@ from typing import Any
 from chordsim.errors import ScenarioError
 from chordsim.scenario.reading import MAX_STRING_CHARS, Plain, check_values
 
-#: A tier sets one of these; setting one by hand takes the place of the other.
-_EITHER = {"memory_mb": "memory_of_fp32", "memory_of_fp32": "memory_mb"}
+#: A tier sets one of these; setting one by hand takes the place of the others.
+_EITHER = ("memory_mb", "memory_of_fp32", "memory_share")
+#: Setting one of these by hand brings other phones, so the file's tiers, which may name hardware, give way.
+_PHONES = ("population.era", "population.csv")
 
 
 def apply(tables: Plain, overrides: Sequence[str]) -> dict[str, str]:
@@ -23,8 +25,9 @@ def apply(tables: Plain, overrides: Sequence[str]) -> dict[str, str]:
         ScenarioError: An override that is no ``key=value``, or that goes through something that is no table.
     """
     origin: dict[str, str] = {}
-    for text in overrides:
-        parts, value = split(text)
+    pairs = [(text, *split(text)) for text in overrides]
+    _drop_tiers(tables, [".".join(parts) for _, parts, _ in pairs])
+    for text, parts, value in pairs:
         _seed_tiers(tables, parts)
         table = tables
         for depth, part in enumerate(parts[:-1], 1):
@@ -34,9 +37,9 @@ def apply(tables: Plain, overrides: Sequence[str]) -> dict[str, str]:
         table[parts[-1]] = value
         origin[".".join(parts)] = f"--set {_short(text)}"
         if len(parts) == 4 and parts[:2] == ["population", "tiers"] and parts[3] in _EITHER:
-            other = _EITHER[parts[3]]
-            if ".".join([*parts[:3], other]) not in origin:
-                table.pop(other, None)
+            for other in _EITHER:
+                if ".".join([*parts[:3], other]) not in origin:
+                    table.pop(other, None)
     if "methods" in origin:
         _drop_settings(tables, origin)
     return origin
@@ -74,9 +77,21 @@ def _seed_tiers(tables: Plain, parts: list[str]) -> None:
         return
     population = tables.setdefault("population", {})
     if isinstance(population, dict) and "tiers" not in population:
-        from chordsim.scenario.model import default_tiers
+        from chordsim.scenario.model import default_tiers, era_tiers
 
-        population["tiers"] = {name: tier.model_dump(exclude_none=True) for name, tier in default_tiers().items()}
+        tiers = era_tiers() if population.get("era") or population.get("csv") else default_tiers()
+        population["tiers"] = {name: tier.model_dump(exclude_none=True) for name, tier in tiers.items()}
+
+
+def _drop_tiers(tables: Plain, keys: Sequence[str]) -> None:
+    """Drop the file's tiers, and the other source of phones, where an override brings other phones."""
+    population = tables.get("population")
+    brought = [key for key in keys if key in _PHONES]
+    if brought and isinstance(population, dict):
+        population.pop("tiers", None)
+        for key in _PHONES:
+            if key not in brought:
+                population.pop(key.partition(".")[2], None)
 
 
 def _drop_settings(tables: Plain, origin: Mapping[str, str]) -> None:

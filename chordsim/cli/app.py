@@ -1,0 +1,38 @@
+"""The commands and what they are called; each lives in a file of its own and imports what it needs when it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from chordsim import __version__
+from chordsim.cli import data, population, run, scenarios
+
+app = typer.Typer(
+    name="chordsim",
+    help="A testbed for device-cloud recommendation: virtual phones, real messages, one ledger of bytes, seconds and joules.",
+    epilog="Example: chordsim run quickstart --seed 2",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run", epilog="Example: chordsim run quickstart --set rounds.count=1 --out runs/first")(run.run)
+app.command("population", epilog="Example: chordsim population quickstart --csv phones.csv")(population.population)
+app.add_typer(data.app, name="data")
+app.add_typer(scenarios.app, name="scenarios")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"chordsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Hold the options that belong to no command."""

@@ -1,0 +1,54 @@
+"""The last line of defence: every error becomes one line on stderr and the right exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from chordsim.cli.app import app
+from chordsim.errors import ChordsimError
+
+DEBUG_VARIABLE = "CHORDSIM_DEBUG"
+INTERRUPTED = 130
+USAGE = 2
+_LONGEST = 1200
+
+
+def guarded(argv: Sequence[str] | None) -> int:
+    """Run the app; return its exit code. Tracebacks are for those who set CHORDSIM_DEBUG=1."""
+    try:
+        code = app(args=None if argv is None else list(argv), prog_name="chordsim", standalone_mode=False)
+    except ChordsimError as error:
+        return _say(f"error: {error}", error.exit_code)
+    except click.ClickException as error:
+        where = f" (see {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
+        return _say(f"error: {_once(error.format_message())}{where}", USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        return _say("interrupted; what was finished stays readable", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as in `chordsim scenarios | head -1`.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return 0
+    except Exception as error:  # anything else is a bug of ours; the person still gets one line
+        return _say(f"error: {type(error).__name__}: {error} (a bug; {DEBUG_VARIABLE}=1 shows where)", 1)
+    return code if isinstance(code, int) else 0
+
+
+def _once(message: str) -> str:
+    """Return the message without a repeated hint: click and typer both add theirs."""
+    return ". ".join(dict.fromkeys(part.strip(" .") for part in message.replace("? ", "?. ").split(". ")))
+
+
+def _say(message: str, code: int) -> int:
+    """Print one line without control characters, for messages quote what they found in files."""
+    if os.environ.get(DEBUG_VARIABLE) == "1":
+        traceback.print_exc()
+    line = "".join(c if c.isprintable() else " " for c in " ".join(message.split()))
+    if len(line) > _LONGEST:
+        line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
+    print(f"chordsim: {line}", file=sys.stderr)
+    return code

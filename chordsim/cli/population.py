@@ -1,0 +1,55 @@
+"""`chordsim population`: what phones a scenario draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chordsim.cli.options import ScenarioArgument, SeedOption, SetOption
+
+if TYPE_CHECKING:
+    from chordsim.population.generate import Population
+    from chordsim.ragged import Ints
+
+#: Beyond this many phones the first round's are shown.
+MOST_SHOWN = 1_000_000
+
+
+def population(
+    scenario: ScenarioArgument = "quickstart",
+    overrides: SetOption = None,
+    seed: SeedOption = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write one line per phone.")] = None,
+) -> None:
+    """Show the phones of a scenario, tier by tier. Loads the data, trains nothing.
+
+    SCENARIO is a shipped name (see chordsim scenarios) or the path of a TOML file.
+    """
+    from chordsim.cli.terminal import Terminal, screen
+    from chordsim.population.describe import per_tier, write_csv
+    from chordsim.report.tables import tiers_table
+    from chordsim.scenario.load import load
+    from chordsim.world import build
+
+    resolved = load(scenario, overrides or (), seed)
+    with Terminal() as progress:
+        phones = build(resolved, progress).population
+    ids, which = _shown(phones)
+    profiles = phones.profiles(ids)
+    console = screen()
+    console.print(tiers_table(per_tier(profiles, phones.fp32_peak_bytes), which))
+    if csv is not None:
+        write_csv(csv, profiles, phones.users(ids))
+        console.print(f"{len(profiles):,} phones written to {csv}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _shown(phones: Population) -> tuple[Ints, str]:
+    """Return which phones to show, and how to call them."""
+    import numpy as np
+
+    if phones.size <= MOST_SHOWN:
+        return np.arange(phones.size, dtype=np.int64), f"all {phones.size:,} phones"
+    ids = phones.select(1)[:MOST_SHOWN]
+    return ids, f"{ids.size:,} phones of round 1, out of {phones.size:,}"

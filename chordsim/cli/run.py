@@ -1,0 +1,69 @@
+"""`chordsim run`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from chordsim.cli.options import ScenarioArgument, SeedOption, SetOption
+
+if TYPE_CHECKING:
+    from chordsim.api import RunResult
+
+
+def run(
+    scenario: ScenarioArgument = "quickstart",
+    overrides: SetOption = None,
+    seed: SeedOption = None,
+    engine: Annotated[Literal["inprocess", "ray"] | None, typer.Option(help="What carries the work.")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Worker processes; 0 is one per core.")] = None,
+    ray_address: Annotated[str | None, typer.Option(help="A Ray cluster that runs already, such as auto.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run directory to make; by default the next free one under runs/.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Run directory of an interrupted run to go on with.")] = None,
+) -> None:
+    """Run a scenario: train the cloud models, play all rounds, write the run directory, print the table.
+
+    SCENARIO is a shipped name (see chordsim scenarios) or the path of a TOML file.
+    """
+    from chordsim import api
+    from chordsim.cli.terminal import Terminal, screen
+    from chordsim.errors import RunError
+    from chordsim.report.tables import final_table
+    from chordsim.scenario.load import load
+
+    console = screen()
+    # Loaded here only to say what begins; a mistake in it is told before anything heavy is imported.
+    console.print(_heading(load(scenario, overrides or (), seed).question if resume is None else ""), end="")
+    with Terminal() as progress:
+        result = api.run(
+            scenario, overrides=overrides or (), seed=seed, engine=engine, workers=workers, ray_address=ray_address,
+            out=out, resume=resume, progress=progress,
+        )  # fmt: skip
+    for line in notes(result):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(final_table(result.summary))
+    console.print(f"run directory: {result.path}", highlight=False, markup=False, soft_wrap=True)
+    if result.manifest.get("status") != "complete":
+        errors = result.manifest.get("errors") or ["no reason given"]
+        raise RunError(f"{result.path}: the run is {result.manifest.get('status')}: {errors[0]}")
+
+
+def notes(result: RunResult) -> list[str]:
+    """Return what a reader of the table must know: the data that were used, and who was ranked how."""
+    from chordsim.data.interactions import SourceInfo
+
+    manifest: dict[str, Any] = result.manifest
+    source = {key: value for key, value in manifest["data"].items() if key in SourceInfo.__dataclass_fields__}
+    summary = result.summary
+    protocol, engine = summary["protocol"], summary["engine"]
+    return [
+        f"data: {SourceInfo(**{**source, 'notes': tuple(source.get('notes', ()))}).line()}",
+        f"{summary['users']:,} users, {protocol['rounds']} rounds, ranked among {protocol['ranking']}; "
+        f"{engine['wall_s']:.0f} s, of which training {engine['train_s']:.0f} s",
+    ]
+
+
+def _heading(question: str) -> str:
+    return f"{question}\n" if question else ""

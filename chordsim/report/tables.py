@@ -1,0 +1,83 @@
+"""Tables for the terminal; each fits 100 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from chordsim.population.describe import TierFacts
+
+_NOTHING = "-"
+_FINAL = (
+    "NDCG@10\n(95 %)", "NDCG@10\nall users", "HR@10", "served\n%", "bits", "up\nB/round", "down\nB/round", "p50\ns", "joules\n/round",
+)  # fmt: skip
+_TIERS = (
+    "phones", "share\n%", "RAM\nGB", "speed\nGMAC/s", "down\nMbit/s", "up\nMbit/s", "round\ntrip ms", "memory\nMB",
+    "latency\nms", "bits", "holds\nfp32 %",
+)  # fmt: skip
+
+
+def final_table(summary: dict[str, Any]) -> Table:
+    """Return one line per method of a run.
+
+    "NDCG@10" and "HR@10" are of users whom the method's model ranked for; "all users" is what everybody saw,
+    with the fallback where the method did not serve. Numbers that do not exist are shown as "-".
+
+    Args:
+        summary: As summary.json holds it.
+    """
+    table = _table("method", _FINAL)
+    for name, m in summary["methods"].items():
+        table.add_row(
+            name, _estimate(m["ndcg_10"]), _number(m["ndcg_10_all"]["mean"], ".4f"), _number(m["hr_10"]["mean"], ".4f"),
+            _number(m["served_share"], ".1f", 100), _number(m["bits_mean"], ".2f"), _bytes(m["up_bytes_per_device"]),
+            _bytes(m["down_bytes_per_device"]), _number(m["p50_total_s"], ".3g"), _number(m["joules_per_device"], ".3g"),
+        )  # fmt: skip
+    return table
+
+
+def tiers_table(tiers: Sequence[TierFacts], which: str) -> Table:
+    """Return one line per tier; ``which`` says what phones these are."""
+    table = _table("tier", _TIERS)
+    table.title = f"{which}, medians (all constants assumed)"
+    table.title_justify = "left"
+    for tier in tiers:
+        m = tier.medians
+        table.add_row(
+            tier.name, f"{tier.phones:,}", f"{100 * tier.share:.1f}", _number(m["ram_bytes"], ".3g", 1e-9),
+            _number(m["macs_per_s"], ".3g", 1e-9), _number(m["down_bytes_per_s"], ".3g", 8e-6), _number(m["up_bytes_per_s"], ".3g", 8e-6),
+            _number(m["round_trip_s"], ".3g", 1e3), _number(m["memory_budget_bytes"], ".3g", 1e-6),
+            _number(m["latency_budget_s"], ".3g", 1e3), _number(m["bits_budget"], ".3g"), f"{100 * tier.fp32_share:.1f}",
+        )  # fmt: skip
+    return table
+
+
+def _table(first: str, others: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column(first, overflow="ellipsis", no_wrap=True, max_width=16, vertical="bottom")
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True, vertical="bottom")
+    return table
+
+
+def _estimate(value: dict[str, Any]) -> str:
+    """Return a mean and half the width of its interval."""
+    if value["mean"] is None:
+        return _NOTHING
+    if value["ci95"] is None:
+        return f"{value['mean']:.4f}"
+    low, high = value["ci95"]
+    return f"{value['mean']:.4f} ±{(high - low) / 2:.4f}"
+
+
+def _number(value: float | None, form: str, factor: float = 1.0) -> str:
+    return _NOTHING if value is None else f"{value * factor:{form}}"
+
+
+def _bytes(value: float | None) -> str:
+    if value is None:
+        return _NOTHING
+    return f"{value:,.0f}" if value < 1e7 else f"{value / 1e6:,.4g}M"
