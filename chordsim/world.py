@@ -14,7 +14,7 @@ from chordsim.data.split import Split, TrainLogs
 from chordsim.errors import ScenarioError
 from chordsim.nets import footprint
 from chordsim.nets.shapes import Shapes, shapes_of
-from chordsim.population.generate import Population
+from chordsim.population.generate import Pace, Population
 from chordsim.progress import Progress, Silent
 from chordsim.ragged import Ints
 from chordsim.scenario.load import parse
@@ -68,6 +68,12 @@ class World:
         return methods.MethodContext(method, settings, s.backbone, s.training, self.n_items, s.seed)
 
 
+def pace_of(scenario: Scenario) -> Pace:
+    """Return how much a scenario asks of its phones."""
+    clock = scenario.clock
+    return Pace(scenario.rounds.requests_per_round, 24 / clock.round_every_h, clock.over_select)
+
+
 def build(scenario: Scenario, progress: Progress | None = None) -> World:
     """Load data and phones.
 
@@ -80,7 +86,9 @@ def build(scenario: Scenario, progress: Progress | None = None) -> World:
     if scenario.protocol.ranking == "sampled-100" and split.log.n_items <= evaluate.NEGATIVES:
         raise ScenarioError(f'protocol.ranking = "sampled-100" needs more than 100 items, and the catalogue has {split.log.n_items}: use "all"')
     peak = footprint.dense_peak_bytes(shapes_of(scenario.backbone, split.log.n_items))
-    population = Population(scenario.population, scenario.seed, split.log.n_users, peak)
+    population = Population(
+        scenario.population, scenario.seed, split.log.n_users, peak, pace=pace_of(scenario), activity=split.log.lengths
+    )
     return World(scenario, split, population, specs)
 
 
