@@ -77,11 +77,12 @@ class Enrolled:
 
 @dataclass(frozen=True)
 class Played:
-    """A closed round of one method: its rows, what the carrier moved, and the errors of lost cells."""
+    """A closed round of one method: its rows, what the carrier moved, the errors of lost cells, the prescriptions that crossed."""
 
     rows: Rows
     moved: Moved
     errors: tuple[str, ...]
+    prescriptions: Ragged | None = None
 
 
 def visits(exchange: tuple[Leg, ...]) -> list[list[Leg]]:
@@ -114,12 +115,13 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
     method.held[scene.ids[book.needs & book.active]] = method.version
     book.carried = {f"{STATE}{name}": column[scene.ids] for name, column in method.kept.items()}
     inbox, transfer, moved, errors = Ragged.empty(scene.ids.size), 1, [0, 0], []
-    updates = None
+    updates, prescriptions = None, None
     for legs in visits(spec.exchange):
         wire: dict[str, Ragged] = {}
         for leg in (n for n in legs if n.direction == "down"):
             wire[leg.kind] = _answer(method, book, leg, inbox, transfer, threads)
             transfer += 1
+        prescriptions = wire.get("prescription", prescriptions)
         ups = [leg for leg in legs if leg.direction == "up"]
         visit = _Visit(method, book, legs, transfer, world.scenario.engine.cells or carrier.cells, text)
         for reply in _carried(visit.calls(wire), carrier, method.blobs):
@@ -139,7 +141,7 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
     if updates is not None:
         _learn(method, book, updates)
     charged = int((book.bytes["bootstrap"] - book.bootstrap_cut).sum())
-    return Played(rows, Moved(moved[0], moved[1], charged), tuple(errors))
+    return Played(rows, Moved(moved[0], moved[1], charged), tuple(errors), prescriptions)
 
 
 def _answer(method: Enrolled, book: Book, leg: Leg, inbox: Ragged, transfer: int, threads: Executor) -> Ragged:

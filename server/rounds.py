@@ -19,11 +19,12 @@ from chordsim.progress import Progress
 from chordsim.scenario.model import Scenario
 from chordsim.scenario.text import dump
 from chordsim.store import RunDirectory, Status
-from chordsim.wire.frame import check_method_ids
 from chordsim.threads import one_thread_per_product, pool
+from chordsim.wire.frame import check_method_ids
 from chordsim.world import World, of_text
 from server import checkpoint
 from server.manifest import peak_rss_bytes, protocol
+from server.plans import PlanSample
 from server.play import Enrolled, play
 from server.resume import Resume, opened, pick_up
 from server.scene import scene_of
@@ -105,7 +106,7 @@ def _play_all(
     done: int, errors: list[str], threads: Executor,
 ) -> None:  # fmt: skip
     """Play the rounds after ``done``; add the errors of lost cells to ``errors``."""
-    rounds = world.scenario.rounds.count
+    rounds, plans = world.scenario.rounds.count, PlanSample(world.shapes)
     progress.start("rounds", (rounds - done) * len(enrolled))
     for round in range(done + 1, rounds + 1):
         scene = scene_of(world, round)
@@ -117,6 +118,8 @@ def _play_all(
             store.write_rows(played.rows)
             summary.add(played.rows)
             errors += played.errors
+            if round == rounds and played.prescriptions is not None:
+                plans.add(method.spec, method.half, round, scene.ids[: scene.count], played.prescriptions.slice(0, scene.count))
             lines.append(round_line(played.rows))
             rate = scene.count / max(time.monotonic() - began, 1e-9)
             ndcg = lines[-1]["ndcg_10"]
@@ -124,18 +127,20 @@ def _play_all(
         store.append_rounds(lines)
         checkpoint.save(store.path, round, enrolled, errors)
     progress.done()
+    plans.write(store)
     store.write_devices(_devices(world, scene_of(world, rounds).ids))
 
 
 def _devices(world: World, ids: Any) -> dict[str, Any]:
     """Return the phones of the last round, for devices.parquet."""
     unique = np.unique(ids)
-    phones = world.population.profiles(unique)
+    phones, users = world.population.profiles(unique), world.population.users(unique)
     return {
         "device_id": unique,
-        "user_id": world.population.users(unique),
+        "user_id": users,
+        "history_items": np.diff(world.split.log.offsets)[users] - world.split.rounds,
         "tier": np.array(phones.tier_names)[phones.tier],
-        "known_to_cloud": world.split.known(world.population.users(unique)),
+        "known_to_cloud": world.split.known(users),
         "ram_bytes": phones.ram_bytes,
         "macs_per_s": phones.macs_per_s,
         "down_bytes_per_s": phones.down_bytes_per_s,
