@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import platformdirs
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 
 import chordsim
 import server
@@ -22,7 +20,7 @@ from chordsim.data.split import TrainLogs
 from chordsim.errors import UserError
 from chordsim.methods import State
 from chordsim.progress import Progress
-from chordsim.store import atomic_write
+from server.training import partial, sealed
 
 #: Folders whose code decides what training gives.
 _CODE = (("server", "training"), ("server", "planning"), ("chordsim", "nets"), ("chordsim", "quant"))
@@ -55,17 +53,18 @@ def trained(half: Source, logs: TrainLogs, progress: Progress) -> tuple[State, b
         UserError: The cache cannot be written.
     """
     path = folder() / f"{key(half.recipe(), logs)}.safetensors"
-    found = _read(path)
+    found = sealed.read(path)
     if found is not None:
-        return found, True
+        return found[0], True
     try:
         # Before training, so that nobody trains for minutes and then cannot keep the result.
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         why = f"{path.parent}: no folder for trained models ({error.strerror})"
         raise UserError(f"{why}; set CHORDSIM_CACHE to one that can be written") from error
-    state = half.train(logs, progress)
-    atomic_write(path, safetensors.torch.save({name: state[name].contiguous() for name in sorted(state)}))
+    with partial.kept_beside(path):
+        state = half.train(logs, progress)
+        sealed.write(path, state)
     return state, False
 
 
@@ -94,16 +93,6 @@ def source_of(kind: type) -> str:
     for file in sorted(f for f in files if f):
         total.update(Path(file).read_bytes())
     return total.hexdigest()
-
-
-def _read(path: Path) -> State | None:
-    try:
-        return dict(safetensors.torch.load_file(path))
-    except FileNotFoundError:
-        return None
-    except (SafetensorError, OSError, ValueError):
-        # A file that was cut or damaged is as good as none: it is trained and written anew.
-        return None
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from chordsim.progress import Progress
 from chordsim.scenario.model import TrainingConfig
 from server.training.loss import linear_cross_entropy
 from server.training.models import Trainable
+from server.training.partial import Checkpoint, Place
 from server.training.sampler import Sampler
 from server.training.validation import Validation
 
@@ -24,7 +25,7 @@ CLIP_NORM = 5.0
 def fit(
     model: Trainable, logs: TrainLogs, config: TrainingConfig, length: int, seed: int, title: str, progress: Progress
 ) -> dict[str, Tensor]:
-    """Train until validation stops improving or steps run out.
+    """Train until validation stops improving or steps run out; a training that was cut off goes on where it was.
 
     Args:
         model: A `Trainable` module.
@@ -54,15 +55,18 @@ def _fit(
     model: Trainable, logs: TrainLogs, config: TrainingConfig, length: int, seed: int, title: str, progress: Progress
 ) -> dict[str, Tensor]:
     assert isinstance(model, nn.Module)
-    sampler = Sampler(logs, length, model.horizon, seeds.generator(seed, f"train.{title}.windows"))
+    draws = seeds.generator(seed, f"train.{title}.windows")
+    sampler = Sampler(logs, length, model.horizon, draws)
     validation = Validation.of(logs, length, config.eval_users, seed)
     noise = seeds.torch_generator(seed, f"train.{title}.noise")
     optimiser = torch.optim.AdamW(model.groups(config.lr, config.plan_lr), betas=(0.9, 0.98), weight_decay=config.weight_decay)  # type: ignore[arg-type]
-    best, best_score, since = _copy(model), -1.0, 0
-    step = 0
+    checkpoint = Checkpoint(title, model, optimiser, draws, noise)
+    at = checkpoint.load() or Place(0, _copy(model), -1.0, 0)
     progress.start(f"train {title}", config.max_steps)
+    if at.step:
+        progress.advance(at.step, f"going on after step {at.step}")
     began = time.monotonic()
-    while step < config.max_steps and since < config.patience:
+    while at.step < config.max_steps and at.since < config.patience:
         model.train()
         windows = sampler.draw(config.batch)
         states = model.states(windows, config.dropout, noise)
@@ -73,26 +77,26 @@ def _fit(
             states.reshape(-1, states.shape[-1])[places], model.item, windows.targets.reshape(-1)[places]
         )
         if not math.isfinite(loss.item()):
-            raise RunError(f"training of {title} diverged at step {step + 1}: use a smaller training.lr or training.plan_lr")
+            raise RunError(f"training of {title} diverged at step {at.step + 1}: use a smaller training.lr or training.plan_lr")
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
         optimiser.step()
         with torch.no_grad():
             model.item[0] = 0.0
-        step += 1
+        at.step += 1
         note = ""
-        if step % config.eval_every == 0 or step == config.max_steps:
+        if at.step % config.eval_every == 0 or at.step == config.max_steps:
             score = validation.ndcg_10(model)
-            since = 0 if score > best_score else since + 1
-            if score > best_score:
-                best, best_score = _copy(model), score
-            note = f"loss {loss.item():.3f}, validation NDCG@10 {score:.4f} (best {best_score:.4f})"
+            at.since = 0 if score > at.best_score else at.since + 1
+            if score > at.best_score:
+                at.best, at.best_score = _copy(model), score
+            note = f"loss {loss.item():.3f}, validation NDCG@10 {score:.4f} (best {at.best_score:.4f})"
+            checkpoint.save(at)
         progress.advance(1, note)
-    progress.done(f"{step} steps in {time.monotonic() - began:.0f} s, validation NDCG@10 {best_score:.4f}")
-    best["trained.steps"] = torch.tensor(step)
-    best["trained.ndcg_10"] = torch.tensor(best_score, dtype=torch.float64)
-    return best
+    progress.done(f"{at.step} steps in {time.monotonic() - began:.0f} s, validation NDCG@10 {at.best_score:.4f}")
+    noted = {"trained.steps": torch.tensor(at.step), "trained.ndcg_10": torch.tensor(at.best_score, dtype=torch.float64)}
+    return {**at.best, **noted}
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

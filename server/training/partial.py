@@ -1,0 +1,116 @@
+"""Training that was cut off goes on: model, optimiser and generators at the last validation, beside the final state's file."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from server.training import sealed
+
+#: File of the final state that is being trained; None where nothing is kept.
+_FINAL: ContextVar[Path | None] = ContextVar("final state", default=None)
+
+
+@contextlib.contextmanager
+def kept_beside(final: Path) -> Iterator[None]:
+    """Keep checkpoints of the training inside this block beside ``final``, and remove them when the block has ended well."""
+    token = _FINAL.set(final)
+    try:
+        yield
+        for path in final.parent.glob(f"{final.stem}.*.part.safetensors"):
+            path.unlink(missing_ok=True)
+    finally:
+        _FINAL.reset(token)
+
+
+@dataclass
+class Place:
+    """Where a training loop stands.
+
+    Attributes:
+        step: Steps done.
+        best: The state at the best validation so far.
+        best_score: Its score.
+        since: Validations since then.
+    """
+
+    step: int
+    best: dict[str, Tensor]
+    best_score: float
+    since: int
+
+
+class Checkpoint:
+    """Writes and reads one training loop's place together with all that its next steps depend on."""
+
+    def __init__(
+        self, title: str, model: nn.Module, optimiser: torch.optim.Optimizer, windows: np.random.Generator, noise: torch.Generator
+    ) -> None:
+        """Args:
+        title: Tells apart the loops of one state.
+        model: What is trained.
+        optimiser: Its optimiser.
+        windows: Where batches come from.
+        noise: Where dropout and other draws come from.
+        """
+        final = _FINAL.get()
+        name = hashlib.sha256(title.encode()).hexdigest()[:12]
+        self._path = final.with_name(f"{final.stem}.{name}.part.safetensors") if final else None
+        self._model, self._optimiser, self._windows, self._noise = model, optimiser, windows, noise
+
+    def save(self, place: Place) -> None:
+        """Write the place; without a folder to keep it in, do nothing."""
+        if self._path is None:
+            return
+        tensors = {f"model/{name}": value for name, value in self._model.state_dict().items()}
+        tensors |= {f"best/{name}": value for name, value in place.best.items()}
+        for index, values in self._optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser/{index}/{name}": value for name, value in values.items()}
+        tensors["noise"] = self._noise.get_state()
+        state = _plain(self._windows.bit_generator.state)
+        sealed.write(
+            self._path, tensors, {"step": place.step, "best_score": place.best_score, "since": place.since, "windows": state}
+        )
+
+    def load(self) -> Place | None:
+        """Put everything back and return the place; None where there is no sound checkpoint."""
+        found = sealed.read(self._path) if self._path else None
+        if found is None:
+            return None
+        tensors, notes = found
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in _under(tensors, "optimiser/").items():
+            index, _, name = key.partition("/")
+            moments.setdefault(int(index), {})[name] = value
+        self._model.load_state_dict(_under(tensors, "model/"))
+        groups = self._optimiser.state_dict()["param_groups"]
+        self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        self._noise.set_state(tensors["noise"])
+        self._windows.bit_generator.state = _arrays(notes["windows"])
+        return Place(int(notes["step"]), _under(tensors, "best/"), float(notes["best_score"]), int(notes["since"]))
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _plain(value: Any) -> Any:
+    """Return a generator's state with its arrays as lists of whole numbers."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _arrays(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _arrays(inner) for name, inner in value.items()}
+    return np.array(value, np.uint64) if isinstance(value, list) else value

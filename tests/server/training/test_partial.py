@@ -1,0 +1,118 @@
+"""Training that was cut off ends in the bits that an unbroken one ends in, whatever a kill left on disk."""
+
+import pytest
+import torch
+
+from chordsim import methods
+from chordsim.progress import Silent
+from chordsim.scenario.load import load
+from chordsim.scenario.text import dump
+from chordsim.world import of_text
+from server.training import cache, sealed
+
+SMALL = [
+    "data.synthetic.users=60", "data.synthetic.items=50", "backbone.dim=16", "backbone.ffn_dim=16", "backbone.max_len=8",
+    "training.max_steps=7", "training.eval_every=2", "training.batch=16", "training.positions=32", "training.patience=9",
+]  # fmt: skip
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+class CutAt(Silent):
+    """Progress that ends training after so many steps."""
+
+    def __init__(self, steps):
+        self.left = steps
+
+    def advance(self, count=1, note=""):
+        self.left -= count
+        if self.left <= 0:
+            raise Killed
+
+
+def world_of(method, *more):
+    return of_text(dump(load("offline", [*SMALL, f'methods=["{method}"]', *more])))
+
+
+def trained(world, method, progress=None):
+    half = methods.load(world.specs[method].cloud)(world.context(method))
+    return cache.trained(half, world.logs, progress or Silent())
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) and a[name].dtype == b[name].dtype for name in a)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    states = {}
+
+    def of(world, method):
+        if method not in states:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("CHORDSIM_CACHE", str(tmp_path_factory.mktemp("whole")))
+                states[method] = trained(world, method)[0]
+        return states[method]
+
+    return of
+
+
+@pytest.mark.parametrize("method", ["fp32", "chord-plus", "diet"])
+@pytest.mark.parametrize("cut", [1, 3, 5])
+def test_cut_training_ends_in_the_same_bits(method, cut, unbroken, tmp_path, monkeypatch):
+    world = world_of(method)
+    want = unbroken(world, method)
+    monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path))
+    with pytest.raises(Killed):
+        trained(world, method, CutAt(cut))
+    kept = list((tmp_path / "models").glob("*.part.safetensors"))
+    assert len(kept) == (cut >= 2)
+    got, from_cache = trained(world, method)
+    assert not from_cache
+    assert same(got, want)
+    assert not list((tmp_path / "models").glob("*.part.safetensors")), "what is finished needs no checkpoint"
+    assert same(trained(world, method)[0], want)
+
+
+def test_two_loops_of_one_state_keep_apart(unbroken, tmp_path, monkeypatch):
+    world = world_of("chord-plus", "backbone.init=trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHORDSIM_CACHE", str(tmp_path / "whole"))
+        want = trained(world, "chord-plus")[0]
+    monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path / "cut"))
+    with pytest.raises(Killed):
+        trained(world, "chord-plus", CutAt(11))  # in the second loop
+    assert len(list((tmp_path / "cut" / "models").glob("*.part.safetensors"))) == 2
+    assert same(trained(world, "chord-plus")[0], want)
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip", "empty", "foreign"])
+def test_damage_is_trained_anew(harm, unbroken, tmp_path, monkeypatch):
+    world = world_of("fp32")
+    want = unbroken(world, "fp32")
+    monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path))
+    with pytest.raises(Killed):
+        trained(world, "fp32", CutAt(5))
+    for _ in range(2):  # first the checkpoint, then the final state
+        (path,) = (tmp_path / "models").glob("*.safetensors")
+        data = path.read_bytes()
+        middle = len(data) * 3 // 4
+        flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+        path.write_bytes({"cut": data[:middle], "flip": flipped, "empty": b"", "foreign": b"PK\x03\x04" * 50}[harm])
+        assert sealed.read(path) is None
+        got, from_cache = trained(world, "fp32")
+        assert not from_cache
+        assert same(got, want)
+
+
+def test_notes_come_back_as_they_were(tmp_path):
+    path = tmp_path / "a.safetensors"
+    notes = {"score": 0.1 + 0.2, "counter": [2**64 - 1, 0], "step": 3}
+    tensors = {"b": torch.arange(3), "a": torch.tensor(1.5, dtype=torch.float64), "empty": torch.zeros(0, 4)}
+    sealed.write(path, tensors, notes)
+    got, back = sealed.read(path)
+    assert same(got, tensors)
+    assert back == notes
+    assert sealed.read(tmp_path / "none") is None
