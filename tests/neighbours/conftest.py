@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from chordsim import methods
-from chordsim.methods import Batch, CloudTurn, History, Leg, MethodContext, MethodSpec, Turn
+from chordsim.methods import Batch, Budgets, CloudTurn, History, Leg, MethodContext, MethodSpec, Turn
 from chordsim.progress import Silent
 from chordsim.ragged import Ragged
 from chordsim.scenario.model import BackboneConfig, DataConfig, RoundsConfig, Scenario, SyntheticConfig, TrainingConfig
@@ -23,12 +23,7 @@ ROWS = 8
 
 @dataclass
 class Talk:
-    """One method with a trained state and one chunk of phones.
-
-    Attributes:
-        legs: Payloads of every leg after `exchange`.
-        turns: Device turns by kind; cloud turns by kind.
-    """
+    """One method with a trained state and one chunk of phones that grant plenty; the last row is padding."""
 
     world: World
     spec: MethodSpec
@@ -45,7 +40,7 @@ class Talk:
         return {blob.label: blob.data for blob in self.cloud.bootstrap(self.state)}
 
     def exchange(self, who: Batch | None = None, history: History | None = None, active: Any = None) -> dict[Leg, Any]:
-        """Play all legs and return payloads, turns by leg."""
+        """Play all legs and return (payload, device turn, cloud turn or None) by leg."""
         who, history = who or self.who, history or self.history
         self.model = self.device.load(self.blobs())
         self.columns = {}
@@ -101,7 +96,8 @@ def talk(tiny_world: Callable[..., World], tmp_path_factory: pytest.TempPathFact
         cloud, device = methods.load(spec.cloud)(context), methods.load(spec.device)(context)
         state, _ = cache.trained(cloud, world.logs, Silent())
         ids = np.arange(ROWS)
-        who = Batch(ids, np.arange(ROWS) < ROWS - 1, 1, world.population.profiles(ids).budgets)
+        budgets = Budgets(np.full(ROWS, 2**40), np.full(ROWS, 10.0), np.full(ROWS, 32.0), np.full(ROWS, 1e9))
+        who = Batch(ids, np.arange(ROWS) < ROWS - 1, 1, budgets)
         history = world.split.history(world.population.users(ids), 1, context.backbone.max_len)
         return Talk(world, spec, context, cloud, device, state, who, history)
 

@@ -1,0 +1,18 @@
+"""Spec of `finetune`: the shipped model takes gradient steps on the phone before it ranks.
+
+The plain control of every method that adapts with backpropagation on the phone. Nothing but the bootstrap crosses
+the link. Each round starts from the shipped model again: a phone keeps no weights of its own between rounds.
+"""
+
+from __future__ import annotations
+
+from chordsim.methods import UP_REPORT, MethodSpec
+
+
+def spec(name: str) -> MethodSpec:
+    """Return the spec."""
+    return MethodSpec(
+        name, "the shipped model, fine-tuned on the phone with its own recent history", (UP_REPORT,),
+        "server.methods.shipped:ShippedCloud", "clients.methods.finetune:FinetuneDevice",
+        {"bits": 32, "steps": 3, "rate": 0.05, "positions": 10}, needs_autograd=True,
+    )  # fmt: skip

@@ -1,0 +1,83 @@
+"""Training on the phone: a chunk's phones take their own gradient steps together, and what that costs each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from chordsim.methods import History
+from chordsim.nets.shapes import Shapes
+
+#: One step is a forward pass, the gradient of activations and the gradient of weights.
+PASSES_TO_TRAIN_ALL = 3
+#: Frozen weights need no gradient of their own, but gradients pass through them.
+PASSES_THROUGH_FROZEN = 2
+
+
+def lessons(history: History, positions: int) -> tuple[Tensor, Tensor]:
+    """Return inputs [D, L] and, for the last ``positions`` of them, the item that came next [D, P]; 0 where none."""
+    items = torch.from_numpy(history.items)
+    inputs = torch.nn.functional.pad(items[:, :-1], (1, 0))
+    targets = torch.where(inputs > 0, items, 0)
+    return inputs, targets[:, -positions:]
+
+
+def own_losses(states: Tensor, item_table: Tensor, targets: Tensor) -> Tensor:
+    """Return each phone's mean cross-entropy over the catalogue, [D]; 0 where it has no target.
+
+    Args:
+        states: [D, P, d].
+        item_table: [n_items + 1, d].
+        targets: [D, P], 0 where there is none.
+    """
+    logits = states @ item_table.T
+    logits = torch.cat([torch.full_like(logits[..., :1], -torch.inf), logits[..., 1:]], -1)
+    miss = torch.logsumexp(logits, -1) - logits.gather(-1, targets.clamp_min(1).unsqueeze(-1)).squeeze(-1)
+    real = (targets > 0).to(miss.dtype)
+    return (miss * real).sum(1) / real.sum(1).clamp_min(1.0)
+
+
+def descend(
+    start: Sequence[Tensor], losses: Callable[[list[Tensor]], Tensor], steps: int, rate: float, clip: float = 1.0
+) -> list[Tensor]:
+    """Take plain gradient steps on every phone's own parameters.
+
+    The sum of the phones' losses has each phone's own gradient in its rows, since no phone's loss depends on
+    another's parameters.
+
+    Args:
+        start: Parameters [D, ...] each.
+        losses: Parameters to losses [D].
+        steps: Gradient steps.
+        rate: Step size.
+        clip: Largest norm of one phone's whole gradient.
+    """
+    values = [p.detach() for p in start]
+    for _ in range(steps):
+        leaves = [p.requires_grad_() for p in values]
+        grads = torch.autograd.grad(losses(leaves).sum(), leaves)
+        norm = torch.stack([g.flatten(1).square().sum(1) for g in grads]).sum(0).sqrt()
+        scale = rate * (clip / norm.clamp_min(clip))
+        values = [(p - scale.view(-1, *[1] * (g.ndim - 1)) * g).detach() for p, g in zip(leaves, grads, strict=True)]
+    return values
+
+
+def forward_macs(shapes: Shapes) -> int:
+    """Return multiply-accumulates of one pass over a whole history, all positions, without item scores."""
+    config = shapes.backbone
+    return config.max_len * shapes.weights + 2 * config.blocks * config.max_len**2 * config.dim
+
+
+def score_macs(shapes: Shapes, positions: int) -> int:
+    """Return multiply-accumulates of the scores that a loss over ``positions`` reads, forward and back."""
+    return 2 * positions * shapes.n_items * shapes.backbone.dim
+
+
+def kept_bytes(shapes: Shapes, positions: int) -> int:
+    """Return the activations that the backward pass needs: every layer's outputs, attention, the loss's scores."""
+    config = shapes.backbone
+    per_position = shapes.channels + 4 * config.blocks * config.dim
+    attention = config.blocks * config.heads * config.max_len**2
+    return 4 * (config.max_len * per_position + attention + positions * (shapes.n_items + 1))
