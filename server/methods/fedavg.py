@@ -1,0 +1,32 @@
+"""Cloud half of `fedavg`: ship the weights in force, average what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from chordsim.methods import Batch, State
+from chordsim.ragged import Ragged
+from chordsim.wire.floats import unpack_floats
+from server.methods.shipped import ShippedCloud
+
+
+class FedAvgCloud(ShippedCloud):
+    """The reference, then averages of what phones made of it."""
+
+    def learn(self, state: State, reports: Sequence[tuple[Batch, Ragged]]) -> State:
+        """Return the state with the mean of the received weights, each counted by its number of examples."""
+        total, examples = np.zeros(self.shapes.weights), 0.0
+        for who, updates in reports:
+            values, sound = unpack_floats(updates, self.shapes.weights + 1)
+            count = np.where(who.active & sound, np.maximum(values[:, -1], 0.0), 0.0).astype(np.float64)
+            total += count @ values[:, :-1].astype(np.float64)
+            examples += float(count.sum())
+        if examples == 0.0:
+            return state
+        mean = torch.from_numpy((total / examples).astype(np.float32))
+        parts = torch.split(mean, [n.channels * n.fan_in for n in self.shapes.layers])
+        shaped = (part.view(n.channels, n.fan_in).clone() for part, n in zip(parts, self.shapes.layers, strict=True))
+        return {**state, **{f"weights.{n}": weight for n, weight in enumerate(shaped)}}
