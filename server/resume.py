@@ -63,14 +63,20 @@ def opened(scenario: Scenario, out: Path | None, resume: Resume | None) -> RunDi
     return store
 
 
-def pick_up(store: RunDirectory, enrolled: Sequence[Enrolled], summary: Summary) -> tuple[int, list[str]]:
+def pick_up(store: RunDirectory, enrolled: Sequence[Enrolled], summary: Summary, rounds: int) -> tuple[int, list[str]]:
     """Restore the newest checkpoint whose ledger is whole; take back what came after it.
+
+    Args:
+        store: The run.
+        enrolled: Its methods, whose state is put back.
+        summary: Takes the rows in.
+        rounds: Rounds of the scenario. The last one is always played again, since its plans are sampled for the report.
 
     Returns:
         The last round that counts as done, and the errors of lost cells up to then.
     """
     for point in checkpoint.newest_first(store.path):
-        rows = _whole(store.path, enrolled, point.round)
+        rows = _whole(store.path, enrolled, point.round) if point.round < rounds else None
         if rows is None:
             continue
         checkpoint.restore(point, enrolled)

@@ -72,7 +72,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
             trained = train(world, progress)
             store.write_manifest("running", cloud_models=trained.from_cache)
             summary = Summary(world.split.log.n_users, list(scenario.population.tiers), scenario.seed)
-            done, errors = pick_up(store, trained.methods, summary) if resume else (0, [])
+            done, errors = pick_up(store, trained.methods, summary, scenario.rounds.count) if resume else (0, [])
             one_thread_per_product()
             with pool(scenario.engine.workers) as threads:
                 _play_all(world, trained.methods, carrier, text, store, summary, progress, done, errors, threads)
