@@ -1,0 +1,154 @@
+"""Ranks and metrics against one loop per row: ties, masks, repeats, lists, sampled negatives, the fallback."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chordsim import evaluate
+from chordsim.errors import ScenarioError
+from chordsim.scenario.model import ProtocolConfig
+
+ALL, UNMASKED = ProtocolConfig(), ProtocolConfig(mask_seen=False)
+SAMPLED = ProtocolConfig(ranking="sampled-100")
+
+
+def pairs(seen: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    rows = [row for row, items in enumerate(seen) for _ in items]
+    return np.array(rows, np.int64), np.array([i for items in seen for i in items], np.int64)
+
+
+def naive_rank(scores: np.ndarray, target: int, seen: list[int], mask: bool) -> float:
+    """Middle rank among the items that are left; a masked target is a miss."""
+    if mask and target in seen:
+        return float(scores.size)
+    others = [scores[i] for i in range(1, scores.size) if i != target and not (mask and i in seen)]
+    return 1.0 + sum(s > scores[target] for s in others) + 0.5 * sum(s == scores[target] for s in others)
+
+
+worlds = st.integers(2, 12).flatmap(
+    lambda n_items: st.tuples(
+        st.just(n_items),
+        st.lists(
+            st.tuples(
+                st.lists(st.integers(-3, 3), min_size=n_items, max_size=n_items),
+                st.integers(1, n_items),
+                st.lists(st.integers(1, n_items), max_size=20),
+            ),
+            min_size=1,
+            max_size=6,
+        ),
+        st.booleans(),
+    )
+)
+
+
+@given(worlds)
+@settings(max_examples=200, deadline=None)
+def test_ranks_of_scores_and_of_popularity_are_the_naive_loop(world: tuple) -> None:
+    """Scores are small whole numbers, so ties are common; seen items repeat."""
+    n_items, rows, mask = world
+    protocol = ALL if mask else UNMASKED
+    scores = np.array([[9, *values] for values, _, _ in rows], np.float32)
+    targets, seen = np.array([target for _, target, _ in rows]), [had for _, _, had in rows]
+    expected = [naive_rank(s, t, had, mask) for s, t, had in zip(scores, targets, seen, strict=True)]
+    got = evaluate.rank_scores(scores.copy(), targets, pairs(seen), protocol, (1, np.arange(len(rows)), 1))
+    assert got.tolist() == expected
+    popularity = np.array([0, *(v + 3 for v in rows[0][0])])
+    counts = np.tile(popularity, (len(rows), 1)).astype(np.float32)
+    by_scores = evaluate.rank_scores(counts, targets, pairs(seen), protocol, (1, np.arange(len(rows)), 1))
+    assert np.array_equal(evaluate.fallback_ranks(popularity, targets, pairs(seen), protocol), by_scores)
+
+
+def test_padding_is_never_ranked_and_what_is_no_number_has_no_rank() -> None:
+    scores = np.array([[99, 1, 2, 3], [0, np.nan, 2, 3], [0, 1, 2, np.inf]], np.float32)
+    got = evaluate.rank_scores(scores, np.array([3, 1, 3]), pairs([[], [], []]), ALL, (1, np.arange(3), 1))
+    assert got[0] == 1 and np.isnan(got[1]) and np.isnan(got[2])
+
+
+lists = st.integers(3, 9).flatmap(
+    lambda n: st.tuples(
+        st.just(n),
+        st.lists(
+            st.tuples(st.lists(st.integers(0, n), min_size=5, max_size=5), st.integers(1, n), st.lists(st.integers(1, n), max_size=6)),
+            min_size=1,
+            max_size=5,
+        ),
+        st.booleans(),
+    )
+)
+
+
+@given(lists)
+@settings(max_examples=200, deadline=None)
+def test_ranks_in_lists_are_the_naive_loop(world: tuple) -> None:
+    """Lists may hold padding, seen items, and items twice: then the first place counts."""
+    n_items, rows, mask = world
+    expected = []
+    for listed, target, had in rows:
+        left = [i for i in listed if i > 0 and not (mask and i in had)]
+        expected.append(float(left.index(target) + 1) if target in left else n_items + 1.0)
+    ranking, targets = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
+    got = evaluate.rank_list(ranking, targets, pairs([r[2] for r in rows]), n_items, ALL if mask else UNMASKED)
+    assert got.tolist() == expected
+
+
+def test_a_list_has_no_rank_among_sampled_negatives() -> None:
+    with pytest.raises(ScenarioError, match='use "all"'):
+        evaluate.rank_list(np.ones((1, 1), np.int64), np.array([1]), pairs([[]]), 200, SAMPLED)
+
+
+def test_sampled_ranks_count_100_negatives_outside_history_and_target() -> None:
+    rng = np.random.default_rng(3)
+    rows, n_items = 300, 400
+    scores = rng.normal(size=(rows, n_items + 1)).astype(np.float32)
+    targets, users = rng.integers(1, n_items + 1, rows), np.arange(rows)
+    seen = [rng.choice(np.setdiff1d(np.arange(1, n_items + 1), [t]), 50, replace=False).tolist() for t in targets]
+
+    def ranks(protocol: ProtocolConfig, values: np.ndarray, seed: int = 1, round: int = 1) -> np.ndarray:
+        return evaluate.rank_scores(values.copy(), targets, pairs(seen), protocol, (seed, users, round))
+
+    got, full = ranks(SAMPLED, scores), ranks(ALL, scores)
+    assert np.array_equal(got, ranks(SAMPLED, scores)) and not np.array_equal(got, ranks(SAMPLED, scores, round=2))
+    assert ((got >= 1) & (got <= 101)).all()
+    # Of 349 candidates 100 are drawn, so sampled ranks follow full ones at that rate.
+    assert abs((got - 1).mean() / (full - 1).mean() - 100 / 349) < 0.02
+    worst = scores.copy()
+    worst[np.arange(rows), targets] = -9
+    assert (ranks(SAMPLED, worst) == 101).all()
+    worst[pairs(seen)] = 50
+    assert (ranks(SAMPLED, worst) == 101).all()
+    best = scores.copy()
+    best[np.arange(rows), targets] = 9
+    assert (ranks(SAMPLED, best) == 1).all()
+
+
+def test_negatives_are_a_users_own_whoever_stands_beside_them() -> None:
+    rng = np.random.default_rng(4)
+    scores = rng.normal(size=(20, 301)).astype(np.float32)
+    targets, users = rng.integers(1, 301, 20), rng.permutation(1000)[:20]
+    together = evaluate.rank_scores(scores.copy(), targets, pairs([[]] * 20), SAMPLED, (1, users, 2))
+    for d in range(20):
+        alone = evaluate.rank_scores(scores[d : d + 1].copy(), targets[d : d + 1], pairs([[]]), SAMPLED, (1, users[d : d + 1], 2))
+        assert alone[0] == together[d]
+
+
+def test_metrics_are_their_definitions() -> None:
+    ranks = np.array([1, 1.5, 2, 5, 5.5, 6, 10, 10.5, 11, 100, 101, np.nan])
+    got = evaluate.metrics(ranks, 100)
+    for place, rank in enumerate(ranks):
+        for cut in (5, 10):
+            inside = rank < cut + 1
+            expected = (math.nan, math.nan) if math.isnan(rank) else (float(inside), inside / math.log2(rank + 1))
+            assert np.allclose((got[f"hr_{cut}"][place], got[f"ndcg_{cut}"][place]), expected, equal_nan=True)
+        mrr = math.nan if math.isnan(rank) else (1 / rank if rank <= 100 else 0.0)
+        assert np.allclose(got["mrr"][place], mrr, equal_nan=True)
+
+
+def test_the_manifest_says_in_words_how_ranks_were_made() -> None:
+    assert "uniform negatives" in evaluate.describe(SAMPLED)["ranking"] and evaluate.describe(ALL)["ranking"] == "all items"
+    assert evaluate.describe(ALL)["seen_items"] != evaluate.describe(UNMASKED)["seen_items"]
