@@ -28,14 +28,20 @@ def guarded(argv: Sequence[str] | None) -> int:
         where = f" (see {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
         return _say(f"error: {_once(error.format_message())}{where}", USAGE)
     except (KeyboardInterrupt, click.Abort):
-        return _say("interrupted; what was finished stays readable", INTERRUPTED)
+        return _interrupted()
     except BrokenPipeError:
         # Whoever read our output has seen enough, as in `chordsim scenarios | head -1`.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         return 0
     except Exception as error:  # anything else is a bug of ours; the person still gets one line
         return _say(f"error: {type(error).__name__}: {error} (a bug; {DEBUG_VARIABLE}=1 shows where)", 1)
+    if code == INTERRUPTED:  # typer has made this out of a KeyboardInterrupt
+        return _interrupted()
     return code if isinstance(code, int) else 0
+
+
+def _interrupted() -> int:
+    return _say("interrupted; what was finished stays readable", INTERRUPTED)
 
 
 def _once(message: str) -> str:

@@ -22,6 +22,7 @@ def run(
     ray_address: Annotated[str | None, typer.Option(help="A Ray cluster that runs already, such as auto.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory to make; by default the next free one under runs/.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Run directory of an interrupted run to go on with.")] = None,
+    allow_drift: Annotated[bool, typer.Option("--allow-drift", help="Resume under other versions; the run then claims no hash.")] = False,
 ) -> None:
     """Run a scenario: train the cloud models, play all rounds, write the run directory, print the table.
 
@@ -39,7 +40,7 @@ def run(
     with Terminal() as progress:
         result = api.run(
             scenario, overrides=overrides or (), seed=seed, engine=engine, workers=workers, ray_address=ray_address,
-            out=out, resume=resume, progress=progress,
+            out=out, resume=resume, allow_drift=allow_drift, progress=progress,
         )  # fmt: skip
     for line in notes(result):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Networks that the cloud trains and phones run."""

@@ -34,7 +34,7 @@ def final_table(summary: dict[str, Any]) -> Table:
         table.add_row(
             name, _estimate(m["ndcg_10"]), _number(m["ndcg_10_all"]["mean"], ".4f"), _number(m["hr_10"]["mean"], ".4f"),
             _number(m["served_share"], ".1f", 100), _number(m["bits_mean"], ".2f"), _bytes(m["up_bytes_per_device"]),
-            _bytes(m["down_bytes_per_device"]), _number(m["p50_total_s"], ".3g"), _number(m["joules_per_device"], ".3g"),
+            _bytes(m["down_bytes_per_device"]), _short(m["p50_total_s"]), _short(m["joules_per_device"]),
         )  # fmt: skip
     return table
 
@@ -57,7 +57,7 @@ def tiers_table(tiers: Sequence[TierFacts], which: str) -> Table:
 
 def _table(first: str, others: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column(first, overflow="ellipsis", no_wrap=True, max_width=16, vertical="bottom")
+    table.add_column(first, overflow="ellipsis", no_wrap=True, max_width=14, vertical="bottom")
     for name in others:
         table.add_column(name, justify="right", no_wrap=True, vertical="bottom")
     return table
@@ -77,7 +77,18 @@ def _number(value: float | None, form: str, factor: float = 1.0) -> str:
     return _NOTHING if value is None else f"{value * factor:{form}}"
 
 
+def _short(value: float | None) -> str:
+    """Return three significant digits in at most seven characters."""
+    if value is not None and 0 < value < 0.001:
+        return "<0.001"
+    return _number(value, ".3g")
+
+
 def _bytes(value: float | None) -> str:
+    """Return bytes in at most seven characters."""
     if value is None:
         return _NOTHING
-    return f"{value:,.0f}" if value < 1e7 else f"{value / 1e6:,.4g}M"
+    if value < 999_999.5:
+        return f"{value:,.0f}"
+    unit, factor = next((u, f) for u, f in (("M", 1e6), ("G", 1e9), ("T", 1e12)) if value < 999.5 * f or u == "T")
+    return f"{value / factor:.3g}{unit}"

@@ -1,0 +1,1 @@
+"""Device halves of the methods."""

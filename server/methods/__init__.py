@@ -1,0 +1,1 @@
+"""Cloud halves of the methods."""

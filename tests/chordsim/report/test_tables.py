@@ -1,0 +1,74 @@
+"""The final table fits 100 columns whatever the numbers, and shows what is missing as a dash."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.table import Table
+
+from chordsim.population.describe import per_tier
+from chordsim.population.generate import Population
+from chordsim.report.tables import final_table, tiers_table
+from chordsim.scenario.model import PopulationConfig
+
+
+def printed(table: Table) -> list[str]:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(table)
+    return console.file.getvalue().splitlines()
+
+
+def maybe(strategy: st.SearchStrategy[float]) -> st.SearchStrategy[float | None]:
+    return st.none() | strategy
+
+
+@st.composite
+def estimates(draw: st.DrawFn) -> dict[str, Any]:
+    mean = draw(maybe(st.floats(0, 1)))
+    spread = draw(st.floats(0, 0.5))
+    return {"mean": mean, "ci95": None if mean is None or draw(st.booleans()) else [mean - spread, mean + spread]}
+
+
+METHODS = st.fixed_dictionaries(
+    {
+        "ndcg_10": estimates(), "ndcg_10_all": estimates(), "hr_10": estimates(), "served_share": maybe(st.floats(0, 1)),
+        "bits_mean": maybe(st.floats(0, 32)), "up_bytes_per_device": maybe(st.floats(0, 1e12)),
+        "down_bytes_per_device": maybe(st.floats(0, 1e12)), "p50_total_s": maybe(st.floats(0, 1e6)),
+        "joules_per_device": maybe(st.floats(0, 1e6)),
+    }
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z0-9][a-z0-9-]{0,63}", fullmatch=True), METHODS, min_size=1, max_size=5))
+@settings(max_examples=80, deadline=None)
+def test_any_summary_fits_one_hundred_columns(methods: dict[str, Any]) -> None:
+    lines = printed(final_table({"methods": methods}))
+    assert len(lines) == 2 + len(methods)
+    assert max(len(line.rstrip()) for line in lines) <= 100
+    for name, line in zip(methods, lines[2:], strict=True):
+        assert line.startswith(name[:10])
+
+
+def test_numbers_are_told_apart_from_nothing() -> None:
+    some = {"mean": 0.5, "ci95": [0.4, 0.6]}
+    nothing = {"mean": None, "ci95": None}
+    served = {
+        "ndcg_10": some, "ndcg_10_all": some, "hr_10": some, "served_share": 0.75, "bits_mean": 2.0, "up_bytes_per_device": 1234.4,
+        "down_bytes_per_device": 2.5e8, "p50_total_s": 0.12345, "joules_per_device": 0.0,
+    }  # fmt: skip
+    empty = {name: nothing if isinstance(value, dict) else None for name, value in served.items()} | {"served_share": 0.0}
+    rows = printed(final_table({"methods": {"a": served, "b": empty}}))[2:]
+    assert rows[0].split() == ["a", "0.5000", "±0.1000", "0.5000", "0.5000", "75.0", "2.00", "1,234", "250M", "0.123", "0"]
+    assert rows[1].split() == ["b", "-", "-", "-", "0.0", "-", "-", "-", "-", "-"]
+
+
+def test_tiers_fit_one_hundred_columns() -> None:
+    population = Population(PopulationConfig(), 1, 943, 1_000_000)
+    lines = printed(tiers_table(per_tier(population.profiles(np.arange(943)), 1_000_000), "all phones"))
+    assert max(len(line.rstrip()) for line in lines) <= 100
+    assert [line.split()[0] for line in lines[-3:]] == ["low", "mid", "high"]
