@@ -1,0 +1,96 @@
+"""Gradients of the fused loss and of the straight-through steps against what autograd makes of their definitions."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from chordsim.nets.shapes import Layer
+from chordsim.quant.quantizer import table
+from server.planning.build import mask_of, straight_through, straight_through_table
+from server.training import loss as fused
+from server.training.loss import linear_cross_entropy
+
+
+def generator(seed: int = 1) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 300])
+def test_fused_loss_and_gradients_are_those_of_cross_entropy(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused, "BLOCK_ROWS", 64)
+    states = torch.randn(rows, 6, generator=generator(), dtype=torch.float64, requires_grad=True)
+    items = torch.randn(31, 6, generator=generator(2), dtype=torch.float64, requires_grad=True)
+    targets = torch.randint(1, 31, (rows,), generator=generator(3))
+    logits = (states @ items.T)[:, 1:]
+    expected = F.cross_entropy(logits, targets - 1)
+    wanted = torch.autograd.grad(3 * expected, (states, items))
+    got = linear_cross_entropy(states, items, targets)
+    found = torch.autograd.grad(3 * got, (states, items))
+    assert torch.allclose(got, expected, atol=1e-12)
+    assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(found, wanted, strict=True))
+    assert bool((found[1][0] == 0).all())
+
+
+def test_fused_loss_passes_gradcheck() -> None:
+    states = torch.randn(4, 3, generator=generator(), dtype=torch.float64, requires_grad=True)
+    items = torch.randn(6, 3, generator=generator(2), dtype=torch.float64, requires_grad=True)
+    targets = torch.tensor([1, 5, 3, 3])
+    assert torch.autograd.gradcheck(lambda s, t: linear_cross_entropy(s, t, targets), (states, items))
+
+
+def test_large_logits_do_not_overflow() -> None:
+    states = torch.full((2, 4), 300.0, requires_grad=True)
+    items = torch.ones(5, 4) * torch.arange(5)[:, None]
+    loss = linear_cross_entropy(states, items, torch.tensor([4, 4]))
+    loss.backward()
+    assert loss.item() == 0 and bool(torch.isfinite(states.grad).all())
+
+
+LAYERS = (Layer("a", 5, 4, 1.0, 3), Layer("b", 3, 6, 1.0, 3))
+
+
+def test_building_gives_hard_rows_forward_and_the_soft_sums_gradient_backward() -> None:
+    """Backward as if weights were sum_k chance_k row_k; rows get the gradient of the code that was used."""
+    chances = torch.softmax(torch.randn(7, 8, 4, generator=generator(), dtype=torch.float64), -1).requires_grad_()
+    tables = [torch.randn(4, n.channels, n.fan_in, generator=generator(n.fan_in), dtype=torch.float64).requires_grad_() for n in LAYERS]
+    codes = torch.randint(4, (7, 8), generator=generator(4))
+    built = straight_through(chances, tables, codes, LAYERS)
+    upstream = [torch.randn(w.shape, generator=generator(9), dtype=torch.float64) for w in built]
+    found = torch.autograd.grad(built, [chances, *tables], upstream)
+
+    def soft() -> list[Tensor]:
+        parts = chances.split([5, 3], 1)
+        return [torch.einsum("dck,kcf->dcf", chance, rows.detach()) for chance, rows in zip(parts, tables, strict=True)]
+
+    def hard() -> list[Tensor]:
+        used = F.one_hot(codes, 4).double().split([5, 3], 1)
+        return [torch.einsum("dck,kcf->dcf", one, rows) for one, rows in zip(used, tables, strict=True)]
+
+    assert all(torch.equal(a, b) for a, b in zip(built, hard(), strict=True))
+    assert torch.allclose(found[0], torch.autograd.grad(soft(), chances, upstream)[0], atol=1e-12)
+    for got, wanted in zip(found[1:], torch.autograd.grad(hard(), tables, upstream), strict=True):
+        assert torch.allclose(got, wanted, atol=1e-12)
+
+
+def test_rounding_passes_gradients_as_the_identity_except_through_pruned_rows() -> None:
+    weights = torch.randn(5, 8, generator=generator(), dtype=torch.float64, requires_grad=True)
+    rows = table(weights.detach())
+    through = straight_through_table(weights, rows)
+    assert torch.equal(through, rows)
+    upstream = torch.randn(rows.shape, generator=generator(3), dtype=torch.float64)
+    (found,) = torch.autograd.grad(through, weights, upstream)
+    assert torch.allclose(found, upstream[1:].sum(0), atol=1e-12)
+
+
+@pytest.mark.parametrize(("keep", "count"), [(0.5, 4), (0.01, 1), (1.0, 8)])
+def test_the_mask_is_exactly_zero_or_one_and_takes_the_top_of_each_row(keep: float, count: int) -> None:
+    scores = torch.rand(20, 8, generator=generator()).requires_grad_()
+    mask = mask_of(scores, keep)
+    assert bool(((mask == 0) | (mask == 1)).all())
+    assert mask.sum(1).tolist() == [count] * 20
+    assert bool((torch.where(mask == 1, scores, 9.0).amin(1) >= torch.where(mask == 0, scores, -9.0).amax(1)).all())
+    (found,) = torch.autograd.grad((mask * 3).sum(), scores)
+    assert bool((found == 3).all())
