@@ -57,7 +57,7 @@ def test_learning_lowers_a_phones_own_loss(talk):
     assert (after < before).all()
 
 
-@pytest.mark.parametrize("name", ["finetune", "fedavg"])
+@pytest.mark.parametrize("name", ["finetune", "fedavg", "dccl"])
 def test_training_costs_operations_memory_and_time(talk, name):
     t = talk(name)
     turns = [turn for _, turn, _ in t.exchange().values()]

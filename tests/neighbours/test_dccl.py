@@ -1,0 +1,40 @@
+"""`dccl`: the metapatch moves on the phone, alone, and the cloud distils what comes back."""
+
+import numpy as np
+import torch
+
+from chordsim.methods import UP_UPDATE
+from chordsim.nets import dccl
+
+
+def test_a_patch_is_basis_times_metapatch_beside_the_feed_forward(talk):
+    t = talk("dccl")
+    t.exchange()
+    m, config = t.model, t.context.backbone
+    weights = dccl.patched(m.weights, m.basis, m.meta, config)
+    x = torch.randn(7, config.dim)
+    theta = m.basis[0] @ m.meta[0]
+    into, out = theta[: theta.numel() // 2].view(8, config.dim), theta[theta.numel() // 2 :].view(8, config.dim)
+    expected = torch.relu(x @ m.weights[4].T) @ m.weights[5].T + torch.relu(x @ into.T) @ out
+    assert torch.allclose(torch.relu(x @ weights[4].T) @ weights[5].T, expected, atol=1e-5)
+
+
+def test_the_metapatch_moves_on_the_phone_and_nothing_else_does(talk):
+    t = talk("dccl")
+    sent = t.exchange()[UP_UPDATE][0]
+    values = np.frombuffer(b"".join(sent), np.float32).reshape(-1, 2, 8)
+    shipped = t.state["meta"].numpy()
+    assert all(not np.allclose(v, shipped) for v in values)
+    assert len({v.tobytes() for v in values}) == len(values)
+    assert all(torch.equal(w, t.state[f"weights.{n}"]) for n, w in enumerate(t.model.weights))
+
+
+def test_the_cloud_takes_updates_in_and_ships_a_new_version(talk):
+    t = talk("dccl")
+    sent = t.exchange()[UP_UPDATE][0]
+    learnt = t.cloud.learn(t.state, [(t.who, sent)])
+    again = t.cloud.learn(t.state, [(t.who, sent)])
+    assert not torch.equal(learnt["basis"], t.state["basis"]) and not torch.equal(learnt["weights.0"], t.state["weights.0"])
+    assert torch.equal(learnt["item"], t.state["item"])
+    assert all(torch.equal(learnt[name], again[name]) for name in learnt)
+    assert {b.label: b.data for b in t.cloud.bootstrap(learnt)}["embeddings"] == t.blobs()["embeddings"]
