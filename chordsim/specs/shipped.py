@@ -1,6 +1,8 @@
-"""Specs of `fp32` and `uniform-k`: one model, the same for every phone, shipped once in the bootstrap."""
+"""Specs of `fp32`, `uniform-k` and `int8`: one model, the same for every phone, shipped once in the bootstrap."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from chordsim.errors import ScenarioError
 from chordsim.methods import UP_REPORT, MethodSpec
@@ -14,6 +16,11 @@ def fp32(name: str) -> MethodSpec:
         name, "trained weights at full precision, shipped once", (UP_REPORT,),
         "server.methods.shipped:ShippedCloud", "clients.methods.shipped:ShippedDevice", {"bits": 32},
     )  # fmt: skip
+
+
+def int8(name: str) -> MethodSpec:
+    """Return post-training quantization at 8 bits: `uniform-8` under the name that most people know."""
+    return replace(uniform("uniform-8"), name=name)
 
 
 def uniform(name: str) -> MethodSpec:
