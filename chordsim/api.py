@@ -100,6 +100,8 @@ def run(
         chosen.append(f'engine.kind="{engine}"')
     if workers is not None:
         chosen.append(f"engine.workers={workers}")
+    if allow_drift and resume is None:
+        raise UserError("--allow-drift goes with --resume")
     if resume is not None:
         if overrides or seed is not None or out is not None:
             raise UserError("--resume goes on with the run as it was: leave out --set, --seed and --out")
