@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from chordsim.scenario.model import Scenario
 from chordsim.scenario.nearest import suggest
@@ -76,7 +75,7 @@ def _where(key: str, source: str, origin: Mapping[str, str]) -> str:
     return source
 
 
-def _what(error: ErrorDetails, key: str) -> str:
+def _what(error: Mapping[str, Any], key: str) -> str:
     kind, shown = error["type"], _shown(error["input"])
     if kind == "extra_forbidden":
         return f"unknown key {key!r}{_right_key(error['loc'])}"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -181,3 +184,20 @@ def test_no_data_set_or_build_output_is_kept() -> None:
         pytest.skip("not a git checkout")
     endings = (".pyc", ".gz", ".zip", ".parquet", ".pkl", ".pt", ".whl", ".safetensors")
     assert [f for f in listed.stdout.split("\0") if f.endswith(endings)] == []
+
+
+def test_every_package_that_is_imported_is_declared_and_the_other_way_round() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    modules = {re.split(r"[\[<>=!~ ]", text)[0].replace("-", "_") for text in declared}
+    used = {module.partition(".")[0] for path in sources(*PACKAGES) for _, module in imports(path)}
+    third_party = used - set(sys.stdlib_module_names) - set(PACKAGES)
+    assert third_party - {"ray"} == modules  # ray is pinned by flwr[simulation]
+
+
+def test_every_dependency_is_bounded_and_explained() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    page = (ROOT / "docs" / "dependencies.md").read_text()
+    for text in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+        package = re.split(r"[\[<>=!~ ]", text)[0]
+        assert ">=" in text and ",<" in text, f"{text}: give it a lower and an upper bound"
+        assert f"| {package}" in page, f"docs/dependencies.md does not say why {package} is there"
