@@ -1,0 +1,65 @@
+"""`otaro`: truncation is the published formula, nests, and each phone takes the widest width that fits."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chordsim.methods import UP_REPORT
+from chordsim.nets import sefp
+
+
+def reference(group: list[float], bits: int) -> list[float]:
+    """Shift every mantissa right to the group's largest exponent and drop what does not fit bits - 1 places."""
+    largest = max(abs(w) for w in group)
+    if largest == 0:
+        return [0.0] * len(group)
+    step = 2.0 ** (math.floor(math.log2(largest)) - (bits - 2))
+    return [math.copysign(math.floor(abs(w) / step) * step, w) for w in group]
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 6, 8])
+def test_truncation_is_the_reference_formula(bits):
+    weights = torch.randn(5, 150, generator=torch.Generator().manual_seed(bits)) * 0.1
+    got = sefp.truncate(weights, bits)
+    for row, out in zip(weights.tolist(), got.tolist(), strict=True):
+        for at in range(0, 150, sefp.GROUP):
+            assert np.allclose(out[at : at + sefp.GROUP], reference(row[at : at + sefp.GROUP], bits), atol=0, rtol=1e-6)
+
+
+@given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=80), st.integers(2, 8), st.integers(2, 8))
+def test_dropping_bits_twice_is_dropping_them_once(values, a, b):
+    weights = torch.tensor([values])
+    mantissas, exponents = sefp.encode(weights)
+    assert torch.equal(sefp.decode(mantissas, exponents, min(a, b)), sefp.truncate(weights, min(a, b)))
+    if a >= b:
+        assert (sefp.truncate(weights, b).abs() <= sefp.truncate(weights, a).abs()).all()
+
+
+def test_each_phone_takes_the_widest_width_that_fits(talk):
+    t = talk("otaro")
+    t.exchange()
+    needed = [int(t.device.cost(np.array([b])).peak_memory_bytes[0]) for b in (2, 3, 4, 8)]
+    assert needed == sorted(set(needed))
+    memory = np.array([*needed, needed[0] - 1, 10**9, 10**9, 10**9])
+    bits = np.array([32.0, 32.0, 32.0, 32.0, 32.0, 3.5, 8.0, 2.0])
+    who = replace(t.who, budgets=replace(t.who.budgets, memory_bytes=memory, bits=bits))
+    turn = t.act(UP_REPORT, who, t.history, None)
+    assert turn.bits.tolist() == [2, 3, 4, 8, 2, 3, 8, 2]
+    assert turn.refusal.tolist() == [0, 0, 0, 0, 1, 0, 0, 0]
+
+
+def test_late_gradients_arrive_as_their_mean(talk):
+    t = talk("otaro", {"widths": [2], "late": 2})
+    network = t.cloud.network()
+    grads = []
+    for scale in (1.0, 3.0):
+        network.choose()
+        network.zero_grad(set_to_none=True)
+        (network.truncated(2)[0].sum() * scale).backward()
+        grads.append(network.weights[0].grad)
+    assert grads[0] is None and torch.allclose(grads[1], torch.full_like(grads[1], 2.0))
