@@ -33,7 +33,8 @@ class Ragged:
             or self.offsets.size == 0
             or self.offsets[0] != 0
             or self.offsets[-1] != self.data.size
-            or bool(np.any(np.diff(self.offsets) < 0))
+            # Compared, not subtracted: a difference of hostile offsets may overflow into a positive one.
+            or bool(np.any(self.offsets[1:] < self.offsets[:-1]))
         )
         if bad:
             raise ValueError("ragged offsets do not describe the data")
