@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from chordsim.engine.grid import hello
+from chordsim.engine.memory import peak_rss_bytes
 from chordsim.engine.records import call_from_record, reply_to_record
 from clients.cohort import Node, step
 
@@ -22,4 +26,7 @@ def greet(message: Message, context: Context) -> Message:
 @app.query("cell")
 def play(message: Message, context: Context) -> Message:
     """Play one segment of an exchange for one cell."""
-    return Message(reply_to_record(step(_NODE, call_from_record(message.content))), reply_to=message)
+    if context.run_config.get("data-root"):
+        os.environ["CHORDSIM_DATA"] = str(context.run_config["data-root"])
+    reply = step(_NODE, call_from_record(message.content))
+    return Message(reply_to_record(replace(reply, peak_rss_bytes=peak_rss_bytes())), reply_to=message)

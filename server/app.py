@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from pathlib import Path
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from chordsim.engine.grid import GridCarrier
-from chordsim.errors import UserError
-from chordsim.progress import CURRENT
+from chordsim.cli.terminal import Terminal
+from chordsim.engine.grid import GridCarrier, LocalGrid
+from chordsim.progress import CURRENT, Progress
 from chordsim.scenario.load import load
 from server import rounds
 from server.resume import Resume
 
 app = ServerApp()
-#: Calls that one node may have at once where the grid does not say how many workers it has.
+DEFAULT_SCENARIO = "quickstart"
+#: Calls that one node may have at once.
 CELLS_PER_NODE = 1
 
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Run the scenario that the run config names; its keys are absolute paths."""
+    """Run the scenario that the run config names; its keys are shipped names or absolute paths, empty for the default."""
     config = context.run_config
-    scenario_path = str(config.get("scenario", ""))
-    if not scenario_path:
-        raise UserError('run config: set scenario to a shipped name or an absolute path, as in --run-config scenario="quickstart"')
     if config.get("data-root"):
         os.environ["CHORDSIM_DATA"] = str(config["data-root"])
-    seed = int(config.get("seed", 0)) or None
-    scenario = load(scenario_path, seed=seed)
+    scenario = load(str(config.get("scenario") or DEFAULT_SCENARIO), seed=int(config.get("seed", 0)) or None)
     out = str(config.get("out", ""))
-    carrier = GridCarrier(grid, cells_per_node=CELLS_PER_NODE, timeout_s=scenario.engine.timeout_s)
     resume = Resume(bool(config.get("allow-drift", False))) if config.get("resume", False) else None
-    rounds.run(scenario, Path(out) if out else None, carrier, CURRENT.get(), resume)
+    with contextlib.ExitStack() as stack:
+        # A runtime of Flower's shows what the app prints; chordsim's own engines come with somewhere to report to.
+        local = isinstance(grid, LocalGrid)
+        progress: Progress = CURRENT.get() if local else stack.enter_context(Terminal(sys.stdout))
+        progress.start("carrier", None)
+        carrier = GridCarrier(grid, cells_per_node=CELLS_PER_NODE, timeout_s=scenario.engine.timeout_s)
+        progress.done(grid.describe() if isinstance(grid, LocalGrid) else f"{carrier.report()['nodes']} Flower nodes")
+        path = rounds.run(scenario, Path(out) if out else None, carrier, progress, resume)
+        progress.start("workers", None)
+        progress.done(f"the largest held {carrier.report()['worker_peak_rss_bytes'] / 2**20:,.0f} MiB")
+        if not local:
+            print(f"run directory: {path.absolute()}")

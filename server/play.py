@@ -234,18 +234,24 @@ class _Visit:
 
 
 def _carried(calls: list[CellCall], carrier: Carrier, blobs: dict[str, bytes]) -> Iterator[CellReply]:
-    """Exchange calls; a worker that lacks bootstrap parts is asked again with them."""
-    by_cell = {call.cell: call for call in calls}
-    again = []
-    for reply in carrier.exchange(calls):
-        if reply.missing and not reply.error:
-            call = by_cell[reply.cell]
-            again.append(CellCall(call.cell, call.header, call.columns, call.wire, {d: blobs[d] for d in reply.missing}))
-        else:
-            yield reply
-    if again:
-        for reply in carrier.exchange(again):
-            yield reply if not reply.missing else CellReply(reply.cell, error="bootstrap parts arrived damaged twice")
+    """Exchange calls; a cell whose worker lacks bootstrap parts is sent again with them.
+
+    Another worker may answer the second time, or the same one after a restart, so what was asked for adds up.
+    """
+    waiting = {call.cell: call for call in calls}
+    for _ in range(1 + len(blobs)):
+        for reply in carrier.exchange(list(waiting.values())):
+            call = waiting[reply.cell]
+            if reply.missing and not reply.error:
+                parts = {**call.blobs, **{d: blobs[d] for d in reply.missing}}
+                waiting[reply.cell] = CellCall(call.cell, call.header, call.columns, call.wire, parts)
+            else:
+                del waiting[reply.cell]
+                yield reply
+        if not waiting:
+            return
+    for cell in waiting:
+        yield CellReply(cell, error="bootstrap parts arrived damaged again and again")
 
 
 def _read_reports(book: Book, payloads: Ragged, n_items: int) -> None:

@@ -78,7 +78,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
                 _play_all(world, trained.methods, carrier, text, store, summary, progress, done, errors, threads)
             status: Status = "degraded" if errors else "complete"
             rounds_s = time.monotonic() - began - trained.train_s
-            store.write_summary(_summary(world, summary, trained, time.monotonic() - began, rounds_s))
+            store.write_summary(_summary(world, summary, trained, time.monotonic() - began, rounds_s, carrier))
             claimed = None if errors or store.manifest.get("drift") else store.ledger_sha256
             store.write_manifest(status, errors=errors, ledger_sha256=claimed)
         except KeyboardInterrupt:
@@ -154,7 +154,7 @@ def _devices(world: World, ids: Any) -> dict[str, Any]:
     }
 
 
-def _summary(world: World, summary: Summary, trained: Trained, wall_s: float, rounds_s: float) -> dict[str, Any]:
+def _summary(world: World, summary: Summary, trained: Trained, wall_s: float, rounds_s: float, carrier: Carrier) -> dict[str, Any]:
     per_method = summary.methods()
     device_rounds = sum(int(m["device_rounds"]) for m in per_method.values())
     return {
@@ -164,6 +164,7 @@ def _summary(world: World, summary: Summary, trained: Trained, wall_s: float, ro
             "wall_s": wall_s,
             "peak_rss_bytes": peak_rss_bytes(),
             "train_s": trained.train_s,
+            **carrier.report(),
         },
         "protocol": protocol(world.scenario),
         "users": world.split.log.n_users,

@@ -49,6 +49,7 @@ class CellReply:
         error: What went wrong on the client, one line; then nothing was done.
         moved_down_bytes: Encoded message bytes that the carrier took to the client, counted by the carrier.
         moved_up_bytes: Encoded message bytes that it brought back.
+        peak_rss_bytes: Most memory that the answering process has held.
     """
 
     cell: int
@@ -58,6 +59,7 @@ class CellReply:
     error: str = ""
     moved_down_bytes: int = 0
     moved_up_bytes: int = 0
+    peak_rss_bytes: int = 0
 
 
 class Carrier(Protocol):
@@ -66,6 +68,10 @@ class Carrier(Protocol):
     @property
     def cells(self) -> int:
         """How many cells keep all workers busy."""
+        ...
+
+    def report(self) -> dict[str, Any]:
+        """Return what carried the work and what it took, for the summary."""
         ...
 
     def exchange(self, calls: Iterable[CellCall]) -> Iterator[CellReply]:

@@ -28,23 +28,31 @@ class GridCarrier:
     """Carries cells over a Flower grid: cell n goes to node n modulo nodes, nodes sorted by partition id."""
 
     def __init__(self, grid: Grid, *, cells_per_node: int, timeout_s: float, await_nodes_s: float = 60.0) -> None:
-        """Args:
-        grid: Any Flower grid.
-        cells_per_node: Calls that a node may have at once.
-        timeout_s: How long one exchange may take before missing cells count as lost.
-        await_nodes_s: How long to wait for the first node.
+        """Ask all nodes for their partition.
+
+        Args:
+            grid: Any Flower grid.
+            cells_per_node: Calls that a node may have at once.
+            timeout_s: How long an exchange may take before missing cells count as lost. On chordsim's own Ray
+                engine, how long one call may take before its worker is replaced.
+            await_nodes_s: How long to wait for the first node.
 
         Raises:
-            RunError: No node came.
+            RunError: No node came, or one cannot run the client app.
         """
         self._grid, self._timeout_s = grid, timeout_s
         self._nodes = self._sorted_nodes(await_nodes_s)
         self._cells = len(self._nodes) * cells_per_node
+        self._peaks: dict[int, int] = {}
 
     @property
     def cells(self) -> int:
         """How many cells keep all nodes busy."""
         return self._cells
+
+    def report(self) -> dict[str, Any]:
+        """Return what carried the work and what it took, for the summary."""
+        return {"nodes": len(self._nodes), "cells": self._cells, "worker_peak_rss_bytes": max(self._peaks.values(), default=0)}
 
     def exchange(self, calls: Iterable[CellCall]) -> Iterator[CellReply]:
         """Send calls and yield replies; a lost or failed cell comes back with an error."""
@@ -58,7 +66,10 @@ class GridCarrier:
         for reply in self._grid.send_and_receive(messages, timeout=self._timeout_s):
             cell, down = waiting.pop(reply.metadata.group_id, (None, 0))
             if cell is not None:
-                yield _reply_of(reply, cell, down)
+                read = _reply_of(reply, cell, down)
+                node = reply.metadata.src_node_id
+                self._peaks[node] = max(self._peaks.get(node, 0), read.peak_rss_bytes)
+                yield read
         for cell, down in waiting.values():
             yield CellReply(cell, error=f"no answer within {self._timeout_s:g} s", moved_down_bytes=down)
 
@@ -74,7 +85,8 @@ class GridCarrier:
             if reply.has_error():
                 raise RunError(f"node {reply.metadata.src_node_id} cannot run the client app: {reply.error.reason}")
             partition = reply.content.config_records[SIM]["partition"]
-            assert isinstance(partition, int)
+            if not isinstance(partition, int):
+                raise RunError(f"node {reply.metadata.src_node_id} runs another client app: its partition is {partition!r}")
             order[reply.metadata.src_node_id] = partition
         if len(order) < len(nodes):
             raise RunError(f"{len(nodes) - len(order)} of {len(nodes)} nodes gave no answer within {self._timeout_s:g} s")
@@ -106,6 +118,10 @@ class LocalGrid(Grid):
         self._ready: dict[str, Message] = {}
         # What Flower's runtimes set before an app may make messages.
         TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = RUN_ID, SERVER_NODE, 0
+
+    def describe(self) -> str:
+        """Return what carries the work, for a person."""
+        return f"{len(self._node_ids)} nodes"
 
     def set_run(self, run: Any) -> None:
         """Take no run information: there is no SuperLink."""

@@ -21,7 +21,7 @@ HELLO = "query.hello"
 
 def call_to_record(call: CellCall) -> RecordDict:
     """Return a call as a record."""
-    sim = {"cell": call.cell, "header": json.dumps(call.header, sort_keys=True), "columns": pack_columns(call.columns)}
+    sim: dict[str, Any] = {"cell": call.cell, "header": json.dumps(call.header, sort_keys=True), "columns": pack_columns(call.columns)}
     return RecordDict({SIM: ConfigRecord(sim), BLOBS: ConfigRecord(dict(call.blobs)), **_wire(call.wire)})
 
 
@@ -42,7 +42,8 @@ def call_from_record(record: RecordDict) -> CellCall:
 
 def reply_to_record(reply: CellReply) -> RecordDict:
     """Return a reply as a record."""
-    sim = {"cell": reply.cell, "columns": pack_columns(reply.columns), "missing": list(reply.missing), "error": reply.error}
+    sim: dict[str, Any] = {"cell": reply.cell, "columns": pack_columns(reply.columns), "missing": list(reply.missing), "error": reply.error}
+    sim["peak_rss_bytes"] = reply.peak_rss_bytes
     return RecordDict({SIM: ConfigRecord(sim), **_wire(reply.wire)})
 
 
@@ -57,7 +58,8 @@ def reply_from_record(record: RecordDict) -> CellReply:
     if not isinstance(missing, list):
         raise BadPayload("a reply's missing digests are not a list")
     columns = unpack_columns(_bytes(sim.get("columns")))
-    return CellReply(_int(sim, "cell"), columns, _unwire(record), tuple(map(str, missing)), str(sim.get("error", "")))
+    told = tuple(map(str, missing)), str(sim.get("error", ""))
+    return CellReply(_int(sim, "cell"), columns, _unwire(record), *told, peak_rss_bytes=_int(sim, "peak_rss_bytes"))
 
 
 def wire_bytes(record: RecordDict) -> int:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-from pathlib import Path
 from typing import Any
 
-import chordsim
-from chordsim.errors import RunError, UserError
+from chordsim.errors import UserError
 from chordsim.scenario.model import Scenario
 
 SERVER_APP, CLIENT_APP = "server.app:app", "clients.app:app"
@@ -32,10 +29,11 @@ def start(scenario: Scenario, run_config: dict[str, Any], ray_address: str | Non
 
     from chordsim.engine.grid import RUN_ID, SERVER_NODE
     from chordsim.engine.inprocess import InProcessGrid
+    from chordsim.engine.node import load_app
 
     if ray_address is not None and scenario.engine.kind != "ray":
         raise UserError('--ray-address goes with --engine ray')
-    server_app, client_app = app(SERVER_APP), app(CLIENT_APP)
+    server_app, client_app = load_app(SERVER_APP), load_app(CLIENT_APP)
     context = Context(run_id=RUN_ID, node_id=SERVER_NODE, node_config={}, state=RecordDict(), run_config=run_config)
     if scenario.engine.kind == "inprocess":
         server_app(InProcessGrid(client_app, scenario.engine.workers), context)
@@ -44,18 +42,3 @@ def start(scenario: Scenario, run_config: dict[str, Any], ray_address: str | Non
 
     with RayGrid(CLIENT_APP, scenario.engine, ray_address) as grid:
         server_app(grid, context)
-
-
-def app(path: str) -> Any:
-    """Return the app that ``path`` names, from the same installation as chordsim.
-
-    Raises:
-        RunError: Another package of that name was found first.
-    """
-    module_name, _, attribute = path.partition(":")
-    package = importlib.import_module(module_name.partition(".")[0])
-    home = Path(chordsim.__file__).parent.parent
-    found = Path(str(package.__file__)).parent.parent
-    if found != home:
-        raise RunError(f"package {package.__name__!r} was found in {found}, but chordsim lives in {home}: remove or rename the other one")
-    return getattr(importlib.import_module(module_name), attribute)

@@ -1,0 +1,45 @@
+"""What a node does wherever it runs: the client app answers a message, and whatever goes wrong becomes an error reply."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from flwr.app import Context, Error, Message, RecordDict
+from flwr.clientapp import ClientApp
+
+import chordsim
+from chordsim.errors import RunError
+
+#: Flower's code for a client app that raised.
+CLIENT_RAISED = 2
+
+
+def node_context(run_id: int, node_id: int, partition: int, partitions: int) -> Context:
+    """Return the context of one local node; device state travels beside the messages, so none is kept here."""
+    config: dict[str, bool | float | int | str] = {"partition-id": partition, "num-partitions": partitions}
+    return Context(run_id=run_id, node_id=node_id, node_config=config, state=RecordDict(), run_config={})
+
+
+def answer(client_app: ClientApp, message: Message, context: Context) -> Message:
+    """Run the client app on one message; an exception becomes an error reply, as Flower does it."""
+    try:
+        return client_app(message, context)
+    except Exception as error:  # the client app is anybody's code: whatever it raises is its node's error
+        return Message(Error(CLIENT_RAISED, f"{type(error).__name__}: {error}"), reply_to=message)
+
+
+def load_app(path: str) -> Any:
+    """Return the app that ``path`` ("module:name") names, from the same installation as chordsim.
+
+    Raises:
+        RunError: Another package of that name was found first.
+    """
+    module_name, _, attribute = path.partition(":")
+    package = importlib.import_module(module_name.partition(".")[0])
+    home = Path(chordsim.__file__).parent.parent
+    found = Path(str(package.__file__)).parent.parent
+    if found != home:
+        raise RunError(f"package {package.__name__!r} was found in {found}, but chordsim lives in {home}: remove or rename the other one")
+    return getattr(importlib.import_module(module_name), attribute)

@@ -1,0 +1,142 @@
+"""Which Ray the work runs on: a private one on this machine, gone with the run, or a cluster that exists already."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import ray
+from ray.job_config import JobConfig
+
+import chordsim
+from chordsim.errors import RunError, UserError
+from chordsim.threads import cores
+
+#: Objects in flight are few and small; Ray's own default is a third of the machine's memory.
+_STORE_BYTES = 256 * 2**20
+#: Ray puts sockets about 65 characters below its folder, and a socket's path has at most 107.
+_LONGEST_FOLDER = 40
+_GONE_WITHIN_S = 15.0
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+}
+
+
+class Cluster:
+    """A connection to Ray. Use it as a context manager; what it started ends with it.
+
+    Attributes:
+        workers: How many workers to start.
+        cpus_per_worker: What each asks of Ray; a fraction where workers outnumber processors.
+        where: Where they run, for a person.
+    """
+
+    def __init__(self, workers: int, address: str | None) -> None:
+        """Prepare; nothing starts yet.
+
+        Args:
+            workers: Wanted; 0 is one per processor.
+            address: A cluster that exists already, such as "auto" or "host:6379"; None for a private one.
+        """
+        self._address = address
+        self.workers = workers
+        self.cpus_per_worker = 1.0
+        self.where = ""
+        self._folder: Path | None = None
+        self._ours = False
+        self._pids: list[int] = []
+
+    def __enter__(self) -> Self:
+        os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
+        try:
+            self._connect()
+        except BaseException:
+            self.close()
+            raise
+        processors = float(ray.cluster_resources().get("CPU", 0.0))  # type: ignore[no-untyped-call]
+        self.workers = self.workers or max(1, int(processors))
+        if processors <= 0:
+            self.close()
+            raise RunError(f"Ray at {self.where} has no processors to give")
+        self.cpus_per_worker = min(1.0, int(processors / self.workers * 10_000) / 10_000)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def watch(self, pid: int, node: str) -> bool:
+        """Remember a worker process, to see it gone at the end; return whether it runs on a machine that we started."""
+        mine = self._folder is not None and node == ray.get_runtime_context().get_node_id()
+        if mine and pid not in self._pids:
+            self._pids.append(pid)
+        return mine
+
+    def close(self) -> None:
+        """End what was started here and wait until its processes are gone."""
+        if self._ours:
+            ray.shutdown()
+            self._ours = False
+        deadline = time.monotonic() + _GONE_WITHIN_S
+        while any(_alive(pid) for pid in self._pids) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self._pids.clear()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _connect(self) -> None:
+        if ray.is_initialized():
+            # Whoever began it, such as a notebook, also ends it.
+            self.where = "the Ray that this process uses already"
+            return
+        # Workers find chordsim, server and clients where this process found them.
+        job = JobConfig(code_search_path=[str(Path(chordsim.__file__).parent.parent)])
+        self._ours = True
+        if self._address is not None:
+            try:
+                ray.init(address=self._address, job_config=job, log_to_driver=False, logging_level=logging.ERROR)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise UserError(f"--ray-address {self._address}: no Ray cluster can be joined there: {reason}") from error
+            nodes = sum(bool(node["Alive"]) for node in ray.nodes())  # type: ignore[no-untyped-call]
+            self.where = f"the Ray cluster at {self._address} ({nodes} node(s))"
+            return
+        self.workers = self.workers or cores()
+        self._folder = _private_folder()
+        ray.init(
+            address="local",
+            num_cpus=self.workers,
+            num_gpus=0,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=_STORE_BYTES,
+            job_config=job,
+            _temp_dir=str(self._folder),
+        )
+        self.where = "Ray on this machine"
+
+
+def _private_folder() -> Path:
+    """Return a new folder with a path that is short enough for Ray's sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="chordsim-ray-"))
+    if len(str(folder)) > _LONGEST_FOLDER:
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="chordsim-ray-", dir="/tmp"))  # noqa: S108
+    return folder
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
