@@ -27,16 +27,22 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("chordsim-cache")
 
 
-@pytest.fixture
-def tiny(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Return a maker of overrides over the scenario `offline`; trained models go to the session's cache."""
-    monkeypatch.setenv("CHORDSIM_CACHE", str(shared_cache))
+@pytest.fixture(scope="session")
+def tiny_overrides() -> Callable[..., list[str]]:
+    """Return a maker of overrides over the scenario `offline`."""
 
     def overrides(*more: str, methods: tuple[str, ...] = SIX) -> list[str]:
         chosen = [text for text in SMALL_PROFILES if text.split(".")[1] in methods]
         return [f"methods={list(methods)!r}".replace("'", '"'), *TINY, *chosen, *more]
 
     return overrides
+
+
+@pytest.fixture
+def tiny(tiny_overrides: Callable[..., list[str]], shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Return a maker of overrides over the scenario `offline`; trained models go to the session's cache."""
+    monkeypatch.setenv("CHORDSIM_CACHE", str(shared_cache))
+    return tiny_overrides
 
 
 @pytest.fixture(scope="session")
