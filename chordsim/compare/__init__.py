@@ -1,0 +1,1 @@
+"""Comparing runs: what differs between scenarios, and paired differences over users with their significance."""

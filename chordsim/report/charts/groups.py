@@ -1,0 +1,116 @@
+"""Heterogeneity: accuracy, seconds and joules by tier and by activity group, and the spread over users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from chordsim.report.charts.chart import INK, Chart, colour, dash, figure, number
+from chordsim.report.gather import Gathered
+
+_POINTS = 101
+_ALL = "NDCG@10 of what all users saw"
+
+
+def charts(g: Gathered) -> list[Chart]:
+    """Return the section's charts; those by activity only where the run tells history lengths."""
+    by_tier = [
+        _by(g, "tier", "ndcg_10_all", "accuracy_by_tier", "Accuracy by tier", _ALL, "What users of weak and strong phones saw."),
+        _latency(g),
+        _by(g, "tier", "joules", "joules_by_tier", "Energy by tier", "joules per device-round (J)",
+            "Computing and radio of one round, from the population's assumed constants."),
+    ]  # fmt: skip
+    by_activity = [] if g.activity is None else [
+        _by(g, "activity", "ndcg_10_all", "accuracy_by_activity", "Accuracy by activity", _ALL,
+            "Users cut into quarters by how many items they had before the test: does the method serve the quiet ones?"),
+        _by(g, "activity", "total_s", "seconds_by_activity", "Time by activity", "mean seconds per round (s)",
+            "Simulated seconds of a round for each group; a gap here means that activity and phone are linked."),
+        _by(g, "activity", "joules", "joules_by_activity", "Energy by activity", "joules per device-round (J)",
+            "Energy of one round for each activity group."),
+    ]  # fmt: skip
+    made = [*by_tier, *by_activity, _over_users(g)]
+    return [chart for chart in made if chart.rows]
+
+
+def gaps(g: Gathered) -> tuple[tuple[str, ...], list[tuple[str | float | None, ...]]]:
+    """Return header and rows of the gap table: best group minus worst for accuracy, worst over best for time and energy."""
+    rows: list[tuple[str | float | None, ...]] = []
+    for name, facts in g.methods.items():
+        p50 = [facts.total_s.quantiles((0.5,), place)[0] for place in range(len(g.tiers))]
+        activity = facts.activity.means("ndcg_10_all").tolist() if g.activity else []
+        ndcg, joules = facts.tier.means("ndcg_10_all").tolist(), facts.tier.means("joules").tolist()
+        rows.append((name, _difference(ndcg), _difference(activity), _ratio(p50), _ratio(joules)))
+    return ("method", "NDCG@10 gap between tiers", "NDCG@10 gap between activity groups", "p50 time, slowest : fastest tier",
+            "joules, most : least tier"), rows  # fmt: skip
+
+
+def _difference(values: Sequence[float | None]) -> float | None:
+    some = _some(values)
+    return number(max(some) - min(some)) if len(some) > 1 else None
+
+
+def _ratio(values: Sequence[float | None]) -> float | None:
+    some = _some(values)
+    return number(max(some) / min(some)) if len(some) > 1 and min(some) > 0 else None
+
+
+def _some(values: Sequence[float | None]) -> list[float]:
+    return [float(v) for v in values if v is not None and np.isfinite(v)]
+
+
+def _by(g: Gathered, which: str, column: str, key: str, title: str, y: str, meaning: str) -> Chart:
+    """Return grouped bars of means by tier or activity group."""
+    labels = list(g.tiers) if which == "tier" or g.activity is None else list(g.activity.labels)
+    traces, rows = [], []
+    for place, (name, facts) in enumerate(g.methods.items()):
+        sums = facts.tier if which == "tier" else facts.activity
+        values, counts = sums.means(column), sums.counts(column)
+        traces.append(go.Bar(x=labels, y=[number(v) for v in values], name=name, marker={"color": colour(place)}))
+        rows += [(name, label, number(v), int(n)) for label, v, n in zip(labels, values, counts, strict=True) if n]
+    made = figure(traces, which if which == "tier" else "history before the test (items)", y, barmode="group", xaxis_type="category")
+    return Chart(key, title, meaning, made, ("method", which, f"{column}_mean", "device_rounds"), rows)
+
+
+def _latency(g: Gathered) -> Chart:
+    traces, rows = [], []
+    for place, (name, facts) in enumerate(g.methods.items()):
+        found = [facts.total_s.quantiles((0.5, 0.95), tier) for tier in range(len(g.tiers))]
+        p50, p95 = ([number(pair[n]) for pair in found] for n in (0, 1))
+        reach = [None if a is None or b is None else b - a for a, b in zip(p50, p95, strict=True)]
+        traces.append(go.Bar(
+            x=list(g.tiers), y=p50, name=name, marker={"color": colour(place)},
+            error_y={
+                "type": "data", "symmetric": False, "array": reach, "arrayminus": [0] * len(reach), "thickness": 1.2, "width": 3,
+                "color": INK[0],
+            },
+        ))  # fmt: skip
+        rows += [(name, t, a, b) for t, a, b in zip(g.tiers, p50, p95, strict=True) if a is not None]
+    made = figure(traces, "tier", "seconds per round (s)", barmode="group")
+    return Chart(
+        "seconds_by_tier", "Time by tier",
+        "Simulated seconds of a phone's whole round, link and computing: the bar is the median, its whisker ends at the 95th percentile.",
+        made, ("method", "tier", "total_s_p50", "total_s_p95"), rows,
+    )  # fmt: skip
+
+
+def _over_users(g: Gathered) -> Chart:
+    traces, rows = [], []
+    shares = np.linspace(0, 1, _POINTS)
+    for place, (name, facts) in enumerate(g.methods.items()):
+        means = facts.users["ndcg_10_all"].means()
+        means = means[~np.isnan(means)]
+        if not means.size:
+            continue
+        values = [number(v) for v in np.quantile(means, shares)]
+        percent = [number(100 * s) for s in shares]
+        line = {"color": colour(place), "dash": dash(place), "width": 2}
+        traces.append(go.Scatter(x=percent, y=values, name=name, mode="lines", line=line))
+        rows += [(name, s, v) for s, v in zip(percent, values, strict=True)]
+    made = figure(traces, "users, worst served first (%)", "user's mean NDCG@10")
+    return Chart(
+        "distribution_over_users", "Distribution over users",
+        "Users sorted by what they saw on average over the rounds: where a line leaves zero is how many got nothing.",
+        made, ("method", "users_percent", "ndcg_10_all"), rows,
+    )  # fmt: skip

@@ -1,0 +1,115 @@
+"""What plans look like: bits by layer and channel, how plans differ between users, and what age does to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from chordsim.report.charts.chart import Chart, colour, dash, figure, number, symbol
+from chordsim.report.gather import Gathered
+from chordsim.report.plans import Plans, read_plans
+
+#: Methods whose channels get a chart of their own.
+_MAPS = 4
+_POINTS = 51
+
+
+def charts(g: Gathered, run: Path) -> list[Chart]:
+    """Return the section's charts; none where no method of the run makes plans."""
+    plans = read_plans(run)
+    places = {name: place for place, name in enumerate(g.methods)}  # a method has one colour on the whole page
+    made = [_by_age(g)]
+    if plans:
+        maps = [_channels(name, p) for name, p in list(plans.items())[:_MAPS]]
+        made = [_by_layer(plans, places), *maps, _disagreement(plans, places), _distance(plans, places), *made]
+    return [chart for chart in made if chart.rows]
+
+
+def _by_layer(plans: dict[str, Plans], places: dict[str, int]) -> Chart:
+    traces, rows = [], []
+    for name, p in plans.items():
+        layers, bits = [layer for layer, _, _ in p.layers], p.bits
+        values = [number(bits[a:b].mean()) for a, b in p.edges]
+        traces.append(go.Bar(x=layers, y=values, name=name, marker={"color": colour(places[name])}))
+        rows += [(name, layer, value, len(p.codes)) for layer, value in zip(layers, values, strict=True)]
+    made = figure(traces, "layer", "mean bits per channel", barmode="group", height=400, xaxis_tickangle=-45)
+    # The legend goes above, since slanted names of layers take the room below.
+    made.update_layout(legend={"y": 1.02, "yanchor": "bottom"}, margin={"t": 40})
+    return Chart(
+        "bits_by_layer", "Bits by layer", "Where plans spend their bits, mean over the plans of the last round (a sample of the phones).",
+        made, ("method", "layer", "bits_mean", "plans"), rows,
+    )  # fmt: skip
+
+
+def _channels(name: str, p: Plans) -> Chart:
+    bits, widest = p.bits, max(channels for _, channels, _ in p.layers)
+    grid: list[list[float | None]] = []
+    rows = []
+    for (layer, _, _), (a, b) in zip(p.layers, p.edges, strict=True):
+        values = [number(v) for v in bits[a:b]]
+        grid.append([*values, *([None] * (widest - len(values)))])
+        rows += [(name, layer, channel, value) for channel, value in enumerate(values)]
+    heat = go.Heatmap(
+        z=grid, y=[layer for layer, _, _ in p.layers], zmin=0, zmax=float(p.widths.max()), colorscale="Cividis", hoverongaps=False,
+        colorbar={"title": {"text": "bits"}, "thickness": 12}, hovertemplate="%{y}, channel %{x}: %{z:.2f} bits<extra></extra>",
+    )  # fmt: skip
+    bare: dict[str, Any] = {"xaxis_showgrid": False, "yaxis_showgrid": False, "yaxis_autorange": "reversed"}
+    made = figure([heat], "channel", "", height=120 + 24 * len(p.layers), **bare)
+    return Chart(
+        f"channels_{name}", f"Bits by channel: {name}", f"Mean bits of every channel over {len(p.codes):,} plans of the last round.",
+        made, ("method", "layer", "channel", "bits_mean"), rows,
+    )  # fmt: skip
+
+
+def _disagreement(plans: dict[str, Plans], places: dict[str, int]) -> Chart:
+    traces, rows = [], []
+    for name, p in plans.items():
+        layers, chance = [layer for layer, _, _ in p.layers], p.disagreement()
+        values = [number(100 * chance[a:b].mean()) for a, b in p.edges]
+        traces.append(go.Bar(x=layers, y=values, name=name, marker={"color": colour(places[name])}))
+        rows += [(name, layer, value, len(p.codes)) for layer, value in zip(layers, values, strict=True)]
+    made = figure(traces, "layer", "channels that differ (%)", barmode="group", height=400, xaxis_tickangle=-45, yaxis_rangemode="tozero")
+    made.update_layout(legend={"y": 1.02, "yanchor": "bottom"}, margin={"t": 40})
+    return Chart(
+        "plans_between_users", "How plans differ between users",
+        "Take two phones at random: in how many channels of a layer do their plans differ? A part of it is budgets, a part is taste; "
+        "0 % means that everybody has the same plan.",
+        made, ("method", "layer", "differing_channels_percent", "plans"), rows,
+    )  # fmt: skip
+
+
+def _distance(plans: dict[str, Plans], places: dict[str, int]) -> Chart:
+    traces, rows, shares = [], [], np.linspace(0, 1, _POINTS)
+    for name, p in plans.items():
+        values = [number(100 * v) for v in np.quantile(p.distance(), shares)]
+        percent = [number(100 * s) for s in shares]
+        line = {"color": colour(places[name]), "dash": dash(places[name]), "width": 2}
+        traces.append(go.Scatter(x=percent, y=values, name=name, mode="lines", line=line))
+        rows += [(name, s, v) for s, v in zip(percent, values, strict=True)]
+    made = figure(traces, "plans, nearest to the common one first (%)", "channels unlike the common plan (%)", yaxis_rangemode="tozero")
+    return Chart(
+        "plans_from_the_common_one", "How far plans stray",
+        "The common plan takes each channel's most frequent code; phones are sorted by how many channels of theirs differ from it.",
+        made, ("method", "plans_percent", "channels_unlike_percent"), rows,
+    )  # fmt: skip
+
+
+def _by_age(g: Gathered) -> Chart:
+    traces, rows = [], []
+    for place, (name, facts) in enumerate(g.methods.items()):
+        if not facts.age:
+            continue
+        ages = sorted(facts.age)
+        values = [number(facts.age[age][1] / facts.age[age][0]) for age in ages]
+        line, marker = {"color": colour(place), "dash": dash(place)}, {"symbol": symbol(place), "size": 9}
+        traces.append(go.Scatter(x=ages, y=values, name=name, mode="lines+markers", line=line, marker=marker))
+        rows += [(name, age, value, facts.age[age][0]) for age, value in zip(ages, values, strict=True)]
+    made = figure(traces, "age of the plan in use (rounds, 0 is fresh)", "NDCG@10, served users", xaxis_dtick=1, xaxis_tick0=0)
+    return Chart(
+        "accuracy_by_plan_age", "Plan age against accuracy",
+        "What a plan is worth after so many rounds; where all plans were fresh there is one point.",
+        made, ("method", "plan_age_rounds", "ndcg_10", "device_rounds"), rows,
+    )  # fmt: skip

@@ -1,0 +1,80 @@
+"""Time: when rounds end, what a round's seconds go to, and how far stragglers lag."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from chordsim.report.charts.chart import Chart, colour, dash, figure, number, symbol
+from chordsim.report.charts.served import stacked
+from chordsim.report.gather import Gathered
+
+_PARTS = {"download_s": 0, "adapt_s": 3, "infer_s": 4, "upload_s": 2}
+
+
+def charts(g: Gathered) -> list[Chart]:
+    """Return the section's charts."""
+    made = [_timeline(g), _stragglers(g), _parts(g)]
+    return [chart for chart in made if chart.rows]
+
+
+def _timeline(g: Gathered) -> Chart:
+    traces, rows = [], []
+    for place, (name, facts) in enumerate(g.methods.items()):
+        done = [r for r in facts.rounds if not np.isnan(r.seconds[2])]
+        ends = np.cumsum([r.seconds[2] for r in done])
+        traces.append(go.Scatter(
+            x=[number(e) for e in ends], y=[r.round for r in done], name=name, mode="lines+markers",
+            line={"color": colour(place), "dash": dash(place)}, marker={"symbol": symbol(place), "size": 8},
+        ))  # fmt: skip
+        rows += [(name, r.round, *(number(s) for s in r.seconds), number(e)) for r, e in zip(done, ends, strict=True)]
+    made = figure(traces, "simulated seconds since the start (s)", "rounds done", yaxis_tickformat="d", yaxis_rangemode="tozero")
+    return Chart(
+        "round_timeline", "Round timeline",
+        "When each round's last phone was done. The first round carries the bootstrap; training on the cloud is not in it.",
+        made, ("method", "round", "total_s_p50", "total_s_p95", "total_s_slowest", "ended_s"), rows,
+    )  # fmt: skip
+
+
+def _stragglers(g: Gathered) -> Chart:
+    traces, rows = [], []
+    for place, (name, facts) in enumerate(g.methods.items()):
+        done = [r for r in facts.rounds if r.seconds[0] > 0]
+        lag = [number(r.seconds[2] / r.seconds[0]) for r in done]
+        traces.append(go.Scatter(
+            x=[r.round for r in done], y=lag, name=name, mode="lines+markers",
+            line={"color": colour(place), "dash": dash(place)}, marker={"symbol": symbol(place), "size": 8},
+        ))  # fmt: skip
+        rows += [(name, r.round, value, number(r.seconds[1] / r.seconds[0])) for r, value in zip(done, lag, strict=True)]
+    step = max(1, max((len(f.rounds) for f in g.methods.values()), default=1) // 10)
+    made = figure(traces, "round", "slowest phone : median phone", xaxis_dtick=step, xaxis_tick0=1, yaxis_rangemode="tozero")
+    return Chart(
+        "stragglers", "Stragglers", "How many times longer the slowest phone of a round took than the median phone.",
+        made, ("method", "round", "slowest_over_p50", "p95_over_p50"), rows,
+    )  # fmt: skip
+
+
+def _parts(g: Gathered) -> Chart:
+    requests = int(g.source.table("rounds").get("requests_per_round", 1))
+    groups: tuple[list[str], list[str]] = ([], [])
+    parts: dict[str, list[float | None]] = {name: [] for name in _PARTS}
+    rows: list[tuple[str | float | None, ...]] = []
+    for method, facts in g.methods.items():
+        means = {name: facts.tier.means(name) * (requests if name == "infer_s" else 1) for name in _PARTS}
+        for place, tier in enumerate(g.tiers):
+            values = [number(means[name][place]) for name in _PARTS]
+            if values[0] is None:
+                continue
+            groups[0].append(method)
+            groups[1].append(tier)
+            for name, value in zip(_PARTS, values, strict=True):
+                parts[name].append(value)
+            rows.append((method, tier, *values))
+    labels = {"infer_s": f"infer, {requests} requests"}
+    named = {labels.get(name, name.removesuffix("_s")): values for name, values in parts.items()}
+    made = stacked(groups, named, list(_PARTS.values()), "mean seconds of a finished round (s)", len(groups[0]))
+    return Chart(
+        "seconds_by_part", "Where a round's seconds go",
+        "Down link, decoding and quantizing, inference, up link; means over the phones that finished, the bootstrap's download included.",
+        made, ("method", "tier", "download_s", "adapt_s", f"infer_s_times_{requests}", "upload_s"), rows,
+    )  # fmt: skip

@@ -1,0 +1,112 @@
+"""Bytes: parts up and down apart, the bootstrap, waste, and when a method has paid for itself."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from chordsim.report.charts.chart import Chart, bars_height, colour, dash, figure, number
+from chordsim.report.charts.served import stacked
+from chordsim.report.gather import DOWN_PARTS, UP_PARTS, Gathered, MethodFacts
+
+_SESSIONS = [int(n) for n in np.unique(np.round(np.logspace(0, 3, 31)))]
+_PART_COLOURS = {
+    "candidates_bytes": 5, "prescription_bytes": 0, "framing_down_bytes": 6, "profile_bytes": 2, "update_bytes": 7,
+    "report_bytes": 4, "framing_up_bytes": 6,
+}  # fmt: skip
+_LABELS = {name: name.removesuffix("_bytes").replace("_", " ") for name in (*DOWN_PARTS, *UP_PARTS)}
+
+
+def charts(g: Gathered) -> list[Chart]:
+    """Return the section's charts."""
+    made = [_bootstrap(g), _parts(g), _cumulative(g), _waste(g)]
+    return [chart for chart in made if chart.rows]
+
+
+def reference(g: Gathered) -> str | None:
+    """Return the method that ships a model once in the fewest bytes: what the break-even is measured against."""
+    shipped = {name: f.bootstrap_once for name, f in g.methods.items() if f.ships_a_model and f.session is not None}
+    return min(shipped, key=lambda name: shipped[name]) if shipped else None
+
+
+def break_even(facts: MethodFacts, against: MethodFacts) -> str:
+    """Say up to how many sessions a method costs fewer bytes than a model shipped once."""
+    if facts.session is None or against.session is None:
+        return "served no one"
+    saved, more = against.bootstrap_once - facts.bootstrap_once, facts.session - against.session
+    if saved < 0 and more < 0:
+        return f"cheaper from session {max(1, math.ceil(saved / more)):,} on"
+    if saved < 0:
+        return "never cheaper"
+    return "always cheaper" if more <= 0 else f"cheaper up to session {math.floor(saved / more):,}"
+
+
+def _bootstrap(g: Gathered) -> Chart:
+    rows = [(name, number(facts.bootstrap_once), facts.bootstraps) for name, facts in g.methods.items()]
+    trace = go.Bar(y=[r[0] for r in rows], x=[r[1] for r in rows], orientation="h", marker={"color": colour(0)}, showlegend=False)
+    made = figure([trace], "bytes down, once per phone and version (B)", "", height=bars_height(len(rows)), yaxis_autorange="reversed")
+    return Chart(
+        "bootstrap_bytes", "Before the first round",
+        "What a phone must download before a method can serve it at all: embeddings, extractor, mask, weights where they are shipped.",
+        made, ("method", "bootstrap_bytes_B", "phones_that_received_it"), rows,
+    )  # fmt: skip
+
+
+def _parts(g: Gathered) -> Chart:
+    names = [name for name in (*DOWN_PARTS[1:], *UP_PARTS) if any(f.bytes[name] for f in g.methods.values())]
+    groups: tuple[list[str], list[str]] = ([], [])
+    parts: dict[str, list[float | None]] = {_LABELS[name]: [] for name in names}
+    rows: list[tuple[str | float | None, ...]] = []
+    for method, facts in g.methods.items():
+        for side, own in (("down", DOWN_PARTS), ("up", UP_PARTS)):
+            groups[0].append(method)
+            groups[1].append(side)
+            for name in names:
+                value = number(facts.bytes[name] / facts.device_rounds) if name in own else None
+                parts[_LABELS[name]].append(value)
+                if value is not None:
+                    rows.append((method, side, name, value))
+    made = stacked(groups, parts, [_PART_COLOURS[name] for name in names], "bytes per device-round, bootstrap apart (B)", len(groups[0]))
+    return Chart(
+        "bytes_by_part", "A round's bytes by part, down and up apart",
+        "Measured from the encoded messages, cut transfers with their whole length. The report up is instrumentation that a product "
+        "would not send; framing is chordsim's header and CRC.",
+        made, ("method", "direction", "part", "bytes_per_device_round_B"), rows,
+    )  # fmt: skip
+
+
+def _cumulative(g: Gathered) -> Chart:
+    traces, rows = [], []
+    for place, (name, facts) in enumerate(g.methods.items()):
+        if facts.session is None:
+            continue
+        values = [number(facts.after(n)) for n in _SESSIONS]
+        line = {"color": colour(place), "dash": dash(place), "width": 2}
+        traces.append(go.Scatter(x=_SESSIONS, y=values, name=name, mode="lines", line=line))
+        rows += [(name, n, value) for n, value in zip(_SESSIONS, values, strict=True)]
+    log: dict[str, Any] = {"xaxis_type": "log", "yaxis_type": "log", "xaxis_dtick": 1, "yaxis_dtick": 1, "yaxis_exponentformat": "SI"}
+    made = figure(traces, "served sessions (log scale)", "bytes up and down so far (B, log scale)", **log)
+    return Chart(
+        "bytes_over_sessions", "Bytes over a phone's life",
+        "The bootstrap once, and the mean served session so many times. Where two lines cross is the break-even.",
+        made, ("method", "sessions", "bytes_so_far_B"), rows,
+    )  # fmt: skip
+
+
+def _waste(g: Gathered) -> Chart:
+    rows = []
+    for name, facts in g.methods.items():
+        moved = facts.bytes["down_bytes"] + facts.bytes["up_bytes"]
+        rows.append((name, facts.bytes["wasted_bytes"], number(100 * facts.bytes["wasted_bytes"] / moved) if moved else 0.0))
+    trace = go.Bar(y=[r[0] for r in rows], x=[r[2] for r in rows], orientation="h", marker={"color": colour(1)}, showlegend=False)
+    made = figure([trace], "share of all bytes that crossed (%)", "", height=bars_height(len(rows)), yaxis_autorange="reversed")
+    if not any(r[1] for r in rows):
+        made.update_layout(xaxis_range=[0, 1])
+    return Chart(
+        "wasted_bytes", "Waste",
+        "Bytes that crossed the link for a round that did not serve: dropped, late, failed, or refused after the download.",
+        made, ("method", "wasted_bytes_B", "wasted_percent"), rows,
+    )  # fmt: skip

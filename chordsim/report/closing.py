@@ -1,0 +1,84 @@
+"""The later parts of the page: heterogeneity, plans, bytes, time, and how to reproduce the run."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from chordsim import __version__
+from chordsim.report.charts import groups, planned, times, traffic
+from chordsim.report.gather import Gathered
+from chordsim.report.html import Column, Grid, Section, code, folded, text
+
+
+def heterogeneity(g: Gathered) -> Section:
+    """Return accuracy, seconds and joules by tier and activity, their gaps, and the spread over users."""
+    head, rows = groups.gaps(g)
+    meanings = (
+        "", "best tier minus worst tier in what users saw", "most served quarter of users minus the least",
+        "1 would be the same for all phones", "1 would be the same for all phones",
+    )  # fmt: skip
+    grid = Grid([Column(h, m) for h, m in zip(head, meanings, strict=True)], rows)
+    note = text("Seconds and joules are modelled from the population's constants; every one of those is assumed, not measured.", css="soft")
+    return Section("groups", "Heterogeneity", [grid, *groups.charts(g), note])
+
+
+def plans(g: Gathered) -> Section:
+    """Return what plans look like, or why there is nothing to see."""
+    made: list[Any] = list(planned.charts(g, g.source.path))
+    return Section("plans", "What plans look like", made or [text("No method of this run sends a plan.", css="soft")])
+
+
+def traffic_section(g: Gathered) -> Section:
+    """Return bytes by part, waste, forecast and break-even."""
+    blocks: list[Any] = []
+    against = traffic.reference(g)
+    if against is not None:
+        columns = (
+            Column("method"),
+            Column("bootstrap B", "once per phone and version"),
+            Column("B per session", "up and down of a served round, bootstrap apart"),
+            Column(f"against {against}", "where its bytes so far are fewer than those of the model shipped once"),
+        )
+        rows = [(n, f.bootstrap_once, f.session, "is the reference" if n == against else traffic.break_even(f, g.methods[against]))
+                for n, f in g.methods.items()]  # fmt: skip
+        blocks += [
+            text(f"Break-even against {against}, of this run's methods that ship a model once the one in the fewest bytes."),
+            Grid(columns, rows),
+        ]
+    else:
+        blocks.append(text("No method of this run ships a model once, so there is no break-even.", css="soft"))
+    return Section("bytes", "Bytes", [*blocks, *traffic.charts(g)])
+
+
+def time_section(g: Gathered) -> Section:
+    """Return the timeline, stragglers and where seconds go."""
+    deadline = float(g.source.table("clock").get("deadline_s", 0) or 0)
+    closes = "A round waits for everyone: there is no deadline."
+    if deadline:
+        closes = f"A round closes after {deadline:g} s; who is later is late."
+    return Section("time", "Time", [text(f"{closes} All seconds are simulated."), *times.charts(g)])
+
+
+def reproduce(g: Gathered) -> Section:
+    """Return commands, files and how to cite."""
+    name = shlex.quote(str(g.source.path.name))
+    commands = (
+        f"pip install chordsim=={g.source.manifest.get('versions', {}).get('chordsim', __version__)}\n"
+        "chordsim run scenario.toml          # the file below, saved under this name\n"
+        f"chordsim report {name}   # makes this page again from the run directory\n"
+    )
+    ask = (
+        "import pandas as pd\n"
+        f"ledger = pd.read_parquet({str(g.source.path.name + '/ledger')!r})\n"
+        'ledger.groupby(["method", "tier"], observed=True)[["ndcg_10_all", "down_bytes", "up_bytes"]].mean()\n'
+    )
+    blocks: list[Any] = [
+        text("The same scenario, seed, versions and instruction set give the same ledger, byte for byte, on any number of workers."),
+        code(commands), text("Every number here comes from the ledger, Parquet files that anything can read:"), code(ask),
+    ]  # fmt: skip
+    if g.source.scenario_text:
+        blocks.append(folded("scenario.toml, fully resolved", code(g.source.scenario_text)))
+    digest = g.source.manifest.get("ledger_sha256") or "none, since the run did not end whole"
+    blocks.append(text(f"To cite: chordsim {__version__}, scenario {g.source.name}, seed {g.source.seed}, ledger {digest}.", css="soft"))
+    return Section("reproduce", "How to reproduce", blocks)

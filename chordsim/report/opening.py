@@ -1,0 +1,172 @@
+"""The first parts of the page: what was run, who won at what cost, who was left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chordsim.compare.statistics import Difference, paired
+from chordsim.ledger.columns import OUTCOMES
+from chordsim.report.charts import cost, served
+from chordsim.report.gather import Gathered
+from chordsim.report.html import Column, Grid, Section, text
+
+_RESULTS = (
+    Column("method", "name in the scenario"),
+    Column("NDCG@10, all users", "of what every user saw, the fallback where the method did not serve; the primary view; mean over users"),
+    Column("95 % interval", "bootstrap over users, of NDCG@10 of all users"),
+    Column("NDCG@10, served", "only users whom the method's model ranked for"),
+    Column("NDCG@10, served by all", "only users whom every method of this run served"),
+    Column("HR@10, served", "share of served users' targets that stand among the first ten"),
+    Column("users", "with a value of NDCG@10 of all users"),
+)
+_COSTS = (
+    Column("method", "name in the scenario"),
+    Column("served %", "device-rounds that ended with a plan, a model or a list in use, in time"),
+    Column("bits", "stored bits per weight, mean by fan-in; none where no model is on the phone"),
+    Column("down B/round", "bytes that crossed down, per device-round, the bootstrap spread over the rounds of this run"),
+    Column("up B/round", "bytes that crossed up, per device-round, instrumentation included"),
+    Column("bootstrap B", "bytes down before the first round, once per phone and version"),
+    Column("B after 1", "bytes up and down of a phone after one served session, bootstrap included"),
+    Column("B after 10", "the same after ten"),
+    Column("B after 100", "the same after a hundred"),
+    Column("p50 s", "median simulated seconds of a round, of phones that finished"),
+    Column("p95 s", "95th percentile of the same"),
+    Column("J/round", "joules of computing and radio per device-round"),
+    Column("memory B", "most memory that any phone needed for the model at its peak"),
+)
+
+
+def what_was_run(g: Gathered) -> Section:
+    """Return the facts of the run."""
+    source, manifest = g.source, g.source.manifest
+    data, protocol = manifest.get("data", {}), manifest.get("protocol", {})
+    blocks: list[Any] = []
+    if source.scenario.get("question"):
+        blocks.append(text(str(source.scenario["question"]), css="lead"))
+    if source.status != "complete":
+        blocks.append(text(f"This run is {source.status}: the page shows the rounds that are on the disk.", css="lead"))
+        blocks += [text(str(error)) for error in manifest.get("errors", [])[:5]]
+    backbone, engine = source.table("backbone"), manifest.get("engine", {})
+    took = source.engine
+    rows: list[tuple[str, Any, str]] = [
+        ("scenario", source.name, "name of the scenario; its file stands at the end of this page"),
+        ("methods", ", ".join(g.methods), "ways to personalise, all on the same users and phones"),
+        ("data", data.get("name"), f"sha256 of what was used: {str(data.get('digest', 'not told'))[:16]}"),
+        ("users", g.users, "people whose interactions are played; statistics cluster by them"),
+        ("device-rounds", sum(f.device_rounds for f in g.methods.values()), "ledger rows: selected phones, rounds and methods"),
+        ("phones", _phones(g), "selected in one round at most"),
+        ("tiers", ", ".join(g.tiers), "kinds of phones; their constants are assumed"),
+        ("rounds", max((r.round for f in g.methods.values() for r in f.rounds), default=0), "next-item predictions per user, one a round"),
+        ("backbone", _backbone(backbone), "the recommender that phones own; its width is part of every comparison"),
+        ("seed", source.seed, "everything random follows from it"),
+        ("ranking", protocol.get("ranking"), "what the target was ranked among"),
+        ("seen items", protocol.get("seen_items"), "how items that the user already had are treated"),
+        ("ties", protocol.get("ties"), "rank of equal scores"),
+        ("hold-out", protocol.get("hold_out"), "what is test and what is history"),
+        ("engine", f"{engine.get('kind', 'unknown')}, workers {engine.get('workers', 0) or 'one per core'}", "what carried the work"),
+        ("wall clock (s)", took.get("wall_s"), "how long the run took on this machine"),
+        ("training (s)", took.get("train_s"), "of it, training on the cloud; little where models came from the cache"),
+        ("device-rounds per second", took.get("device_rounds_per_s"), "speed of the rounds on this machine"),
+        ("peak memory (B)", took.get("peak_rss_bytes"), "of the main process"),
+        ("versions", ", ".join(f"{k} {v}" for k, v in manifest.get("versions", {}).items()), "of what decides the last bits"),
+        ("instruction set", manifest.get("instruction_set"), "of this machine; another one may differ in the last bits"),
+        ("ledger sha256", manifest.get("ledger_sha256"), "equal hash, equal ledger, on any number of workers"),
+    ]  # fmt: skip
+    columns = (Column("what"), Column("value"), Column("meaning"))
+    return Section("run", "What was run", [*blocks, Grid(columns, [row for row in rows if row[1] not in (None, "")], "facts")])
+
+
+def who_won(g: Gathered) -> Section:
+    """Return accuracy beside cost, and how sure the differences are."""
+    ranked = [n for n in g.methods if g.estimates[n]["ndcg_10_all"].mean is not None]
+    blocks: list[Any] = []
+    differences: dict[str, Difference] = {}
+    if ranked:
+        best = max(ranked, key=lambda n: g.estimates[n]["ndcg_10_all"].mean or 0.0)
+        differences = against_best(g, best, ranked)
+        blocks.append(text(_headline(g, best, differences), css="lead"))
+    blocks.append(Grid(_RESULTS, [_result(g, name) for name in g.methods]))
+    blocks.append(Grid(_COSTS, [_cost(g, name) for name in g.methods]))
+    blocks += cost.charts(g)
+    if differences:
+        columns = (
+            Column("method", "compared with the best method of this run"),
+            Column("difference", "its NDCG@10 of all users minus the best one's, mean over the users' own differences"),
+            Column("95 % interval", "bootstrap over users"),
+            Column("p (Holm)", f"two-sided, corrected over the {len(differences)} comparisons of this table"),
+            Column("users", "with a value in both"),
+        )  # fmt: skip
+        rows = [(n, d.mean, interval(d.ci95), d.p_holm, d.users) for n, d in differences.items()]
+        blocks += [text("How sure are the differences?", kind="h3"), Grid(columns, rows)]
+    return Section("won", "Who won, at what cost", blocks)
+
+
+def against_best(g: Gathered, best: str, others: list[str]) -> dict[str, Difference]:
+    """Return the paired difference of every other method to the best one, over all users."""
+    top = g.methods[best].users["ndcg_10_all"].means()
+    pairs = {n: (g.methods[n].users["ndcg_10_all"].means(), top) for n in others if n != best}
+    return paired(pairs, g.source.seed, "report.bootstrap")
+
+
+def who_was_left_out(g: Gathered) -> Section:
+    """Return outcomes, refusals and what bound."""
+    columns = (
+        Column("method"),
+        *(Column(f"{word} %", meaning) for word, meaning in zip(OUTCOMES, (
+            "ended in time with a plan, model or list in use", "a budget of the phone did not hold, on the cloud or on the phone",
+            "the phone did not answer", "it left in the middle of a transfer", "it finished after the round closed",
+            "an error, named in the manifest"), strict=True)),
+    )  # fmt: skip
+    rows = [(n, *(100 * c / max(f.device_rounds, 1) for c in f.outcomes.sum(0).tolist())) for n, f in g.methods.items()]
+    worst = min(g.methods, key=lambda n: g.methods[n].served / max(g.methods[n].device_rounds, 1))
+    facts = g.methods[worst]
+    lead = f"{worst} left the most out: it served {100 * facts.served / max(facts.device_rounds, 1):.1f} % of device-rounds."
+    if all(f.served == f.device_rounds for f in g.methods.values()):
+        lead = "No one was left out: every method served every phone in every round."
+    return Section("left-out", "Who was left out", [text(lead, css="lead"), *served.charts(g), Grid(columns, rows)])
+
+
+def interval(ci95: tuple[float, float] | None) -> str | None:
+    """Return an interval in words."""
+    return None if ci95 is None else f"{ci95[0]:.4f} to {ci95[1]:.4f}"
+
+
+def _headline(g: Gathered, best: str, differences: dict[str, Difference]) -> str:
+    estimate, total = g.estimates[best]["ndcg_10_all"], g.methods[best].after()
+    words = f"{best} gave users the best lists: NDCG@10 {estimate.mean:.4f}"
+    words += f" ({interval(estimate.ci95)}, 95 %)" if estimate.ci95 else ""
+    words += f", for {total:,.0f} bytes per phone after ten sessions" if total is not None else ""
+    level = [n for n, d in differences.items() if not d.significant]
+    if level:
+        words += f". The difference to {', '.join(level)} is not significant"
+    return words + "."
+
+
+def _result(g: Gathered, name: str) -> tuple[Any, ...]:
+    estimates = g.estimates[name]
+    return (
+        name, estimates["ndcg_10_all"].mean, interval(estimates["ndcg_10_all"].ci95), estimates["ndcg_10"].mean, g.common[name],
+        estimates["hr_10"].mean, estimates["ndcg_10_all"].users,
+    )  # fmt: skip
+
+
+def _cost(g: Gathered, name: str) -> tuple[Any, ...]:
+    facts = g.methods[name]
+    rounds = max(facts.device_rounds, 1)
+    p50, p95 = facts.total_s.quantiles((0.5, 0.95))
+    return (
+        name, 100 * facts.served / rounds, facts.bits_mean, facts.bytes["down_bytes"] / rounds,
+        facts.bytes["up_bytes"] / rounds, facts.bootstrap_once, facts.after(1), facts.after(10), facts.after(100), p50, p95,
+        facts.joules, facts.peak_memory_bytes or None,
+    )  # fmt: skip
+
+
+def _phones(g: Gathered) -> int:
+    return max((r.selected for f in g.methods.values() for r in f.rounds), default=0)
+
+
+def _backbone(table: dict[str, Any]) -> str:
+    if not table:
+        return ""
+    names = ("dim", "ffn_dim", "blocks", "heads", "max_len", "embedding_bits", "init")
+    return f"{table.get('kind')}, " + ", ".join(f"{name} {table.get(name)}" for name in names)

@@ -1,0 +1,53 @@
+"""report.html: one self-contained page from a run directory, whatever state the run is in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chordsim.store import atomic_write
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+FILE = "report.html"
+
+
+def write(run: Path, target: Path | None = None) -> Path:
+    """Make the page of a run and return its path.
+
+    Args:
+        run: The run directory; the ledger files that are there are shown, also of a run that goes on or was cut off.
+        target: Where to write; by default report.html in the run directory.
+
+    Raises:
+        UserError: Not a run directory, or the target cannot be written.
+        RunError: No ledger yet, or a damaged file.
+    """
+    from chordsim.report import closing, opening
+    from chordsim.report.gather import gather
+    from chordsim.report.html import document
+
+    g = gather(run)
+    sections = [
+        opening.what_was_run(g), opening.who_won(g), opening.who_was_left_out(g), closing.heterogeneity(g), closing.plans(g),
+        closing.traffic_section(g), closing.time_section(g), closing.reproduce(g),
+    ]  # fmt: skip
+    path = target or run / FILE
+    atomic_write(path, document(f"{g.source.name}, seed {g.source.seed}", sections).encode())
+    return path
+
+
+def figures(run: Path) -> dict[str, go.Figure]:
+    """Return the page's charts as plotly figures by key.
+
+    Raises:
+        UserError: Not a run directory.
+        RunError: No ledger yet, or a damaged file.
+    """
+    from chordsim.report.charts import cost, groups, planned, served, times, traffic
+    from chordsim.report.gather import gather
+
+    g = gather(run)
+    charts = [*cost.charts(g), *served.charts(g), *groups.charts(g), *planned.charts(g, run), *traffic.charts(g), *times.charts(g)]
+    return {chart.key: chart.figure for chart in charts}
