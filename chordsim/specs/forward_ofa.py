@@ -54,7 +54,8 @@ class ForwardOfaSpec(MethodSpec):
 def spec(name: str) -> MethodSpec:
     """Return the spec."""
     return ForwardOfaSpec(
-        name, "the phone chooses blocks, the cloud generates their 32-bit weights", (DOWN_CANDIDATES, UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
+        name, "the phone chooses blocks, the cloud generates their 32-bit weights",
+        (DOWN_CANDIDATES, UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
         "server.methods.forward_ofa:ForwardOfaCloud", "clients.methods.forward_ofa:ForwardOfaDevice",
         {"candidates": 100, "rank": 8, "budget": 0.7, "cost_weight": 0.2, "horizon": 12},
     )  # fmt: skip

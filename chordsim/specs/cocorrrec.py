@@ -1,0 +1,40 @@
+"""Spec of `cocorrrec`: a layer that corrects itself on the phone in closed form, with a correction from the cloud.
+
+Source: CoCorrRec (IJCAI 2025, arXiv 2506.12687) and its authors' code.
+Published: on the phone one test-time-training layer (hidden 64, 4 heads, mini-batches of 10, base rate 1), whose fast
+weights take one gradient step per mini-batch in closed form; on the cloud a GRU and three bias-free layers with leaky
+ReLU give corrections of the attention matrix and of the bias, standardised, scaled to the device tensor's own mean
+and deviation, and added with learnt weights (0 and 0.25 at the start). One round trip: hidden states up, correction down.
+Inference: only the last mini-batch, the one that is read, is corrected; in training the correction reads what came
+before the targets; a feed-forward follows the layer; softmax over the catalogue where the code has a binary loss;
+item embeddings start from `fp32`. Left out: rotary positions (learnt ones instead), and the MLP over the target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Leg, MethodContext, MethodSpec
+from chordsim.nets.cocorrrec import MINI_BATCH, correction_numbers
+from chordsim.ragged import Ints
+
+
+@dataclass(frozen=True)
+class CoCorrRecSpec(MethodSpec):
+    """Hidden states up, a correction down."""
+
+    def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
+        """Return 4 bytes per number of one mini-batch's states up, of its correction down."""
+        dim = context.backbone.dim
+        up, down = 4 * MINI_BATCH * dim, 4 * correction_numbers(dim)
+        return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
+
+
+def spec(name: str) -> MethodSpec:
+    """Return the spec."""
+    return CoCorrRecSpec(
+        name, "self-correction on the phone in closed form, global correction from the cloud", (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
+        "server.methods.cocorrrec:CoCorrRecCloud", "clients.methods.cocorrrec:CoCorrRecDevice", {},
+    )  # fmt: skip

@@ -1,0 +1,72 @@
+"""Device half of `cocorrrec`: send hidden states, correct itself in closed form under inference mode, rank."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chordsim.methods import INVALID, Batch, Columns, Cost, History, Leg, Turn
+from chordsim.nets import blobs, cocorrrec, footprint, sasrec
+from chordsim.nets.cocorrrec import HEADS, MINI_BATCH
+from chordsim.quant.budget import refusals
+from chordsim.ragged import Ragged
+from chordsim.wire.floats import pack_floats, unpack_floats
+from clients.methods.base import Device, load_tables, quiet, same_for_all, score
+
+
+@dataclass(frozen=True)
+class Model:
+    """Embeddings and the self-correcting layer."""
+
+    item: Tensor
+    position: Tensor
+    layer: cocorrrec.SelfCorrection
+
+
+class CoCorrRecDevice(Device):
+    """Adapts without autograd: its gradient step is a formula."""
+
+    def load(self, blobs_by_label: Mapping[str, bytes]) -> Model:
+        """Decode embeddings and layer.
+
+        Raises:
+            BadPayload: A blob is not what this backbone needs.
+        """
+        layer = cocorrrec.SelfCorrection(self.shapes)
+        layer.load_state_dict(blobs.load(blobs_by_label["layer"], {n: tuple(p.shape) for n, p in layer.named_parameters()}))
+        return Model(*load_tables(blobs_by_label["embeddings"], self.shapes), layer.requires_grad_(False).eval())
+
+    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+        """Send the last hidden states; rank with the correction that comes back."""
+        rows, dim = len(who), self.context.backbone.dim
+        items = torch.from_numpy(history.items)
+        states = sasrec.embed(items, model.item, model.position)
+        if leg.kind == "profile":
+            hidden = states[:, -MINI_BATCH:].reshape(rows, -1).numpy()
+            return quiet(rows, Ragged.of_matrix(pack_floats(hidden), who.active))
+        if leg.kind != "prescription":
+            return quiet(rows)
+        assert who.budgets is not None
+        values, sound = unpack_floats(inbox, cocorrrec.correction_numbers(dim))
+        final = model.layer(items, states, cocorrrec.split_correction(torch.from_numpy(values), dim))[:, -1]
+        cost = self.cost(rows)
+        refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
+        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(final, model.item))
+
+    def cost(self, rows: int) -> Cost:
+        """Return what one request takes: the layer, its fast weights, the correction, one mini-batch's activations."""
+        shapes, config = self.shapes, self.context.backbone
+        weights, correction = 4 * cocorrrec.layer_size(shapes), 4 * cocorrrec.correction_numbers(config.dim)
+        fast = 4 * (config.dim * config.dim // HEADS + config.dim)
+        live = 4 * (config.max_len * config.dim + MINI_BATCH * (7 * config.dim + HEADS * MINI_BATCH) + config.ffn_dim)
+        macs = cocorrrec.layer_macs(shapes)
+        table = footprint.embedding_bytes(shapes)
+        return same_for_all(
+            rows, macs=macs, bitops=macs * 32 * 32, model_bytes=table + weights,
+            peak_memory_bytes=table + weights + correction + fast + live + 4 * (shapes.n_items + 1),
+        )  # fmt: skip
