@@ -61,10 +61,10 @@ def test_run_passes_on_every_option(calls: list[dict[str, Any]]) -> None:
     words = "run offline --set rounds.count=1 --set seed=4 --seed 5 --engine ray --workers 3 --ray-address auto --out a".split()
     assert main(words) == 0
     progress = calls[0].pop("progress")
-    assert calls[0] == {
+    assert calls[0].items() >= {
         "scenario": "offline", "overrides": ["rounds.count=1", "seed=4"], "seed": 5, "engine": "ray", "workers": 3, "ray_address": "auto",
         "out": Path("a"), "resume": None,
-    }  # fmt: skip
+    }.items()  # fmt: skip
     progress.start("a", 2)
     progress.advance(1, "b")
     progress.done()
@@ -164,8 +164,8 @@ def test_every_command_has_help_with_an_example(words: list[str], capsys: pytest
 
 
 def test_commands_are_the_contracts() -> None:
-    assert [["run"], ["population"], ["data"], ["data", "list"], ["data", "fetch"], ["data", "inspect"]] == commands()[:6]
-    assert [["scenarios"], ["scenarios", "show"], ["scenarios", "validate"]] == commands()[6:9]
+    promised = ("run", "population", "data", "data list", "data fetch", "data inspect", "scenarios", "scenarios show", "scenarios validate")
+    assert set(promised) <= {" ".join(words) for words in commands()}
 
 
 def test_scenarios_lists_what_ships(capsys: pytest.CaptureFixture[str]) -> None:
