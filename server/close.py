@@ -7,43 +7,78 @@ import numpy as np
 from chordsim import evaluate
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.rows import Rows
-from chordsim.methods import BINDINGS, MethodSpec
+from chordsim.methods import BINDINGS, Floats, MethodSpec
 from chordsim.population import clock
+from chordsim.ragged import Bools
 from chordsim.world import World
 from server.book import COST, SIDES, Book
+from server.stale import Shown
 
 _WASTING = [OUTCOMES.index(name) for name in ("dropped", "late", "failed")]
 
 
-def close(book: Book, spec: MethodSpec, world: World) -> Rows:
-    """Return the ledger rows of the round's devices."""
-    scene, phones, clock_config = book.scene, book.scene.profiles, world.scenario.clock
-    requests = world.scenario.rounds.requests_per_round
+def settle(book: Book, world: World) -> float:
+    """Close the round: who has not finished by then is late. Return when, in seconds after its begin."""
+    total_s = _seconds(book, world)[2]
+    ends_s = clock.closes_s(total_s[book.active], world.population.wanted, world.scenario.clock)
+    book.end(book.active & (total_s > ends_s), "late")
+    finished = total_s[book.scene.real]
+    return min(ends_s, float(finished.max(initial=0.0)))
+
+
+def _seconds(book: Book, world: World) -> tuple[Floats, Floats, Floats]:
+    """Return the seconds to adapt, of one request, and of the whole round, [M] each."""
+    speed = book.scene.profiles.macs_per_s
+    adapt_s = (book.cost["adapt_macs"] + book.cost["train_macs"]) / speed
     # Also phones whose report did not arrive have run the model; refused ones have no operations on record.
-    ran = book.cost["macs"] > 0
-    adapt_macs = book.cost["adapt_macs"] + book.cost["train_macs"]
-    adapt_s = adapt_macs / phones.macs_per_s
-    infer_s = np.where(ran, book.cost["macs"] / phones.macs_per_s, 0.0)
-    total_s = book.seconds["down"] + adapt_s + infer_s * requests + book.seconds["up"]
-    book.end(book.active & clock.close(total_s, clock_config.deadline_s), "late")
+    infer_s = book.cost["macs"] / speed
+    requests = world.scenario.rounds.requests_per_round
+    return adapt_s, infer_s, book.seconds["down"] + adapt_s + infer_s * requests + book.seconds["up"]
+
+
+def show(book: Book, shown: Shown) -> Bools:
+    """Let unserved phones show what they held; return which did, [M]."""
+    seen = ~np.isnan(shown.rank)
+    book.rank = np.where(seen, shown.rank, book.rank)
+    book.bits = np.where(seen, shown.bits, book.bits)
+    for name, spent in shown.spent.items():
+        book.cost[name] = np.maximum(book.cost[name], spent)
+    return np.asarray(seen)
+
+
+def close(book: Book, spec: MethodSpec, world: World, shown: Shown | None = None) -> Rows:
+    """Return the ledger rows of the round's devices.
+
+    Args:
+        book: What happened; `settle` has closed it.
+        spec: The method.
+        world: The scenario with its data.
+        shown: What unserved phones showed from before; None where they had nothing.
+    """
+    scene, phones = book.scene, book.scene.profiles
+    requests = world.scenario.rounds.requests_per_round
+    stale = show(book, shown) if shown is not None else np.zeros(scene.ids.size, np.bool_)
+    age = np.where(stale, shown.age, np.nan) if shown is not None else np.full(scene.ids.size, np.nan)
+    adapt_s, infer_s, total_s = _seconds(book, world)
     served = scene.real & (book.outcome == OUTCOMES.index("served"))
-    rank = np.where(served, book.rank, np.nan)
+    ranked = served | stale
+    rank = np.where(ranked, book.rank, np.nan)
     metrics = evaluate.metrics(rank, world.n_items)
     fallback = evaluate.metrics(scene.fallback_rank, world.n_items)["ndcg_10"]
     refused_after = (book.outcome == OUTCOMES.index("refused")) & (book.bytes["down"] > 0)
     wasted = np.isin(book.outcome, _WASTING) | refused_after
     planned = any(leg.kind == "prescription" for leg in spec.exchange)
-    spent_macs = adapt_macs + np.where(ran, book.cost["macs"] * requests, 0)
+    spent_macs = book.cost["adapt_macs"] + book.cost["train_macs"] + book.cost["macs"] * requests
     columns = {
         "device_id": scene.ids,
         "user_id": scene.users,
         "tier": phones.tier,
         "outcome": np.array(OUTCOMES)[book.outcome],
-        "served_by": np.where(served, "fresh", "fallback"),
+        "served_by": np.where(served, "fresh", np.where(stale, "stale", "fallback")),
         "refused_by": np.array(SIDES)[book.refused_by],
         "binding": np.array(BINDINGS)[book.binding],
-        "bits_mean": np.where(served, book.bits, np.nan),
-        "plan_age_rounds": np.where(served & planned, 0.0, np.nan),
+        "bits_mean": np.where(ranked, book.bits, np.nan),
+        "plan_age_rounds": np.where(planned, np.where(served, 0.0, age), np.nan),
         **{f"{name}_bytes": value for name, value in book.bytes.items()},
         "wasted_bytes": np.where(wasted, book.bytes["down"] + book.bytes["up"], 0),
         "round_trips": book.round_trips,
@@ -59,7 +94,7 @@ def close(book: Book, spec: MethodSpec, world: World) -> Rows:
         "rank": rank,
         "fallback_rank": scene.fallback_rank,
         **metrics,
-        "ndcg_10_all": np.where(served, metrics["ndcg_10"], fallback),
+        "ndcg_10_all": np.where(ranked, metrics["ndcg_10"], fallback),
     }
     real = {name: value[: scene.count] for name, value in columns.items()}
     return Rows.of(spec.name, scene.round, real, tiers=phones.tier_names)

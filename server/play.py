@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from chordsim.engine.cell import Carrier, CellCall, CellReply
+from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.invariants import Moved
 from chordsim.ledger.rows import Rows
 from chordsim.methods import INVALID, CloudHalf, CloudTurn, Columns, Leg, MethodSpec, State
@@ -18,8 +19,10 @@ from chordsim.wire.report import FLAG_UNVERIFIED, unpack_reports
 from chordsim.wire.rows import decode_rows, encode_rows
 from chordsim.world import World
 from server.book import CARRIED, COST, PEAKS, STATE, Book, column_like
-from server.close import close
+from server.close import close, settle
+from server.held import flat, spend
 from server.scene import Scene
+from server.stale import Replay, Shown, can_replay
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Enrolled:
             touches is never paged in.
         version: Version of the bootstrap in force.
         kept: Device state by name, as the method's device half last gave it back, [devices, ...]; zeros before.
+        remembered: What the simulator itself remembers of each device, see `server.held`.
         blobs: Bootstrap parts by digest.
         labels: Digest of each part by label.
     """
@@ -44,6 +48,7 @@ class Enrolled:
     held: Ints
     version: int = 1
     kept: Columns = field(default_factory=dict)
+    remembered: Columns = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
 
@@ -57,9 +62,14 @@ class Enrolled:
         self.blobs = {digest: data for _, digest, data in parts}
         self.labels = {label: digest for label, digest, _ in parts}
 
+    def renew(self, round: int, every: int) -> None:
+        """Put a new cloud model into force after every so many rounds; one that learns brings its own versions."""
+        if every and not self.spec.learns:
+            self.version = 1 + (round - 1) // every
+
     def columns(self) -> Columns:
         """Return the device state that outlives a round, one array over all devices each."""
-        return {"held": self.held, **{f"{STATE}{name}": column for name, column in self.kept.items()}}
+        return {"held": self.held, **self.remembered, **{f"{STATE}{name}": column for name, column in self.kept.items()}}
 
     def commit(self, book: Book) -> None:
         """Keep the state that phones gave back this round."""
@@ -82,6 +92,7 @@ class Played:
     rows: Rows
     moved: Moved
     errors: tuple[str, ...]
+    round_s: float = 0.0
     prescriptions: Ragged | None = None
 
 
@@ -107,8 +118,11 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
         threads: Where the cloud half answers chunks, one chunk to a thread.
     """
     spec = method.spec
+    method.renew(scene.round, world.scenario.rounds.new_model_every)
     needs = (method.held[scene.ids] != method.version) & (method.bootstrap_bytes > 0)
     book = Book(world.scenario, scene, len(spec.exchange), needs)
+    book.end(book.active & (scene.away | flat(method.remembered, world.scenario, scene.ids, scene.at_s)), "offline")
+    before = method.remembered["plan_round"][scene.ids].astype(np.int64)
     refusal = method.half.admit(method.state, scene.profiles.budgets)
     book.refuse(book.active & (refusal > 0), refusal, "cloud")
     book.transfer_bootstrap(method.bootstrap_bytes)
@@ -135,13 +149,36 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
                 updates = inbox
             if leg.kind == "report":
                 _read_reports(book, inbox, world.n_items)
-    rows = close(book, spec, world)
+    round_s = settle(book, world)
+    rows = close(book, spec, world, _shown(method, book, before, carrier, text))
     method.commit(book)
+    spend(method.remembered, world.scenario, rows["device_id"], scene.at_s, rows["compute_j"] + rows["radio_j"])
     # After the close, since the cloud does not wait for who is late.
     if updates is not None:
         _learn(method, book, updates)
     charged = int((book.bytes["bootstrap"] - book.bootstrap_cut).sum())
-    return Played(rows, Moved(moved[0], moved[1], charged), tuple(errors), prescriptions)
+    return Played(rows, Moved(moved[0], moved[1], charged), tuple(errors), round_s, prescriptions)
+
+
+def _shown(method: Enrolled, book: Book, before: Ints, carrier: Carrier, text: str) -> Shown | None:
+    """Return what unserved phones show from before; remember what every phone holds from now on."""
+    scene, spec = book.scene, method.spec
+    # A method that keeps state of its own on the phone cannot be put back by its plan alone.
+    if not can_replay(spec) or method.kept:
+        return None
+    served = book.outcome == OUTCOMES.index("served")
+    planned = any(leg.kind == "prescription" for leg in spec.exchange)
+    # A plan that arrived whole is held from the next round on, whatever became of the report.
+    broken = np.isin(book.outcome, [OUTCOMES.index(name) for name in ("refused", "failed")])
+    has = book.bytes["prescription"] > 0 if planned else (method.held[scene.ids] == method.version) & ~scene.away
+    got = scene.real & has & ~broken & (book.bytes["cut_down"] == 0)
+    method.remembered["plan_round"][scene.ids[got]] = scene.round
+    who = scene.real & ~served & (before > 0)
+    if not who.any():
+        return None
+    header = {"scenario": text, "method": spec.name, "blobs": method.labels}
+    replay = Replay(spec, method.half, method.state, header, lambda calls: _carried(calls, carrier, method.blobs))
+    return replay.shown(scene, who, before)
 
 
 def _answer(method: Enrolled, book: Book, leg: Leg, inbox: Ragged, transfer: int, threads: Executor) -> Ragged:

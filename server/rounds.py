@@ -23,6 +23,7 @@ from chordsim.threads import one_thread_per_product, pool
 from chordsim.wire.frame import check_method_ids
 from chordsim.world import World, of_text
 from server import checkpoint
+from server.held import columns_for
 from server.manifest import peak_rss_bytes, protocol
 from server.plans import PlanSample
 from server.play import Enrolled, play
@@ -97,7 +98,8 @@ def train(world: World, progress: Progress) -> Trained:
     for name, spec in world.specs.items():
         half: methods.CloudHalf = methods.load(spec.cloud)(world.context(name))
         state, cached[name] = cache.trained(half, world.logs, progress)
-        out.append(Enrolled(spec, half, state, np.zeros(world.population.size, _HELD_DTYPE)))
+        size = world.population.size
+        out.append(Enrolled(spec, half, state, np.zeros(size, _HELD_DTYPE), remembered=columns_for(world.scenario, size)))
     return Trained(out, time.monotonic() - began, cached)
 
 
@@ -120,7 +122,7 @@ def _play_all(
             errors += played.errors
             if round == rounds and played.prescriptions is not None:
                 plans.add(method.spec, method.half, round, scene.ids[: scene.count], played.prescriptions.slice(0, scene.count))
-            lines.append(round_line(played.rows))
+            lines.append(round_line(played.rows, played.round_s))
             rate = scene.count / max(time.monotonic() - began, 1e-9)
             ndcg = lines[-1]["ndcg_10"]
             progress.advance(1, f"round {round} {method.spec.name}: NDCG@10 {_short(ndcg)}, {rate:,.0f} devices/s")

@@ -10,6 +10,7 @@ from chordsim import evaluate
 from chordsim.methods import Batch, Floats
 from chordsim.population.profile import Profiles
 from chordsim.ragged import Bools, Ints
+from chordsim.scenario.model import Scenario
 from chordsim.world import World
 
 
@@ -25,6 +26,8 @@ class Scene:
         profiles: Phones, [M].
         fallback_rank: Rank of each target in the popularity list, [M].
         chunk_size: Rows of one chunk.
+        at_s: When the round begins, in seconds after midnight UTC of the first day.
+        away: Who is not free then, [M].
     """
 
     round: int
@@ -34,6 +37,8 @@ class Scene:
     profiles: Profiles
     fallback_rank: Floats
     chunk_size: int
+    at_s: float
+    away: Bools
 
     @property
     def real(self) -> Bools:
@@ -60,4 +65,11 @@ def scene_of(world: World, round: int) -> Scene:
     users = world.population.users(ids)
     targets, seen = world.split.targets(users, round), world.split.seen(users, round)
     fallback = evaluate.fallback_ranks(world.popularity, targets, seen, world.scenario.protocol)
-    return Scene(round, chosen.size, ids, users, world.population.profiles(ids), fallback, size)
+    at_s = begins_s(world.scenario, round)
+    away = ~world.population.availability.free(ids, at_s)
+    return Scene(round, chosen.size, ids, users, world.population.profiles(ids), fallback, size, at_s, away)
+
+
+def begins_s(scenario: Scenario, round: int) -> float:
+    """Return when a round begins, in seconds after midnight UTC of the first day."""
+    return (scenario.clock.start_h + (round - 1) * scenario.clock.round_every_h) * 3600

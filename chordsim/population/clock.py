@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from chordsim import seeds
 from chordsim.methods import Floats
-from chordsim.ragged import Bools, Ints
+from chordsim.ragged import Ints
+from chordsim.scenario.model import ClockConfig
 
 #: Seconds that the radio stays on after its last byte of a round (assumed).
 RADIO_TAIL_S = 2.0
@@ -58,9 +61,19 @@ def cut_fractions(seed: int, device_ids: Ints, round: int, legs: int, loss: floa
     return whole
 
 
-def close(total_s: Floats, deadline_s: float) -> Bools:
-    """Return who is late, [D]; a deadline of 0 waits for everyone."""
-    return np.asarray(total_s > deadline_s) if deadline_s > 0 else np.zeros(np.shape(total_s), np.bool_)
+def closes_s(total_s: Floats, wanted: int, config: ClockConfig) -> float:
+    """Return when a round closes: at its deadline, quorum or quantile, whichever comes first; infinity waits for everyone.
+
+    Args:
+        total_s: Seconds of the phones that will finish, in any order.
+        wanted: Phones that the round wants, to which the quorum refers.
+        config: The scenario's ``[clock]``.
+    """
+    ends = [config.deadline_s] if config.deadline_s > 0 else []
+    finishing = np.sort(total_s)
+    quorum, part = math.ceil(config.quorum * wanted), math.ceil(config.quantile * finishing.size)
+    ends += [float(finishing[count - 1]) for count in (quorum, part) if 0 < count <= finishing.size]
+    return min(ends, default=math.inf)
 
 
 def compute_j(macs: Ints, j_per_mac: Floats) -> Floats:

@@ -12,6 +12,7 @@ from chordsim import seeds
 from chordsim.errors import ScenarioError
 from chordsim.methods import Budgets, Floats
 from chordsim.population.assign import Assignment
+from chordsim.population.availability import Always, Availability, availability_of
 from chordsim.population.hardware import Hardware, source_of, spread
 from chordsim.population.profile import Profiles
 from chordsim.ragged import Ints
@@ -62,6 +63,7 @@ class Population:
         wanted: How many phones a round wants.
         selected: How many it asks, which is more with over-selection.
         pace: How much is asked of a phone, and how often.
+        availability: Who is free when.
     """
 
     def __init__(
@@ -106,6 +108,8 @@ class Population:
                 f"set it to at most {MOST_SELECTED:,}"
             )
         self._hardware = source_of(config, seed)
+        knocked_out = "availability" in config.equal
+        self.availability: Availability = Always() if knocked_out else availability_of(config.availability, seed)
         self._assignment = Assignment(config.activity_tier, seed, n_users, activity, self._hardware)
 
     @property

@@ -91,6 +91,7 @@ class RoundsConfig(Table):
 
     count: int = Field(3, ge=1, le=100_000)
     requests_per_round: int = Field(10, ge=1, le=1_000_000)
+    new_model_every: int = Field(0, ge=0, le=100_000)  # after so many rounds every phone needs the bootstrap anew; 0: never
 
 
 class ProtocolConfig(Table):

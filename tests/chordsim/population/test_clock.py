@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chordsim.population import clock
+from chordsim.scenario.model import ClockConfig
 
 SIZES = st.integers(0, 10**9)
 RATES = st.floats(1.0, 1e9)
@@ -67,10 +68,17 @@ def test_no_jitter_leaves_seconds_alone_and_jitter_has_median_one() -> None:
     assert clock.jitter_factors(1, np.arange(4), 1, 0, 0.4).shape == (4, 0)
 
 
-def test_a_round_closes_at_its_deadline() -> None:
-    total = np.array([0.5, 1.0, 1.5])
-    assert clock.close(total, 1.0).tolist() == [False, False, True]
-    assert clock.close(total, 0.0).tolist() == [False, False, False]
+@pytest.mark.parametrize(("config", "closes"), [
+    ({}, np.inf),
+    ({"deadline_s": 1.0}, 1.0),
+    ({"quorum": 0.5}, 1.0),  # two of four wanted
+    ({"quorum": 1.0}, np.inf),  # four wanted, three finish
+    ({"quantile": 0.5}, 1.0),
+    ({"quantile": 1.0}, 1.5),
+    ({"deadline_s": 0.7, "quorum": 0.25, "quantile": 1.0}, 0.5),
+])  # fmt: skip
+def test_a_round_closes_at_its_deadline_quorum_or_quantile(config: dict[str, float], closes: float) -> None:
+    assert clock.closes_s(np.array([1.5, 0.5, 1.0]), 4, ClockConfig.model_validate(config)) == closes
 
 
 def test_energy() -> None:

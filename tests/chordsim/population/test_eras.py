@@ -117,7 +117,8 @@ def test_active_users_own_fast_phones_when_asked_to() -> None:
         assert (np.sort(users) == ids).all()
         found = stats.spearmanr(lengths[users], p.profiles(ids).macs_per_s).statistic
         assert found == pytest.approx(6 / np.pi * np.arcsin(wanted / 2), abs=0.04)
-    many = Population(PopulationConfig.model_validate({"era": "2010s", "activity_tier": 0.9, "devices": 10**6, "selected": 9}), 1, 5000, PEAK,
+    config = PopulationConfig.model_validate({"era": "2010s", "activity_tier": 0.9, "devices": 10**6, "selected": 9})
+    many = Population(config, 1, 5000, PEAK,
                       activity=lengths)  # fmt: skip
     later = np.arange(5000, 25_000)
     assert stats.spearmanr(lengths[many.users(later)], many.profiles(later).macs_per_s).statistic > 0.8

@@ -1,0 +1,118 @@
+"""Phones are free as the trace's phones were, by habit and time zone; a user's trace is played as it stands or refused."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chordsim.errors import DataError, ScenarioError
+from chordsim.population.availability import TRACE_BEGINS_H, Always, Habit, Traced, availability_of
+from chordsim.population.trace import read_trace
+from chordsim.scenario.load import load
+from chordsim.scenario.model import AvailabilityConfig
+
+IDS = np.arange(60_000)
+HOURS = np.arange(0, 24, 1.0)
+
+
+def habit(zones: str = "one", seed: int = 1) -> Habit:
+    return Habit(AvailabilityConfig.model_validate({"kind": "diurnal", "time_zones": zones}), seed)
+
+
+def curve(of: Habit, day: int = 0) -> np.ndarray:
+    return np.array([of.free(IDS, (24 * day + hour) * 3600).mean() for hour in HOURS])
+
+
+def test_hours_per_device_are_the_traces() -> None:
+    hours = habit().length_h(IDS) * 4
+    assert np.mean(hours) == pytest.approx(18.1, rel=0.05)  # published mean and median
+    assert np.median(hours) == pytest.approx(14.5, rel=0.06)
+
+
+def _day_four() -> np.ndarray:
+    root = os.environ.get("CHORDSIM_DATA")
+    path = (Path(root) if root else Path(__file__).parents[4] / "shared" / "data") / "devices" / "availability_timeline.csv"
+    if not path.exists():
+        pytest.skip("the measurements are not on this machine")
+    rows = [(float(r["hour"]), float(r["share_of_trace"])) for r in csv.DictReader(path.open())]
+    hour, share = np.array(rows).T
+    share = share / np.exp(np.polyval(np.polyfit(hour, np.log(share), 1), hour))
+    last = (hour >= 72) & (hour < 96)
+    return np.interp((HOURS - TRACE_BEGINS_H) % 24, hour[last] - 72, share[last] / share[last].mean())
+
+
+def test_the_day_that_was_held_out_of_the_fit_is_met_within_15_percent() -> None:
+    made = curve(habit())
+    assert made / made.mean() == pytest.approx(_day_four(), rel=0.15)
+
+
+def test_the_world_is_flatter_than_one_zone_and_as_free_on_average() -> None:
+    one, world = curve(habit()), curve(habit("world"))
+    assert np.ptp(world) < np.ptp(one)
+    assert world.mean() == pytest.approx(one.mean(), rel=0.02) and one.mean() == pytest.approx(0.19, rel=0.05)
+
+
+def test_a_phone_has_habits_and_they_are_its_own() -> None:
+    today, tomorrow = (habit().free(IDS, (24 * day + 2) * 3600) for day in (0, 1))
+    again = np.mean(tomorrow[today])
+    assert again > 2.5 * today.mean()
+    some = np.array([59_999, 17, 3])
+    assert (habit().free(some, 7200.0) == habit().free(IDS, 7200.0)[some]).all()
+
+
+def test_a_battery_is_full_after_the_session_and_falls_until_the_next() -> None:
+    of = habit()
+    levels = np.stack([of.battery(IDS[:2000], hour * 3600) for hour in HOURS])
+    assert levels.max() <= 1 and levels.min() >= 0
+    within = np.stack([of.free(IDS[:2000], hour * 3600) for hour in HOURS])
+    assert (levels[within] == 1).all() and levels[~within].mean() < 0.9
+
+
+def test_always_is_always() -> None:
+    assert isinstance(availability_of(AvailabilityConfig(), 1), Always)
+    assert Always().free(IDS, 5.0).all()
+
+
+def written(folder: Path, *lines: str) -> str:
+    path = folder / "trace.csv"
+    path.write_text("\n".join(("device_id,start_s,end_s", *lines)) + "\n")
+    return str(path)
+
+
+def test_a_trace_is_played_as_it_stands_and_repeats_by_whole_days(tmp_path: Path) -> None:
+    trace = read_trace(written(tmp_path, "7,0,10", "3,86390,86410", "7,20,30.5", "3,5,6"))
+    assert trace.devices == 2 and trace.period_s == 2 * 86_400
+    of = Traced(trace)
+    spans = {0: [(5, 6), (86390, 86410)], 1: [(0, 10), (20, 30.5)]}
+    for at in (0.0, 5.0, 5.99, 6.0, 10.0, 20.0, 30.49, 30.5, 86395.0, 86410.0, 172_799.0):
+        for later in (0, 172_800, 10 * 172_800):
+            want = [any(a <= at < b for a, b in spans[d % 2]) for d in range(5)]
+            assert of.free(np.arange(5), at + later).tolist() == want, at
+
+
+@pytest.mark.parametrize(("lines", "words"), [
+    (("1,0,10", "1,9,20"), ["line 3", "device 1", "overlap"]),
+    (("1,9,20", "2,0,1", "1,0,10"), ["line 4", "device 1", "overlap"]),
+    (("1,-1,10",), ["line 2", "start_s", "0 or more"]),
+    (("1,nan,10",), ["line 2", "start_s", "finite"]),
+    (("1,5,5",), ["line 2", "not after"]),
+    (("x,0,1",), ["line 2", "device_id"]),
+    (("-1,0,1",), ["line 2", "device_id"]),
+    (("1,0",), ["line 2", "3 values"]),
+    ((), ["no rows"]),
+])  # fmt: skip
+def test_a_bad_trace_gives_one_line(tmp_path: Path, lines: tuple[str, ...], words: list[str]) -> None:
+    with pytest.raises(DataError) as caught:
+        read_trace(written(tmp_path, *lines))
+    assert all(word in str(caught.value) for word in ("trace.csv", *words)) and "\n" not in str(caught.value), str(caught.value)
+
+
+def test_a_trace_that_is_not_there_or_goes_with_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere.csv"):
+        read_trace(str(tmp_path / "nowhere.csv"))
+    with pytest.raises(ScenarioError, match="goes with kind"):
+        load("offline", ['population.availability.kind="trace"'])
