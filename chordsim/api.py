@@ -16,6 +16,7 @@ from chordsim.store import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,13 @@ class RunResult:
 
         return pd.read_parquet(self.path / "devices.parquet")
 
+    @cached_property
+    def figures(self) -> dict[str, go.Figure]:
+        """The charts of report.html by name, as plotly figures."""
+        from chordsim.report.page import figures
+
+        return figures(self.path)
+
 
 def run(
     scenario: str | Path = "quickstart",
@@ -71,6 +79,7 @@ def run(
     out: str | Path | None = None,
     resume: str | Path | None = None,
     allow_drift: bool = False,
+    report: bool = True,
     progress: Progress | None = None,
 ) -> RunResult:
     """Run a scenario.
@@ -85,6 +94,7 @@ def run(
         out: The run directory; by default the first free one under ``runs``.
         resume: A run directory to go on with; its own scenario is used, and only engine, workers and address may be given.
         allow_drift: Resume although versions or the instruction set differ; the run then claims no hash.
+        report: Make report.html at the end.
         progress: Where long work reports to.
 
     Raises:
@@ -116,7 +126,7 @@ def run(
             path.write_text(dump(resolved))
             given = out if resume is None else resume
             where = Path(os.path.abspath(given)) if given is not None else _next_free(resolved.name, resolved.seed)
-            config = {"scenario": str(path), "out": str(where), "resume": resume is not None, "allow-drift": allow_drift}
+            config = {"scenario": str(path), "out": str(where), "resume": resume is not None, "allow-drift": allow_drift, "report": report}
             start(resolved, config, ray_address)
         return RunResult(where)
     finally:

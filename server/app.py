@@ -13,6 +13,7 @@ from flwr.serverapp import Grid, ServerApp
 from chordsim.cli.terminal import Terminal
 from chordsim.engine.grid import GridCarrier, LocalGrid
 from chordsim.progress import CURRENT, Progress
+from chordsim.report.page import write_after_run
 from chordsim.scenario.load import load
 from server import rounds
 from server.resume import Resume
@@ -40,6 +41,8 @@ def main(grid: Grid, context: Context) -> None:
         carrier = GridCarrier(grid, cells_per_node=CELLS_PER_NODE, timeout_s=scenario.engine.timeout_s)
         progress.done(grid.describe() if isinstance(grid, LocalGrid) else f"{carrier.report()['nodes']} Flower nodes")
         path = rounds.run(scenario, Path(out) if out else None, carrier, progress, resume)
+        if config.get("report", True):
+            write_after_run(path, progress)
         progress.start("workers", None)
         progress.done(f"the largest held {carrier.report()['worker_peak_rss_bytes'] / 2**20:,.0f} MiB")
         if not local:

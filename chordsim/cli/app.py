@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chordsim import __version__
-from chordsim.cli import data, population, run, scenarios
+from chordsim.cli import data, population, report, run, scenarios
 
 app = typer.Typer(
     name="chordsim",
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("run", epilog="Example: chordsim run quickstart --set rounds.count=1 --out runs/first")(run.run)
 app.command("population", epilog="Example: chordsim population quickstart --csv phones.csv")(population.population)
+app.command("report", epilog="Example: chordsim report runs/quickstart-1-1")(report.report)
 app.add_typer(data.app, name="data")
 app.add_typer(scenarios.app, name="scenarios")
 

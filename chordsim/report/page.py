@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chordsim.errors import ChordsimError
+from chordsim.progress import Progress
 from chordsim.store import atomic_write
 
 if TYPE_CHECKING:
@@ -36,6 +38,18 @@ def write(run: Path, target: Path | None = None) -> Path:
     path = target or run / FILE
     atomic_write(path, document(f"{g.source.name}, seed {g.source.seed}", sections).encode())
     return path
+
+
+def write_after_run(run: Path, progress: Progress) -> None:
+    """Make the page of a run that has just ended; whatever goes wrong here is told, and the run stays as it is."""
+    progress.start("report", None)
+    try:
+        path = write(run)
+    except Exception as error:  # the run is whole on the disk: no fault of a page may take it back
+        why = str(error) if isinstance(error, ChordsimError) else f"{type(error).__name__}: {error}"
+        progress.done(f"no report: {why}; make it later with chordsim report {run}")
+    else:
+        progress.done(str(path))
 
 
 def figures(run: Path) -> dict[str, go.Figure]:

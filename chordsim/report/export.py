@@ -1,0 +1,121 @@
+"""Tables for elsewhere: Markdown and LaTeX for papers, and metrics under the names that RecBole prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from chordsim.ledger.clustered import UserMeans
+from chordsim.ledger.scan import scan
+from chordsim.methods import Floats
+from chordsim.report.gather import Gathered, gather
+from chordsim.report.source import Source
+
+Format = Literal["markdown", "latex", "recbole"]
+CUTS = (5, 10)
+_HEAD = ("method", "NDCG@10 all", "95 % CI", "NDCG@10 served", "HR@10 served", "served (%)", "bits", "down (B)", "up (B)",
+         "B after 10", "p50 (s)", "energy (J)")  # fmt: skip
+_NOTE = (
+    "NDCG@10 all: of what every user saw, unserved users with the fallback. served: users whom the method's model ranked for. "
+    "Means over users, intervals by bootstrap over users. down, up: bytes per device-round. "
+    "B after 10: bytes up and down of a phone after ten served sessions, bootstrap included."
+)
+
+
+def table(run: Path, form: Format) -> str:
+    """Return a run's results as a table.
+
+    Args:
+        run: A run directory.
+        form: ``markdown``, ``latex`` (with booktabs) or ``recbole`` (JSON by method, RecBole's metric names).
+
+    Raises:
+        UserError, RunError: Not a run, no ledger yet, or a damaged file.
+    """
+    if form == "recbole":
+        return json.dumps(recbole(run), indent=2) + "\n"
+    g = gather(run)
+    rows = [_row(g, name) for name in g.methods]
+    ranking = g.source.manifest.get("protocol", {}).get("ranking")
+    what = f"{g.source.name}, seed {g.source.seed}, {g.users:,} users, ranked among {ranking}. {_NOTE}"
+    return _markdown(rows, what) if form == "markdown" else _latex(rows, what)
+
+
+def recbole(run: Path) -> dict[str, dict[str, float | None]]:
+    """Return recall, MRR, NDCG, hit and precision at 5 and 10 by method, as RecBole names and defines them for one target.
+
+    Over served rows: a user's mean over rounds, then the mean over users. MRR is cut at k, unlike the ledger's ``mrr``.
+
+    Raises:
+        UserError, RunError: Not a run, no ledger yet, or a damaged file.
+    """
+    Source.read(run)
+    parts = list(scan(run, ("user_id", "rank")))
+    users = 1 + max((int(part["user_id"].max(initial=-1)) for part in parts), default=-1)
+    kept: dict[str, dict[str, UserMeans]] = {}
+    for part in parts:
+        some = ~np.isnan(part["rank"])
+        means = kept.setdefault(part.method, {})
+        for name, values in _metrics(part["rank"][some]).items():
+            means.setdefault(name, UserMeans(users)).add(part["user_id"][some], values)
+    return {method: {name: _mean(by_user.means()) for name, by_user in means.items()} for method, means in kept.items()}
+
+
+def _metrics(rank: Floats) -> dict[str, Floats]:
+    out: dict[str, Floats] = {}
+    for cut in CUTS:
+        inside = rank < cut + 1  # the ledger's rule: a middle rank of k + 1/2 is within k
+        hit = inside.astype(np.float64)
+        out[f"recall@{cut}"] = out[f"hit@{cut}"] = hit
+        out[f"mrr@{cut}"] = hit / rank
+        out[f"ndcg@{cut}"] = hit / np.log2(rank + 1)
+        out[f"precision@{cut}"] = hit / cut
+    return out
+
+
+def _mean(values: Floats) -> float | None:
+    some = values[~np.isnan(values)]
+    return float(some.mean()) if some.size else None
+
+
+def _row(g: Gathered, name: str) -> list[str]:
+    facts, estimates = g.methods[name], g.estimates[name]
+    rounds = max(facts.device_rounds, 1)
+    everyone = estimates["ndcg_10_all"]
+    (p50,) = facts.total_s.quantiles((0.5,))
+    ci95 = "–" if everyone.ci95 is None else f"{everyone.ci95[0]:.4f}–{everyone.ci95[1]:.4f}"
+    served = [_number(estimates[metric].mean, ".4f") for metric in ("ndcg_10", "hr_10")]
+    down, up = (_number(facts.bytes[f"{side}_bytes"] / rounds, ",.0f") for side in ("down", "up"))
+    return [
+        name, _number(everyone.mean, ".4f"), ci95, *served, _number(100 * facts.served / rounds, ".1f"), _number(facts.bits_mean, ".2f"),
+        down, up, _number(facts.after(), ",.0f"), _number(p50, ".3g"), _number(facts.joules, ".3g"),
+    ]  # fmt: skip
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else f"{value:{form}}"
+
+
+def _markdown(rows: Sequence[Sequence[str]], note: str) -> str:
+    lines = [_HEAD, ["---", *(["---:"] * (len(_HEAD) - 1))], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{note}\n"
+
+
+def _latex(rows: Sequence[Sequence[str]], note: str) -> str:
+    body = "\n".join(f"{' & '.join(map(_tex, row))} \\\\" for row in [_HEAD, *rows])
+    head, _, rest = body.partition("\n")
+    return (
+        f"% needs \\usepackage{{booktabs}}\n\\begin{{table}}\n\\centering\n\\begin{{tabular}}{{l{'r' * (len(_HEAD) - 1)}}}\n"
+        f"\\toprule\n{head}\n\\midrule\n{rest}\n\\bottomrule\n\\end{{tabular}}\n\\caption{{{_tex(note)}}}\n\\end{{table}}\n"
+    )
+
+
+def _tex(words: Any) -> str:
+    out = str(words)
+    for sign in "&%_#$":
+        out = out.replace(sign, f"\\{sign}")
+    return out.replace("–", "--")
