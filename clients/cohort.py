@@ -7,7 +7,8 @@ shape whatever happened to whom.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -17,15 +18,18 @@ import torch
 
 from chordsim import evaluate, methods
 from chordsim.engine.cell import CellCall, CellReply
-from chordsim.methods import INVALID, Batch, Columns, DeviceHalf, History, Leg, MethodSpec, Turn
+from chordsim.methods import INVALID, Batch, Columns, Cost, DeviceHalf, History, Leg, MethodSpec, Turn
+from chordsim.nets.frozen import BackboneMismatch
 from chordsim.ragged import Ints, Ragged
 from chordsim.threads import one_thread_per_product
 from chordsim.wire.blobs import blob_digest
+from chordsim.wire.errors import BadPayload, WireError
 from chordsim.wire.report import FLAG_UNVERIFIED, Reports, pack_reports
 from chordsim.wire.rows import decode_rows, encode_rows
 from chordsim.world import World, of_text
 
 COST_COLUMNS = ("macs", "train_macs", "bitops", "adapt_macs", "peak_memory_bytes", "model_bytes")
+_LOG = logging.getLogger(__name__)
 _PEAKS = ("peak_memory_bytes", "model_bytes")
 
 
@@ -49,9 +53,32 @@ class Node:
             held = self.models.get(spec.name)
             if held is None or held[0] != key:
                 half: DeviceHalf = methods.load(spec.device)(world.context(spec.name))
-                held = (key, half, half.load({label: self.blobs[digest] for label, digest in labels.items()}))
+                try:
+                    held = (key, half, half.load(_Parts({label: self.blobs[digest] for label, digest in labels.items()})))
+                except (WireError, BackboneMismatch) as error:
+                    _LOG.warning("%s: the phones do not run this bootstrap: %s", spec.name, error)
+                    held = (key, Unverified(), None)
                 self.models[spec.name] = held
         return held[1], held[2]
+
+
+class _Parts(dict[str, bytes]):
+    """Bootstrap parts by label; one that the cloud left out is a typed error like one that it damaged."""
+
+    def __missing__(self, label: str) -> bytes:
+        raise BadPayload(f"the bootstrap has no part {label!r}")
+
+
+class Unverified:
+    """Stands in for a device half whose bootstrap does not verify: every phone says so and runs nothing."""
+
+    def load(self, blobs_by_label: Mapping[str, bytes]) -> None:
+        """Load nothing."""
+
+    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+        """Refuse."""
+        rows = len(who)
+        return Turn(Ragged.empty(rows), np.full(rows, INVALID, np.uint8), Cost.zero(rows), np.full(rows, np.nan))
 
 
 def step(node: Node, call: CellCall) -> CellReply:
@@ -143,6 +170,11 @@ class _Chunk:
         active = self.who.active
         fresh = active & (self.refusal == 0)
         self.refusal[fresh] = turn.refusal[fresh]
+        if turn.scores is not None:
+            # Scores that are no numbers come from weights that are none: such a phone has nothing to show.
+            with np.errstate(over="ignore", invalid="ignore"):
+                none = np.isnan(turn.scores.sum(axis=1))
+            self.refusal[fresh & (self.refusal == 0) & none] = INVALID
         ran = fresh & (self.refusal == 0)
         for name in COST_COLUMNS:
             spent = getattr(turn.cost, name)

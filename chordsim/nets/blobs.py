@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
 from chordsim.wire.errors import BadPayload
+
+#: What bootstraps hold: floats as they are or halved, levels, packed bits.
+_STORED = (torch.float32, torch.float16, torch.int8, torch.uint8)
 
 
 def save(tensors: Mapping[str, Tensor]) -> bytes:
@@ -21,17 +25,30 @@ def load(data: bytes, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor
 
     Args:
         data: What `save` made, or any bytes.
-        shapes: Which tensors must be there, and their shapes.
+        shapes: Which tensors must be there, and their shapes. A table ``x`` may bring ``x.scale``, one number a
+            row; what has no name here is left out. Empty: whatever is there.
 
     Raises:
-        BadPayload: Not safetensors, a tensor missing, or of another shape.
+        BadPayload: Not safetensors, a tensor missing, of another shape or type, or with a number that is none.
     """
     try:
         tensors = safetensors.torch.load(data)
     except (SafetensorError, KeyError, ValueError) as error:
         raise BadPayload(f"a blob is not safetensors: {error}") from error
+    wanted = dict(shapes) or {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     for name, shape in shapes.items():
+        if f"{name}.scale" in tensors:
+            wanted[f"{name}.scale"] = (*shape[:1], 1)
+    for name, shape in wanted.items():
         if name not in tensors or tuple(tensors[name].shape) != shape:
             found = tuple(tensors[name].shape) if name in tensors else "nothing"
             raise BadPayload(f"blob tensor {name!r}: {found} where {shape} belongs")
-    return tensors
+        _check_numbers(name, tensors[name])
+    return {name: tensors[name] for name in wanted}
+
+
+def _check_numbers(name: str, tensor: Tensor) -> None:
+    if tensor.dtype not in _STORED:
+        raise BadPayload(f"blob tensor {name!r}: numbers of type {tensor.dtype}")
+    if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        raise BadPayload(f"blob tensor {name!r}: a number is not finite")

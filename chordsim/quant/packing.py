@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from chordsim.wire.errors import BadPayload
+
 
 def pack_levels(levels: Tensor, bits: int) -> Tensor:
     """Pack int8 levels [C, K] into uint8 [C, ceil(K * bits / 8)], offset so that they are unsigned, lowest bits first."""
@@ -19,7 +21,12 @@ def pack_levels(levels: Tensor, bits: int) -> Tensor:
 
 
 def unpack_levels(packed: Tensor, bits: int, fan_in: int) -> Tensor:
-    """Return the int8 levels [C, fan_in] that `pack_levels` stored."""
+    """Return the int8 levels [C, fan_in] that `pack_levels` stored.
+
+    Raises:
+        BadPayload: Not bytes.
+    """
+    _check_bytes(packed)
     per_byte = 8 // bits
     parts = torch.stack([(packed >> (n * bits)) & (2**bits - 1) for n in range(per_byte)], -1)
     flat = parts.reshape(packed.shape[0], -1)[:, :fan_in]
@@ -33,6 +40,16 @@ def pack_bits(mask: Tensor) -> Tensor:
 
 
 def unpack_bits(packed: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Return the boolean tensor of ``shape`` that `pack_bits` stored."""
+    """Return the boolean tensor of ``shape`` that `pack_bits` stored.
+
+    Raises:
+        BadPayload: Not bytes.
+    """
+    _check_bytes(packed)
     flat = ((packed[:, None] >> torch.arange(8, dtype=torch.uint8)) & 1).reshape(-1)
     return flat[: int(torch.Size(shape).numel())].view(shape).bool()
+
+
+def _check_bytes(packed: Tensor) -> None:
+    if packed.dtype != torch.uint8:
+        raise BadPayload(f"packed numbers are bytes, not {packed.dtype}")

@@ -37,8 +37,10 @@ def unpack_codes(packed: Bytes, channels: int) -> Codes:
     """Return codes [D, channels] of packed rows [D, ceil(channels / 4)].
 
     Raises:
-        BadPayload: The rows have another width, or padding bits are set.
+        BadPayload: The rows have another width or are not bytes, or padding bits are set.
     """
+    if packed.dtype != np.uint8:
+        raise BadPayload(f"a plan is bytes, not {packed.dtype}")
     if packed.ndim != 2 or packed.shape[1] != packed_bytes(channels):
         raise BadPayload(f"a plan of shape {packed.shape}: {channels} channels take {packed_bytes(channels)} bytes")
     codes, clean = _unpack(packed, channels)
