@@ -69,7 +69,7 @@ class RunDirectory:
         path = free_folder(Path("runs"), f"{name}-{seed}") if out is None else out
         with _disk(path):
             path.mkdir(parents=True, exist_ok=True)
-        lock = _take_lock(path)
+        lock = take_lock(path)
         try:
             with _disk(path):
                 found = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK)
@@ -96,7 +96,7 @@ class RunDirectory:
         """
         if not (path / MANIFEST).is_file():
             raise UserError(f"{path}: not a run directory: no {MANIFEST} in it")
-        lock = _take_lock(path)
+        lock = take_lock(path)
         try:
             run = cls(path, lock)
             run._manifest = read_json(path / MANIFEST)
@@ -125,6 +125,13 @@ class RunDirectory:
             raise ValueError(f"status {status!r}: one of {', '.join(get_args(Status))}")
         self._manifest = {**self._manifest, **fields, "status": status}
         atomic_write(self.path / MANIFEST, _json(self._manifest))
+
+    def note_quarantine(self, round: int, found: Mapping[str, Mapping[str, int]]) -> None:
+        """Write into the manifest what a round set aside, by method and by what made no sense; once more replaces it."""
+        before = dict(self._manifest.get("quarantine", {}))
+        after = {**{key: value for key, value in before.items() if int(key) != round}, **({str(round): found} if found else {})}
+        if after != before:
+            self.write_manifest("running", quarantine=after)
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -275,7 +282,7 @@ def free_folder(parent: Path, stem: str) -> Path:
                 return path
 
 
-def _take_lock(path: Path) -> int:
+def take_lock(path: Path) -> int:
     """Return a descriptor that holds the folder's lock until it is closed or the process ends."""
     with _disk(path):
         lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)

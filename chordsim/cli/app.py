@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chordsim import __version__
-from chordsim.cli import data, population, report, run, scenarios
+from chordsim.cli import compare, data, population, report, run, scenarios, sweep
 
 app = typer.Typer(
     name="chordsim",
@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 app.command("run", epilog="Example: chordsim run quickstart --set rounds.count=1 --out runs/first")(run.run)
 app.command("population", epilog="Example: chordsim population quickstart --csv phones.csv")(population.population)
+app.command("compare", epilog="Example: chordsim compare runs/quickstart-1-1 runs/quickstart-2-1")(compare.compare)
+app.command("sweep", epilog="Example: chordsim sweep offline --over settings.chord-plus.bits=1,2,3,4 --seeds 3")(sweep.sweep)
 app.command("report", epilog="Example: chordsim report runs/quickstart-1-1")(report.report)
 app.add_typer(data.app, name="data")
 app.add_typer(scenarios.app, name="scenarios")

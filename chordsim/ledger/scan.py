@@ -67,10 +67,11 @@ def scan(run: Path, columns: Sequence[str]) -> Iterator[Part]:
         RunError: No ledger, or a file that is half-written, damaged or of another schema; the text names it.
     """
     for path in ledger_files(run):
-        yield _part(path, columns)
+        yield read_part(path, columns)
 
 
-def _part(path: Path, columns: Sequence[str]) -> Part:
+def read_part(path: Path, columns: Sequence[str]) -> Part:
+    """Return the wanted columns of one ledger file; raises as `scan` does."""
     try:
         with pq.ParquetFile(path) as file:
             meta = file.schema_arrow.metadata or {}

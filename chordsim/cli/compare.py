@@ -1,0 +1,31 @@
+"""`chordsim compare`: what differs between runs, and whether it is significant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Run directories; each is compared with the first.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the page.")] = Path("compare.html"),
+) -> None:
+    """Compare runs over the same users: what differs in the scenarios, paired differences, bootstrap by user, Holm.
+
+    RUN is a run directory; every other one is compared with the first.
+    """
+    from chordsim.cli.terminal import screen
+    from chordsim.compare import page
+    from chordsim.compare.runs import compare as compared
+
+    found = compared(runs)
+    console = screen()
+    for key, values in found.differs:
+        console.print(f"{key}: {' / '.join(values)}", highlight=False, markup=False, soft_wrap=True)
+    if not found.differs:
+        console.print("the scenarios are the same")
+    console.print(page.terminal_table(found))
+    console.print(page.verdict(found), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"page: {page.write(found, out)}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,39 @@
+"""`chordsim sweep`: a grid of runs, resumable, with one table and one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from chordsim.cli.options import ScenarioArgument, SeedOption, SetOption
+
+
+def sweep(
+    scenario: ScenarioArgument,
+    over: Annotated[list[str], typer.Option("--over", metavar="KEY=A,B,C", help="A key and its values; may be repeated.")],
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, counted up from the first.")] = 1,
+    overrides: SetOption = None,
+    seed: SeedOption = None,
+    engine: Annotated[Literal["inprocess", "ray"] | None, typer.Option(help="What carries the work.")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Worker processes; 0 is one per core.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The sweep's folder; by default sweeps/NAME.")] = None,
+) -> None:
+    """Run a scenario over every combination of values and seeds. Run the same command again to go on after an interruption.
+
+    SCENARIO is a shipped name (see chordsim scenarios) or the path of a TOML file.
+    """
+    from chordsim.cli.terminal import Terminal, screen
+    from chordsim.sweep.runs import PAGE, TABLE_CSV
+    from chordsim.sweep.runs import sweep as swept
+
+    with Terminal() as progress:
+        found = swept(
+            scenario, over, seeds=seeds, seed=seed, overrides=overrides or (), engine=engine, workers=workers, out=out, progress=progress
+        )
+    kept = found.table["run"].nunique() - found.redone
+    screen().print(
+        f"{found.redone} runs done, {kept} were there\ntable: {found.path / TABLE_CSV}\npage: {found.path / PAGE}",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip

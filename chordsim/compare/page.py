@@ -1,0 +1,158 @@
+"""The page and the terminal's table of a comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chordsim.compare.runs import Comparison, Line
+from chordsim.report.charts.chart import Chart, colour, figure, number, symbol
+from chordsim.report.html import Column, Grid, Section, document, text
+from chordsim.report.opening import interval
+from chordsim.store import atomic_write
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_HEAD = (
+    Column("method"),
+    Column("run", "compared with the first run"),
+    Column("users", "to serve: all, unserved ones with the fallback; both served: only the rounds in which both runs served a user"),
+    Column("NDCG@10 first", "mean over the paired users in the first run"),
+    Column("NDCG@10 this", "the same in this run"),
+    Column("difference", "this run minus the first, mean over the users' own differences"),
+    Column("95 % interval", "bootstrap over users"),
+    Column("p (Holm)", "two-sided, for no difference, corrected over all lines of this table"),
+    Column("n", "users with a value in both"),
+    Column("significant", "corrected p below 0.05"),
+)
+
+
+def write(comparison: Comparison, target: Path) -> Path:
+    """Write the comparison as one self-contained page.
+
+    Raises:
+        UserError, RunError: The file cannot be written.
+    """
+    title = f"{' / '.join(comparison.names)}"
+    sections = [
+        Section("differs", "What differs", [_differs(comparison)]),
+        Section("significance", "Is it a difference?", [text(verdict(comparison), css="lead"), _grid(comparison), *_forest(comparison)]),
+        Section("methods", "Side by side", [_side_by_side(comparison), *_tradeoff(comparison)]),
+    ]
+    atomic_write(target, document(title, sections).encode())
+    return target
+
+
+def verdict(comparison: Comparison) -> str:
+    """Return what the comparison says in one sentence."""
+    found = [line for line in comparison.lines if line.difference.significant]
+    if not found:
+        same = all(not line.difference.mean for line in comparison.lines)
+        return "No difference at all." if same else f"No significant difference in {len(comparison.lines)} comparisons (Holm, 5 %)."
+    parts = [f"{line.method}, {line.view}: {line.difference.mean:+.4f} in {comparison.names[line.run]}" for line in found]
+    return f"Significant in {len(found)} of {len(comparison.lines)} comparisons (Holm, 5 %): {'; '.join(parts)}."
+
+
+def terminal_table(comparison: Comparison) -> Table:
+    """Return the differences for the terminal."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in _HEAD[:-1]:
+        left, head = column.head in ("method", "run", "users"), column.head.replace("NDCG@10 ", "NDCG@10\n")
+        table.add_column(head, justify="left" if left else "right", no_wrap=not left, vertical="bottom")
+    for line in comparison.lines:
+        *cells, significant = _row(comparison, line)
+        table.add_row(*(_words(cell) for cell in cells), style="bold" if significant else None)
+    return table
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _row(comparison: Comparison, line: Line) -> tuple[Any, ...]:
+    d = line.difference
+    name = comparison.names[line.run]
+    return (line.method, name, line.view, line.base, line.other, d.mean, interval(d.ci95), d.p_holm, d.users, d.significant)
+
+
+def _grid(comparison: Comparison) -> Grid:
+    return Grid(_HEAD, [_row(comparison, line) for line in comparison.lines])
+
+
+def _differs(comparison: Comparison) -> Grid | str:
+    if not comparison.differs:
+        return text("The scenarios are the same.")
+    columns = [Column("key"), *(Column(name) for name in comparison.names)]
+    return Grid(columns, [(key, *values) for key, values in comparison.differs], "facts")
+
+
+def _side_by_side(comparison: Comparison) -> Grid:
+    columns = (
+        Column("method"), Column("run"), Column("NDCG@10, all users", "what every user saw, mean over users"), Column("95 % interval"),
+        Column("served %", "of device-rounds"), Column("bits", "stored bits per weight"),
+        Column("B after 10", "bytes up and down of a phone after ten served sessions, bootstrap included"),
+        Column("p50 s", "median simulated seconds of a round"), Column("J/round", "joules per device-round"),
+    )  # fmt: skip
+    rows = []
+    for method in dict.fromkeys(name for g in comparison.gathered for name in g.methods):
+        for run, g in zip(comparison.names, comparison.gathered, strict=True):
+            if method in g.methods:
+                facts, estimate = g.methods[method], g.estimates[method]["ndcg_10_all"]
+                served = 100 * facts.served / max(facts.device_rounds, 1)
+                costs = (facts.bits_mean, facts.after(), *facts.total_s.quantiles((0.5,)), facts.joules)
+                rows.append((method, run, estimate.mean, interval(estimate.ci95), served, *costs))
+    return Grid(columns, rows)
+
+
+def _forest(comparison: Comparison) -> list[Chart]:
+    import plotly.graph_objects as go
+
+    traces, rows = [], []
+    lines = [line for line in comparison.lines if line.difference.ci95 is not None]
+    for place, view in enumerate(dict.fromkeys(line.view for line in lines)):
+        mine = [line for line in lines if line.view == view]
+        means = [line.difference.mean or 0.0 for line in mine]
+        ends = [line.difference.ci95 or (0.0, 0.0) for line in mine]
+        labels = [line.method if len(comparison.names) == 2 else f"{line.method}, {comparison.names[line.run]}" for line in mine]
+        traces.append(go.Scatter(
+            x=means, y=labels, name=view, mode="markers", marker={"color": colour(place), "symbol": symbol(place), "size": 10},
+            error_x={"type": "data", "symmetric": False, "array": [b - m for m, (_, b) in zip(means, ends, strict=True)],
+                     "arrayminus": [m - a for m, (a, _) in zip(means, ends, strict=True)], "width": 5},
+        ))  # fmt: skip
+        rows += [(label, view, number(m), number(a), number(b)) for label, m, (a, b) in zip(labels, means, ends, strict=True)]
+    if not rows:
+        return []
+    height = 160 + 34 * len({row[0] for row in rows})
+    made = figure(traces, "difference in NDCG@10, this run minus the first", "", height=height, yaxis_autorange="reversed")
+    made.update_layout(xaxis_zeroline=True, xaxis_zerolinewidth=2, legend={"y": -80 / height})
+    meaning = "A bar that does not touch zero is a difference before the correction for many comparisons."
+    columns = ("method", "users", "difference", "ci95_low", "ci95_high")
+    return [Chart("differences", "Differences with 95 % intervals", meaning, made, columns, rows)]
+
+
+def _tradeoff(comparison: Comparison) -> list[Chart]:
+    import plotly.graph_objects as go
+
+    methods = list(dict.fromkeys(name for g in comparison.gathered for name in g.methods))
+    traces, rows = [], []
+    for place, method in enumerate(methods):
+        points = [
+            (run, n, g.methods[method].after(), g.estimates[method]["ndcg_10_all"].mean)
+            for n, (run, g) in enumerate(zip(comparison.names, comparison.gathered, strict=True)) if method in g.methods
+        ]  # fmt: skip
+        known = [(run, n, x, y) for run, n, x, y in points if x is not None and y is not None]
+        traces.append(go.Scatter(
+            x=[number(x) for _, _, x, _ in known], y=[number(y) for *_, y in known], name=method, mode="lines+markers",
+            line={"color": colour(place), "width": 1}, marker={"symbol": [symbol(n) for _, n, _, _ in known], "size": 11},
+            text=[run for run, *_ in known], hovertemplate=f"{method}, %{{text}}<br>%{{x:,.4g}} B<br>%{{y:.4f}}<extra></extra>",
+        ))  # fmt: skip
+        rows += [(method, run, number(x), number(y)) for run, _, x, y in known]
+    made = figure(traces, "bytes up and down after 10 served sessions (B, log scale)", "NDCG@10 of what all users saw", xaxis_type="log")
+    shapes = ", ".join(f"{name} is a {symbol(n)}" for n, name in enumerate(comparison.names))
+    meaning = f"Left and high is better. Methods have colours, runs have shapes: {shapes}."
+    return [Chart("tradeoff", "Accuracy against bytes", meaning, made, ("method", "run", "bytes_after_10_sessions_B", "ndcg_10_all"), rows)]

@@ -1,0 +1,1 @@
+"""Grids of runs over scenario keys and seeds: resumable, one table, one page."""

@@ -1,0 +1,125 @@
+"""The sweep's page: curves with intervals, and the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+
+from chordsim.report.charts.chart import Chart, colour, dash, figure, number, symbol
+from chordsim.report.html import Column, Grid, Section, document, text
+from chordsim.report.opening import interval
+from chordsim.store import atomic_write
+from chordsim.sweep.grid import Point
+from chordsim.sweep.table import Mean, means
+
+_ALL = "NDCG@10 of what all users saw"
+
+
+def write(folder: Path, points: Sequence[Point], keys: Sequence[str]) -> Path:
+    """Write sweep.html into the sweep's folder and return its path.
+
+    Raises:
+        UserError, RunError: A point's run is damaged, or the file cannot be written.
+    """
+    found = means(folder, points, keys)
+    seeds = len({point.seed for point in points})
+    words = f"{len(points)} runs: {', '.join(keys) or 'no key'} varied, {seeds} seed{'s' if seeds > 1 else ''}. "
+    words += "Points are means over users, rounds and seeds; bars are 95 % intervals by bootstrap over "
+    words += "users." if all(m.how == "users" for m in found) else "seeds, since each seed has users of its own."
+    by_key = [_against_key(found, keys, place) for place in range(len(keys))]
+    charts = [chart for chart in (_tradeoff(found, keys), _against_bits(found, keys), *by_key) if chart.rows]
+    sections = [Section("curves", "Curves", [text(words, css="lead"), *charts]), Section("table", "Table", [_table(found, keys)])]
+    path = folder / "sweep.html"
+    atomic_write(path, document(f"sweep of {points[0].scenario.name}", sections).encode())
+    return path
+
+
+def _tradeoff(found: Sequence[Mean], keys: Sequence[str]) -> Chart:
+    return _curve(
+        found, keys, lambda m: m.bytes_after_10, "tradeoff", "Accuracy against bytes",
+        "Left and high is better; a line goes through a method's points in the order of the swept values.",
+        "bytes up and down after 10 served sessions, bootstrap included (B, log scale)", "bytes_after_10_sessions_B", {"xaxis_type": "log"},
+    )  # fmt: skip
+
+
+def _against_bits(found: Sequence[Mean], keys: Sequence[str]) -> Chart:
+    return _curve(
+        found, keys, lambda m: m.bits_mean, "tradeoff_bits", "Accuracy against stored bits",
+        "What a bit more per weight is worth to all users, those whom it leaves out included.",
+        "stored bits per weight (mean by fan-in)", "bits_mean_bit", {},
+    )  # fmt: skip
+
+
+def _curve(
+    found: Sequence[Mean], keys: Sequence[str], x: Callable[[Mean], float | None], key: str, title: str, meaning: str, x_title: str,
+    column: str, layout: dict[str, Any],
+) -> Chart:  # fmt: skip
+    """Return accuracy against a measured quantity, one line per method."""
+    traces, rows = [], []
+    for place, method in enumerate(dict.fromkeys(m.method for m in found)):
+        mine = [m for m in found if m.method == method and x(m) is not None and m.ndcg_10_all is not None]
+        if not mine:
+            continue
+        labels = [", ".join(f"{k} = {v}" for k, v in zip(keys, m.values, strict=True)) for m in mine]
+        traces.append(_trace(method, place, [number(x(m)) for m in mine], mine, labels))
+        rows += [(method, *map(str, m.values), number(x(m)), *_numbers(m)) for m in mine]
+    made = figure(traces, x_title, _ALL, height=420, **layout)
+    return Chart(key, title, meaning, made, ("method", *keys, column, "ndcg_10_all", "ci95_low", "ci95_high", "seeds"), rows)
+
+
+def _against_key(found: Sequence[Mean], keys: Sequence[str], place: int) -> Chart:
+    """Return accuracy against one swept key; the other keys' values make further lines."""
+    traces, rows = [], []
+    methods = list(dict.fromkeys(m.method for m in found))
+    numeric = all(isinstance(m.values[place], int | float) and not isinstance(m.values[place], bool) for m in found)
+    series: dict[tuple[str, tuple[Any, ...]], list[Mean]] = {}
+    for m in found:
+        series.setdefault((m.method, m.values[:place] + m.values[place + 1 :]), []).append(m)
+    others = [key for n, key in enumerate(keys) if n != place]
+    for (method, rest), mine in series.items():
+        mine = [m for m in mine if m.ndcg_10_all is not None]
+        if numeric:
+            mine.sort(key=lambda m: m.values[place])
+        label = ", ".join([method, *(f"{k.rpartition('.')[2]} {v}" for k, v in zip(others, rest, strict=True))])
+        xs = [m.values[place] if numeric else str(m.values[place]) for m in mine]
+        traces.append(_trace(label, methods.index(method), xs, mine, [label] * len(mine)))
+        rows += [(method, *map(str, m.values), *_numbers(m)) for m in mine]
+    made = figure(traces, keys[place], _ALL, height=420, xaxis_type="linear" if numeric else "category")
+    return Chart(
+        f"by_{keys[place]}", f"Accuracy by {keys[place]}", "A method that does not depend on the key is a flat line.",
+        made, ("method", *keys, "ndcg_10_all", "ci95_low", "ci95_high", "seeds"), rows,
+    )  # fmt: skip
+
+
+def _trace(name: str, place: int, xs: Sequence[Any], mine: Sequence[Mean], labels: Sequence[str]) -> go.Scatter:
+    mean = [m.ndcg_10_all or 0.0 for m in mine]
+    ends = [m.ci95 or (y, y) for m, y in zip(mine, mean, strict=True)]
+    return go.Scatter(
+        x=list(xs), y=[number(y) for y in mean], name=name, mode="lines+markers", text=list(labels),
+        line={"color": colour(place), "dash": dash(place)}, marker={"symbol": symbol(place), "size": 9},
+        error_y={"type": "data", "symmetric": False, "array": [b - y for y, (_, b) in zip(mean, ends, strict=True)],
+                 "arrayminus": [y - a for y, (a, _) in zip(mean, ends, strict=True)], "thickness": 1.2, "width": 4},
+        hovertemplate=f"{name}<br>%{{text}}<br>%{{x:,.4g}}<br>%{{y:.4f}}<extra></extra>",
+    )  # fmt: skip
+
+
+def _numbers(m: Mean) -> tuple[float | None, float | None, float | None, int]:
+    low, high = m.ci95 or (None, None)
+    return number(m.ndcg_10_all), number(low), number(high), m.seeds
+
+
+def _table(found: Sequence[Mean], keys: Sequence[str]) -> Grid:
+    columns = (
+        Column("method"), *(Column(key, "swept") for key in keys), Column("NDCG@10, all users", "what every user saw, mean over users"),
+        Column("95 % interval", "of the mean"), Column("served %", "of device-rounds"), Column("bits", "stored bits per weight"),
+        Column("B after 10", "bytes up and down of a phone after ten served sessions, bootstrap included"), Column("seeds"),
+    )  # fmt: skip
+    rows = [
+        (m.method, *map(str, m.values), m.ndcg_10_all, interval(m.ci95), None if m.served_share is None else 100 * m.served_share,
+         m.bits_mean, m.bytes_after_10, m.seeds)
+        for m in found
+    ]  # fmt: skip
+    return Grid(columns, rows)
