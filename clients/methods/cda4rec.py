@@ -1,0 +1,67 @@
+"""Device half of `cda4rec`: send the history; re-rank the candidates, or show the list that the cloud made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from chordsim.methods import INVALID, Batch, Columns, Cost, History, Leg, Turn
+from chordsim.nets import blobs, cda4rec
+from chordsim.quant.budget import refusals
+from chordsim.ragged import Ragged
+from chordsim.wire.ids import id_bytes, pack_ids, unpack_ids
+from clients.methods.base import Device, quiet
+
+
+class Cda4RecDevice(Device):
+    """A small ranker that runs for the users whom the planner sends its way."""
+
+    def load(self, blobs_by_label: Mapping[str, bytes]) -> cda4rec.SmallRanker:
+        """Decode the ranker.
+
+        Raises:
+            BadPayload: The blob is not this ranker.
+        """
+        ranker = cda4rec.SmallRanker(self.context.n_items, int(self.context.settings["width"]))
+        wanted = {name: tuple(p.shape) for name, p in ranker.named_parameters()}
+        ranker.load_state_dict(blobs.load(blobs_by_label["ranker"], wanted))
+        return ranker.requires_grad_(False).eval()
+
+    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+        """Walk through history, candidates and plan."""
+        rows, n_items = len(who), self.context.n_items
+        listed = min(int(self.context.settings["list_length"]), n_items)
+        if leg.kind == "profile":
+            return quiet(rows, Ragged.of_matrix(pack_ids(history.items, n_items), who.active))
+        if leg.kind == "candidates":
+            # None come for users that the cloud ranks for.
+            candidates, sound = unpack_ids(inbox, listed, n_items)
+            return Turn(
+                Ragged.empty(rows), np.where(sound | (inbox.lengths == 0), 0, INVALID).astype(np.uint8), Cost.zero(rows),
+                np.full(rows, np.nan), state={"candidates": candidates},
+            )  # fmt: skip
+        if leg.kind != "prescription":
+            return quiet(rows)
+        assert who.budgets is not None
+        plan = np.array([row[0] if row else 2 for row in inbox], np.int64)
+        told, whole = unpack_ids(Ragged.of_rows(row[1:] for row in inbox), listed, n_items)
+        phone = plan == 1
+        places = model.rank_of(torch.from_numpy(history.items), torch.from_numpy(state["candidates"])).numpy()
+        ranking = np.where(phone[:, None], cda4rec.fuse(state["candidates"], places), told)
+        sound = np.where(phone, (inbox.lengths == 1) & (state["candidates"] > 0).any(1), (plan == 0) & whole)
+        cost = self.cost(phone, listed)
+        refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
+        return Turn(Ragged.empty(rows), refusal, cost, np.where(phone, 32.0, np.nan), ranking=ranking)
+
+    def cost(self, phone: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], listed: int) -> Cost:
+        """Return what one request takes: the ranker where it runs, the list alone where it does not."""
+        width, length = int(self.context.settings["width"]), self.context.backbone.max_len
+        stored = 4 * cda4rec.ranker_size(self.context.n_items, width)
+        ids = listed * id_bytes(self.context.n_items)
+        macs = np.where(phone, cda4rec.ranker_macs(length, width, listed), 0).astype(np.int64)
+        peak = np.where(phone, stored + ids + 4 * (length * width + 4 * width + listed), ids).astype(np.int64)
+        zero = np.zeros(phone.size, np.int64)
+        return Cost(macs, zero, macs * 32 * 32, zero, peak, np.full(phone.size, stored, np.int64))
