@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ class Book:
         cloud_macs: Operations on the cloud, [M].
         round_trips: Transfers begun, [M]; each costs one round trip.
         bootstrap_cut: Bootstrap bytes that did not cross, [M].
+        quarantined: How many messages or phones were set aside, by what made no sense about them.
         carried: What the simulator takes back to the phones at the next visit: `CARRIED` and ``state.*``, [M, ...].
     """
 
@@ -65,6 +67,7 @@ class Book:
         self.bits, self.rank = np.full(rows, np.nan), np.full(rows, np.nan)
         self.cloud_macs, self.round_trips, self.bootstrap_cut = (np.zeros(rows, np.int64) for _ in range(3))
         self.carried: Columns = {}
+        self.quarantined: Counter[str] = Counter()
         self.fraction = _fractions(scenario, scene, legs, self.needs)
         c = scenario.clock
         self._jitter = clock.jitter_factors(scenario.seed, scene.ids, scene.round, legs + 1, c.jitter)
@@ -79,6 +82,11 @@ class Book:
         """Take phones out of the round with this outcome."""
         self.outcome[who] = OUTCOMES.index(outcome)
         self.active = self.active & ~who
+
+    def quarantine(self, who: Bools, why: str) -> None:
+        """Let phones whose message made no sense fail, and count them."""
+        self.quarantined[why] += int(np.count_nonzero(who))
+        self.end(who, "failed")
 
     def crossing(self, whole: Ints, transfer: int) -> Ints:
         """Return how many bytes of each message cross before the link breaks, [M]."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -15,12 +16,14 @@ from chordsim.ledger.rows import Rows
 from chordsim.methods import INVALID, CloudHalf, CloudTurn, Columns, Leg, MethodSpec, State
 from chordsim.ragged import Bools, Ints, Ragged
 from chordsim.wire.blobs import blob_digest
+from chordsim.wire.errors import Absent
 from chordsim.wire.report import FLAG_UNVERIFIED, unpack_reports
 from chordsim.wire.rows import decode_rows, encode_rows
 from chordsim.world import World
 from server.book import CARRIED, COST, PEAKS, STATE, Book, column_like
 from server.close import close, settle
 from server.held import flat, spend
+from server.quarantine import Visit, finite, inspected
 from server.scene import Scene
 from server.stale import Replay, Shown, can_replay
 
@@ -87,13 +90,17 @@ class Enrolled:
 
 @dataclass(frozen=True)
 class Played:
-    """A closed round of one method: its rows, what the carrier moved, the errors of lost cells, the prescriptions that crossed."""
+    """A closed round of one method: its rows, what the carrier moved, the errors of lost cells, the prescriptions that crossed.
+
+    `quarantined` counts what was set aside because it made no sense, by what it was.
+    """
 
     rows: Rows
     moved: Moved
     errors: tuple[str, ...]
     round_s: float = 0.0
     prescriptions: Ragged | None = None
+    quarantined: Mapping[str, int] = field(default_factory=dict)
 
 
 def visits(exchange: tuple[Leg, ...]) -> list[list[Leg]]:
@@ -138,7 +145,7 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
         prescriptions = wire.get("prescription", prescriptions)
         ups = [leg for leg in legs if leg.direction == "up"]
         visit = _Visit(method, book, legs, transfer, world.scenario.engine.cells or carrier.cells, text)
-        for reply in _carried(visit.calls(wire), carrier, method.blobs):
+        for reply in _carried(visit.calls(wire), carrier, method.blobs, book.quarantined):
             moved[0] += reply.moved_down_bytes
             moved[1] += reply.moved_up_bytes
             errors += visit.take(reply)
@@ -157,7 +164,7 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
     if updates is not None:
         _learn(method, book, updates)
     charged = int((book.bytes["bootstrap"] - book.bootstrap_cut).sum())
-    return Played(rows, Moved(moved[0], moved[1], charged), tuple(errors), round_s, prescriptions)
+    return Played(rows, Moved(moved[0], moved[1], charged), tuple(errors), round_s, prescriptions, +book.quarantined)
 
 
 def _shown(method: Enrolled, book: Book, before: Ints, carrier: Carrier, text: str) -> Shown | None:
@@ -177,7 +184,7 @@ def _shown(method: Enrolled, book: Book, before: Ints, carrier: Carrier, text: s
     if not who.any():
         return None
     header = {"scenario": text, "method": spec.name, "blobs": method.labels}
-    replay = Replay(spec, method.half, method.state, header, lambda calls: _carried(calls, carrier, method.blobs))
+    replay = Replay(spec, method.half, method.state, header, lambda calls: _carried(calls, carrier, method.blobs, book.quarantined))
     return replay.shown(scene, who, before)
 
 
@@ -193,7 +200,7 @@ def _answer(method: Enrolled, book: Book, leg: Leg, inbox: Ragged, transfer: int
     refusal, binding = np.concatenate([t.refusal for t in turns]), np.concatenate([t.binding for t in turns])
     book.cloud_macs += np.where(book.active, np.concatenate([t.macs for t in turns]), 0)
     book.binding = np.where(book.active, np.maximum(book.binding, binding), book.binding)
-    book.end(book.active & (refusal == INVALID), "failed")
+    book.quarantine(book.active & (refusal == INVALID), "senseless questions")
     book.refuse(book.active & (refusal > 0), refusal, "cloud")
     frames = encode_rows(leg.kind, method.spec.name, scene.round, Ragged.concat([t.outbox for t in turns]), book.active)
     crossed = book.crossing(frames.lengths, transfer)
@@ -266,11 +273,13 @@ class _Visit:
         )
         book.transfer(leg, whole, frames.lengths, transfer)
         payloads, bad = decode_rows(leg.kind, self._method.spec.name, book.scene.round, frames)
+        # Nothing at all is a lost cell or an empty row of a phone that was set aside, counted there.
+        book.quarantine(book.active & (bad > Absent.code), f"unreadable {leg.kind} messages")
         book.end(book.active & (bad != 0), "failed")
         return payloads
 
 
-def _carried(calls: list[CellCall], carrier: Carrier, blobs: dict[str, bytes]) -> Iterator[CellReply]:
+def _carried(calls: list[CellCall], carrier: Carrier, blobs: dict[str, bytes], seen: Counter[str]) -> Iterator[CellReply]:
     """Exchange calls; a cell whose worker lacks bootstrap parts is sent again with them.
 
     Another worker may answer the second time, or the same one after a restart, so what was asked for adds up.
@@ -280,11 +289,11 @@ def _carried(calls: list[CellCall], carrier: Carrier, blobs: dict[str, bytes]) -
         for reply in carrier.exchange(list(waiting.values())):
             call = waiting[reply.cell]
             if reply.missing and not reply.error:
-                parts = {**call.blobs, **{d: blobs[d] for d in reply.missing}}
+                parts = {**call.blobs, **{d: blobs[d] for d in reply.missing if d in blobs}}
                 waiting[reply.cell] = CellCall(call.cell, call.header, call.columns, call.wire, parts)
             else:
                 del waiting[reply.cell]
-                yield reply
+                yield inspected(reply, Visit.of(call), seen)
         if not waiting:
             return
     for cell in waiting:
@@ -295,7 +304,7 @@ def _read_reports(book: Book, payloads: Ragged, n_items: int) -> None:
     """Read ranks and refusals; a report that makes no sense fails its phone alone."""
     # A miss is one more than there are items.
     reports, sound = unpack_reports(payloads, n_items + 1)
-    book.end(book.active & ~sound, "failed")
+    book.quarantine(book.active & ~sound, "senseless reports")
     book.rank = np.where(book.active, reports.rank, book.rank)
     book.end(book.active & ((reports.flags & FLAG_UNVERIFIED) > 0), "failed")
     book.refuse(book.active & (reports.refusal > 0), reports.refusal, "device")
@@ -309,5 +318,7 @@ def _learn(method: Enrolled, book: Book, updates: Ragged) -> None:
     received: Bools = book.active
     parts = [(book.scene.chunk(n, received), updates.slice(n * size, (n + 1) * size)) for n in chunks]
     state = method.half.learn(method.state, parts)
-    if state is not method.state:
+    if not finite(state):
+        book.quarantined["learnt states"] += 1
+    elif state is not method.state:
         method.update(state, method.version + 1)

@@ -12,6 +12,7 @@ import numpy as np
 
 from chordsim import methods
 from chordsim.engine.cell import Carrier
+from chordsim.errors import UserError
 from chordsim.ledger.invariants import check
 from chordsim.ledger.rounds import round_line
 from chordsim.ledger.summary import Summary
@@ -22,7 +23,7 @@ from chordsim.store import RunDirectory, Status
 from chordsim.threads import one_thread_per_product, pool
 from chordsim.wire.frame import check_method_ids
 from chordsim.world import World, of_text
-from server import checkpoint
+from server import checkpoint, devices, system
 from server.held import columns_for
 from server.manifest import peak_rss_bytes, protocol
 from server.plans import PlanSample
@@ -65,6 +66,10 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
     """
     began = time.monotonic()
     check_method_ids(scenario.methods)
+    if scenario.protocol.metrics == "none":
+        if resume is not None:
+            raise UserError('a run of protocol.metrics = "none" takes seconds and cannot be resumed: start it anew')
+        return system.run(scenario, out, progress)
     with opened(scenario, out, resume) as store:
         text = dump(scenario)
         try:
@@ -112,7 +117,7 @@ def _play_all(
     progress.start("rounds", (rounds - done) * len(enrolled))
     for round in range(done + 1, rounds + 1):
         scene = scene_of(world, round)
-        lines = []
+        lines, aside = [], {}
         for method in enrolled:
             began = time.monotonic()
             played = play(method, world, scene, carrier, text, threads)
@@ -120,6 +125,7 @@ def _play_all(
             store.write_rows(played.rows)
             summary.add(played.rows)
             errors += played.errors
+            aside |= {method.spec.name: dict(played.quarantined)} if played.quarantined else {}
             if round == rounds and played.prescriptions is not None:
                 plans.add(method.spec, method.half, round, scene.ids[: scene.count], played.prescriptions.slice(0, scene.count))
             lines.append(round_line(played.rows, played.round_s))
@@ -127,33 +133,11 @@ def _play_all(
             ndcg = lines[-1]["ndcg_10"]
             progress.advance(1, f"round {round} {method.spec.name}: NDCG@10 {_short(ndcg)}, {rate:,.0f} devices/s")
         store.append_rounds(lines)
+        store.note_quarantine(round, aside)
         checkpoint.save(store.path, round, enrolled, errors)
     progress.done()
     plans.write(store)
-    store.write_devices(_devices(world, scene_of(world, rounds).ids))
-
-
-def _devices(world: World, ids: Any) -> dict[str, Any]:
-    """Return the phones of the last round, for devices.parquet."""
-    unique = np.unique(ids)
-    phones, users = world.population.profiles(unique), world.population.users(unique)
-    return {
-        "device_id": unique,
-        "user_id": users,
-        "history_items": np.diff(world.split.log.offsets)[users] - world.split.rounds,
-        "tier": np.array(phones.tier_names)[phones.tier],
-        "known_to_cloud": world.split.known(users),
-        "ram_bytes": phones.ram_bytes,
-        "macs_per_s": phones.macs_per_s,
-        "down_bytes_per_s": phones.down_bytes_per_s,
-        "up_bytes_per_s": phones.up_bytes_per_s,
-        "round_trip_s": phones.round_trip_s,
-        "j_per_mac": phones.j_per_mac,
-        "radio_w": phones.radio_w,
-        "memory_budget_bytes": phones.budgets.memory_bytes,
-        "latency_budget_s": phones.budgets.latency_s,
-        "bits_budget": phones.budgets.bits,
-    }
+    store.write_devices(devices.columns(world, scene_of(world, rounds).ids))
 
 
 def _summary(world: World, summary: Summary, trained: Trained, wall_s: float, rounds_s: float, carrier: Carrier) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def _reply_of(message: Message, cell: int, down: int) -> CellReply:
         return CellReply(cell, error=reason, moved_down_bytes=down)
     try:
         reply = reply_from_record(message.content)
-        return replace(reply, moved_down_bytes=down, moved_up_bytes=wire_bytes(message.content))
+        return replace(reply, cell=cell, moved_down_bytes=down, moved_up_bytes=wire_bytes(message.content))
     except ChordsimError as error:
         return CellReply(cell, error=str(error), moved_down_bytes=down)
 

@@ -1,0 +1,153 @@
+"""What the cloud takes in from nodes that may lie: answers that do not fit are set aside, one row spoils no other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chordsim.engine.cell import CellCall, CellReply
+from chordsim.methods import Columns, Floats, State
+from chordsim.ragged import Bools, Ints, Ragged
+from chordsim.wire.frame import OVERHEAD_BYTES
+from chordsim.wire.limits import MAX_PAYLOAD_BYTES
+from server.book import COST, STATE
+
+#: Bytes of method state that one phone may hand back, and names that a method may use for it.
+MAX_STATE_BYTES, MAX_STATE_NAMES = 64 * 1024, 64
+#: No phone spends more operations or bytes than this in a visit; sums over a fleet stay far from overflow.
+MAX_COST = 2**50
+MAX_BITS = 64.0
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What was asked of one cell.
+
+    Attributes:
+        asked: Phones that take part, [M].
+        kinds: Kinds of message that they were asked for, in order.
+        fraction: Share of each message that crosses the link, [M, kinds].
+    """
+
+    asked: Bools
+    kinds: Sequence[str]
+    fraction: Floats
+
+    @classmethod
+    def of(cls, call: CellCall) -> Visit:
+        """Return what a call asks for."""
+        kinds = [kind for direction, kind in call.header["legs"] if direction == "up"]
+        return cls(call.columns["active"], kinds, call.columns["up_fraction"])
+
+
+def inspected(reply: CellReply, visit: Visit, seen: Counter[str]) -> CellReply:
+    """Return what of a cell's answer may be used; count the rest in ``seen``.
+
+    An answer without the right columns and rows becomes a lost cell. Messages of phones that were not asked are
+    dropped (``strays``). A phone whose simulator columns make no sense loses its messages, so it fails
+    (``implausible``), and its columns are put to rest.
+    """
+    if reply.error or reply.missing:
+        return reply
+    why = _misshapen(reply, visit)
+    if why:
+        seen["misshapen cells"] += 1
+        return CellReply(reply.cell, error=why, moved_down_bytes=reply.moved_down_bytes)
+    columns = dict(reply.columns)
+    mad = _implausible(columns, reply.wire, visit)
+    wire, lost = {}, 0
+    for kind in visit.kinds:
+        rows = reply.wire[kind]
+        kept = rows.keep(visit.asked & ~mad)
+        lost += rows.data.size - kept.data.size
+        wire[kind] = kept
+        columns[f"whole.{kind}"] = np.where(visit.asked & ~mad, columns[f"whole.{kind}"], 0)
+        seen["strays"] += int(np.count_nonzero(~visit.asked & (rows.lengths > 0)))
+    # What a kind that was not asked for moved is nobody's in the ledger either.
+    lost += sum(rows.data.size for kind, rows in reply.wire.items() if kind not in visit.kinds)
+    seen["implausible"] += int(np.count_nonzero(mad))
+    if mad.any():
+        columns = {name: _at_rest(name, column, mad) for name, column in columns.items()}
+    return replace(reply, columns=columns, wire=wire, moved_up_bytes=reply.moved_up_bytes - lost)
+
+
+def _misshapen(reply: CellReply, visit: Visit) -> str:
+    """Return why an answer as a whole cannot be read, or nothing."""
+    rows = visit.asked.size
+    wanted = {**dict.fromkeys(COST, "i"), "rank": "f", "bits": "f", "refusal": "u", **{f"whole.{kind}": "i" for kind in visit.kinds}}
+    for name, kind in wanted.items():
+        column = reply.columns.get(name)
+        if column is None or column.shape != (rows,) or column.dtype.kind != kind:
+            return f"its answer has no column {name} of {rows} numbers"
+    state = [name for name in reply.columns if name.startswith(STATE)]
+    if len(state) > MAX_STATE_NAMES:
+        return f"its answer has {len(state)} columns of state: at most {MAX_STATE_NAMES}"
+    for name in state:
+        column = reply.columns[name]
+        if column.ndim == 0 or column.shape[0] != rows or column.nbytes > MAX_STATE_BYTES * rows:
+            return f"its answer has a column {name} that is not one row for each of {rows} phones"
+    for kind in visit.kinds:
+        if kind not in reply.wire or len(reply.wire[kind]) != rows:
+            return f"its answer has no {kind} messages of {rows} phones"
+    return ""
+
+
+def _implausible(columns: Columns, wire: Any, visit: Visit) -> Bools:
+    """Return which phones' columns cannot be, [M]."""
+    mad = np.zeros(visit.asked.size, np.bool_)
+    for name in COST:
+        mad |= (columns[name] < 0) | (columns[name] > MAX_COST)
+    bits = columns["bits"]
+    mad |= ~np.isnan(bits) & ~((bits >= 0) & (bits <= MAX_BITS))
+    rank = columns["rank"]
+    mad |= ~np.isnan(rank) & ~((rank >= 1) & (rank < MAX_COST))
+    for name, column in columns.items():
+        if name.startswith(STATE) and column.dtype.kind == "f":
+            mad |= ~np.isfinite(column.reshape(mad.size, -1)).all(1)
+    for number, kind in enumerate(visit.kinds):
+        mad |= visit.asked & _wrong_length(columns[f"whole.{kind}"], wire[kind], kind, visit.fraction[:, number])
+    return mad
+
+
+def _wrong_length(whole: Ints, frames: Ragged, kind: str, fraction: Floats) -> Bools:
+    """Return whose message is not as long as the link let through, [M]."""
+    limit = MAX_PAYLOAD_BYTES[kind] + OVERHEAD_BYTES  # type: ignore[index]
+    fair = (whole >= 0) & (whole <= limit)
+    crossed = np.where(fraction < 1, np.floor(np.where(fair, whole, 0) * fraction).astype(np.int64), whole)
+    return np.asarray(~fair | (crossed != frames.lengths))
+
+
+def finite(state: State) -> bool:
+    """Return whether a learnt state holds nothing but numbers."""
+    return all(bool(value.isfinite().all()) for value in state.values() if value.is_floating_point())
+
+
+def _at_rest(name: str, column: npt.NDArray[Any], who: Bools) -> npt.NDArray[Any]:
+    out = column.copy()
+    out[who] = np.nan if name in ("rank", "bits") else 0
+    return out
+
+
+def clipped(values: Floats, limit: float) -> tuple[Floats, Bools]:
+    """Return updates no longer than ``limit`` and which were longer.
+
+    Args:
+        values: One update a row, [D, n], as differences from what the cloud sent out.
+        limit: Longest Euclidean norm that one phone's update may have.
+
+    Returns:
+        Rows scaled down to the limit where they were longer, zero where a number is not finite; and which rows
+        were changed, [D].
+    """
+    finite = np.isfinite(values).all(axis=1)
+    safe = np.where(finite[:, None], values, 0.0)
+    # Scaled first: the square of a large float overflows.
+    peak = np.maximum(np.abs(safe).max(axis=1, initial=0.0), np.finfo(np.float64).tiny)
+    norm = peak * np.sqrt(np.square(safe / peak[:, None]).sum(axis=1))
+    factor = np.minimum(1.0, limit / np.maximum(norm, np.finfo(np.float64).tiny))
+    return safe * factor[:, None], np.asarray(~finite | (factor < 1.0))
