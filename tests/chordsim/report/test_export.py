@@ -1,0 +1,41 @@
+"""Tables for papers have one line per method; RecBole's names hold what RecBole computes for one target."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from chordsim.ledger.parquet import read_ledger
+from chordsim.report.export import recbole, table
+
+
+def test_recbole_metrics_equal_a_naive_count(played_run):
+    ledger = read_ledger(played_run)
+    found = recbole(played_run)
+    for method, rows in ledger[ledger["rank"].notna()].groupby("method", observed=True):
+        for cut in (5, 10):
+            naive = {"hit": [], "mrr": [], "ndcg": [], "precision": []}
+            for _, ranks in rows.groupby("user_id")["rank"]:
+                top = [rank if rank < cut + 1 else None for rank in ranks]
+                naive["hit"].append(np.mean([r is not None for r in top]))
+                naive["precision"].append(np.mean([(r is not None) / cut for r in top]))
+                naive["mrr"].append(np.mean([1 / r if r else 0 for r in top]))
+                naive["ndcg"].append(np.mean([1 / math.log2(r + 1) if r else 0 for r in top]))
+            for name, values in naive.items():
+                assert found[method][f"{name}@{cut}"] == pytest.approx(np.mean(values))
+            assert found[method][f"recall@{cut}"] == found[method][f"hit@{cut}"]
+
+
+def test_tables_have_a_line_for_every_method(played_run):
+    methods = {"fp32", "uniform-2", "chord", "chord-plus", "chord-shared", "cloud-only"}
+    lines = [line for line in table(played_run, "markdown").splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in lines}) == 1
+    assert {line.split("|")[1].strip() for line in lines[2:]} == methods
+    latex = table(played_run, "latex")
+    rows = [line for line in latex.splitlines() if line.endswith(r"\\")]
+    assert len(rows) == 1 + len(methods) and len({row.count(" & ") for row in rows}) == 1
+    assert not any(sign in latex.replace(f"\\{sign}", "") for sign in "#$_")
+    assert set(json.loads(table(played_run, "recbole"))) == methods
