@@ -1,0 +1,32 @@
+"""Spec of `chai`: a cloud teacher distilled into a compact student that is shipped once.
+
+A machine-written summary of the CHORD paper, marked "verify against source" by its publisher, describes a method of
+this name: distillation plus compression, 3.2x faster training, 2.8x faster inference, 92 % of the accuracy at 65 %
+less size, 40 % lower latency than cloud-only. No primary source says any of it. This method exists so that a run can
+print its own four ratios beside those claims. Everything here is therefore inference: the teacher is the trained
+`fp32`, the student a narrower and shallower SASRec trained with cross-entropy plus the divergence from the teacher.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chordsim.methods import UP_REPORT, MethodContext, MethodSpec
+
+#: What the summary claims; claims to measure, never results.
+CLAIMS = {"training": 3.2, "inference": 2.8, "accuracy kept": 0.92, "size saved": 0.65, "latency saved": 0.40}
+
+
+def student(context: MethodContext) -> MethodContext:
+    """Return the context in which the backbone is the student's."""
+    own = {key: int(context.settings[key]) for key in ("dim", "ffn_dim", "blocks", "heads")}
+    return replace(context, backbone=context.backbone.model_validate({**context.backbone.model_dump(), **own}))
+
+
+def spec(name: str) -> MethodSpec:
+    """Return the spec."""
+    return MethodSpec(
+        name, "a compact student distilled from the cloud's model, shipped once", (UP_REPORT,),
+        "server.methods.chai:ChaiCloud", "clients.methods.chai:ChaiDevice",
+        {"dim": 32, "ffn_dim": 32, "blocks": 1, "heads": 1, "distil_weight": 1.0, "distil_positions": 256},
+    )  # fmt: skip
