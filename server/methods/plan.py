@@ -88,7 +88,7 @@ class PlanCloud(Cloud):
         valid = fits & finite & sound
         model = self._restore(state)
         with torch.inference_mode():
-            utilities = model.planner(torch.from_numpy(user))
+            utilities = self.utilities(model, torch.from_numpy(user), who)
             # Numbers that are finite but absurd overflow in the planner: that phone's question makes no sense.
             usable = torch.isfinite(utilities).flatten(1).all(1)
             utilities = torch.where(usable[:, None, None], utilities, 0.0)
@@ -100,6 +100,10 @@ class PlanCloud(Cloud):
         sent = who.active & (refusal == 0)
         macs = np.full(len(who), model.planner.macs(), np.int64)
         return CloudTurn(Ragged.of_matrix(pack_codes(plan.codes.numpy()), sent), macs, np.where(who.active, refusal, 0), binding)
+
+    def utilities(self, model: Planned, user: torch.Tensor, who: Batch) -> torch.Tensor:
+        """Return the utilities [D, C, 4] that plans are made from; controls put others in their place."""
+        return model.planner(user)  # type: ignore[no-any-return]
 
     def _restore(self, state: State) -> Planned:
         """Return the trained networks, rebuilt once per state."""

@@ -1,0 +1,82 @@
+"""Specs of the controls that every claim needs: counts, other people's plans, and the same bytes without a plan.
+
+`popularity` and `markov` have no network: the bootstrap ships counts. `chord-random` and `chord-swapped` share
+training, bootstrap and budgets with `chord-plus`: the first gets random utilities, the second the utilities of the
+phone of its chunk whose history is nearest in length (the profile says how long it is, in two bytes more). A
+personal plan helps only where it beats both. `film-192` sends as many bytes as a plan of 768 channels: int8 numbers
+that scale and shift the last state of a full-precision model and mix in the mean of the recent items (after FiLM,
+Perez et al. 2018); three for each dimension, so 192 at 64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Leg, MethodContext, MethodSpec
+from chordsim.ragged import Ints
+from chordsim.specs.plan import PlanSpec, chord_plus
+
+#: Bytes that say how long a history is.
+LENGTH_BYTES = 2
+
+
+def popularity(name: str) -> MethodSpec:
+    """Return the control that shows everybody the most popular items."""
+    return MethodSpec(
+        name, "control: how often each item occurs, shipped once", (UP_REPORT,),
+        "server.methods.counts:PopularityCloud", "clients.methods.counts:PopularityDevice",
+    )  # fmt: skip
+
+
+def markov(name: str) -> MethodSpec:
+    """Return the control that looks at the last item alone."""
+    return MethodSpec(
+        name, "control: what most often follows the last item, shipped once", (UP_REPORT,),
+        "server.methods.counts:MarkovCloud", "clients.methods.counts:MarkovDevice", {"successors": 50},
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SwappedSpec(PlanSpec):
+    """A plan method whose profile also says how long the history is."""
+
+    def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
+        """Return the sizes of a plan, and two bytes more up."""
+        sizes = super().sizes(context, who)
+        return {**sizes, UP_PROFILE: sizes[UP_PROFILE] + LENGTH_BYTES}
+
+
+def chord_random(name: str) -> MethodSpec:
+    """Return the control whose plans are random."""
+    base = chord_plus(name)
+    return replace(base, summary="control: random plans under the budgets of chord-plus", cloud="server.methods.plan_controls:RandomPlanCloud")
+
+
+def chord_swapped(name: str) -> MethodSpec:
+    """Return the control whose plans are another user's."""
+    base = chord_plus(name)
+    return SwappedSpec(
+        name, "control: the plan of another user with a history of similar length", base.exchange,
+        "server.methods.plan_controls:SwappedPlanCloud", "clients.methods.plan_controls:SwappedPlanDevice", base.defaults,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FilmSpec(MethodSpec):
+    """User embedding up, three int8 numbers per dimension down."""
+
+    def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
+        """Return 4 bytes per number up, one down."""
+        up, down = 4 * int(context.settings["profile_dim"]), 3 * context.backbone.dim
+        return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
+
+
+def film(name: str) -> MethodSpec:
+    """Return the control that spends a plan's bytes on the last state."""
+    return FilmSpec(
+        name, "control: as many bytes as a plan, as int8 numbers that modulate the last state", (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
+        "server.methods.film:FilmCloud", "clients.methods.film:FilmDevice",
+        {"profile_dim": 64, "extractor": "mean", "horizon": 12},
+    )  # fmt: skip

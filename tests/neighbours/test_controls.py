@@ -1,0 +1,77 @@
+"""The controls: what they count, whose plan they send, and that they differ from `chord-plus` in that alone."""
+
+import numpy as np
+import pytest
+import torch
+
+from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT
+from chordsim.wire.codes import decode_codes
+from server.methods.plan_controls import partners
+from server.training import cache
+
+
+def _codes(t, legs):
+    return decode_codes(legs[DOWN_PRESCRIPTION][0], t.device.shapes.channels)[0][t.who.active]
+
+
+def test_popularity_is_the_logs_counts(talk):
+    t = talk("popularity")
+    scores = t.exchange()[UP_REPORT][1].scores
+    assert (scores == np.bincount(t.world.logs.items, minlength=51)).all()
+
+
+def test_markov_is_what_followed_the_last_item(talk):
+    t = talk("markov")
+    scores = t.exchange()[UP_REPORT][1].scores
+    logs = t.world.logs
+    for d in range(3):
+        counts = np.zeros(51)
+        for a, b in zip(logs.offsets[:-1], logs.offsets[1:], strict=True):
+            row = logs.items[a:b]
+            np.add.at(counts, row[1:][row[:-1] == t.history.items[d, -1]], 1)
+        assert (np.floor(scores[d, 1:]) == counts[1:]).all()
+
+
+@pytest.mark.parametrize("name", ["chord-random", "chord-swapped"])
+def test_plan_controls_share_the_training_of_chord_plus(talk, name):
+    control, own = talk(name), talk("chord-plus")
+    assert cache.key(control.cloud.recipe(), control.world.logs) == cache.key(own.cloud.recipe(), own.world.logs)
+    assert {b for b in control.blobs().values()} == {b for b in own.blobs().values()}
+
+
+def test_random_plans_hold_the_budget_and_know_nobody(talk):
+    t = talk("chord-random")
+    legs = t.exchange()
+    codes = _codes(t, legs)
+    assert len({c.tobytes() for c in codes}) == len(codes)
+    assert (legs[DOWN_PRESCRIPTION][1].bits[t.who.active] <= 2.0).all()
+    assert (_codes(t, t.exchange()) == codes).all()
+
+
+def test_swapped_plans_are_a_neighbours(talk):
+    t, own = talk("chord-swapped"), talk("chord-plus")
+    swapped, plans = _codes(t, t.exchange()), _codes(own, own.exchange())
+    lengths, ids = t.history.lengths, t.who.device_ids
+    partner = partners(lengths, ids, t.who.active)[t.who.active]
+    assert (partner != np.flatnonzero(t.who.active)).all()
+    assert (swapped == plans[partner]).all()
+
+
+def test_partners_are_near_in_length_and_stay_in_the_round():
+    lengths, ids = np.array([9, 1, 5, 2, 8, 5, 7]), np.arange(7)
+    got = partners(lengths, ids, np.array([True] * 6 + [False]))
+    assert got.tolist() == [4, 3, 5, 1, 0, 2, 6]
+    assert partners(lengths, ids, np.array([True] * 7)).tolist() == [4, 3, 5, 1, 6, 2, 4]
+    assert partners(np.array([3]), np.array([0]), np.array([True])).tolist() == [0]
+
+
+def test_film_sends_a_plans_bytes_and_phone_and_cloud_agree(talk):
+    t = talk("film-192", dim=64)
+    legs = t.exchange()
+    payload, turn, _ = legs[DOWN_PRESCRIPTION]
+    on = t.who.active
+    assert (payload.lengths[on] == 192).all() and (legs[UP_PROFILE][0].lengths[on] == 256).all()
+    with torch.no_grad():
+        states = t.cloud.restored(t.state).last_states(torch.from_numpy(t.history.items))
+    assert np.allclose(turn.scores[on], (states @ t.state["item"].T).numpy()[on], atol=1e-4)
+    assert len({bytes(row) for row, a in zip(payload, on, strict=True) if a}) > 1
