@@ -34,10 +34,12 @@ def call_from_record(record: RecordDict) -> CellCall:
     sim = _sim(record)
     try:
         header: Mapping[str, Any] = json.loads(str(sim["header"]))
+        if not isinstance(header, dict):
+            raise BadPayload("not a call of a cell: its header is not an object")
         blobs = {str(k): _bytes(v) for k, v in record.config_records[BLOBS].items()}
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise BadPayload(f"not a call of a cell: {error}") from error
-    return CellCall(_int(sim, "cell"), header, unpack_columns(_bytes(sim["columns"])), _unwire(record), blobs)
+    return CellCall(_int(sim, "cell"), header, unpack_columns(_bytes(sim.get("columns"))), _unwire(record), blobs)
 
 
 def reply_to_record(reply: CellReply) -> RecordDict:

@@ -45,7 +45,7 @@ class DietDevice(Device):
         try:
             told = json.loads(blobs_by_label["backbone"])
             frozen = draw_checked(self.shapes.layers, int(told["seed"]), str(told["sha256"]))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise BadPayload(f"the backbone blob does not say seed and sha256: {error}") from error
         s = self.context.settings
         reader = load_extractor(blobs_by_label["extractor"], s["extractor"], self.context.backbone.dim, int(s["profile_dim"]))

@@ -118,7 +118,7 @@ class PlanDevice(Device):
         try:
             told = json.loads(blobs_by_label["backbone"])
             seed, expected, shipped = int(told["seed"]), str(told["sha256"]), bool(told["shipped"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise BadPayload(f"the backbone blob does not say seed and sha256: {error}") from error
         if not shipped:
             return draw_checked(self.shapes.layers, seed, expected)

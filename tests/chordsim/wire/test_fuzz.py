@@ -1,0 +1,61 @@
+"""A short run of benchmarks/fuzz.py: damaged messages give a result or a typed error, in bounded memory and time."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chordsim.engine.records import BLOBS, SIM, call_from_record
+from chordsim.ragged import Ragged
+from chordsim.wire.errors import BadPayload
+
+MESSAGES = 40_000
+MOST_BYTES, MOST_S = 16 * 2**20, 0.5
+
+
+@pytest.fixture(scope="module")
+def fuzz():
+    path = Path(__file__).parents[3] / "benchmarks" / "fuzz.py"
+    spec = importlib.util.spec_from_file_location("chordsim_fuzz", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    module._start()
+    return module
+
+
+def test_no_decoder_crashes_hangs_or_swells(fuzz):
+    total = sum(target.share for target in fuzz._TARGETS.values())
+    for name, target in fuzz._TARGETS.items():
+        fed, crashes, slowest = fuzz.fuzz(name, max(64, round(MESSAGES * target.share / total)), seed=5)
+        assert not crashes, crashes[0]
+        assert fed >= 64
+        assert slowest < MOST_S, name
+        assert fuzz.large(target, 64 * 1024, np.random.default_rng(5)) < MOST_BYTES, name
+
+
+def test_mutants_are_as_announced(fuzz):
+    seeds = [bytes(range(40)), b"ab" * 10]
+    rows = fuzz.mutants(seeds, 3000, np.random.default_rng(1))
+    assert len(rows) == 3000
+    same = sum(row in seeds for row in rows)
+    assert 0.1 < same / 3000 < 0.6
+    assert {len(row) for row in rows} >= {40, 20, 41, 21, 5}
+
+
+def test_offsets_that_overflow_do_not_pass():
+    with pytest.raises(ValueError, match="offsets"):
+        Ragged(np.zeros(3, np.uint8), np.array([0, 2**63 - 1, -(2**63), -1, 3]))
+
+
+@pytest.mark.parametrize("header", ["[" * 100_000, "[]", "null", "{\"a\": " * 50_000, "NaN", ""])
+def test_a_header_of_any_text_is_a_typed_error(header):
+    from flwr.app import ConfigRecord, RecordDict
+
+    from chordsim.engine.cell import pack_columns
+
+    sim = ConfigRecord({"cell": 0, "header": header, "columns": pack_columns({"device_id": np.arange(2)})})
+    with pytest.raises(BadPayload):
+        call_from_record(RecordDict({SIM: sim, BLOBS: ConfigRecord({})}))
