@@ -11,7 +11,7 @@ from threading import Lock
 from chordsim import evaluate, methods
 from chordsim.data.load import load as load_data
 from chordsim.data.split import Split, TrainLogs
-from chordsim.errors import ScenarioError
+from chordsim.errors import RunError, ScenarioError
 from chordsim.nets import footprint
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.population.generate import Pace, Population
@@ -57,9 +57,14 @@ class World:
         """How often each item occurs in the cloud's logs, [n_items + 1]."""
         return self.logs.popularity
 
+    @cached_property
+    def digest(self) -> str:
+        """Hash of the interactions, by which a worker knows that it loaded what the server loaded."""
+        return self.split.log.digest()
+
     def source(self) -> dict[str, object]:
         """Return where the interactions came from, for the manifest."""
-        return {**asdict(self.split.log.source), "digest": self.split.log.digest()}
+        return {**asdict(self.split.log.source), "digest": self.digest}
 
     def context(self, method: str) -> methods.MethodContext:
         """Return what the halves of a method may know."""
@@ -84,7 +89,8 @@ def build(scenario: Scenario, progress: Progress | None = None) -> World:
     specs = {name: methods.find(name) for name in scenario.methods}
     _, split = load_data(scenario.data, scenario.rounds.count, scenario.seed, progress or Silent())
     if scenario.protocol.ranking == "sampled-100" and split.log.n_items <= evaluate.NEGATIVES:
-        raise ScenarioError(f'protocol.ranking = "sampled-100" needs more than 100 items, and the catalogue has {split.log.n_items}: use "all"')
+        few = f"the catalogue has {split.log.n_items}"
+        raise ScenarioError(f'protocol.ranking = "sampled-100" needs more than 100 items, and {few}: use "all"')
     peak = footprint.dense_peak_bytes(shapes_of(scenario.backbone, split.log.n_items))
     population = Population(
         scenario.population, scenario.seed, split.log.n_users, peak, pace=pace_of(scenario), activity=split.log.lengths
@@ -97,12 +103,35 @@ _KEPT = 2
 _LOADING = Lock()
 
 
-def of_text(resolved: str, progress: Progress | None = None) -> World:
-    """Return the world of a resolved scenario's text, loaded once per process whatever threads ask for it."""
+def fresh(resolved: str, progress: Progress | None = None) -> World:
+    """Load the world of a resolved scenario's text anew, as a run does when it begins: its files may have changed."""
     with _LOADING:
-        if resolved not in _LOADED:
-            _LOADED[resolved] = build(parse(resolved), progress)
-            while len(_LOADED) > _KEPT:
-                _LOADED.popitem(last=False)
+        return _load(resolved, progress)
+
+
+def of_text(resolved: str, digest: str = "") -> World:
+    """Return the world of a resolved scenario's text, loaded once per process whatever threads ask for it.
+
+    Args:
+        resolved: The scenario.
+        digest: `World.digest` of the one who asks; "" takes any data.
+
+    Raises:
+        RunError: The data that are found here are not those of the one who asks.
+    """
+    with _LOADING:
+        held = _LOADED.get(resolved)
+        if held is None or (digest and held.digest != digest):
+            held = _load(resolved, None)
+        if digest and held.digest != digest:
+            raise RunError(f"data {held.split.log.source.line()!r} differ from those of the server: {held.digest[:12]}, not {digest[:12]}")
         _LOADED.move_to_end(resolved)
-        return _LOADED[resolved]
+        return held
+
+
+def _load(resolved: str, progress: Progress | None) -> World:
+    _LOADED[resolved] = build(parse(resolved), progress)
+    _LOADED.move_to_end(resolved)
+    while len(_LOADED) > _KEPT:
+        _LOADED.popitem(last=False)
+    return _LOADED[resolved]

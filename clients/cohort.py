@@ -86,7 +86,8 @@ def step(node: Node, call: CellCall) -> CellReply:
 
     Args:
         node: This worker's memory.
-        call: Header keys ``scenario`` (resolved text), ``method``, ``round``, ``legs``, ``blobs`` (label to digest);
+        call: Header keys ``scenario`` (resolved text), ``data`` (its digest), ``method``, ``round``, ``legs``, ``blobs``
+            (label to digest);
             columns ``device_id``, ``active``, ``up_fraction`` [M, up legs] and ``state.*``; after the round's first
             visit also ``rank`` and ``refusal``.
     """
@@ -96,7 +97,7 @@ def step(node: Node, call: CellCall) -> CellReply:
     missing = tuple(d for d in header["blobs"].values() if d not in node.blobs)
     if missing:
         return CellReply(call.cell, missing=missing)
-    world = of_text(header["scenario"])
+    world = of_text(header["scenario"], header.get("data", ""))
     spec = world.specs[header["method"]]
     half, model = node.model(world, spec, dict(header["blobs"]))
     legs = [Leg(direction, kind) for direction, kind in header["legs"]]

@@ -144,7 +144,7 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
             transfer += 1
         prescriptions = wire.get("prescription", prescriptions)
         ups = [leg for leg in legs if leg.direction == "up"]
-        visit = _Visit(method, book, legs, transfer, world.scenario.engine.cells or carrier.cells, text)
+        visit = _Visit(method, book, legs, transfer, world.scenario.engine.cells or carrier.cells, text, world.digest)
         for reply in _carried(visit.calls(wire), carrier, method.blobs, book.quarantined):
             moved[0] += reply.moved_down_bytes
             moved[1] += reply.moved_up_bytes
@@ -157,7 +157,7 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
             if leg.kind == "report":
                 _read_reports(book, inbox, world.n_items)
     round_s = settle(book, world)
-    rows = close(book, spec, world, _shown(method, book, before, carrier, text))
+    rows = close(book, spec, world, _shown(method, book, before, carrier, text, world))
     method.commit(book)
     spend(method.remembered, world.scenario, rows["device_id"], scene.at_s, rows["compute_j"] + rows["radio_j"])
     # After the close, since the cloud does not wait for who is late.
@@ -167,7 +167,7 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
     return Played(rows, Moved(moved[0], moved[1], charged), tuple(errors), round_s, prescriptions, +book.quarantined)
 
 
-def _shown(method: Enrolled, book: Book, before: Ints, carrier: Carrier, text: str) -> Shown | None:
+def _shown(method: Enrolled, book: Book, before: Ints, carrier: Carrier, text: str, world: World) -> Shown | None:
     """Return what unserved phones show from before; remember what every phone holds from now on."""
     scene, spec = book.scene, method.spec
     # A method that keeps state of its own on the phone cannot be put back by its plan alone.
@@ -183,7 +183,7 @@ def _shown(method: Enrolled, book: Book, before: Ints, carrier: Carrier, text: s
     who = scene.real & ~served & (before > 0)
     if not who.any():
         return None
-    header = {"scenario": text, "method": spec.name, "blobs": method.labels}
+    header = {"scenario": text, "data": world.digest, "method": spec.name, "blobs": method.labels}
     replay = Replay(spec, method.half, method.state, header, lambda calls: _carried(calls, carrier, method.blobs, book.quarantined))
     return replay.shown(scene, who, before)
 
@@ -211,8 +211,8 @@ def _answer(method: Enrolled, book: Book, leg: Leg, inbox: Ragged, transfer: int
 class _Visit:
     """One visit to the phones: calls out to cells, replies back."""
 
-    def __init__(self, method: Enrolled, book: Book, legs: list[Leg], transfer: int, cells: int, text: str) -> None:
-        self._method, self._book, self._legs, self._text = method, book, legs, text
+    def __init__(self, method: Enrolled, book: Book, legs: list[Leg], transfer: int, cells: int, text: str, data: str) -> None:
+        self._method, self._book, self._legs, self._text, self._data = method, book, legs, text, data
         self._cells = book.scene.cells(cells)
         ups = sum(leg.direction == "up" for leg in legs)
         self._fraction = book.fraction[:, transfer : transfer + ups]
@@ -222,6 +222,7 @@ class _Visit:
         """Return one call per cell."""
         header = {
             "scenario": self._text,
+            "data": self._data,
             "method": self._method.spec.name,
             "round": self._book.scene.round,
             "legs": [[leg.direction, leg.kind] for leg in self._legs],

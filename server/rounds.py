@@ -22,7 +22,7 @@ from chordsim.scenario.text import dump
 from chordsim.store import RunDirectory, Status
 from chordsim.threads import one_thread_per_product, pool
 from chordsim.wire.frame import check_method_ids
-from chordsim.world import World, of_text
+from chordsim.world import World, fresh
 from server import checkpoint, devices, system
 from server.held import columns_for
 from server.manifest import peak_rss_bytes, protocol
@@ -73,7 +73,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
     with opened(scenario, out, resume) as store:
         text = dump(scenario)
         try:
-            world = of_text(text, progress)
+            world = fresh(text, progress)
             store.write_manifest("running", data=world.source(), protocol=protocol(scenario))
             trained = train(world, progress)
             store.write_manifest("running", cloud_models=trained.from_cache)

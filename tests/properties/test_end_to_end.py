@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +189,28 @@ def test_a_trained_backbone_is_shipped_once_and_counted(run: Run) -> None:
     assert trained.bootstrap_bytes.max() - random.bootstrap_bytes.max() > weights
     assert trained[trained["round"] == 2].bootstrap_bytes.max() == 0
     assert (trained.outcome == "served").any()
+
+
+def test_a_data_file_that_changed_between_runs_is_read_anew(run: Run, tmp_path: Path) -> None:
+    """The same scenario in the same process, over a file with one more user: the second run plays the second file."""
+    lines = [f"{user},{1 + (user * 3 + step) % 25},5,{step}" for user in range(20) for step in range(12)]
+    path = tmp_path / "log.csv"
+    given = ('data.source="file"', f'data.path="{path}"')
+    users = []
+    for more in ([], [f"20,{item},5,{item}" for item in range(1, 12)]):
+        path.write_text("\n".join(["user,item,rating,timestamp", *lines, *more]) + "\n")
+        done = run(*given, methods=("cloud-only",))
+        assert done.manifest["status"] == "complete"
+        users.append(len(done.devices))
+    assert users == [20, 21]
+
+
+def test_a_worker_with_other_data_than_the_server_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients.app, "step", lambda node, call, step=clients.app.step: step(node, _told(call, data="0" * 64)))
+    done = run(methods=("cloud-only",))
+    assert done.manifest["status"] == "degraded"
+    assert "differ from those of the server" in done.manifest["errors"][0]
+
+
+def _told(call: Any, **header: str) -> Any:
+    return replace(call, header={**call.header, **header})

@@ -110,7 +110,7 @@ def played(text: str, world: World, name: str, state: Any, monkeypatch: pytest.M
     """Play one chunk through the cohort step and note all that halves were given and gave."""
     spec, context = world.specs[name], world.context(name)
     cloud = methods.load(spec.cloud)(context)
-    monkeypatch.setattr(cohort, "of_text", lambda _: world)
+    monkeypatch.setattr(cohort, "of_text", lambda *_: world)
     noted: list[Any] = []
     device = methods.load(spec.device)
     act = device.act
