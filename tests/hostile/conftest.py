@@ -17,6 +17,7 @@ from chordsim.engine.records import call_from_record, call_to_record, reply_from
 from chordsim.progress import Silent
 from chordsim.scenario.load import load
 from clients.app import app
+from clients.cohort import Node
 from server import rounds
 
 #: Tampers with one call on its way to a node, or with one reply on its way back.
@@ -44,11 +45,12 @@ class Wrapped:
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Callable[..., RunResult]:
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunResult]:
     """Return a runner of scenarios whose client app is wrapped."""
     count = iter(range(1000))
 
     def run(overrides: list[str], call: TamperCall | None = None, reply: TamperReply | None = None) -> RunResult:
+        monkeypatch.setattr("clients.app._NODE", Node())  # one that owns no bootstrap yet
         scenario = load("offline", [*overrides, "engine.workers=1"])
         carrier = GridCarrier(InProcessGrid(Wrapped(call, reply), 1), cells_per_node=1, timeout_s=60.0)
         return RunResult(rounds.run(scenario, tmp_path / f"run-{next(count)}", carrier, Silent()))
