@@ -17,6 +17,7 @@ BOOTSTRAP_USERS = 20_000
 ALPHA = 0.05
 _BLOCK_VALUES = 2_000_000
 _Z_95 = 1.959963984540054
+_T_95 = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622)
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,23 @@ def mean_interval(values: Floats, seed: int, purpose: str) -> tuple[float | None
     """Return the mean over users [users], NaN for none, and its 95 % interval by bootstrap over users."""
     mean, ci95, _, _ = _one(values, seed, purpose)
     return mean, ci95
+
+
+def mean_t_interval(values: Floats) -> tuple[float | None, tuple[float, float] | None]:
+    """Return the mean of a few independent values [N], such as one per seed, and Student's 95 % interval."""
+    if values.size < 2:
+        return (float(values[0]) if values.size else None), None
+    mean, half = float(values.mean()), t_95(values.size - 1) * float(values.std(ddof=1)) / math.sqrt(values.size)
+    return mean, (mean - half, mean + half)
+
+
+def t_95(freedom: int) -> float:
+    """Return Student's two-sided 95 % quantile: a table up to 9 degrees of freedom, then its expansion (Fisher and Cornish, 1960)."""
+    if freedom <= len(_T_95):
+        return _T_95[freedom - 1]
+    z = _Z_95
+    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    return z + first / freedom + second / freedom**2 + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384 / freedom**3
 
 
 def _one(values: Floats, seed: int, purpose: str) -> tuple[float | None, tuple[float, float] | None, float, int]:

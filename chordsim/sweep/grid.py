@@ -54,9 +54,11 @@ def axis(text: str) -> Axis:
     values = [value.strip() for value in _cut(raw)]
     if not equals or not key.strip() or not all(values):
         raise ScenarioError(f"--over {text}: write key=a,b,c, such as rounds.count=1,2,4")
-    twice = next((value for value in values if values.count(value) > 1), None)
-    if twice is not None:
-        raise ScenarioError(f"--over {text}: {twice} stands twice")
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise ScenarioError(f"--over {text}: {value} stands twice")
+        seen.add(value)
     return Axis(key.strip(), tuple(values))
 
 

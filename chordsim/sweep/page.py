@@ -27,8 +27,9 @@ def write(folder: Path, points: Sequence[Point], keys: Sequence[str]) -> Path:
     found = means(folder, points, keys)
     seeds = len({point.seed for point in points})
     words = f"{len(points)} runs: {', '.join(keys) or 'no key'} varied, {seeds} seed{'s' if seeds > 1 else ''}. "
-    words += "Points are means over users, rounds and seeds; bars are 95 % intervals by bootstrap over "
-    words += "users." if all(m.how == "users" for m in found) else "seeds, since each seed has users of its own."
+    words += "Points are means over users, rounds and seeds; bars are 95 % intervals, "
+    same_users = all(m.how == "users" for m in found)
+    words += "by bootstrap over users." if same_users else "Student's over seeds, since each seed has users of its own."
     by_key = [_against_key(found, keys, place) for place in range(len(keys))]
     charts = [chart for chart in (_tradeoff(found, keys), _against_bits(found, keys), *by_key) if chart.rows]
     sections = [Section("curves", "Curves", [text(words, css="lead"), *charts]), Section("table", "Table", [_table(found, keys)])]

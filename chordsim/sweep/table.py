@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chordsim.compare.statistics import mean_interval
+from chordsim.compare.statistics import mean_interval, mean_t_interval
 from chordsim.ledger.clustered import UserMeans
 from chordsim.ledger.scan import scan
 from chordsim.methods import Floats
@@ -124,7 +124,7 @@ def _over_seeds(of_seed: Sequence[Floats], seed: int, same_users: bool) -> tuple
         by_user = np.where(count > 0, np.nansum(table, axis=0) / np.maximum(count, 1), np.nan)
         return *mean_interval(by_user, seed, "sweep.bootstrap"), "users"
     by_seed = np.array([values[~np.isnan(values)].mean() for values in of_seed if not np.isnan(values).all()])
-    return *mean_interval(by_seed, seed, "sweep.bootstrap"), "seeds"
+    return *mean_t_interval(by_seed), "seeds"
 
 
 def _users(run: Path) -> dict[str, Floats]:

@@ -38,8 +38,8 @@ def columns_of(users: np.ndarray, ndcg: np.ndarray, seed: int) -> dict[str, np.n
 
 
 def write_run(
-    path: Path, methods: dict[str, list[np.ndarray]], *, users: np.ndarray | None = None, digest: str = "d" * 16, ranking: str = "all items",
-    status: str = "complete", schema: int = 1,
+    path: Path, methods: dict[str, list[np.ndarray]], *, users: np.ndarray | None = None, digest: str = "d" * 16,
+    ranking: str = "all items", status: str = "complete", schema: int = 1,
 ) -> Path:  # fmt: skip
     """Write a run directory.
 

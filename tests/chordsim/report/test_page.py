@@ -14,7 +14,8 @@ from chordsim.errors import ChordsimError
 from chordsim.report import page
 
 ORDER = [
-    "What was run", "Who won, at what cost", "Who was left out", "Heterogeneity", "What plans look like", "Bytes", "Time", "How to reproduce",
+    "What was run", "Who won, at what cost", "Who was left out", "Heterogeneity", "What plans look like", "Bytes", "Time",
+    "How to reproduce",
 ]  # fmt: skip
 
 
@@ -82,9 +83,10 @@ def test_names_and_scenarios_cannot_break_the_page(made_run, tmp_path):
 
 @pytest.mark.parametrize(
     ("methods", "status"),
-    [({"one": [np.array([0.2, np.nan, 0.4])]}, "complete"), ({"none": [np.full(3, np.nan)]}, "failed"), ({"a": [np.array([0.5])]}, "running")],
+    [({"one": [np.array([0.2, np.nan, 0.4])]}, "complete"), ({"none": [np.full(3, np.nan)]}, "failed"),
+     ({"a": [np.array([0.5])]}, "running")],
     ids=["single round", "no one served", "one user"],
-)
+)  # fmt: skip
 def test_runs_of_any_state_have_a_page(made_run, tmp_path, methods, status):
     text = page.write(made_run(tmp_path / "run", methods, status=status)).read_text()
     assert Page(text).headings == ORDER
