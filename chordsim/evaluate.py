@@ -62,7 +62,7 @@ def rank_scores(
         above, equal = (scores > wanted[:, None]).sum(1), (scores == wanted[:, None]).sum(1)
     else:
         above, equal = (scores > wanted[:, None]).sum(1), (scores == wanted[:, None]).sum(1) - 1
-    rank = 1.0 + above + 0.5 * np.maximum(equal, 0)
+    rank: Floats = 1.0 + above + 0.5 * np.maximum(equal, 0)
     rank[missed] = miss
     rank[~np.isfinite(wanted)] = np.nan
     return rank
@@ -118,7 +118,7 @@ def fallback_ranks(popularity: Ints, targets: Ints, seen: tuple[Ints, Ints], pro
         above = above - np.bincount(rows, had > wanted[rows], targets.size).astype(np.int64)
         equal = equal - np.bincount(rows, had == wanted[rows], targets.size).astype(np.int64)
         missed = np.bincount(rows, items == targets[rows], targets.size) > 0
-    rank = 1.0 + above + 0.5 * np.maximum(equal - 1, 0)
+    rank: Floats = 1.0 + above + 0.5 * np.maximum(equal - 1, 0)
     rank[missed] = n_items + 1
     return rank
 

@@ -35,5 +35,7 @@ class Silent:
         """Say nothing."""
 
 
+_SILENT = Silent()
+
 #: Where the work of this thread reports to; the command line sets it.
-CURRENT: ContextVar[Progress] = ContextVar("chordsim_progress", default=Silent())
+CURRENT: ContextVar[Progress] = ContextVar("chordsim_progress", default=_SILENT)

@@ -50,11 +50,13 @@ class Book:
     """
 
     def __init__(self, scenario: Scenario, scene: Scene, legs: int, needs: Bools) -> None:
-        """Args:
-        scenario: Clock and seed.
-        scene: Who plays.
-        legs: Length of the method's exchange.
-        needs: Who lacks the bootstrap in force, [M].
+        """Open an empty book.
+
+        Args:
+            scenario: Clock and seed.
+            scene: Who plays.
+            legs: Length of the method's exchange.
+            needs: Who lacks the bootstrap in force, [M].
         """
         rows = scene.ids.size
         self.scene, self.active = scene, scene.real

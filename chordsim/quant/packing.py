@@ -30,7 +30,8 @@ def unpack_levels(packed: Tensor, bits: int, fan_in: int) -> Tensor:
     per_byte = 8 // bits
     parts = torch.stack([(packed >> (n * bits)) & (2**bits - 1) for n in range(per_byte)], -1)
     flat = parts.reshape(packed.shape[0], -1)[:, :fan_in]
-    return (flat.to(torch.int16) - 2 ** (bits - 1)).to(torch.int8)
+    signed: Tensor = flat.to(torch.int16) - 2 ** (bits - 1)
+    return signed.to(torch.int8)
 
 
 def pack_bits(mask: Tensor) -> Tensor:

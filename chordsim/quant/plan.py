@@ -11,7 +11,8 @@ from chordsim.nets.shapes import Layer
 
 def split_channels(values: Tensor, layers: tuple[Layer, ...], dim: int = -1) -> list[Tensor]:
     """Cut a tensor that runs over all channels along ``dim`` into one view per layer."""
-    return list(values.split([layer.channels for layer in layers], dim))
+    parts: list[Tensor] = list(torch.split(values, [layer.channels for layer in layers], dim))
+    return parts
 
 
 def gather(tables: list[Tensor], codes: Tensor, layers: tuple[Layer, ...]) -> list[Tensor | Choice]:

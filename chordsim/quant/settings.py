@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -56,9 +56,9 @@ class PlanSettings:
         Raises:
             ScenarioError: A value that makes no plan, with the key and what would be right.
         """
-        values = {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in settings.items()}
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in settings.items()}
         stray = set(values) - {f.name for f in fields(cls)}
-        rules = {
+        rules: dict[str, Callable[[Any], bool]] = {
             "planner": lambda v: v in PLANNERS,
             "widths": lambda v: len(v) == 4 and list(v) == sorted(v) and all(w in (0, 2, 3, 4, 5, 6, 7, 8) for w in v),
             "lowest": lambda v: v in (0, 1, 2),

@@ -2,7 +2,7 @@
 
 A machine-written summary of the CHORD paper, marked "verify against source" by its publisher, describes a method of
 this name: distillation plus compression, 3.2x faster training, 2.8x faster inference, 92 % of the accuracy at 65 %
-less size, 40 % lower latency than cloud-only. No primary source says any of it. This method exists so that a run can
+less size, 40 % lower latency than the cloud alone. No primary source says any of it. This method exists so that a run can
 print its own four ratios beside those claims. Everything here is therefore inference: the teacher is the trained
 `fp32`, the student a narrower and shallower SASRec trained with cross-entropy plus the divergence from the teacher.
 """

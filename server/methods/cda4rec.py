@@ -15,7 +15,7 @@ from chordsim.progress import Progress
 from chordsim.ragged import Ragged
 from chordsim.wire.ids import pack_ids, unpack_ids
 from server.methods.base import Trained, answer
-from server.methods.cloud_only import ranked
+from server.methods.retrieval import ranked
 from server.training import dense
 from server.training.draws import draw_parameters
 from server.training.fit import fit

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from chordsim.data.split import TrainLogs
 from chordsim.methods import INVALID, Batch, CloudTurn, Leg, State
-from chordsim.nets import footprint, sasrec
-from chordsim.nets.shapes import Shapes
+from chordsim.nets import footprint
 from chordsim.progress import Progress
-from chordsim.ragged import Ints, Ragged
+from chordsim.ragged import Ragged
 from chordsim.wire.ids import pack_ids, unpack_ids
 from server.methods.base import Cloud
+from server.methods.retrieval import ranked
 from server.training import dense
 
 
@@ -37,16 +36,3 @@ class CloudOnlyCloud(Cloud):
         refusal = np.where(who.active & ~sound, INVALID, 0).astype(np.uint8)
         macs = np.full(len(who), footprint.dense_macs(self.shapes), np.int64)
         return CloudTurn(Ragged.of_matrix(pack_ids(listed, n_items), who.active & sound), macs, refusal, np.zeros(len(who), np.uint8))
-
-
-def ranked(shapes: Shapes, state: State, history: Ints, length: int) -> Ints:
-    """Return the reference's best items [D, length] for histories [D, L], none of them in the history; 0 pads."""
-    items = torch.from_numpy(history)
-    with torch.inference_mode():
-        states = sasrec.embed(items, state["item"], state["position"])
-        scores = sasrec.forward(items, states, dense.weights(shapes, state), shapes.backbone) @ state["item"].T
-        scores.scatter_(1, items, -torch.inf)
-        scores[:, 0] = -torch.inf
-        # A stable sort, so that equal scores keep the order of ids whatever the chunk.
-        best = torch.sort(scores, dim=1, descending=True, stable=True)
-    return np.asarray(torch.where(best.values[:, :length] > -torch.inf, best.indices[:, :length], 0).numpy(), np.int64)

@@ -24,12 +24,14 @@ class ThreeLevel(nn.Module):
     """
 
     def __init__(self, shapes: Shapes, width: int, magnitudes: list[Tensor], errors: Tensor, levels: tuple[str, ...]) -> None:
-        """Args:
-        shapes: The backbone.
-        width: Size of the user embedding.
-        magnitudes: Per layer |W| [C, K] of the frozen weights.
-        errors: Relative rounding error of each channel at codes 0 to 3, [C, 4].
-        levels: Which of ``layer``, ``filter``, ``element`` are on.
+        """Lay out the three levels.
+
+        Args:
+            shapes: The backbone.
+            width: Size of the user embedding.
+            magnitudes: Per layer |W| [C, K] of the frozen weights.
+            errors: Relative rounding error of each channel at codes 0 to 3, [C, 4].
+            levels: Which of ``layer``, ``filter``, ``element`` are on.
         """
         super().__init__()
         self.shapes, self.levels = shapes, levels

@@ -101,11 +101,13 @@ class Planned(Recommender):
     """A frozen backbone, a shared mask, and a hypernetwork that chooses each channel's precision per user."""
 
     def __init__(self, shapes: Shapes, settings: PlanSettings, seed: int, frozen: list[Tensor] | None = None) -> None:
-        """Args:
-        shapes: The backbone.
-        settings: How plans are made.
-        seed: The scenario's seed.
-        frozen: Weights to freeze, per layer [C, K]; drawn from the seed where None.
+        """Start from seeded weights.
+
+        Args:
+            shapes: The backbone.
+            settings: How plans are made.
+            seed: The scenario's seed.
+            frozen: Weights to freeze, per layer [C, K]; drawn from the seed where None.
         """
         super().__init__(shapes, seed, "train.plan.init")
         self.settings, self.horizon = settings, settings.horizon

@@ -55,12 +55,14 @@ class Checkpoint:
     def __init__(
         self, title: str, model: nn.Module, optimiser: torch.optim.Optimizer, windows: np.random.Generator, noise: torch.Generator
     ) -> None:
-        """Args:
-        title: Tells apart the loops of one state.
-        model: What is trained.
-        optimiser: Its optimiser.
-        windows: Where batches come from.
-        noise: Where dropout and other draws come from.
+        """Prepare to save and restore.
+
+        Args:
+            title: Tells apart the loops of one state.
+            model: What is trained.
+            optimiser: Its optimiser.
+            windows: Where batches come from.
+            noise: Where dropout and other draws come from.
         """
         final = _FINAL.get()
         name = hashlib.sha256(title.encode()).hexdigest()[:12]

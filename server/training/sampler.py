@@ -30,11 +30,13 @@ class Sampler:
     """Draws windows: a user uniformly, then the window's last target uniformly over the sequence."""
 
     def __init__(self, logs: TrainLogs, length: int, horizon: int, generator: np.random.Generator) -> None:
-        """Args:
-        logs: What the cloud may train on.
-        length: Window length L.
-        horizon: How many of the last targets the loss uses; ``length`` for all.
-        generator: Where draws come from.
+        """Prepare to draw.
+
+        Args:
+            logs: What the cloud may train on.
+            length: Window length L.
+            horizon: How many of the last targets the loss uses; ``length`` for all.
+            generator: Where draws come from.
 
         Raises:
             ValueError: No user has two items.
