@@ -51,7 +51,8 @@ class SwappedSpec(PlanSpec):
 def chord_random(name: str) -> MethodSpec:
     """Return the control whose plans are random."""
     base = chord_plus(name)
-    return replace(base, summary="control: random plans under the budgets of chord-plus", cloud="server.methods.plan_controls:RandomPlanCloud")
+    summary = "control: random plans under the budgets of chord-plus"
+    return replace(base, summary=summary, cloud="server.methods.plan_controls:RandomPlanCloud")
 
 
 def chord_swapped(name: str) -> MethodSpec:
