@@ -1,0 +1,149 @@
+"""Writes docs/methods.md from a run: python benchmarks/methods_table.py RUN [PAGE]. Every number is the ledger's."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from chordsim import methods
+from chordsim.ledger.parquet import read_ledger
+from chordsim.methods import MethodSpec
+from chordsim.nets.shapes import shapes_of
+from chordsim.scenario.load import parse
+from chordsim.scenario.model import Scenario
+from chordsim.specs.chai import CLAIMS, student
+from chordsim.store import read_json
+from clients.methods import learning
+
+#: Papers that claim accuracy, and what to say where a run shows less than 90 % of `fp32`.
+CLAIMING = ("chord", "diet", "duet", "forward-ofa", "cocorrrec", "dccl", "otaro", "cda4rec")
+ENOUGH = 0.9
+NOT_THE_USERS = ("chord-shared", "chord-random", "chord-swapped")
+FROM_SCRATCH = ("chord", "chord-plus", "chord-shared", "diet", "cda4rec", "chai")
+COLUMNS = (
+    "method", "mechanism", "up B", "down B", "adapts without backprop", "adapts to the budget", "bytes, first contact", "bytes, 10",
+    "bytes, 100", "stored bits", "served", "NDCG@10 served", "NDCG@10 to-serve", "of fp32, same phones", "s, p50", "J", "train MACs",
+)  # fmt: skip
+
+
+def main(run: Path, page: Path) -> None:
+    summary, scenario = read_json(run / "summary.json"), parse((run / "scenario.toml").read_text())
+    ledger = read_ledger(run)
+    rows = [_row(name, ledger, summary["methods"][name]) for name in scenario.methods]
+    text = [_head(scenario, read_json(run / "manifest.json")), _markdown(COLUMNS, rows), _notes(ledger, scenario)]
+    if {"chai", "fp32", "cloud-only"} <= set(scenario.methods):
+        text.append(_chai(ledger, scenario, summary["methods"]))
+    page.write_text("\n\n".join(text) + "\n")
+
+
+def _served(ledger: pd.DataFrame, name: str) -> pd.DataFrame:
+    mine = ledger[(ledger["method"] == name) & (ledger["outcome"] == "served")]
+    return mine.set_index(["device_id", "round"])
+
+
+def _share_of_fp32(ledger: pd.DataFrame, name: str) -> float:
+    """Return NDCG@10 over that of `fp32`, on device-rounds that both served."""
+    both = pd.concat({"own": _served(ledger, name)["ndcg_10"], "fp32": _served(ledger, "fp32")["ndcg_10"]}, axis=1, join="inner").dropna()
+    return float(both["own"].mean() / both["fp32"].mean()) if both["fp32"].sum() else float("nan")
+
+
+def _row(name: str, ledger: pd.DataFrame, told: dict[str, Any]) -> list[str]:
+    spec, mine = methods.find(name), _served(ledger, name)
+    up, down = (mine["profile_bytes"] + mine["update_bytes"]).mean(), (mine["candidates_bytes"] + mine["prescription_bytes"]).mean()
+    after = told["bytes_after_sessions"]
+    return [
+        f"`{name}`", spec.summary, _count(up), _count(down), _adapts(spec), "yes" if mine["model_bytes"].nunique() > 1 else "no",
+        *(_count(float(after[n])) for n in ("1", "10", "100")),
+        _number(told["bits_mean"], 2), f"{told['served_share']:.0%}", _interval(told["ndcg_10"]), _interval(told["ndcg_10_all"]),
+        f"{_share_of_fp32(ledger, name):.0%}", _number(told["p50_total_s"], 3), _number(told["joules_per_device"], 3),
+        _count(mine["train_macs"].mean()),
+    ]  # fmt: skip
+
+
+def _adapts(spec: MethodSpec) -> str:
+    if spec.needs_autograd:
+        return "no, it trains"
+    if spec.name in NOT_THE_USERS:
+        return "a control: not the user's"
+    return "yes" if any(leg.direction == "down" for leg in spec.exchange) else "does not adapt"
+
+
+def _count(value: float) -> str:
+    return "-" if pd.isna(value) else f"{value:,.0f}"
+
+
+def _number(value: float | None, places: int) -> str:
+    return "-" if value is None or pd.isna(value) else f"{value:.{places}f}"
+
+
+def _interval(told: dict[str, Any]) -> str:
+    return "-" if told.get("mean") is None else f"{told['mean']:.4f} ({told['ci95'][0]:.4f} to {told['ci95'][1]:.4f})"
+
+
+def _markdown(columns: tuple[str, ...], rows: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, ["---"] * len(columns), *rows))
+
+
+def _head(scenario: Scenario, manifest: dict[str, Any]) -> str:
+    b, t = scenario.backbone, scenario.training
+    return f"""# The methods in one ledger
+
+Written by `python benchmarks/methods_table.py RUN` from one run of the scenario `{scenario.name}` with `training.max_steps =
+{t.max_steps}` (batch {t.batch}), seed {scenario.seed}; ledger `{str(manifest.get("ledger_sha256"))[:16]}`. Do not edit by hand.
+
+Data: {scenario.data.source}. Backbone: SASRec, dim {b.dim}, feed-forward {b.ffn_dim}, {b.blocks} blocks, for every method. One
+validation trial each: one setting, one training with early stopping on the validation item. Numbers at so few steps say how methods
+compare in bytes, seconds and joules; their accuracy is that of short training, one seed, and settles nothing.
+
+- **up B, down B**: payload of one session of a served phone, without bootstrap, framing and report.
+- **adapts without backprop**: something of the user's own comes down, and nothing trains on the phone.
+- **adapts to the budget**: stored bytes differ between phones of this run.
+- **bytes**: up and down of one phone after 1, 10 and 100 sessions, bootstrap included.
+- **to-serve**: intention to serve; phones that were not served show popular items. Intervals: 95 %, bootstrap by user.
+- **of fp32, same phones**: NDCG@10 over that of `fp32`, on device-rounds that both served.
+- **J, train MACs**: of one phone and round. Seconds and joules rest on assumed constants of the tiers."""
+
+
+def _notes(ledger: pd.DataFrame, scenario: Scenario) -> str:
+    lines = [f"## At least {ENOUGH:.0%} of `fp32`?", "Methods whose papers claim accuracy, on the phones that both serve:"]
+    for name in (n for n in CLAIMING if n in scenario.methods):
+        share = _share_of_fp32(ledger, name)
+        why = ""
+        if share < ENOUGH:
+            why = " Not reached: it trains from scratch, and these steps are few." if name in FROM_SCRATCH else " Not reached here."
+        lines.append(f"- `{name}`: {share:.0%}.{why}")
+    refused = ledger.assign(refused=ledger["outcome"] == "refused").groupby("method", observed=True)["refused"].mean()
+    most = refused.sort_values(ascending=False)
+    named = ", ".join(f"`{n}` {share:.0%}" for n, share in most[most > 0.2].items())
+    lines.append(f"\nRefused by more than a fifth of the phones: {named or 'none'}.")
+    return "\n".join([lines[0], "", lines[1], "", *lines[2:]])
+
+
+def _chai(ledger: pd.DataFrame, scenario: Scenario, told: dict[str, Any]) -> str:
+    """Return the four ratios of `chai` beside what a machine-written summary claims."""
+    chai, full, cloud = (_served(ledger, name) for name in ("chai", "fp32", "cloud-only"))
+    shapes = shapes_of(scenario.backbone, 1)
+    settings = {**methods.find("chai").defaults, **scenario.settings.get("chai", {})}
+    context = methods.MethodContext("chai", settings, scenario.backbone, scenario.training, 1, scenario.seed)
+    small = shapes_of(student(context).backbone, 1)
+    step, teach = (learning.PASSES_TO_TRAIN_ALL * learning.forward_macs(s) for s in (shapes, small))
+    measured = {
+        "training": f"{step / teach:.1f}x fewer operations a step alone, {step / (teach + step / 3):.1f}x with the teacher's pass",
+        "inference": f"{full['infer_s'].median() / chai['infer_s'].median():.1f}x",
+        "accuracy kept": f"{_share_of_fp32(ledger, 'chai'):.0%}",
+        "size saved": f"{1 - chai['model_bytes'].mean() / full['model_bytes'].mean():.0%}",
+        "latency saved": f"{1 - chai['infer_s'].median() / cloud['total_s'].median():.0%} of cloud-only's round trip",
+    }
+    claimed = {name: f"{value:g}x" if value > 1 else f"{value:.0%}" for name, value in CLAIMS.items()}
+    rows = [[name, claimed[name], measured[name]] for name in CLAIMS]
+    head = "## `chai`: four ratios, claimed and measured\n\nThe claims are a machine-written summary's; no primary source supports them."
+    return f"{head}\n\n{_markdown(('ratio', 'claimed', 'measured here'), rows)}"
+
+
+if __name__ == "__main__":
+    if not 2 <= len(sys.argv) <= 3:
+        sys.exit("usage: python benchmarks/methods_table.py RUN [PAGE]")
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) == 3 else Path(__file__).parents[1] / "docs" / "methods.md")
