@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from flwr.serverapp import Grid
 from flwr.supercore.task_identity import TaskIdentity
 
 from chordsim.engine.cell import CellCall, CellReply
-from chordsim.engine.records import ACTION, HELLO, SIM, call_to_record, reply_from_record, wire_bytes
+from chordsim.engine.records import ACTION, HELLO, SIM, call_to_record, record_bytes, reply_from_record, wire_bytes
 from chordsim.errors import ChordsimError, RunError
 
 RUN_ID = 1
@@ -44,6 +45,7 @@ class GridCarrier:
         self._nodes = self._sorted_nodes(await_nodes_s)
         self._cells = len(self._nodes) * cells_per_node
         self._peaks: dict[int, int] = {}
+        self._moved = Counter[str]()
 
     @property
     def cells(self) -> int:
@@ -52,7 +54,9 @@ class GridCarrier:
 
     def report(self) -> dict[str, Any]:
         """Return what carried the work and what it took, for the summary."""
-        return {"nodes": len(self._nodes), "cells": self._cells, "worker_peak_rss_bytes": max(self._peaks.values(), default=0)}
+        peak = max(self._peaks.values(), default=0)
+        moved = dict(sorted(self._moved.items()))
+        return {"nodes": len(self._nodes), "cells": self._cells, "worker_peak_rss_bytes": peak, "carried": moved}
 
     def exchange(self, calls: Iterable[CellCall]) -> Iterator[CellReply]:
         """Send calls and yield replies; a lost or failed cell comes back with an error."""
@@ -63,10 +67,13 @@ class GridCarrier:
             record = call_to_record(call)
             messages.append(Message(record, dst_node_id=node, message_type=ACTION, group_id=str(call.cell)))
             waiting[str(call.cell)] = (call.cell, wire_bytes(record))
+            self._moved.update({"messages_down": 1, "wire_down_bytes": wire_bytes(record), "records_down_bytes": record_bytes(record)})
         for reply in self._grid.send_and_receive(messages, timeout=self._timeout_s):
             cell, down = waiting.pop(reply.metadata.group_id, (None, 0))
             if cell is not None:
                 read = _reply_of(reply, cell, down)
+                self._moved.update({"messages_up": 1, "wire_up_bytes": read.moved_up_bytes})
+                self._moved["records_up_bytes"] += 0 if reply.has_error() else record_bytes(reply.content)
                 node = reply.metadata.src_node_id
                 self._peaks[node] = max(self._peaks.get(node, 0), read.peak_rss_bytes)
                 yield read

@@ -98,9 +98,9 @@ class RayGrid(LocalGrid):
         return f"{len(self._seats)} worker(s), one thread each, on {self._cluster.where}"
 
     def close(self) -> None:
-        """End the workers, then Ray if it was started here."""
+        """End the workers, and Ray with them if it was started here."""
         try:
-            for seat in self._seats:
+            for seat in () if self._cluster.private else self._seats:
                 ray.kill(seat.actor, no_restart=True)
         finally:
             self._seats = []

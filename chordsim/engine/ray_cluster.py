@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +24,8 @@ _STORE_BYTES = 256 * 2**20
 #: Ray puts sockets about 65 characters below its folder, and a socket's path has at most 107.
 _LONGEST_FOLDER = 40
 _GONE_WITHIN_S = 15.0
+_CONNECT_S = 10.0
+_LAST_PORT = 65_535
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -72,12 +75,15 @@ class Cluster:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def watch(self, pid: int, node: str) -> bool:
-        """Remember a worker process, to see it gone at the end; return whether it runs on a machine that we started."""
-        mine = self._folder is not None and node == ray.get_runtime_context().get_node_id()
-        if mine and pid not in self._pids:
+    @property
+    def private(self) -> bool:
+        """Whether Ray was started here and ends here."""
+        return self._folder is not None
+
+    def watch(self, pid: int, node: str) -> None:
+        """Remember a worker process, to see it gone at the end."""
+        if node == ray.get_runtime_context().get_node_id() and pid not in self._pids:
             self._pids.append(pid)
-        return mine
 
     def close(self) -> None:
         """End what was started here and wait until its processes are gone."""
@@ -101,6 +107,7 @@ class Cluster:
         job = JobConfig(code_search_path=[str(Path(chordsim.__file__).parent.parent)])
         self._ours = True
         if self._address is not None:
+            _check_address(self._address)
             try:
                 ray.init(address=self._address, job_config=job, log_to_driver=False, logging_level=logging.ERROR)
             except (ConnectionError, RuntimeError, ValueError) as error:
@@ -123,6 +130,23 @@ class Cluster:
             _temp_dir=str(self._folder),
         )
         self.where = "Ray on this machine"
+
+
+def _check_address(address: str) -> None:
+    """Ask whether anything listens at an address, since Ray itself would try for minutes.
+
+    Raises:
+        UserError: Not an address, or nobody answers.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if "/" in address or not host or not port.isdigit() or int(port) > _LAST_PORT:
+        raise UserError(f"--ray-address {address}: give auto, or HOST:PORT of the cluster's head as `ray start --head` prints it")
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
+    except OSError as error:
+        raise UserError(f"--ray-address {address}: no Ray cluster can be joined there: {error}") from error
 
 
 def _private_folder() -> Path:

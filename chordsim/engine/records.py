@@ -69,6 +69,11 @@ def wire_bytes(record: RecordDict) -> int:
     return sum(len(_bytes(r["data"])) for name, r in record.config_records.items() if name.startswith(f"{WIRE}."))
 
 
+def record_bytes(record: RecordDict) -> int:
+    """Return the bytes of all that a record carries: messages, simulator columns, bootstrap parts and names, as Flower counts them."""
+    return sum(fields.count_bytes() for fields in record.config_records.values())
+
+
 def _wire(wire: Mapping[str, Ragged]) -> dict[str, ConfigRecord]:
     return {
         f"{WIRE}.{kind}": ConfigRecord({"data": rows.data.tobytes(), "offsets": rows.offsets.astype("<i8").tobytes()})

@@ -1,0 +1,123 @@
+"""Helpers of the engine tests: finding, killing and counting worker processes; a method that makes trouble."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+MARK = "CHORDSIM_TEST_MARK"
+
+TROUBLE = '''"""A third party's method: the device half of fp32, which raises, hangs or dies when a file says so."""
+import dataclasses, os, time
+from pathlib import Path
+from chordsim.specs.shipped import fp32
+from chordsim.methods import load
+from server.methods import shipped
+
+INNER = fp32("fp32")
+
+def spec(name):
+    return dataclasses.replace(INNER, name=name, device="trouble:Device")
+
+class Device:
+    def __init__(self, context):
+        self.inner = load(INNER.device)(dataclasses.replace(context, name="fp32"))
+    def load(self, blobs):
+        return self.inner.load(blobs)
+    def act(self, model, state, leg, who, history, inbox):
+        orders = Path(os.environ["CHORDSIM_TEST_ORDERS"])
+        what, devices = orders.read_text().split() if orders.exists() else ("", "0")
+        if what and int(devices) in who.device_ids and who.round == 1:
+            if what == "raise": raise ValueError("this phone makes trouble")
+            if what == "hang": time.sleep(3600)
+            if what == "exit": os._exit(3)
+        return self.inner.act(model, state, leg, who, history, inbox)
+'''
+
+
+@pytest.fixture
+def trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Install the method ``trouble`` and return what gives it orders: "raise 3" is to raise where device 3 plays round 1."""
+    home = tmp_path / "site"
+    info = home / "trouble-1.0.dist-info"
+    info.mkdir(parents=True)
+    (home / "trouble.py").write_text(TROUBLE)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: trouble\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[chordsim.methods]\ntrouble = trouble:spec\n")
+    monkeypatch.syspath_prepend(str(home))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(home), os.environ.get("PYTHONPATH", "")])))
+    monkeypatch.setenv("CHORDSIM_TEST_ORDERS", str(tmp_path / "orders"))
+    sys.modules.pop("trouble", None)
+    return lambda orders: (tmp_path / "orders").write_text(orders) and None
+
+
+@pytest.fixture
+def marked(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[psutil.Process]]:
+    """Mark the processes that this test starts, and return what lists those that live, without this one."""
+    mark = f"{os.getpid()}-{time.monotonic_ns()}"
+    monkeypatch.setenv(MARK, mark)
+
+    def living() -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.pid != os.getpid() and process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+    return living
+
+
+@pytest.fixture
+def strike(marked: Callable[[], list[psutil.Process]]) -> Callable[..., contextlib.AbstractContextManager[list[int]]]:
+    """Return a context in which workers get a signal while they answer; it gives the pids that were hit."""
+
+    @contextlib.contextmanager
+    def striking(times: int, what: signal.Signals = signal.SIGKILL, method: str = "ray::Worker.answer") -> Iterator[list[int]]:
+        hit: list[int] = []
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.is_set() and len(hit) < times:
+                for process in marked():
+                    with contextlib.suppress(psutil.Error):
+                        if process.pid not in hit and len(hit) < times and method in " ".join(process.cmdline()):
+                            process.send_signal(what)
+                            hit.append(process.pid)
+                time.sleep(0.001)
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield hit
+        finally:
+            over.set()
+            thread.join()
+
+    return striking
+
+
+def gone(living: Callable[[], list[psutil.Process]], within_s: float = 20.0) -> bool:
+    """Return whether no process is left after a while."""
+    deadline = time.monotonic() + within_s
+    while left := living():
+        if time.monotonic() > deadline:
+            print("left:", [(p.pid, p.name()) for p in left])
+            return False
+        time.sleep(0.1)
+    return True
+
+
+@pytest.fixture
+def nothing_left(marked: Callable[[], list[psutil.Process]]) -> Callable[[], bool]:
+    """Return a question: is no process of this test left?"""
+    return lambda: gone(marked)
