@@ -40,10 +40,12 @@ class Node:
     Attributes:
         blobs: Bootstrap parts by digest.
         models: Device halves and their loaded models, by method and the digests they came from.
+        named: Digests of the parts that each method's model was made of.
     """
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     models: dict[str, tuple[tuple[str, ...], DeviceHalf, Any]] = field(default_factory=dict)
+    named: dict[str, frozenset[str]] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
     def model(self, world: World, spec: MethodSpec, labels: dict[str, str]) -> tuple[DeviceHalf, Any]:
@@ -59,7 +61,14 @@ class Node:
                     _LOG.warning("%s: the phones do not run this bootstrap: %s", spec.name, error)
                     held = (key, Unverified(), None)
                 self.models[spec.name] = held
+                self._forget(spec.name, frozenset(labels.values()))
         return held[1], held[2]
+
+    def _forget(self, method: str, parts: frozenset[str]) -> None:
+        """Drop the parts of a method's last bootstrap that nobody names any more: one that learns has a new one each round."""
+        before, self.named[method] = self.named.get(method, frozenset()), parts
+        for digest in before.difference(*self.named.values()):
+            self.blobs.pop(digest, None)
 
 
 class _Parts(dict[str, bytes]):

@@ -171,6 +171,8 @@ def test_refusals_ranks_and_state_outlive_a_visit_and_state_outlives_the_round(t
     assert (rows["peak_memory_bytes"] == 5000).all() and (rows["model_bytes"] == 400).all()
     assert (rows["macs"] == np.where(refused, 0, 100)).all()
     assert (rows["cloud_macs"] == 14).all()
+    # The cloud knows of budgets what the registration and the bytes of a profile say.
+    assert all(who.budgets is None for _, who, _ in at.method("long").half.asked)
     profiles = [inbox for kind, _, inbox in at.method("long").half.asked if kind == "prescription"]
     assert {profile[n] for profile in profiles for n in range(16)} <= {b"\x01", b""}
     kept = at.method("long").kept
@@ -213,3 +215,14 @@ def test_who_refuses_or_fails_teaches_nothing(table: Make, third_party: Make) ->
     assert played.rows.is_word("outcome", "refused").sum() == 30
     taught = {int(who.device_ids[n]) for who, _ in at.method("toy").half.learnt for n in np.flatnonzero(who.active)}
     assert taught == set(range(30, 40))
+
+
+def test_workers_drop_bootstraps_that_are_no_longer_in_force(table: Make, third_party: Make) -> None:
+    third_party(TOY, Cloud, Device)
+    at = table(*TIERS, "rounds.count=3", methods=("fp32", "toy"))
+    at.play("fp32", 1)
+    for round in (1, 2, 3):
+        at.play("toy", round)
+    shipped = set(at.method("fp32").labels.values())
+    assert len(at.carrier.node.blobs) == len(shipped) + 1 and shipped < set(at.carrier.node.blobs)
+    assert not at.play("fp32", 2).errors
