@@ -173,6 +173,27 @@ class CloudTurn:
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a method takes on each phone in closed form, before anything is trained, shape [D] each.
+
+    Attributes:
+        cost: Operations and memory of one request; an upper end where they depend on the plan.
+        refusal: Code into `BINDINGS`, 0 where the phone is not refused.
+        side: Who refuses: ``cloud`` before any byte, or ``device`` after the download.
+        binding: Code into `BINDINGS`: which budget limits the plan.
+        bits: Stored bits per weight; NaN where no model runs.
+        least_macs: The lower end of ``cost.macs``.
+    """
+
+    cost: Cost
+    refusal: npt.NDArray[np.uint8]
+    side: Literal["cloud", "device"]
+    binding: npt.NDArray[np.uint8]
+    bits: Floats
+    least_macs: Ints
+
+
+@dataclass(frozen=True)
 class MethodContext:
     """Everything that a half may know about the run, the same on both sides.
 
@@ -267,6 +288,10 @@ class MethodSpec:
         A test equates them with what is really encoded.
         """
         return {}
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs | None:
+        """Return what the method takes on phones with these budgets, in closed form; None where no closed form is known."""
+        return None
 
 
 class MethodFactory(Protocol):

@@ -5,28 +5,43 @@ from __future__ import annotations
 import numpy as np
 
 from chordsim import evaluate
-from chordsim.ledger.columns import OUTCOMES
+from chordsim.fleet import Fleet
+from chordsim.ledger.columns import OUTCOMES, SERVED_BY
 from chordsim.ledger.rows import Rows
-from chordsim.methods import BINDINGS, Floats, MethodSpec
+from chordsim.methods import Floats, MethodSpec
 from chordsim.population import clock
 from chordsim.ragged import Bools
 from chordsim.world import World
-from server.book import COST, SIDES, Book
+from server.book import COST, Book
 from server.stale import Shown
 
+#: Texts go into the ledger as codes into the words of the contract.
+_FRESH, _STALE, _FALLBACK = (SERVED_BY.index(word) for word in ("fresh", "stale", "fallback"))
 _WASTING = [OUTCOMES.index(name) for name in ("dropped", "late", "failed")]
 
 
-def settle(book: Book, world: World) -> float:
-    """Close the round: who has not finished by then is late. Return when, in seconds after its begin."""
-    total_s = _seconds(book, world)[2]
-    ends_s = clock.closes_s(total_s[book.active], world.population.wanted, world.scenario.clock)
+def settle(book: Book, world: World | Fleet, ends_s: float | None = None) -> float:
+    """Close the round: who has not finished by then is late. Return when, in seconds after its begin.
+
+    Args:
+        book: What happened so far.
+        world: The scenario.
+        ends_s: When it closes, where the book holds only some of the round's phones.
+    """
+    total_s = round_seconds(book, world)
+    if ends_s is None:
+        ends_s = clock.closes_s(total_s[book.active], world.population.wanted, world.scenario.clock)
     book.end(book.active & (total_s > ends_s), "late")
     finished = total_s[book.scene.real]
     return min(ends_s, float(finished.max(initial=0.0)))
 
 
-def _seconds(book: Book, world: World) -> tuple[Floats, Floats, Floats]:
+def round_seconds(book: Book, world: World | Fleet) -> Floats:
+    """Return the seconds of each phone's whole round, [M]."""
+    return _seconds(book, world)[2]
+
+
+def _seconds(book: Book, world: World | Fleet) -> tuple[Floats, Floats, Floats]:
     """Return the seconds to adapt, of one request, and of the whole round, [M] each."""
     speed = book.scene.profiles.macs_per_s
     adapt_s = (book.cost["adapt_macs"] + book.cost["train_macs"]) / speed
@@ -38,7 +53,7 @@ def _seconds(book: Book, world: World) -> tuple[Floats, Floats, Floats]:
 
 def show(book: Book, shown: Shown) -> Bools:
     """Let unserved phones show what they held; return which did, [M]."""
-    seen = ~np.isnan(shown.rank)
+    seen = ~np.isnan(shown.age)
     book.rank = np.where(seen, shown.rank, book.rank)
     book.bits = np.where(seen, shown.bits, book.bits)
     for name, spent in shown.spent.items():
@@ -46,7 +61,7 @@ def show(book: Book, shown: Shown) -> Bools:
     return np.asarray(seen)
 
 
-def close(book: Book, spec: MethodSpec, world: World, shown: Shown | None = None) -> Rows:
+def close(book: Book, spec: MethodSpec, world: World | Fleet, shown: Shown | None = None) -> Rows:
     """Return the ledger rows of the round's devices.
 
     Args:
@@ -73,10 +88,10 @@ def close(book: Book, spec: MethodSpec, world: World, shown: Shown | None = None
         "device_id": scene.ids,
         "user_id": scene.users,
         "tier": phones.tier,
-        "outcome": np.array(OUTCOMES)[book.outcome],
-        "served_by": np.where(served, "fresh", np.where(stale, "stale", "fallback")),
-        "refused_by": np.array(SIDES)[book.refused_by],
-        "binding": np.array(BINDINGS)[book.binding],
+        "outcome": book.outcome,
+        "served_by": np.where(served, _FRESH, np.where(stale, _STALE, _FALLBACK)),
+        "refused_by": book.refused_by,
+        "binding": book.binding.astype(np.int64),
         "bits_mean": np.where(ranked, book.bits, np.nan),
         "plan_age_rounds": np.where(planned, np.where(served, 0.0, age), np.nan),
         **{f"{name}_bytes": value for name, value in book.bytes.items()},

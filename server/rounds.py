@@ -12,7 +12,9 @@ import numpy as np
 
 from chordsim import methods
 from chordsim.engine.cell import Carrier
-from chordsim.errors import UserError
+from chordsim.errors import RunError, UserError
+from chordsim.fleet import fleet_of_world
+from chordsim.forecast.predict import Forecast, as_json, beside, forecast
 from chordsim.ledger.invariants import check
 from chordsim.ledger.rounds import round_line
 from chordsim.ledger.summary import Summary
@@ -24,6 +26,7 @@ from chordsim.threads import one_thread_per_product, pool
 from chordsim.wire.frame import check_method_ids
 from chordsim.world import World, fresh
 from server import checkpoint, devices, system
+from server.bindings import Tally
 from server.held import columns_for
 from server.manifest import peak_rss_bytes, protocol
 from server.plans import PlanSample
@@ -75,18 +78,21 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
         try:
             world = fresh(text, progress)
             store.write_manifest("running", data=world.source(), protocol=protocol(scenario))
+            predicted = predict(world)
+            store.write_manifest("running", forecast=as_json(predicted) if predicted else None)
             trained = train(world, progress)
             store.write_manifest("running", cloud_models=trained.from_cache)
-            summary = Summary(world.split.log.n_users, list(scenario.population.tiers), scenario.seed)
+            summary = Tally(world.split.log.n_users, list(scenario.population.tiers), scenario.seed)
             done, errors = pick_up(store, trained.methods, summary, scenario.rounds.count) if resume else (0, [])
             one_thread_per_product()
             with pool(scenario.engine.workers) as threads:
                 _play_all(world, trained.methods, carrier, text, store, summary, progress, done, errors, threads)
             status: Status = "degraded" if errors else "complete"
             rounds_s = time.monotonic() - began - trained.train_s
-            store.write_summary(_summary(world, summary, trained, time.monotonic() - began, rounds_s, carrier))
+            whole = _summary(world, summary, trained, time.monotonic() - began, rounds_s, carrier)
+            store.write_summary({**whole, "forecast": beside(predicted, whole)} if predicted else whole)
             claimed = None if errors or store.manifest.get("drift") else store.ledger_sha256
-            store.write_manifest(status, errors=errors, ledger_sha256=claimed)
+            store.write_manifest(status, errors=errors, ledger_sha256=claimed, budgets=summary.bindings.report())
         except KeyboardInterrupt:
             store.write_manifest("interrupted")
             raise
@@ -94,6 +100,14 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
             store.write_manifest("failed", errors=[f"{type(error).__name__}: {error}"])
             raise
         return store.path
+
+
+def predict(world: World) -> Forecast | None:
+    """Return the forecast of the run, or None where a method's sizes are not known before training."""
+    try:
+        return forecast(fleet_of_world(world))
+    except RunError:
+        return None
 
 
 def train(world: World, progress: Progress) -> Trained:
@@ -109,7 +123,7 @@ def train(world: World, progress: Progress) -> Trained:
 
 
 def _play_all(
-    world: World, enrolled: list[Enrolled], carrier: Carrier, text: str, store: RunDirectory, summary: Summary, progress: Progress,
+    world: World, enrolled: list[Enrolled], carrier: Carrier, text: str, store: RunDirectory, summary: Tally, progress: Progress,
     done: int, errors: list[str], threads: Executor,
 ) -> None:  # fmt: skip
     """Play the rounds after ``done``; add the errors of lost cells to ``errors``."""

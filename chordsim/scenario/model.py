@@ -97,6 +97,7 @@ class RoundsConfig(Table):
 class ProtocolConfig(Table):
     """How what a phone ranked is scored. Seen items are masked, ties take the middle rank."""
 
+    metrics: Literal["all", "none"] = "all"  # none: sizes in closed form and no recommender, for fleets
     ranking: Literal["all", "sampled-100"] = "all"
     mask_seen: bool = True
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chordsim.methods import DOWN_CANDIDATES, UP_PROFILE, UP_REPORT, Batch, Leg, MethodContext, MethodSpec
+from chordsim.methods import DOWN_CANDIDATES, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
 from chordsim.ragged import Ints
 from chordsim.wire.ids import id_bytes
 
@@ -23,6 +23,14 @@ class CloudOnlySpec(MethodSpec):
             UP_PROFILE: np.full(len(who), one * context.backbone.max_len, np.int64),
             DOWN_CANDIDATES: np.full(len(who), one * listed, np.int64),
         }
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return the memory of the list: no model runs here."""
+        rows = budgets.memory_bytes.size
+        listed = min(int(context.settings["list_length"]), context.n_items)
+        zero, none = np.zeros(rows, np.int64), np.zeros(rows, np.uint8)
+        cost = Cost(zero, zero, zero, zero, np.full(rows, listed * id_bytes(context.n_items), np.int64), zero)
+        return Needs(cost, none, "device", none, np.full(rows, np.nan), zero)
 
 
 def spec(name: str) -> MethodSpec:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Leg, MethodContext, MethodSpec
+from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
 from chordsim.nets.shapes import shapes_of
 from chordsim.ragged import Ints
 from chordsim.wire.floats import BUDGET_BYTES
@@ -50,6 +50,34 @@ class PlanSpec(MethodSpec):
         up = 4 * int(context.settings["profile_dim"]) + BUDGET_BYTES
         down = shapes_of(context.backbone, context.n_items).plan_bytes
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return who cannot bear the smallest plan, and what a plan takes that fills its budgets.
+
+        Which channels a plan keeps is not known before training, so operations are an upper end.
+        """
+        from chordsim.nets import extractor, footprint
+        from chordsim.quant.settings import PlanSettings, plan_budget
+
+        shapes, s = shapes_of(context.backbone, context.n_items), PlanSettings.of(context.name, context.settings)
+        budget, rows = plan_budget(shapes, s), budgets.memory_bytes.size
+        costs, limits = budget.costs().values.numpy(), budget.limits(budgets, s.bits).numpy()
+        floor, top = costs[:, :, s.lowest].sum(1), costs[:, :, 3].sum(1)
+        lacking = (floor - limits) / np.maximum(floor, 1)
+        refusal = np.where((limits < floor).any(1), lacking.argmax(1) + 1, 0).astype(np.uint8)
+        tightest = ((limits - floor) / np.maximum(top - floor, 1)).argmin(1) + 1
+        binding = np.where(refusal > 0, refusal, np.where((limits >= top).all(1), 0, tightest)).astype(np.uint8)
+        bits = np.maximum(np.minimum(np.minimum(limits[:, 0], limits[:, 2]), top[2]), floor[2])
+        kept = np.maximum(np.minimum(limits[:, 1], top[1]), floor[1])
+        packed, fixed = footprint.packed_bytes(bits), footprint.fixed_macs(shapes)
+        _, read = extractor.size(s.extractor, context.backbone.dim, s.profile_dim)
+        adapt = np.full(rows, footprint.adapt_macs(shapes) + read, np.int64)
+        bitops = (bits / shapes.weights * kept).astype(np.int64) * footprint.FLOAT_BITS + fixed * footprint.FLOAT_BITS**2
+        model = packed + budget.extra_bytes + footprint.embedding_bytes(shapes)
+        cost = Cost(kept + fixed, np.zeros(rows, np.int64), bitops, adapt, packed + budget.fixed_bytes, model)
+        # A plan of the same bits keeps fewest channels where all of them are stored at the widest.
+        fewest = np.minimum(kept, kept * bits // max(int(top[2]), 1)) if s.lowest == 0 else kept
+        return Needs(cost, refusal, "cloud", binding, bits / shapes.weights, fewest + fixed)
 
 
 def _spec(name: str, summary: str, defaults: Mapping[str, Any]) -> PlanSpec:

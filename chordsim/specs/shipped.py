@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from chordsim.errors import ScenarioError
-from chordsim.methods import UP_REPORT, MethodSpec
+from chordsim.methods import UP_REPORT, Budgets, Cost, MethodContext, MethodSpec, Needs
+from chordsim.nets.shapes import Shapes, shapes_of
 
 WIDTHS = (2, 4, 8)
 
 
+def shipped_cost(shapes: Shapes, bits: int, rows: int) -> Cost:
+    """Return what one request takes with every weight stored at ``bits``, the same on every phone."""
+    from chordsim.nets import footprint
+
+    packed = int(footprint.packed_bytes(np.asarray(shapes.weights * bits)))
+    scales = 0 if bits == 32 else 4 * shapes.channels
+    peak = footprint.fixed_bytes(shapes) + packed + (scales + footprint.row_buffer_bytes(shapes) if bits < 32 else 0)
+    through_weights = int(footprint.channel_macs(shapes).sum())
+    bitops = through_weights * bits * 32 + footprint.fixed_macs(shapes) * 32 * 32
+    model = footprint.embedding_bytes(shapes) + packed + scales
+    return Cost(*(np.full(rows, value, np.int64) for value in (footprint.dense_macs(shapes), 0, bitops, 0, peak, model)))
+
+
+@dataclass(frozen=True)
+class ShippedSpec(MethodSpec):
+    """A method whose phones all hold the same model."""
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return the one cost, and who cannot bear it."""
+        from chordsim.quant.budget import refusals
+
+        rows, bits = budgets.memory_bytes.size, int(context.settings["bits"])
+        cost = shipped_cost(shapes_of(context.backbone, context.n_items), bits, rows)
+        refusal = refusals(cost.peak_memory_bytes, cost.macs, budgets)
+        return Needs(cost, refusal, "device", refusal, np.full(rows, float(bits)), cost.macs)
+
+
 def fp32(name: str) -> MethodSpec:
     """Return the full-precision reference."""
-    return MethodSpec(
+    return ShippedSpec(
         name, "trained weights at full precision, shipped once", (UP_REPORT,),
         "server.methods.shipped:ShippedCloud", "clients.methods.shipped:ShippedDevice", {"bits": 32},
     )  # fmt: skip
@@ -32,7 +62,7 @@ def uniform(name: str) -> MethodSpec:
     bits = int(name.rsplit("-", 1)[1]) if name.rsplit("-", 1)[1].isdigit() else 0
     if bits not in WIDTHS:
         raise ScenarioError(f"method {name!r}: uniform-k comes with k = {', '.join(map(str, WIDTHS))}")
-    return MethodSpec(
+    return ShippedSpec(
         name, f"trained weights rounded to {bits} bits, shipped once", (UP_REPORT,),
         "server.methods.shipped:ShippedCloud", "clients.methods.shipped:ShippedDevice", {"bits": bits},
     )  # fmt: skip

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from chordsim.methods import Batch, Columns, Cost, History, Leg, MethodContext, Turn
-from chordsim.nets import blobs, embeddings, footprint, sasrec
+from chordsim.nets import blobs, embeddings, sasrec
 from chordsim.quant.budget import refusals
 from chordsim.quant.packing import unpack_levels
 from chordsim.ragged import Ragged
+from chordsim.specs.shipped import shipped_cost
 from clients.methods.base import Device, score
 
 
@@ -76,12 +77,4 @@ class ShippedDevice(Device):
 
     def cost(self, rows: int) -> Cost:
         """Return what one request takes, the same on every phone."""
-        shapes = self.shapes
-        packed = footprint.packed_bytes(np.asarray(shapes.weights * self.bits))
-        scales = 0 if self.bits == 32 else 4 * shapes.channels + footprint.row_buffer_bytes(shapes)
-        peak = footprint.fixed_bytes(shapes) + int(packed) + scales
-        macs = footprint.dense_macs(shapes)
-        through_weights = int(footprint.channel_macs(shapes).sum())
-        bitops = through_weights * self.bits * 32 + footprint.fixed_macs(shapes) * 32 * 32
-        model = footprint.embedding_bytes(shapes) + int(packed) + (0 if self.bits == 32 else 4 * shapes.channels)
-        return Cost(*(np.full(rows, value, np.int64) for value in (macs, 0, bitops, 0, peak, model)))
+        return shipped_cost(self.shapes, self.bits, rows)

@@ -1,0 +1,179 @@
+"""Rounds without a recommender: every size in closed form, through the same book and the same close, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from chordsim import methods
+from chordsim.errors import RunError
+from chordsim.fleet import Fleet
+from chordsim.ledger.columns import OUTCOMES
+from chordsim.ledger.rows import Rows
+from chordsim.methods import Batch, Columns, MethodContext, MethodSpec, Needs
+from chordsim.population import clock
+from chordsim.progress import Silent
+from chordsim.ragged import Bools, Ints
+from chordsim.wire.frame import OVERHEAD_BYTES
+from chordsim.wire.report import REPORT_BYTES
+from server.book import COST, Book
+from server.close import close, round_seconds, settle
+from server.held import columns_for, flat, spend
+from server.scene import Scene, begins_s
+from server.stale import SPENT, Shown, can_replay
+
+_SERVED = OUTCOMES.index("served")
+_BROKEN = [OUTCOMES.index(name) for name in ("refused", "failed")]
+#: Phones of one block; memory for a round is that of a block.
+BLOCK = 1 << 16
+
+
+@dataclass
+class Sized:
+    """A method that is ready to be played in sizes.
+
+    Attributes:
+        spec: The method.
+        context: Its settings.
+        bootstrap_bytes: What a phone downloads before its first round, of a model that took no training step.
+        held: Version of the bootstrap that each device owns, [devices].
+        remembered: What the simulator remembers of each device, see `server.held`.
+        version: Version of the bootstrap in force.
+    """
+
+    spec: MethodSpec
+    context: MethodContext
+    bootstrap_bytes: int
+    held: Ints
+    remembered: Columns = field(default_factory=dict)
+    version: int = 1
+
+
+def bootstraps(fleet: Fleet) -> dict[str, int]:
+    """Return the bootstrap bytes of every method, from models that took no training step: their sizes are those of trained ones.
+
+    Raises:
+        RunError: A method's cloud half cannot do without training.
+    """
+    out = {}
+    for name, spec in fleet.specs.items():
+        half: methods.CloudHalf = methods.load(spec.cloud)(fleet.context(name))
+        try:
+            state = half.train(fleet.logs(), Silent())
+            out[name] = sum({blob.label: len(blob.data) for blob in half.bootstrap(state)}.values())
+        except (ValueError, IndexError, KeyError) as error:
+            raise RunError(f"method {name!r} tells no sizes before training ({error})") from error
+    return out
+
+
+def sized(fleet: Fleet, bootstrap_bytes: dict[str, int]) -> list[Sized]:
+    """Return the fleet's methods at their start."""
+    size = fleet.population.size
+    return [
+        Sized(spec, fleet.context(name), bootstrap_bytes[name], np.zeros(size, np.int32), columns_for(fleet.scenario, size))
+        for name, spec in fleet.specs.items()
+    ]
+
+
+def play_sizes(method: Sized, fleet: Fleet, round: int, ids: Ints) -> Iterator[tuple[Rows, float]]:
+    """Play one round of one method and yield its rows block by block, each with when the round closed.
+
+    Args:
+        method: Who plays; takes in what its phones hold afterwards.
+        fleet: The scenario.
+        round: The round, from 1.
+        ids: Selected devices, ascending.
+    """
+    every = fleet.scenario.rounds.new_model_every
+    if every and not method.spec.learns:
+        method.version = 1 + (round - 1) // every
+    blocks = [ids[at : at + BLOCK] for at in range(0, ids.size, BLOCK)]
+    c = fleet.scenario.clock
+    ends_s: float | None = None
+    if len(blocks) > 1 and (c.quorum or c.quantile):
+        # Who is late depends on everybody's seconds, so they are all found first.
+        times = []
+        for block in blocks:
+            book = _book(method, fleet, round, block)[0]
+            times.append(round_seconds(book, fleet)[book.active])
+        ends_s = clock.closes_s(np.concatenate(times), fleet.population.wanted, c)
+    for block in blocks:
+        book, before, planned = _book(method, fleet, round, block)
+        round_s = settle(book, fleet, ends_s)
+        shown = _shown(method, book, before)
+        _remember(method, book, planned)
+        rows = close(book, method.spec, fleet, shown)
+        spend(method.remembered, fleet.scenario, block, book.scene.at_s, rows["compute_j"] + rows["radio_j"])
+        yield rows, round_s
+
+
+def scene_of_block(fleet: Fleet, round: int, ids: Ints) -> Scene:
+    """Return the round as these devices meet it; nobody's fallback is known."""
+    at_s = begins_s(fleet.scenario, round)
+    phones = fleet.population
+    away = ~phones.availability.free(ids, at_s)
+    return Scene(round, ids.size, ids, phones.users(ids), phones.profiles(ids), np.full(ids.size, np.nan), ids.size, at_s, away)
+
+
+def _book(method: Sized, fleet: Fleet, round: int, ids: Ints) -> tuple[Book, Ints, bool]:
+    """Return a block's book before the close, the rounds in which its phones' plans were made, and whether there are plans."""
+    spec, scene = method.spec, scene_of_block(fleet, round, ids)
+    book = Book(fleet.scenario, scene, len(spec.exchange), (method.held[ids] != method.version) & (method.bootstrap_bytes > 0))
+    book.end(book.active & (scene.away | flat(method.remembered, fleet.scenario, ids, scene.at_s)), "offline")
+    needs = spec.needs(method.context, scene.profiles.budgets)
+    if needs is not None and needs.side == "cloud":
+        book.refuse(book.active & (needs.refusal > 0), needs.refusal, "cloud")
+    book.transfer_bootstrap(method.bootstrap_bytes)
+    sizes = spec.sizes(method.context, Batch(ids, book.active, round, scene.profiles.budgets))
+    planned = False
+    for number, leg in enumerate(spec.exchange, 1):
+        last = leg.kind == "report"
+        if last and needs is not None:
+            _run(book, needs)
+        payload = np.full(ids.size, REPORT_BYTES, np.int64) if last else sizes[leg]
+        whole = np.where(book.active, payload + OVERHEAD_BYTES, 0)
+        if leg.kind == "prescription":
+            planned = True
+            if needs is not None:
+                book.binding = np.where(book.active, needs.binding, book.binding)
+        book.transfer(leg, whole, book.crossing(whole, number), number)
+    if needs is not None and needs.side == "device":
+        book.refuse(book.active & (needs.refusal > 0), needs.refusal, "device")
+    return book, method.remembered["plan_round"][ids].astype(np.int64), planned
+
+
+def _run(book: Book, needs: Needs) -> None:
+    """Let the phones that are still in run their model, or find that they cannot."""
+    ran = book.active & ((needs.refusal == 0) | (needs.side == "cloud"))
+    for name in COST:
+        peak = name in ("peak_memory_bytes", "model_bytes")
+        book.cost[name] = np.where(book.active if peak else ran, getattr(needs.cost, name), 0)
+    book.bits = np.where(ran, needs.bits, np.nan)
+
+
+def _shown(method: Sized, book: Book, before: Ints) -> Shown | None:
+    """Return who shows what it held before; its rank is not known here."""
+    held = book.scene.real & (book.outcome != _SERVED) & (before > 0)
+    if not can_replay(method.spec) or not held.any():
+        return None
+    needs = method.spec.needs(method.context, book.scene.profiles.budgets)
+    if needs is not None:
+        held &= needs.refusal == 0
+    age = np.where(held, book.scene.round - before, np.nan)
+    nothing = np.full(held.size, np.nan)
+    if needs is None:
+        return Shown(nothing, age, nothing, {})
+    spent = {name: np.where(held, getattr(needs.cost, name), 0) for name in SPENT}
+    return Shown(nothing, age, np.where(held, needs.bits, np.nan), spent)
+
+
+def _remember(method: Sized, book: Book, planned: bool) -> None:
+    """Keep what phones hold from now on, by the rules of `server.play`."""
+    ids, scene = book.scene.ids, book.scene
+    whole: Bools = book.bytes["bootstrap"] - book.bootstrap_cut == book.bytes["bootstrap"]
+    method.held[ids[book.needs & whole]] = method.version
+    has = book.bytes["prescription"] > 0 if planned else (method.held[ids] == method.version) & ~scene.away
+    broken = np.isin(book.outcome, _BROKEN)
+    method.remembered["plan_round"][ids[scene.real & has & ~broken & (book.bytes["cut_down"] == 0)]] = scene.round
