@@ -58,7 +58,9 @@ def test_no_cluster_at_the_address(tiny: Any, tmp_path: Path, nothing_left: Call
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("orders", "reason"), [("exit 3", "worker died"), ("hang 3", "no answer within 8 s"), ("raise 3", "this phone makes trouble")])
+@pytest.mark.parametrize(
+    ("orders", "reason"), [("exit 3", "worker died"), ("hang 3", "no answer within 8 s"), ("raise 3", "this phone makes trouble")]
+)
 def test_a_cell_that_cannot_be_played_degrades_the_run(
     orders: str, reason: str, tiny: Any, tmp_path: Path, trouble: Any, nothing_left: Callable[[], bool]
 ) -> None:
