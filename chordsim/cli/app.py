@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chordsim import __version__
-from chordsim.cli import compare, data, population, report, run, scenarios, sweep
+from chordsim.cli import compare, data, flower, population, report, run, scenarios, sweep
 
 app = typer.Typer(
     name="chordsim",
@@ -24,6 +24,8 @@ app.command("population", epilog="Example: chordsim population quickstart --csv 
 app.command("compare", epilog="Example: chordsim compare runs/quickstart-1-1 runs/quickstart-2-1")(compare.compare)
 app.command("sweep", epilog="Example: chordsim sweep offline --over settings.chord-plus.bits=1,2,3,4 --seeds 3")(sweep.sweep)
 app.command("report", epilog="Example: chordsim report runs/quickstart-1-1")(report.report)
+app.command("flwr-env", epilog='Example: eval "$(chordsim flwr-env)"')(flower.flwr_env)
+app.command("flwr-stop", epilog="Example: chordsim flwr-stop")(flower.flwr_stop)
 app.add_typer(data.app, name="data")
 app.add_typer(scenarios.app, name="scenarios")
 
