@@ -95,8 +95,12 @@ class Book:
         fraction = self.fraction[:, transfer]
         return np.where(fraction < 1, np.floor(whole * fraction).astype(np.int64), whole)
 
-    def transfer_bootstrap(self, size_bytes: int) -> None:
-        """Charge the bootstrap to every phone that needs it; it has no frame of its own."""
+    def transfer_bootstrap(self, size_bytes: int | Ints) -> None:
+        """Charge the bootstrap to every phone that needs it; it has no frame of its own.
+
+        Args:
+            size_bytes: What each phone lacks of it, one number for all or [M].
+        """
         self.needs &= self.active
         whole = np.where(self.needs, size_bytes, 0)
         crossed = self.crossing(whole, BOOTSTRAP)

@@ -63,6 +63,7 @@ def save(run: Path, round: int, enrolled: Sequence[Enrolled], errors: list[str])
         "round": round,
         "errors": errors,
         "versions": {method.spec.name: method.version for method in enrolled},
+        "introduced": {method.spec.name: method.introduced for method in enrolled},
         "sha256": hashlib.sha256(data).hexdigest(),
     }
     atomic_write(target.with_suffix(".json"), json.dumps(meta, indent=1, sort_keys=True).encode())
@@ -100,7 +101,7 @@ def restore(checkpoint: Checkpoint, enrolled: Sequence[Enrolled]) -> None:
             if method.spec.learns:
                 prefix = f"{name}/state/"
                 state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-                method.update(state, int(meta["versions"][name]))
+                method.update(state, int(meta["versions"][name]), {k: int(v) for k, v in meta["introduced"][name].items()})
             for column in _columns(name, tensors):
                 ids, values = (tensors[f"{name}/columns/{column}/{part}"].numpy() for part in ("ids", "values"))
                 if column.startswith(STATE):

@@ -43,6 +43,8 @@ class Enrolled:
         remembered: What the simulator itself remembers of each device, see `server.held`.
         blobs: Bootstrap parts by digest.
         labels: Digest of each part by label.
+        introduced: Version in which each part last changed, by label; a phone lacks the parts that are newer
+            than what it holds.
     """
 
     spec: MethodSpec
@@ -54,21 +56,32 @@ class Enrolled:
     remembered: Columns = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    introduced: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.update(self.state, self.version)
 
-    def update(self, state: State, version: int) -> None:
-        """Take a new state into force, with the bootstrap that it gives."""
-        self.state, self.version = state, version
+    def update(self, state: State, version: int, introduced: Mapping[str, int] | None = None) -> None:
+        """Take a new state into force, with the bootstrap that it gives; a part that is the same is no news.
+
+        Args:
+            state: The new state.
+            version: Its version.
+            introduced: When each part last changed, where that is known from a checkpoint.
+        """
+        self.state, self.version, before = state, version, self.labels
         parts = [(blob.label, blob_digest(blob.data), blob.data) for blob in self.half.bootstrap(state)]
         self.blobs = {digest: data for _, digest, data in parts}
         self.labels = {label: digest for label, digest, _ in parts}
+        kept = {label: self.introduced[label] for label, digest in self.labels.items() if before.get(label) == digest}
+        self.introduced = dict(introduced) if introduced else {label: kept.get(label, version) for label in self.labels}
 
     def renew(self, round: int, every: int) -> None:
         """Put a new cloud model into force after every so many rounds; one that learns brings its own versions."""
         if every and not self.spec.learns:
-            self.version = 1 + (round - 1) // every
+            version = 1 + (round - 1) // every
+            if version != self.version:
+                self.version, self.introduced = version, dict.fromkeys(self.labels, version)
 
     def columns(self) -> Columns:
         """Return the device state that outlives a round, one array over all devices each."""
@@ -86,6 +99,12 @@ class Enrolled:
     def bootstrap_bytes(self) -> int:
         """Bytes that a phone downloads before its first round."""
         return sum(len(self.blobs[digest]) for digest in self.labels.values())
+
+    def missing_bytes(self, ids: Ints) -> Ints:
+        """Return the bytes of the parts that each device lacks, shape of ``ids``."""
+        sizes = [(self.introduced[label], len(self.blobs[digest])) for label, digest in self.labels.items()]
+        held = self.held[ids]
+        return np.asarray(sum((np.where(held < since, size, 0) for since, size in sizes), np.zeros(ids.size, np.int64)), np.int64)
 
 
 @dataclass(frozen=True)
@@ -132,7 +151,7 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
     before = method.remembered["plan_round"][scene.ids].astype(np.int64)
     refusal = method.half.admit(method.state, scene.profiles.budgets)
     book.refuse(book.active & (refusal > 0), refusal, "cloud")
-    book.transfer_bootstrap(method.bootstrap_bytes)
+    book.transfer_bootstrap(method.missing_bytes(scene.ids))
     method.held[scene.ids[book.needs & book.active]] = method.version
     book.carried = {f"{STATE}{name}": column[scene.ids] for name, column in method.kept.items()}
     inbox, transfer, moved, errors = Ragged.empty(scene.ids.size), 1, [0, 0], []
