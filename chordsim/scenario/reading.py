@@ -53,11 +53,11 @@ def parse_toml(text: str, source: str) -> Plain:
         raise ScenarioError(f"{source}: larger than {MAX_FILE_BYTES:,} characters; this is no scenario")
     try:
         tables = tomllib.loads(text)
+        check_values(tables, source)
     except RecursionError:
         raise ScenarioError(f"{source}: nested too deeply") from None
     except ValueError as error:
         raise ScenarioError(_located(str(error), text, source)) from None
-    check_values(tables, source)
     return tables
 
 
