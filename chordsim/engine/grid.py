@@ -73,6 +73,9 @@ class GridCarrier:
             if cell is not None:
                 read = _reply_of(reply, cell, down)
                 self._moved.update({"messages_up": 1, "wire_up_bytes": read.moved_up_bytes})
+                if read.missing:
+                    # The same messages go out once more, with the parts that the node lacked.
+                    self._moved["wire_down_bytes"] -= down
                 self._moved["records_up_bytes"] += 0 if reply.has_error() else record_bytes(reply.content)
                 node = reply.metadata.src_node_id
                 self._peaks[node] = max(self._peaks.get(node, 0), read.peak_rss_bytes)
