@@ -28,6 +28,7 @@ class Fleet:
         specs: Methods by name, in the scenario's order.
         n_items: Size of the catalogue.
         n_users: Number of users.
+        train_logs: What the cloud may see, where the data are loaded: some bootstraps hold what was counted there.
     """
 
     scenario: Scenario
@@ -35,6 +36,7 @@ class Fleet:
     specs: Mapping[str, methods.MethodSpec]
     n_items: int
     n_users: int
+    train_logs: TrainLogs | None = None
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -45,18 +47,20 @@ class Fleet:
         """Return what the halves of a method may know; training takes no step."""
         s = self.scenario
         settings = {**self.specs[method].defaults, **s.settings.get(method, {})}
-        untrained = s.training.model_copy(update={"max_steps": 0, "threads": 1})
+        untrained = s.training.model_copy(update={"max_steps": 0, "threads": 1, "eval_users": 1})
         return methods.MethodContext(method, settings, s.backbone, untrained, self.n_items, s.seed)
 
     def logs(self) -> TrainLogs:
-        """Return the shortest logs that a training of no steps can start from: they decide no size."""
+        """Return the cloud's logs, or without data the shortest that a training of no steps can start from."""
+        if self.train_logs is not None:
+            return self.train_logs
         items = np.tile(np.arange(1, 5, dtype=np.int64) % self.n_items + 1, 2)
         return TrainLogs(items, np.array([0, 4, 8]), self.n_items, np.arange(2), np.ones(2, np.int64))
 
 
 def fleet_of_world(world: World) -> Fleet:
     """Return the fleet of a world whose data are loaded."""
-    return Fleet(world.scenario, world.population, world.specs, world.n_items, world.split.log.n_users)
+    return Fleet(world.scenario, world.population, world.specs, world.n_items, world.split.log.n_users, world.logs)
 
 
 def fleet_of(scenario: Scenario, progress: Progress | None = None) -> Fleet:
@@ -67,11 +71,10 @@ def fleet_of(scenario: Scenario, progress: Progress | None = None) -> Fleet:
         ScenarioError: An unknown method, or a population that cannot be.
     """
     if scenario.data.source == "synthetic" and not scenario.population.activity_tier:
-        n_items, n_users, activity = scenario.data.synthetic.items, scenario.data.synthetic.users, None
+        n_items, n_users = scenario.data.synthetic.items, scenario.data.synthetic.users
     else:
-        log = build(scenario, progress or Silent()).split.log
-        n_items, n_users, activity = log.n_items, log.n_users, log.lengths
+        return fleet_of_world(build(scenario, progress or Silent()))
     specs = {name: methods.find(name) for name in scenario.methods}
     peak = footprint.dense_peak_bytes(shapes_of(scenario.backbone, n_items))
-    population = Population(scenario.population, scenario.seed, n_users, peak, pace=pace_of(scenario), activity=activity)
+    population = Population(scenario.population, scenario.seed, n_users, peak, pace=pace_of(scenario))
     return Fleet(scenario, population, specs, n_items, n_users)

@@ -14,6 +14,7 @@ from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.rows import Rows
 from chordsim.methods import Batch, Columns, MethodContext, MethodSpec, Needs
 from chordsim.population import clock
+from chordsim.population.profile import Profiles
 from chordsim.progress import Silent
 from chordsim.ragged import Bools, Ints
 from chordsim.wire.frame import OVERHEAD_BYTES
@@ -49,6 +50,10 @@ class Sized:
     held: Ints
     remembered: Columns = field(default_factory=dict)
     version: int = 1
+
+    def needs_of(self, round: int, phones: Profiles) -> Needs | None:
+        """Return what the method takes on these phones."""
+        return self.spec.needs(self.context, phones.budgets)
 
 
 def bootstraps(fleet: Fleet) -> dict[str, int]:
@@ -87,7 +92,10 @@ def play_sizes(method: Sized, fleet: Fleet, round: int, ids: Ints) -> Iterator[t
         ids: Selected devices, ascending.
     """
     every = fleet.scenario.rounds.new_model_every
-    if every and not method.spec.learns:
+    if method.spec.learns:
+        # The cloud learns from every round, so every round begins with another model.
+        method.version = round
+    elif every:
         method.version = 1 + (round - 1) // every
     blocks = [ids[at : at + BLOCK] for at in range(0, ids.size, BLOCK)]
     c = fleet.scenario.clock
@@ -122,7 +130,7 @@ def _book(method: Sized, fleet: Fleet, round: int, ids: Ints) -> tuple[Book, Int
     spec, scene = method.spec, scene_of_block(fleet, round, ids)
     book = Book(fleet.scenario, scene, len(spec.exchange), (method.held[ids] != method.version) & (method.bootstrap_bytes > 0))
     book.end(book.active & (scene.away | flat(method.remembered, fleet.scenario, ids, scene.at_s)), "offline")
-    needs = spec.needs(method.context, scene.profiles.budgets)
+    needs = method.needs_of(round, scene.profiles)
     if needs is not None and needs.side == "cloud":
         book.refuse(book.active & (needs.refusal > 0), needs.refusal, "cloud")
     book.transfer_bootstrap(method.bootstrap_bytes)
@@ -158,7 +166,7 @@ def _shown(method: Sized, book: Book, before: Ints) -> Shown | None:
     held = book.scene.real & (book.outcome != _SERVED) & (before > 0)
     if not can_replay(method.spec) or not held.any():
         return None
-    needs = method.spec.needs(method.context, book.scene.profiles.budgets)
+    needs = method.needs_of(book.scene.round, book.scene.profiles)
     if needs is not None:
         held &= needs.refusal == 0
     age = np.where(held, book.scene.round - before, np.nan)

@@ -41,7 +41,7 @@ def run(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
         try:
             fleet = fleet_of(scenario, progress)
             ready = sized(fleet, bootstraps(fleet))
-            unknown = [m.spec.name for m in ready if m.spec.needs(m.context, fleet.population.profiles(np.arange(1)).budgets) is None]
+            unknown = [m.spec.name for m in ready if m.needs_of(0, fleet.population.profiles(np.arange(1))) is None]
             keeps = fleet.population.selected <= MOST_ROWS
             store.write_manifest("running", data=_source(fleet), protocol=protocol(scenario), operations_not_known=unknown)
             predicted = forecast(fleet)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chordsim import __version__
-from chordsim.cli import compare, data, flower, population, report, run, scenarios, sweep
+from chordsim.cli import compare, data, deploy, flower, forecast, population, recost, report, run, scenarios, sweep
 
 app = typer.Typer(
     name="chordsim",
@@ -21,11 +21,14 @@ app = typer.Typer(
 )
 app.command("run", epilog="Example: chordsim run quickstart --set rounds.count=1 --out runs/first")(run.run)
 app.command("population", epilog="Example: chordsim population quickstart --csv phones.csv")(population.population)
+app.command("forecast", epilog="Example: chordsim forecast quickstart --set clock.loss=0.1")(forecast.forecast)
+app.command("recost", epilog="Example: chordsim recost runs/quickstart-1-1 --set 'population.era=\"2025\"'")(recost.recost)
 app.command("compare", epilog="Example: chordsim compare runs/quickstart-1-1 runs/quickstart-2-1")(compare.compare)
 app.command("sweep", epilog="Example: chordsim sweep offline --over settings.chord-plus.bits=1,2,3,4 --seeds 3")(sweep.sweep)
 app.command("report", epilog="Example: chordsim report runs/quickstart-1-1")(report.report)
 app.command("flwr-env", epilog='Example: eval "$(chordsim flwr-env)"')(flower.flwr_env)
 app.command("flwr-stop", epilog="Example: chordsim flwr-stop")(flower.flwr_stop)
+app.command("deploy", epilog="Example: chordsim deploy offline --nodes 3 --set 'methods=[\"chord-plus\"]'")(deploy.deploy)
 app.add_typer(data.app, name="data")
 app.add_typer(scenarios.app, name="scenarios")
 

@@ -34,6 +34,9 @@ QUANTITIES = (
     "joules_per_device",
 )  # fmt: skip
 
+#: What can be told of a method whose operations and refusals have no closed form.
+BYTES = ("down_bytes_per_device", "up_bytes_per_device")
+
 
 @dataclass(frozen=True)
 class Range:
@@ -70,7 +73,10 @@ def forecast(fleet: Fleet) -> Forecast:
             sums.add(rows, _least_share(method, small))
             some = rows.is_word("outcome", "served", "late")
             fastest_s = min(fastest_s, float(rows["total_s"][some].min(initial=math.inf)))
-        out[method.spec.name] = sums.ranges(weight)
+        known = method.needs_of(0, small.population.profiles(np.arange(1))) is not None
+        # Which parts of a bootstrap a learning cloud sends anew depends on what it learns.
+        told = BYTES[1:] if method.spec.learns else QUANTITIES if known else BYTES
+        out[method.spec.name] = sums.ranges(weight, told)
     deadline = fleet.scenario.clock.deadline_s
     if 0 < deadline < fastest_s < math.inf:
         raise ScenarioError(
@@ -120,7 +126,7 @@ def _small(fleet: Fleet) -> Fleet:
     seed = seeds.key(fleet.scenario.seed, "forecast") >> 1
     scenario = fleet.scenario.model_copy(update={"population": changed, "seed": seed})
     # Who the users are changes no size, so there is one.
-    return Fleet(scenario, Population(changed, seed, 1, phones.fp32_peak_bytes, pace=phones.pace), fleet.specs, fleet.n_items, 1)
+    return Fleet(scenario, Population(changed, seed, 1, phones.fp32_peak_bytes, pace=phones.pace), fleet.specs, fleet.n_items, 1, fleet.train_logs)
 
 
 def _rounds(method: Any, fleet: Fleet) -> Iterator[Rows]:
@@ -132,7 +138,7 @@ def _rounds(method: Any, fleet: Fleet) -> Iterator[Rows]:
 
 def _least_share(method: Any, fleet: Fleet) -> float:
     """Return the least share of the upper end's operations that a plan may need."""
-    needs = method.spec.needs(method.context, fleet.population.profiles(np.arange(1000)).budgets)
+    needs = method.needs_of(0, fleet.population.profiles(np.arange(1000)))
     if needs is None or not needs.cost.macs.any():
         return 1.0
     return float((needs.least_macs / np.maximum(needs.cost.macs, 1)).min())
@@ -167,11 +173,11 @@ class _Sums:
         self._times.append((fleet[done], rows["tier"][done] + 1, total, rows["infer_s"][done] * self._requests))
         self._least = least_share
 
-    def ranges(self, weight: float) -> dict[str, dict[str, Range]]:
-        """Return the ranges by tier and quantity; quantities that no fleet has are left out."""
-        return {tier: found for i, tier in enumerate(self._tiers) if (found := self._tier(i, weight))}
+    def ranges(self, weight: float, names: tuple[str, ...]) -> dict[str, dict[str, Range]]:
+        """Return the ranges of these quantities by tier; what no fleet has is left out."""
+        return {tier: found for i, tier in enumerate(self._tiers) if (found := self._tier(i, weight, names))}
 
-    def _tier(self, tier: int, weight: float) -> dict[str, Range]:
+    def _tier(self, tier: int, weight: float, names: tuple[str, ...]) -> dict[str, Range]:
         s = {name: table[:, tier] for name, table in self._sums.items()}
         some: Bools = s["rows"] > 0
         if not some.any():
@@ -186,7 +192,7 @@ class _Sums:
             "wasted_bytes_per_device": (share("wasted"), share("wasted")),
             "joules_per_device": (share("least_joules"), share("joules")), "p50_total_s": self._medians(tier),
         }  # fmt: skip
-        return {name: _range(low, high, weight) for name in QUANTITIES for low, high in [pairs[name]] if high.size > 1}
+        return {name: _range(low, high, weight) for name in names for low, high in [pairs[name]] if high.size > 1}
 
     def _medians(self, tier: int) -> tuple[Floats, Floats]:
         fleet, which, total, infer = (np.concatenate([t[n] for t in self._times]) for n in range(4))

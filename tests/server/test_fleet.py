@@ -52,6 +52,7 @@ def test_the_closed_form_is_what_a_real_run_sends(tmp_path: Path) -> None:
 
 def test_blocks_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     overrides = [*SMALL, 'protocol.metrics="none"', "clock.quantile=0.8", "population.devices=700"]
+    monkeypatch.setattr("chordsim.forecast.predict.PHONES", (20, 20))
     hashes = []
     for block in (1 << 16, 333):
         monkeypatch.setattr("server.fleet.BLOCK", block)

@@ -1,0 +1,36 @@
+"""`chordsim recost`: a finished run on other phones, links, clocks and budgets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chordsim.cli.options import SetOption
+
+
+def recost(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    overrides: SetOption = None,
+    json_path: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all numbers.")] = None,
+) -> None:
+    """Play a finished run again on other phones: recorded plans and ranks, no training, in seconds.
+
+    RUN is a run directory. What would have been another plan, or was not served then, is counted, not guessed.
+    """
+    import json
+
+    from chordsim.cli.terminal import screen
+    from chordsim.recost.again import recost as again
+    from chordsim.recost.table import recost_table, unknown_lines
+    from chordsim.store import atomic_write
+
+    found = again(run, overrides or ())
+    console = screen()
+    console.print(recost_table(found))
+    for line in unknown_lines(found):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if json_path is not None:
+        whole = {"changed": found.changed, "before": found.before, "after": found.after, "unknown": found.unknown}
+        atomic_write(json_path, (json.dumps(whole, indent=2) + "\n").encode())

@@ -1,0 +1,39 @@
+"""The forecast as a table for the terminal; fits 100 columns."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from chordsim.forecast.predict import Forecast, Range
+
+_COLUMNS = (
+    ("served_share", "served %", 100.0), ("refused_share", "refused %", 100.0), ("down_bytes_per_device", "down B/round", 1.0),
+    ("up_bytes_per_device", "up B/round", 1.0), ("p50_total_s", "p50 s", 1.0), ("joules_per_device", "joules/round", 1.0),
+)  # fmt: skip
+
+
+def forecast_table(predicted: Forecast) -> Table:
+    """Return one line per method and tier; every cell is the range that holds at least nine runs of ten."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.title, table.title_justify = "forecast, per device and round: the range that holds nine runs of ten", "left"
+    for name in ("method", "tier"):
+        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=14)
+    for _, title, _ in _COLUMNS:
+        table.add_column(title, justify="right", no_wrap=True)
+    for method, tiers in predicted.items():
+        for number, (tier, quantities) in enumerate(tiers.items()):
+            table.add_row(method if number == 0 else "", tier, *(_cell(quantities.get(name), factor) for name, _, factor in _COLUMNS))
+    return table
+
+
+def _cell(found: Range | None, factor: float) -> str:
+    if found is None:
+        return "-"
+    low, high = _short(found.low * factor), _short(found.high * factor)
+    return low if low == high else f"{low}-{high}"
+
+
+def _short(value: float) -> str:
+    if value >= 1e6:
+        return f"{value / 1e6:.3g}M"
+    return f"{value / 1e3:.3g}k" if value >= 1e3 else f"{value:.3g}"

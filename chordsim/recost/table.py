@@ -1,0 +1,42 @@
+"""A recosted run as a table for the terminal: before and after, and what could not be told."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from chordsim.recost.again import Recosted
+
+_COLUMNS = (
+    ("served_share", "served %", 100.0, ".1f"), ("down_bytes_per_device", "down B/round", 1.0, ",.0f"),
+    ("p50_total_s", "p50 s", 1.0, ".3g"), ("p95_total_s", "p95 s", 1.0, ".3g"), ("joules_per_device", "joules/round", 1.0, ".3g"),
+)  # fmt: skip
+
+
+def recost_table(found: Recosted) -> Table:
+    """Return one line per method: every cell is the run's own value, then the value on the other phones."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.title, table.title_justify = "before > after", "left"
+    table.add_column("method", overflow="ellipsis", no_wrap=True, max_width=14)
+    for _, title, _, _ in _COLUMNS:
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("NDCG@10 all", justify="right", no_wrap=True)
+    for name, after in found.after.items():
+        before = found.before[name]
+        cells = [f"{_text(before[key], factor, how)} > {_text(after[key], factor, how)}" for key, _, factor, how in _COLUMNS]
+        ndcg = [_text(side["ndcg_10_all"]["mean"], 1.0, ".4f") for side in (before, after)]
+        table.add_row(name, *cells, f"{ndcg[0]} > {ndcg[1]}")
+    return table
+
+
+def unknown_lines(found: Recosted) -> list[str]:
+    """Return what could not be recosted, one line per method that has any."""
+    out = [f"changed: {key}: {old} > {new}" for key, (old, new) in found.changed.items() if not key.startswith("population.tiers.")]
+    for name, shares in found.unknown.items():
+        parts = [f"{share:.1%} {why}" for why, share in shares.items() if share]
+        if parts:
+            out.append(f"{name}: cannot be recosted and left out of NDCG: {', '.join(parts)} (of device-rounds)")
+    return out
+
+
+def _text(value: float | None, factor: float, how: str) -> str:
+    return "-" if value is None else format(value * factor, how)

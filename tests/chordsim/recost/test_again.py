@@ -1,0 +1,87 @@
+"""A recosted run is the run that would have been, as far as it can be told; what cannot be told is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import chordsim
+from chordsim.api import RunResult
+from chordsim.cli.app import app
+from chordsim.errors import ScenarioError, UserError
+from chordsim.recost.again import recost
+
+SMALL = [
+    'methods=["fp32","chord-plus","cloud-only"]', "data.synthetic.users=90", "data.synthetic.items=80", "training.max_steps=4",
+    "training.eval_every=4", "rounds.count=3", "engine.chunk_size=32",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    return chordsim.run("offline", overrides=SMALL, out=tmp_path_factory.mktemp("calm") / "run")
+
+
+@pytest.mark.parametrize("weather", [
+    ["clock.loss=0.2", "clock.deadline_s=0.35"],
+    ['population.availability.kind="diurnal"', "clock.round_every_h=7", "rounds.new_model_every=2"],
+    ["rounds.requests_per_round=400", "clock.jitter=0.5"],
+])  # fmt: skip
+def test_it_is_the_run_that_would_have_been(calm: RunResult, tmp_path: Path, weather: list[str]) -> None:
+    """The independent reference: really run the scenario with the override."""
+    real = chordsim.run("offline", overrides=[*SMALL, *weather], out=tmp_path / "real").summary["methods"]
+    found = recost(calm.path, weather)
+    for method, wanted in real.items():
+        made = found.after[method]
+        for name in ("outcomes", "served_by", "wasted_bytes"):
+            assert made[name] == wanted[name], (method, name)
+        for name in ("down_bytes_per_device", "up_bytes_per_device", "p50_total_s", "p95_total_s", "joules_per_device"):
+            assert made[name] == pytest.approx(wanted[name], rel=1e-3), (method, name)
+        if not any(found.unknown[method].values()):
+            assert made["ndcg_10_all"]["mean"] == pytest.approx(wanted["ndcg_10_all"]["mean"])
+
+
+def test_ranks_stay_what_they_were_where_everybody_is_served_alike(calm: RunResult) -> None:
+    found = recost(calm.path, ["clock.jitter=0.5"])
+    for method, shares in found.unknown.items():
+        assert not any(shares.values())
+        assert found.after[method]["ndcg_10"] == found.before[method]["ndcg_10"]
+    assert found.before["fp32"]["served_share"] == calm.summary["methods"]["fp32"]["served_share"]
+
+
+def test_other_budgets_mean_other_plans_and_they_are_counted(calm: RunResult) -> None:
+    tight = [f"population.tiers.{tier}.bits=1" for tier in ("low", "mid", "high")]
+    unknown = recost(calm.path, tight).unknown
+    assert unknown["chord-plus"]["another plan"] > 0.9 and not any(unknown["cloud-only"].values())
+    roomy = [f"population.tiers.{tier}.memory_mb=999" for tier in ("low", "mid", "high")]
+    found = recost(calm.path, roomy)
+    assert found.after["fp32"]["served_share"] > found.before["fp32"]["served_share"]
+    assert found.unknown["fp32"]["not served then"] > 0.1
+
+
+@pytest.mark.parametrize(("overrides", "words"), [
+    (["rounds.count=2"], ["rounds.count", "run the scenario anew"]),
+    (["population.devices=50"], ["population.devices"]),
+    (["seed=3"], ["seed"]),
+    ([], ["nothing differs"]),
+])  # fmt: skip
+def test_what_cannot_be_recosted_at_all_is_said(calm: RunResult, overrides: list[str], words: list[str]) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        recost(calm.path, overrides)
+    assert all(word in str(caught.value) for word in words) and "\n" not in str(caught.value)
+
+
+def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not a run directory"):
+        recost(tmp_path, ["clock.loss=0.1"])
+
+
+def test_the_commands_print_their_tables(calm: RunResult, tmp_path: Path) -> None:
+    runner = CliRunner()
+    out = runner.invoke(app, ["recost", str(calm.path), "--set", 'population.era="2025"', "--json", str(tmp_path / "r.json")])
+    assert out.exit_code == 0 and "before > after" in out.output and "cannot be recosted" in out.output and (tmp_path / "r.json").exists()
+    sets = [part for text in SMALL for part in ("--set", text)]
+    out = runner.invoke(app, ["forecast", "offline", *sets, "--json", str(tmp_path / "f.json")])
+    assert out.exit_code == 0 and "nine runs of ten" in out.output and "chord-plus" in out.output and (tmp_path / "f.json").exists()
