@@ -12,7 +12,6 @@ import pytest
 import chordsim
 from chordsim.errors import UserError
 
-THREE = ("fp32", "chord-plus", "cloud-only")
 
 
 def test_two_workers_give_the_ledger_of_one_process(tiny: Any, tmp_path: Path, nothing_left: Callable[[], bool]) -> None:
