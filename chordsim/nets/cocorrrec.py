@@ -104,9 +104,12 @@ class SelfCorrection(nn.Module):
 
 
 def _like(correction: Tensor, own: Tensor) -> Tensor:
-    """Return the correction standardised, then scaled to the device tensor's own mean and deviation."""
-    mean, std = correction.mean((-1, -2), keepdim=True), correction.std((-1, -2), keepdim=True) + EPSILON
-    return (correction - mean) / std * own.std((-1, -2), keepdim=True) + own.mean((-1, -2), keepdim=True)
+    """Return the correction standardised, then scaled to the device tensor's own mean and deviation.
+
+    Both are taken position by position: over a whole mini-batch they would tell a position about later ones.
+    """
+    mean, std = correction.mean(-1, keepdim=True), correction.std(-1, keepdim=True) + EPSILON
+    return (correction - mean) / std * own.std(-1, keepdim=True) + own.mean(-1, keepdim=True)
 
 
 def layer_size(shapes: Shapes) -> int:

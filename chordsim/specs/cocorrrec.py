@@ -6,8 +6,9 @@ weights take one gradient step per mini-batch in closed form; on the cloud a GRU
 ReLU give corrections of the attention matrix and of the bias, standardised, scaled to the device tensor's own mean
 and deviation, and added with learnt weights (0 and 0.25 at the start). One round trip: hidden states up, correction down.
 Inference: only the last mini-batch, the one that is read, is corrected; in training the correction reads what came
-before the targets; a feed-forward follows the layer; softmax over the catalogue where the code has a binary loss;
-item embeddings start from `fp32`. Left out: rotary positions (learnt ones instead), and the MLP over the target.
+before the targets, and is scaled position by position (over a mini-batch, a position would learn of later ones); a
+feed-forward follows the layer; softmax over the catalogue where the code has a binary loss; item embeddings start
+from `fp32`. Left out: rotary positions (learnt ones instead), and the MLP over the target.
 """
 
 from __future__ import annotations

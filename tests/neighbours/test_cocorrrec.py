@@ -49,14 +49,15 @@ def test_no_position_sees_a_later_one(layer):
     items, states = torch.ones(1, 25, dtype=torch.int64), torch.randn(1, 25, layer.dim, dtype=torch.float64)
     changed = states.clone()
     changed[:, 17:] = torch.randn(1, 8, layer.dim, dtype=torch.float64)
-    a, b = layer(items, states), layer(items, changed)
+    correction = cocorrrec.split_correction(torch.randn(1, cocorrrec.correction_numbers(layer.dim), dtype=torch.float64), layer.dim)
+    a, b = layer(items, states, correction), layer(items, changed, correction)
     assert torch.allclose(a[:, :17], b[:, :17], atol=1e-12) and not torch.allclose(a[:, 17:], b[:, 17:])
 
 
 def test_the_correction_takes_the_devices_own_mean_and_deviation():
     own, told = torch.randn(1, 1, 10, 10) * 3 + 5, torch.randn(1, 1, 10, 10) * 100
     like = cocorrrec._like(told, own)
-    assert torch.allclose(like.mean(), own.mean(), atol=1e-3) and torch.allclose(like.std(), own.std(), atol=1e-3)
+    assert torch.allclose(like.mean(-1), own.mean(-1), atol=1e-3) and torch.allclose(like.std(-1), own.std(-1), atol=1e-3)
 
 
 def test_the_cloud_moves_the_ranking_and_phone_and_cloud_agree(talk):
