@@ -149,5 +149,22 @@ def clipped(values: Floats, limit: float) -> tuple[Floats, Bools]:
     # Scaled first: the square of a large float overflows.
     peak = np.maximum(np.abs(safe).max(axis=1, initial=0.0), np.finfo(np.float64).tiny)
     norm = peak * np.sqrt(np.square(safe / peak[:, None]).sum(axis=1))
-    factor = np.minimum(1.0, limit / np.maximum(norm, np.finfo(np.float64).tiny))
+    factor = limit / np.maximum(norm, limit)
     return safe * factor[:, None], np.asarray(~finite | (factor < 1.0))
+
+
+def bounded(values: npt.NDArray[np.floating[Any]], centre: npt.NDArray[np.floating[Any]], reach: float) -> npt.NDArray[np.float64]:
+    """Return what phones made of shared numbers, none further away than honest steps can lead.
+
+    Args:
+        values: What each phone sent, [D, n].
+        centre: What all of them started from, [n].
+        reach: The longest way that a phone's steps can take it: number of steps x rate x largest gradient.
+
+    Returns:
+        [D, n]; a row within reach keeps its bits.
+    """
+    start = centre.astype(np.float64)
+    # Sums in float32 on the phone may stray a little further than the arithmetic says.
+    moved, changed = clipped(values.astype(np.float64) - start, reach * 1.01)
+    return np.where(changed[:, None], start + moved, values)

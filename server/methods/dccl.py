@@ -21,6 +21,7 @@ from chordsim.ragged import Ragged
 from chordsim.wire.floats import unpack_floats
 from server.methods.base import Trained
 from server.methods.shipped import model_blobs
+from server.quarantine import bounded
 from server.training.draws import draw_parameters
 from server.training.models import Dense
 from server.training.sampler import Windows
@@ -99,12 +100,17 @@ class DcclCloud(Trained):
         return [*model_blobs(self.shapes, state, 32), Blob("patches", blobs.save(patches))]
 
     def learn(self, state: State, reports: Sequence[tuple[Batch, Ragged]]) -> State:
-        """Distil device models: first into the cloud model, then, with it fixed, into basis and encoder."""
-        count = self.context.backbone.blocks * int(self.context.settings["rank"])
+        """Distil device models: first into the cloud model, then, with it fixed, into basis and encoder.
+
+        No phone's metapatch counts as further away than its steps can lead.
+        """
+        s = self.context.settings
+        count = self.context.backbone.blocks * int(s["rank"])
+        reach, shipped = int(s["steps"]) * float(s["rate"]), state["meta"].flatten().numpy()
         received = []
         for who, updates in reports:
             values, sound = unpack_floats(updates, count)
-            received.append(values[who.active & sound])
+            received.append(bounded(values[who.active & sound], shipped, reach).astype(np.float32))
         devices = torch.from_numpy(np.concatenate(received)).view(-1, self.context.backbone.blocks, int(self.context.settings["rank"]))
         if not len(devices):
             return state

@@ -11,18 +11,25 @@ from chordsim.methods import Batch, State
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import unpack_floats
 from server.methods.shipped import ShippedCloud
+from server.quarantine import bounded
 
 
 class FedAvgCloud(ShippedCloud):
     """The reference, then averages of what phones made of it."""
 
     def learn(self, state: State, reports: Sequence[tuple[Batch, Ragged]]) -> State:
-        """Return the state with the mean of the received weights, each counted by its number of examples."""
+        """Return the state with the mean of the received weights, each counted by its number of examples.
+
+        No phone moves the weights further than its steps can lead, or counts more examples than it may train on.
+        """
         total, examples = np.zeros(self.shapes.weights), 0.0
+        current = torch.cat([state[f"weights.{n}"].flatten() for n in range(len(self.shapes.layers))]).numpy()
+        s = self.context.settings
+        reach, most = int(s["steps"]) * float(s["rate"]), float(s["positions"])
         for who, updates in reports:
             values, sound = unpack_floats(updates, self.shapes.weights + 1)
-            count = np.where(who.active & sound, np.maximum(values[:, -1], 0.0), 0.0).astype(np.float64)
-            total += count @ values[:, :-1].astype(np.float64)
+            count = np.where(who.active & sound, np.clip(values[:, -1], 0.0, most), 0.0).astype(np.float64)
+            total += count @ bounded(values[:, :-1], current, reach)
             examples += float(count.sum())
         if examples == 0.0:
             return state

@@ -98,7 +98,8 @@ def test_a_program_that_is_not_installed():
 # Bytes
 
 CARRIED = {
-    "messages_down": 10, "messages_up": 10, "wire_down_bytes": 100, "wire_up_bytes": 50, "records_down_bytes": 5000, "records_up_bytes": 900,
+    "messages_down": 10, "messages_up": 10, "wire_down_bytes": 100, "wire_up_bytes": 50,
+    "records_down_bytes": 5000, "records_up_bytes": 900,
 }  # fmt: skip
 
 

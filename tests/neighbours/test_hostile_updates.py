@@ -1,0 +1,74 @@
+"""Phones that send poison: what learns takes in no more of it than an honest phone's steps could have done."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from chordsim.methods import UP_UPDATE
+from chordsim.ragged import Ragged
+from chordsim.wire.floats import unpack_floats
+from server.quarantine import bounded, clipped, finite
+
+POISON = {
+    "huge": lambda own: np.full_like(own, 3e38), "negative": lambda own: np.full_like(own, -3e38), "none": lambda own: own * np.nan,
+    "endless": lambda own: own + np.inf, "away": lambda own: own * -50.0, "vain": lambda own: np.append(own[:-1], 1e30),
+    "empty": lambda own: own[:0], "longer": lambda own: np.append(own, 1.0),
+}  # fmt: skip
+
+
+def poisoned(updates, count, make):
+    values, _ = unpack_floats(updates, count)
+    rows = [values[d] if d % 5 != 3 else make(values[d]) for d in range(len(updates))]
+    return Ragged.of_rows(np.asarray(row, "<f4").tobytes() if len(updates[d]) else b"" for d, row in enumerate(rows))
+
+
+@pytest.mark.parametrize("kind", POISON)
+@pytest.mark.parametrize("name", ["fedavg", "dccl"])
+def test_poison_moves_a_learnt_state_no_further_than_honest_steps(name, kind, talk):
+    t = talk(name)
+    updates = t.exchange()[UP_UPDATE][0]
+    count = len(updates[0]) // 4
+    who = replace(t.who, budgets=None)
+    honest = t.cloud.learn(t.state, [(who, updates)])
+    hit = t.cloud.learn(t.state, [(who, poisoned(updates, count, POISON[kind]))])
+    assert finite(hit)
+    reach = int(t.context.settings["steps"]) * float(t.context.settings["rate"])
+    learnt = [key for key in t.state if not torch.equal(t.state[key], honest[key])]
+    assert learnt
+    if name == "fedavg":
+        moved = torch.cat([(hit[key] - t.state[key]).flatten() for key in learnt]).norm()
+        assert moved <= reach * 1.02
+    assert any(not torch.equal(hit[key], t.state[key]) for key in learnt), "honest phones are still heard"
+
+
+def test_honest_updates_keep_their_bits(talk):
+    t = talk("fedavg")
+    updates = t.exchange()[UP_UPDATE][0]
+    values, sound = unpack_floats(updates, len(updates[0]) // 4)
+    start = torch.cat([t.state[f"weights.{n}"].flatten() for n in range(len(t.cloud.shapes.layers))]).numpy()
+    own = values[sound, :-1]
+    reach = int(t.context.settings["steps"]) * float(t.context.settings["rate"])
+    assert np.array_equal(bounded(own, start, reach), own)
+
+
+numbers = hnp.arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 6)), elements=st.floats(allow_nan=True, allow_infinity=True))
+
+
+@given(numbers, st.floats(1e-6, 1e6))
+def test_clipping_bounds_every_row_and_moves_no_other(values, limit):
+    out, changed = clipped(values, limit)
+    with np.errstate(over="ignore"):
+        norms = np.linalg.norm(out, axis=1)
+    assert np.isfinite(out).all()
+    assert (norms <= limit * (1 + 1e-9)).all()
+    assert np.array_equal(out[~changed], values[~changed])
+
+
+def test_a_state_with_a_number_that_is_none_is_not_taken_over():
+    assert finite({"a": torch.ones(2), "b": torch.arange(3)})
+    assert not finite({"a": torch.tensor([1.0, float("inf")])})
