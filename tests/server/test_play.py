@@ -80,8 +80,14 @@ def test_the_bootstrap_is_charged_once_per_version(table: Make) -> None:
     assert first.moved.charged_bootstrap_bytes == 40 * at.method("fp32").bootstrap_bytes and second.moved.charged_bootstrap_bytes == 0
     assert (second.rows["round_trips"] == first.rows["round_trips"] - 1).all()
     method = at.method("fp32")
+    # A new version charges the parts that differ, and no others.
     method.update({name: value * 1 for name, value in method.state.items()}, method.version + 1)
-    assert (at.play("fp32", 2).rows["bootstrap_bytes"] == method.bootstrap_bytes).all()
+    assert (at.play("fp32", 2).rows["bootstrap_bytes"] == 0).all()
+    method.update({**method.state, "item": method.state["item"] * 2}, method.version + 1)
+    part = len(method.blobs[method.labels["embeddings"]])
+    third = at.play("fp32", 2)
+    check(third.rows, third.moved)
+    assert (third.rows["bootstrap_bytes"] == part).all() and 0 < part < method.bootstrap_bytes
 
 
 def test_only_selected_phones_are_charged(table: Make) -> None:
