@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from chordsim import __version__
-from chordsim.report.charts import groups, planned, times, traffic
+from chordsim.report.charts import groups, planned, predicted, times, traffic
 from chordsim.report.gather import Gathered
 from chordsim.report.html import Column, Grid, Section, code, folded, text
 
@@ -48,7 +48,7 @@ def traffic_section(g: Gathered) -> Section:
         ]
     else:
         blocks.append(text("No method of this run ships a model once, so there is no break-even.", css="soft"))
-    return Section("bytes", "Bytes", [*blocks, *traffic.charts(g)])
+    return Section("bytes", "Bytes", [*blocks, *traffic.charts(g), *predicted.charts(g)])
 
 
 def time_section(g: Gathered) -> Section:

@@ -59,9 +59,12 @@ def figures(run: Path) -> dict[str, go.Figure]:
         UserError: Not a run directory.
         RunError: No ledger yet, or a damaged file.
     """
-    from chordsim.report.charts import cost, groups, planned, served, times, traffic
+    from chordsim.report.charts import cost, groups, planned, predicted, served, times, traffic
     from chordsim.report.gather import gather
 
     g = gather(run)
-    charts = [*cost.charts(g), *served.charts(g), *groups.charts(g), *planned.charts(g, run), *traffic.charts(g), *times.charts(g)]
+    charts = [
+        *cost.charts(g), *served.charts(g), *groups.charts(g), *planned.charts(g, run), *traffic.charts(g), *predicted.charts(g),
+        *times.charts(g),
+    ]  # fmt: skip
     return {chart.key: chart.figure for chart in charts}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from chordsim.errors import UserError
 from chordsim.ledger.columns import SCHEMA_VERSION
-from chordsim.store import MANIFEST, SCENARIO, SUMMARY, read_json
+from chordsim.store import MANIFEST, ROUNDS, SCENARIO, SUMMARY, read_json
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Source:
         scenario_text: scenario.toml as it stands, "" if it was not written yet.
         scenario: The same, parsed.
         engine: What the engine took; empty until the run ended.
+        forecast: Forecast and measurement by method, tier and quantity; empty where there is none.
+        closed_s: Simulated seconds after which each method's round closed, by (method, round); rounds.csv tells it.
     """
 
     path: Path
@@ -29,6 +32,8 @@ class Source:
     scenario_text: str
     scenario: dict[str, Any]
     engine: dict[str, Any]
+    forecast: dict[str, Any]
+    closed_s: dict[tuple[str, int], float]
 
     @classmethod
     def read(cls, run: Path) -> Source:
@@ -51,8 +56,8 @@ class Source:
             scenario = tomllib.loads(text)
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
-        engine = read_json(run / SUMMARY).get("engine", {}) if (run / SUMMARY).is_file() else {}
-        return cls(run, manifest, text, scenario, engine)
+        summary = read_json(run / SUMMARY) if (run / SUMMARY).is_file() else {}
+        return cls(run, manifest, text, scenario, summary.get("engine") or {}, summary.get("forecast") or {}, _closed(run / ROUNDS))
 
     def table(self, name: str) -> dict[str, Any]:
         """Return one table of the scenario, empty if it is not there."""
@@ -83,3 +88,19 @@ class Source:
     def status(self) -> str:
         """How the run ended, or that it goes on."""
         return str(self.manifest.get("status", "unknown"))
+
+
+def _closed(path: Path) -> dict[tuple[str, int], float]:
+    """Return when rounds closed; an unfinished last line of a run that goes on is left out.
+
+    Raises:
+        UserError: The file cannot be read or holds something else.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
+        lines = [line for line in csv.DictReader(whole.splitlines()) if line["round_s"]]
+        return {(line["method"], int(line["round"])): float(line["round_s"]) for line in lines}
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error

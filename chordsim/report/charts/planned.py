@@ -107,7 +107,9 @@ def _by_age(g: Gathered) -> Chart:
         line, marker = {"color": colour(place), "dash": dash(place)}, {"symbol": symbol(place), "size": 9}
         traces.append(go.Scatter(x=ages, y=values, name=name, mode="lines+markers", line=line, marker=marker))
         rows += [(name, age, value, facts.age[age][0]) for age, value in zip(ages, values, strict=True)]
-    made = figure(traces, "age of the plan in use (rounds, 0 is fresh)", "NDCG@10, served users", xaxis_dtick=1, xaxis_tick0=0)
+    oldest = max((age for facts in g.methods.values() for age in facts.age), default=0)
+    made = figure(traces, "age of the plan in use (rounds, 0 is fresh)", "NDCG@10, served users", yaxis_rangemode="tozero")
+    made.update_layout(xaxis={"tick0": 0, "dtick": max(1, oldest // 10), "range": [-0.5, oldest + 0.5]})
     return Chart(
         "accuracy_by_plan_age", "Plan age against accuracy",
         "What a plan is worth after so many rounds; where all plans were fresh there is one point.",

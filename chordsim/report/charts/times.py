@@ -22,7 +22,7 @@ def _timeline(g: Gathered) -> Chart:
     traces, rows = [], []
     for place, (name, facts) in enumerate(g.methods.items()):
         done = [r for r in facts.rounds if not np.isnan(r.seconds[2])]
-        ends = np.cumsum([r.seconds[2] for r in done])
+        ends = np.cumsum([g.source.closed_s.get((name, r.round), r.seconds[2]) for r in done])
         traces.append(go.Scatter(
             x=[number(e) for e in ends], y=[r.round for r in done], name=name, mode="lines+markers",
             line={"color": colour(place), "dash": dash(place)}, marker={"symbol": symbol(place), "size": 8},
@@ -31,7 +31,8 @@ def _timeline(g: Gathered) -> Chart:
     made = figure(traces, "simulated seconds since the start (s)", "rounds done", yaxis_tickformat="d", yaxis_rangemode="tozero")
     return Chart(
         "round_timeline", "Round timeline",
-        "When each round's last phone was done. The first round carries the bootstrap; training on the cloud is not in it.",
+        "When the clock closed each round: at its last phone, or at the deadline. The first round carries the bootstrap; training on "
+        "the cloud is not in it.",
         made, ("method", "round", "total_s_p50", "total_s_p95", "total_s_slowest", "ended_s"), rows,
     )  # fmt: skip
 

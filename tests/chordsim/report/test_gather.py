@@ -92,3 +92,24 @@ def test_plans_differ_between_users_where_they_should(played_run):
         pairs = [(a, b) for i, a in enumerate(p.codes) for b in p.codes[i + 1 :]]
         naive = np.mean([a != b for a, b in pairs], axis=0)
         assert p.disagreement() == pytest.approx(naive)
+
+
+def test_the_timeline_ends_when_the_clock_says_so(gathered, played_run):
+    from chordsim.report.charts import times
+
+    rounds = pd.read_csv(played_run / "rounds.csv")
+    (chart,) = [chart for chart in times.charts(gathered) if chart.key == "round_timeline"]
+    ends = {row[0]: row[-1] for row in chart.rows}
+    for method, lines in rounds.groupby("method"):
+        assert ends[method] == pytest.approx(lines["round_s"].sum(), rel=1e-5)
+
+
+def test_the_forecast_stands_beside_what_was_measured(gathered, played_run):
+    from chordsim.report.charts import predicted
+
+    summary = json.loads((played_run / "summary.json").read_text())
+    (chart,) = predicted.charts(gathered)
+    for method, tier, quantity, low, middle, high, measured, inside in chart.rows:
+        assert low <= middle <= high and inside == (low <= measured <= high)
+        if tier == "all":
+            assert measured == pytest.approx(summary["methods"][method][quantity], rel=1e-5)

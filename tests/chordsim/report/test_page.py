@@ -130,10 +130,14 @@ def _bad_plans(run):
     (run / "plans.parquet").write_bytes(b"PAR1 no")
 
 
+def _bad_rounds(run):
+    (run / "rounds.csv").write_text("round,method,round_s\none,a,2.0\n")
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [(_no_ledger, "no ledger files"), (_newer, "schema 99"), (_cut_file, "half-written"), (_cut_manifest, "cannot be read"),
-     (_no_manifest, "not a run directory"), (_bad_plans, "half-written")],
+     (_no_manifest, "not a run directory"), (_bad_plans, "half-written"), (_bad_rounds, "rounds.csv")],
 )  # fmt: skip
 def test_a_run_that_cannot_be_read_is_one_line_that_names_the_file(made_run, tmp_path, spoil, words):
     run = made_run(tmp_path / "run", {"a": [np.full(6, 0.5)]})
