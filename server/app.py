@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from pathlib import Path
@@ -12,9 +11,11 @@ from flwr.serverapp import Grid, ServerApp
 
 from chordsim.cli.terminal import Terminal
 from chordsim.engine.grid import GridCarrier, LocalGrid
+from chordsim.errors import ChordsimError
 from chordsim.progress import CURRENT, Progress
 from chordsim.report.page import write_after_run
 from chordsim.scenario.load import load
+from chordsim.store import read_json
 from server import rounds
 from server.resume import Resume
 
@@ -26,24 +27,37 @@ CELLS_PER_NODE = 1
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Run the scenario that the run config names; its keys are shipped names or absolute paths, empty for the default."""
+    """Run the scenario that the run config names; its keys are shipped names or absolute paths, empty for the default.
+
+    Raises:
+        ChordsimError: A user's mistake or a failed run.
+    """
+    if isinstance(grid, LocalGrid):
+        _run(grid, context, CURRENT.get())
+        return
+    # A runtime of Flower's shows what the app prints; chordsim's own engines come with somewhere to report to.
+    try:
+        with Terminal(sys.stdout) as progress:
+            path = _run(grid, context, progress)
+    except ChordsimError as error:
+        print(f"chordsim: error: {error}")
+        raise
+    print(f"run directory: {path.absolute()} ({read_json(path / 'manifest.json')['status']})")
+
+
+def _run(grid: Grid, context: Context, progress: Progress) -> Path:
     config = context.run_config
     if config.get("data-root"):
         os.environ["CHORDSIM_DATA"] = str(config["data-root"])
     scenario = load(str(config.get("scenario") or DEFAULT_SCENARIO), seed=int(config.get("seed", 0)) or None)
     out = str(config.get("out", ""))
     resume = Resume(bool(config.get("allow-drift", False))) if config.get("resume", False) else None
-    with contextlib.ExitStack() as stack:
-        # A runtime of Flower's shows what the app prints; chordsim's own engines come with somewhere to report to.
-        local = isinstance(grid, LocalGrid)
-        progress: Progress = CURRENT.get() if local else stack.enter_context(Terminal(sys.stdout))
-        progress.start("carrier", None)
-        carrier = GridCarrier(grid, cells_per_node=CELLS_PER_NODE, timeout_s=scenario.engine.timeout_s)
-        progress.done(grid.describe() if isinstance(grid, LocalGrid) else f"{carrier.report()['nodes']} Flower nodes")
-        path = rounds.run(scenario, Path(out) if out else None, carrier, progress, resume)
-        if config.get("report", True):
-            write_after_run(path, progress)
-        progress.start("workers", None)
-        progress.done(f"the largest held {carrier.report()['worker_peak_rss_bytes'] / 2**20:,.0f} MiB")
-        if not local:
-            print(f"run directory: {path.absolute()}")
+    progress.start("carrier", None)
+    carrier = GridCarrier(grid, cells_per_node=CELLS_PER_NODE, timeout_s=scenario.engine.timeout_s)
+    progress.done(grid.describe() if isinstance(grid, LocalGrid) else f"{carrier.report()['nodes']} Flower nodes")
+    path = rounds.run(scenario, Path(out) if out else None, carrier, progress, resume)
+    if config.get("report", True):
+        write_after_run(path, progress)
+    progress.start("workers", None)
+    progress.done(f"the largest held {carrier.report()['worker_peak_rss_bytes'] / 2**20:,.0f} MiB")
+    return path
