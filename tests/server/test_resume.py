@@ -86,6 +86,23 @@ def test_a_run_may_be_cut_many_times(cut, whole):
     assert_same(run(resume=folder), whole)
 
 
+HARD = (
+    "rounds.count=4", "clock.loss=0.3", "engine.workers=1", 'population.availability.kind="diurnal"', "rounds.new_model_every=2",
+    "population.availability.battery_floor=0.2",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("plays", [5, 11])
+def test_learnt_states_batteries_and_old_plans_are_resumed_too(plays, tiny, tmp_path):
+    overrides = tiny(*HARD, methods=("chord-plus", "fedavg", "dccl", "cloud-only"))
+    whole = run("offline", overrides=overrides, out=tmp_path / "whole")
+    assert {"served", "dropped", "offline"} <= set(whole.ledger.outcome.astype(str))
+    assert "stale" in set(whole.ledger.served_by.astype(str))
+    with pytest.raises(Cut):
+        run("offline", overrides=overrides, out=tmp_path / "cut", progress=CutAfter(plays))
+    assert_same(run(resume=tmp_path / "cut"), whole)
+
+
 def harm_half_parquet(folder):
     path = folder / "ledger" / "fp32.round-00002.parquet"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
