@@ -42,7 +42,7 @@ def final_table(summary: dict[str, Any]) -> Table:
 def tiers_table(tiers: Sequence[TierFacts], which: str) -> Table:
     """Return one line per tier; ``which`` says what phones these are."""
     table = _table("tier", _TIERS)
-    table.title = f"{which}, medians (all constants assumed)"
+    table.title = f"{which}, medians"
     table.title_justify = "left"
     for tier in tiers:
         m = tier.medians

@@ -20,6 +20,8 @@ INK, GRID = ("#1b1f24", "#e8e8ea"), ("#d9dce0", "#3a3f47")
 SWAPS: dict[str, str] = {**dict(zip(LIGHT, DARK, strict=True)), INK[0]: INK[1], GRID[0]: GRID[1]}
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+#: Points of one line; a page of a run of 100,000 rounds stays small.
+MOST_POINTS = 300
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
@@ -93,6 +95,13 @@ def figure(traces: Sequence[Any], x: str, y: str, *, height: int = 340, **layout
     if layout:
         made.update_layout(**layout)
     return made
+
+
+def spread(count: int) -> list[int]:
+    """Return which of ``count`` rounds a chart shows: all, or `MOST_POINTS` evenly spread ones, the last among them."""
+    if count <= MOST_POINTS:
+        return list(range(count))
+    return sorted({round((n + 1) * count / MOST_POINTS) - 1 for n in range(MOST_POINTS)})
 
 
 def bars_height(bars: int) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from chordsim.ledger.clustered import Estimate
-from chordsim.report.charts.chart import Chart, colour, dash, figure, number, symbol
+from chordsim.report.charts.chart import Chart, colour, dash, figure, number, spread, symbol
 from chordsim.report.gather import Gathered
 
 _ALL = "NDCG@10 of what all users saw"
@@ -68,12 +68,13 @@ def _against_bits(g: Gathered) -> Chart:
 def _over_rounds(g: Gathered) -> Chart:
     traces, rows = [], []
     for place, (name, facts) in enumerate(g.methods.items()):
-        values = [number(r.ndcg_10_all) for r in facts.rounds]
+        shown = [facts.rounds[n] for n in spread(len(facts.rounds))]
+        values = [number(r.ndcg_10_all) for r in shown]
         traces.append(go.Scatter(
-            x=[r.round for r in facts.rounds], y=values, name=name, mode="lines+markers",
+            x=[r.round for r in shown], y=values, name=name, mode="lines+markers",
             line={"color": colour(place), "dash": dash(place)}, marker={"symbol": symbol(place), "size": 8},
         ))  # fmt: skip
-        rows += [(name, r.round, value, r.selected, r.served) for r, value in zip(facts.rounds, values, strict=True)]
+        rows += [(name, r.round, value, r.selected, r.served) for r, value in zip(shown, values, strict=True)]
     # Ticks stand on rounds, not between them.
     step = max(1, max((len(f.rounds) for f in g.methods.values()), default=1) // 10)
     made = figure(traces, "round", _ALL, xaxis_dtick=step, xaxis_tick0=1)

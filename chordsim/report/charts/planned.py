@@ -14,6 +14,8 @@ from chordsim.report.plans import Plans, read_plans
 
 #: Methods whose channels get a chart of their own.
 _MAPS = 4
+#: Larger models are shown by layer only.
+_MOST_CHANNELS = 4096
 _POINTS = 51
 
 
@@ -23,7 +25,7 @@ def charts(g: Gathered, run: Path) -> list[Chart]:
     places = {name: place for place, name in enumerate(g.methods)}  # a method has one colour on the whole page
     made = [_by_age(g)]
     if plans:
-        maps = [_channels(name, p) for name, p in list(plans.items())[:_MAPS]]
+        maps = [_channels(name, p) for name, p in list(plans.items())[:_MAPS] if p.codes.shape[1] <= _MOST_CHANNELS]
         made = [_by_layer(plans, places), *maps, _disagreement(plans, places), _distance(plans, places), *made]
     return [chart for chart in made if chart.rows]
 

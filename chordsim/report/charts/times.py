@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from chordsim.report.charts.chart import Chart, colour, dash, figure, number, symbol
+from chordsim.report.charts.chart import Chart, colour, dash, figure, number, spread, symbol
 from chordsim.report.charts.served import stacked
 from chordsim.report.gather import Gathered
 
@@ -23,6 +23,8 @@ def _timeline(g: Gathered) -> Chart:
     for place, (name, facts) in enumerate(g.methods.items()):
         done = [r for r in facts.rounds if not np.isnan(r.seconds[2])]
         ends = np.cumsum([g.source.closed_s.get((name, r.round), r.seconds[2]) for r in done])
+        places = spread(len(done))
+        done, ends = [done[n] for n in places], ends[places]
         traces.append(go.Scatter(
             x=[number(e) for e in ends], y=[r.round for r in done], name=name, mode="lines+markers",
             line={"color": colour(place), "dash": dash(place)}, marker={"symbol": symbol(place), "size": 8},
@@ -41,6 +43,7 @@ def _stragglers(g: Gathered) -> Chart:
     traces, rows = [], []
     for place, (name, facts) in enumerate(g.methods.items()):
         done = [r for r in facts.rounds if r.seconds[0] > 0]
+        done = [done[n] for n in spread(len(done))]
         lag = [number(r.seconds[2] / r.seconds[0]) for r in done]
         traces.append(go.Scatter(
             x=[r.round for r in done], y=lag, name=name, mode="lines+markers",

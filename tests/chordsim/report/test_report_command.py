@@ -1,0 +1,37 @@
+"""`chordsim report` makes the page or prints a table; a mistake is one line and exit code 2 or 1. Long runs keep a small page."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chordsim.cli import main
+from chordsim.report.charts.chart import MOST_POINTS, spread
+
+
+def test_the_page_goes_where_it_is_asked_to(made_run, tmp_path, capsys):
+    run = made_run(tmp_path / "run", {"a": [np.full(5, 0.5)]})
+    assert main(["report", str(run)]) == 0 and (run / "report.html").is_file()
+    assert main(["report", str(run), "--out", str(tmp_path / "mine.html")]) == 0 and (tmp_path / "mine.html").is_file()
+    assert "report.html" in capsys.readouterr().out
+
+
+def test_a_table_is_all_that_is_printed(made_run, tmp_path, capsys):
+    assert main(["report", str(made_run(tmp_path / "run", {"a": [np.full(5, 0.5)]})), "--table", "markdown"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("| method |") and not (tmp_path / "run" / "report.html").exists()
+
+
+@pytest.mark.parametrize(("argument", "code"), [(["nowhere"], 2), (["."], 2)])
+def test_a_mistake_is_one_line(argument, code, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", *argument]) == code
+    err = capsys.readouterr().err
+    assert err.startswith("chordsim: error: ") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, MOST_POINTS, MOST_POINTS + 1, 100_000])
+def test_long_lines_are_thinned_evenly_and_keep_their_end(count):
+    shown = spread(count)
+    assert len(shown) == min(count, MOST_POINTS) and shown == sorted(set(shown))
+    assert not count or shown[-1] == count - 1
