@@ -47,10 +47,11 @@ def run(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
             predicted = forecast(fleet)
             store.write_manifest("running", forecast=as_json(predicted))
             summary = Tally(fleet.n_users if keeps else 1, list(scenario.population.tiers), scenario.seed)
+            rounds_began = time.monotonic()
             _play_all(fleet, ready, store, summary, progress, keeps)
-            wall_s = time.monotonic() - began
+            rounds_s, wall_s = time.monotonic() - rounds_began, time.monotonic() - began
             per_method = summary.methods()
-            rate = sum(int(m["device_rounds"]) for m in per_method.values()) / max(wall_s, 1e-9)
+            rate = sum(int(m["device_rounds"]) for m in per_method.values()) / max(rounds_s, 1e-9)
             engine = {"device_rounds_per_s": rate, "wall_s": wall_s, "peak_rss_bytes": peak_rss_bytes(), "train_s": 0.0}
             whole = {"methods": per_method, "engine": engine, "protocol": protocol(scenario)}
             whole |= {"users": fleet.n_users, "devices": fleet.population.size}

@@ -22,6 +22,7 @@ def population(
     overrides: SetOption = None,
     seed: SeedOption = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write one line per phone.")] = None,
+    svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Draw the phones into an SVG file.")] = None,
 ) -> None:
     """Show the phones of a scenario, tier by tier. Loads the data, trains nothing.
 
@@ -29,8 +30,10 @@ def population(
     """
     from chordsim.cli.terminal import Terminal, screen
     from chordsim.population.describe import per_tier, write_csv
+    from chordsim.population.drawing import as_svg, as_text, histograms
     from chordsim.report.tables import tiers_table
     from chordsim.scenario.load import load
+    from chordsim.store import atomic_write
     from chordsim.world import build
 
     resolved = load(scenario, overrides or (), seed)
@@ -40,6 +43,12 @@ def population(
     profiles = phones.profiles(ids)
     console = screen()
     console.print(tiers_table(per_tier(profiles, phones.fp32_peak_bytes), which))
+    drawn = histograms(profiles)
+    for line in as_text(drawn):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if svg is not None:
+        atomic_write(svg, as_svg(drawn, profiles.tier_names, f"{resolved.name}: {which}").encode())
+        console.print(f"drawing written to {svg}", highlight=False, markup=False, soft_wrap=True)
     if csv is not None:
         write_csv(csv, profiles, phones.users(ids))
         console.print(f"{len(profiles):,} phones written to {csv}", highlight=False, markup=False, soft_wrap=True)

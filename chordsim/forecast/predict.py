@@ -126,7 +126,8 @@ def _small(fleet: Fleet) -> Fleet:
     seed = seeds.key(fleet.scenario.seed, "forecast") >> 1
     scenario = fleet.scenario.model_copy(update={"population": changed, "seed": seed})
     # Who the users are changes no size, so there is one.
-    return Fleet(scenario, Population(changed, seed, 1, phones.fp32_peak_bytes, pace=phones.pace), fleet.specs, fleet.n_items, 1, fleet.train_logs)
+    population = Population(changed, seed, 1, phones.fp32_peak_bytes, pace=phones.pace)
+    return Fleet(scenario, population, fleet.specs, fleet.n_items, 1, fleet.train_logs)
 
 
 def _rounds(method: Any, fleet: Fleet) -> Iterator[Rows]:

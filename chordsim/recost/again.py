@@ -109,7 +109,9 @@ def _recorded_method() -> type[Any]:
     class Recorded(base):  # type: ignore[misc]
         """A method whose phones take what the run recorded."""
 
-        def __init__(self, spec: Any, context: Any, paid: int, held: Ints, columns: Any, version: int, by_round: Mapping[int, Rows]) -> None:
+        def __init__(
+            self, spec: Any, context: Any, paid: int, held: Ints, columns: Any, version: int, by_round: Mapping[int, Rows]
+        ) -> None:
             super().__init__(spec, context, paid, held, columns, version)
             self.by_round = by_round
 

@@ -199,3 +199,16 @@ def test_a_bad_population_gives_one_line(overrides: list[str], words: list[str])
 def test_an_override_of_the_era_brings_the_eras_own_tiers() -> None:
     config = load("offline", ['population.era="2025"', "population.tiers.low.bits=1"]).population
     assert config.source == "era" and config.tiers["low"].bits == 1 and config.tiers["low"].memory_share
+
+
+def test_phones_are_drawn_as_text_and_as_svg() -> None:
+    import xml.etree.ElementTree as ET
+
+    from chordsim.population.drawing import as_svg, as_text, histograms
+
+    drawn = phones(count=5000)
+    found = histograms(drawn)
+    assert all(one.counts.sum() == 5000 and one.counts.shape[0] == 3 for one in found)
+    assert len(as_text(found)) == len(found) and "speed" in "".join(as_text(found))
+    root = ET.fromstring(as_svg(found, ("low<", "mid", "high"), "who & what"))
+    assert root.tag.endswith("svg") and len(list(root.iter())) > 100

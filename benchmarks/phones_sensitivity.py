@@ -1,0 +1,58 @@
+"""How much the assumed constants of the phones matter: each halved and doubled in turn, in sizes alone.
+
+Usage: python benchmarks/phones_sensitivity.py [--scenario NAME] [--method NAME]     (prints the table of docs/phones.md)
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from unittest import mock
+
+from chordsim.fleet import fleet_of
+from chordsim.forecast.predict import Range, forecast
+from chordsim.population import eras
+from chordsim.scenario.load import load
+
+SHOWN = ("served_share", "p50_total_s", "joules_per_device")
+
+
+def with_era(change: Callable[[eras.Era], eras.Era]) -> mock._patch_dict:
+    return mock.patch.dict("chordsim.population.hardware.ERAS", {name: change(era) for name, era in eras.ERAS.items()})
+
+
+def changes(factor: float) -> dict[str, object]:
+    return {
+        "speed (MACs per measured sample)": mock.patch("chordsim.population.hardware.MACS_PER_SAMPLE", eras.MACS_PER_SAMPLE * factor),
+        "joules per operation": with_era(lambda e: replace(e, nj_per_mac=e.nj_per_mac.scaled(factor))),
+        "radio watts": with_era(lambda e: replace(e, radio_w=e.radio_w.scaled(factor))),
+        "radio tail": mock.patch("chordsim.population.clock.RADIO_TAIL_S", 2.0 * factor),
+        "up over down": with_era(lambda e: replace(e, up_of_down=e.up_of_down * factor)),
+        "operations to adapt one weight": mock.patch("chordsim.nets.footprint.ADAPT_MACS_PER_WEIGHT", 8 * factor),
+    }
+
+
+def shown(scenario: str, method: str) -> dict[str, Range]:
+    fleet = fleet_of(load(scenario, [f'methods=["{method}"]', "settings={}", "population.devices=20000"]))
+    return forecast(fleet)[method]["all"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scenario", default="cheap-phones")
+    parser.add_argument("--method", default="chord-plus")
+    options = parser.parse_args()
+    base = shown(options.scenario, options.method)
+    print(f"| {options.method}, {options.scenario} | served | median s | joules |\n| --- | --- | --- | --- |")
+    print("| as shipped | " + " | ".join(f"{base[name].middle:.3g}" for name in SHOWN) + " |")
+    for name in changes(1.0):
+        for factor in (0.5, 2.0):
+            with changes(factor)[name]:
+                found = shown(options.scenario, options.method)
+            cells = " | ".join(f"{found[key].middle / base[key].middle - 1:+.0%}" for key in SHOWN)
+            print(f"| {name} x {factor:g} | {cells} |")
+
+
+if __name__ == "__main__":
+    main()
