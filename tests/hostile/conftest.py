@@ -56,5 +56,3 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunRe
         return RunResult(rounds.run(scenario, tmp_path / f"run-{next(count)}", carrier, Silent()))
 
     return run
-
-

@@ -144,4 +144,3 @@ def test_a_phone_refuses_a_plan_above_its_own_budget_whatever_the_cloud_thinks(t
     assert not act(need, 1e9).refusal.any()
     assert act(need - 1, 1e9).refusal.tolist() == [methods.BINDINGS.index("memory")] * 4
     assert act(2**40, 1e-12).refusal.tolist() == [methods.BINDINGS.index("latency")] * 4
-

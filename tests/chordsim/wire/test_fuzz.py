@@ -50,7 +50,7 @@ def test_offsets_that_overflow_do_not_pass():
         Ragged(np.zeros(3, np.uint8), np.array([0, 2**63 - 1, -(2**63), -1, 3]))
 
 
-@pytest.mark.parametrize("header", ["[" * 100_000, "[]", "null", "{\"a\": " * 50_000, "NaN", ""])
+@pytest.mark.parametrize("header", ["[" * 100_000, "[]", "null", '{"a": ' * 50_000, "NaN", ""])
 def test_a_header_of_any_text_is_a_typed_error(header):
     from flwr.app import ConfigRecord, RecordDict
 
