@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from chordsim.methods import UP_UPDATE
+from chordsim.nets import sasrec
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import unpack_floats
+from clients.methods import learning
 from server.quarantine import bounded, clipped, finite
 
 POISON = {
@@ -72,3 +74,26 @@ def test_clipping_bounds_every_row_and_moves_no_other(values, limit):
 def test_a_state_with_a_number_that_is_none_is_not_taken_over():
     assert finite({"a": torch.ones(2), "b": torch.arange(3)})
     assert not finite({"a": torch.tensor([1.0, float("inf")])})
+
+
+@pytest.mark.parametrize("kind", ["huge", "away", "none"])
+def test_fedavg_still_improves_with_one_phone_in_five_hostile(kind, talk):
+    t = talk("fedavg", {"steps": 5, "rate": 0.1})
+    inputs, targets = learning.lessons(t.history, 10)
+    honest = [d for d in range(len(t.who)) if d % 5 != 3]
+
+    def loss(state):
+        weights = [state[f"weights.{n}"] for n in range(len(t.cloud.shapes.layers))]
+        embedded = sasrec.embed(inputs, t.model.item, t.model.position)
+        with torch.no_grad():
+            states = sasrec.forward(inputs, embedded, weights, t.context.backbone, last_only=False)
+            return float(learning.own_losses(states[:, -10:], t.model.item, targets)[honest].mean())
+
+    updates = t.exchange()[UP_UPDATE][0]
+    before, start = loss(t.state), t.state
+    for _ in range(5):
+        poison = poisoned(updates, len(updates[0]) // 4, POISON[kind])
+        t.state = t.cloud.learn(t.state, [(replace(t.who, budgets=None), poison)])
+        updates = t.exchange()[UP_UPDATE][0]
+    after, t.state = loss(t.state), start
+    assert after < before

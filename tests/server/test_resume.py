@@ -92,14 +92,13 @@ HARD = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("plays", [5, 11])
-def test_learnt_states_batteries_and_old_plans_are_resumed_too(plays, tiny, tmp_path):
+def test_learnt_states_batteries_and_old_plans_are_resumed_too(tiny, tmp_path):
     overrides = tiny(*HARD, methods=("chord-plus", "fedavg", "dccl", "cloud-only"))
     whole = run("offline", overrides=overrides, out=tmp_path / "whole")
     assert {"served", "dropped", "offline"} <= set(whole.ledger.outcome.astype(str))
     assert "stale" in set(whole.ledger.served_by.astype(str))
     with pytest.raises(Cut):
-        run("offline", overrides=overrides, out=tmp_path / "cut", progress=CutAfter(plays))
+        run("offline", overrides=overrides, out=tmp_path / "cut", progress=CutAfter(11))
     assert_same(run(resume=tmp_path / "cut"), whole)
 
 
