@@ -8,7 +8,7 @@ from chordsim.compare.statistics import Difference, paired
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.report.charts import cost, served
 from chordsim.report.gather import Gathered
-from chordsim.report.html import Column, Grid, Section, text
+from chordsim.report.html import Column, Grid, Section, folded, grid_html, text
 
 _RESULTS = (
     Column("method", "name in the scenario"),
@@ -34,6 +34,9 @@ _COSTS = (
     Column("J/round", "joules of computing and radio per device-round"),
     Column("memory B", "most memory that any phone needed for the model at its peak"),
 )
+
+#: Facts that stand open; the others open on a click.
+_FIRST = ("scenario", "methods", "data", "users", "phones", "tiers", "rounds", "backbone", "ranking", "seed", "ledger sha256")
 
 
 def what_was_run(g: Gathered) -> Section:
@@ -73,7 +76,10 @@ def what_was_run(g: Gathered) -> Section:
         ("ledger sha256", manifest.get("ledger_sha256"), "equal hash, equal ledger, on any number of workers"),
     ]  # fmt: skip
     columns = (Column("what"), Column("value"), Column("meaning"))
-    return Section("run", "What was run", [*blocks, Grid(columns, [row for row in rows if row[1] not in (None, "")], "facts")])
+    told = [row for row in rows if row[1] not in (None, "")]
+    first = Grid(columns, [row for row in told if row[0] in _FIRST], "facts")
+    more = Grid(columns, [row for row in told if row[0] not in _FIRST], "facts")
+    return Section("run", "What was run", [*blocks, first, folded("More: protocol, versions, speed", grid_html(more))])
 
 
 def who_won(g: Gathered) -> Section:
