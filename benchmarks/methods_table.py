@@ -21,6 +21,7 @@ from clients.methods import learning
 #: Papers that claim accuracy, and what to say where a run shows less than 90 % of `fp32`.
 CLAIMING = ("chord", "diet", "duet", "forward-ofa", "cocorrrec", "dccl", "otaro", "cda4rec")
 ENOUGH = 0.9
+FROM_FP32 = ("qat-2", "static-mixed", "otaro", "film-192", "duet", "forward-ofa", "cocorrrec", "dccl", "finetune", "fedavg")
 NOT_THE_USERS = ("chord-shared", "chord-random", "chord-swapped")
 FROM_SCRATCH = ("chord", "chord-plus", "chord-shared", "diet", "cda4rec", "chai")
 COLUMNS = (
@@ -106,7 +107,10 @@ Written by `python benchmarks/methods_table.py RUN` from one run of the scenario
 
 Data: {scenario.data.source}. Backbone: SASRec, dim {b.dim}, feed-forward {b.ffn_dim}, {b.blocks} blocks, for every method. One
 validation trial each: one setting, one training with early stopping on the validation item. Numbers at so few steps say how methods
-compare in bytes, seconds and joules; their accuracy is that of short training, one seed, and settles nothing.
+compare in bytes, seconds and joules; their accuracy is that of short training, one seed, and settles nothing. Methods that start from
+`fp32` ({", ".join(f"`{name}`" for name in FROM_FP32)})
+took these steps after its own, so they trained twice as long as `fp32` and those that start from scratch. Where `markov`, which only
+counts, stands near `fp32`, `fp32` is far from trained: a share of it is no share of what SASRec can do.
 
 - **up B, down B**: payload of one session of a served phone, without bootstrap, framing and report.
 - **adapts without backprop**: something of the user's own comes down, and nothing trains on the phone.
