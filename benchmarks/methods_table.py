@@ -21,7 +21,7 @@ from clients.methods import learning
 #: Papers that claim accuracy, and what to say where a run shows less than 90 % of `fp32`.
 CLAIMING = ("chord", "diet", "duet", "forward-ofa", "cocorrrec", "dccl", "otaro", "cda4rec")
 ENOUGH = 0.9
-FROM_FP32 = ("qat-2", "static-mixed", "otaro", "film-192", "duet", "forward-ofa", "cocorrrec", "dccl", "finetune", "fedavg")
+FROM_FP32 = ("qat-2", "static-mixed", "otaro", "film-192", "duet", "forward-ofa", "cocorrrec", "dccl")
 NOT_THE_USERS = ("chord-shared", "chord-random", "chord-swapped")
 FROM_SCRATCH = ("chord", "chord-plus", "chord-shared", "diet", "cda4rec", "chai")
 COLUMNS = (
