@@ -297,7 +297,9 @@ class MethodSpec:
 class MethodFactory(Protocol):
     """What an entry point loads: makes the spec for a name such as ``uniform-2``."""
 
-    def __call__(self, name: str) -> MethodSpec: ...
+    def __call__(self, name: str) -> MethodSpec:
+        """Return the spec of the method ``name``."""
+        ...
 
 
 def known() -> dict[str, str]:

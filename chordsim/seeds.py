@@ -42,9 +42,7 @@ def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return x ^ (x >> np.uint64(31))
 
 
-def uniforms(
-    seed: int, purpose: str, device_ids: npt.NDArray[np.int64], *, round: int = 0, count: int = 1
-) -> npt.NDArray[np.float64]:
+def uniforms(seed: int, purpose: str, device_ids: npt.NDArray[np.int64], *, round: int = 0, count: int = 1) -> npt.NDArray[np.float64]:
     """Draw ``count`` numbers in [0, 1) for each device, a pure function of (seed, purpose, device, round).
 
     Returns:
@@ -57,9 +55,7 @@ def uniforms(
     return (bits >> np.uint64(11)).astype(np.float64) * _TO_UNIT
 
 
-def normals(
-    seed: int, purpose: str, device_ids: npt.NDArray[np.int64], *, round: int = 0, count: int = 1
-) -> npt.NDArray[np.float64]:
+def normals(seed: int, purpose: str, device_ids: npt.NDArray[np.int64], *, round: int = 0, count: int = 1) -> npt.NDArray[np.float64]:
     """Draw ``count`` standard normal numbers for each device (Box and Muller). Returns shape [D, count]."""
     pair = uniforms(seed, purpose, device_ids, round=round, count=2 * count)
     radius = np.sqrt(-2.0 * np.log1p(-pair[:, :count]))

@@ -92,9 +92,7 @@ def build(scenario: Scenario, progress: Progress | None = None) -> World:
         few = f"the catalogue has {split.log.n_items}"
         raise ScenarioError(f'protocol.ranking = "sampled-100" needs more than 100 items, and {few}: use "all"')
     peak = footprint.dense_peak_bytes(shapes_of(scenario.backbone, split.log.n_items))
-    population = Population(
-        scenario.population, scenario.seed, split.log.n_users, peak, pace=pace_of(scenario), activity=split.log.lengths
-    )
+    population = Population(scenario.population, scenario.seed, split.log.n_users, peak, pace=pace_of(scenario), activity=split.log.lengths)
     return World(scenario, split, population, specs)
 
 

@@ -282,14 +282,9 @@ class _Visit:
         """Count one up leg and return its payloads; what was cut drops the phone, what makes no sense fails it."""
         book = self._book
         rows = [self._replies.get(n) for n in range(len(self._cells))]
-        frames = Ragged.concat(
-            [r.wire[leg.kind] if r else Ragged.empty(c.stop - c.start) for r, c in zip(rows, self._cells, strict=True)]
-        )
+        frames = Ragged.concat([r.wire[leg.kind] if r else Ragged.empty(c.stop - c.start) for r, c in zip(rows, self._cells, strict=True)])
         whole = np.concatenate(
-            [
-                r.columns[f"whole.{leg.kind}"] if r else np.zeros(c.stop - c.start, np.int64)
-                for r, c in zip(rows, self._cells, strict=True)
-            ]
+            [r.columns[f"whole.{leg.kind}"] if r else np.zeros(c.stop - c.start, np.int64) for r, c in zip(rows, self._cells, strict=True)]
         )
         book.transfer(leg, whole, frames.lengths, transfer)
         payloads, bad = decode_rows(leg.kind, self._method.spec.name, book.scene.round, frames)

@@ -32,7 +32,7 @@ def start(scenario: Scenario, run_config: dict[str, Any], ray_address: str | Non
     from chordsim.engine.node import load_app
 
     if ray_address is not None and scenario.engine.kind != "ray":
-        raise UserError('--ray-address goes with --engine ray')
+        raise UserError("--ray-address goes with --engine ray")
     server_app, client_app = load_app(SERVER_APP), load_app(CLIENT_APP)
     context = Context(run_id=RUN_ID, node_id=SERVER_NODE, node_config={}, state=RecordDict(), run_config=run_config)
     if scenario.engine.kind == "inprocess":

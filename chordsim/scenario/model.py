@@ -18,6 +18,7 @@ from chordsim.scenario.table import Table as Table
 
 SCHEMA_VERSION = 1
 
+
 class SyntheticConfig(Table):
     """The seeded generator of `data.source = "synthetic"`."""
 

@@ -39,9 +39,7 @@ def own_losses(states: Tensor, item_table: Tensor, targets: Tensor) -> Tensor:
     return (miss * real).sum(1) / real.sum(1).clamp_min(1.0)
 
 
-def descend(
-    start: Sequence[Tensor], losses: Callable[[list[Tensor]], Tensor], steps: int, rate: float, clip: float = 1.0
-) -> list[Tensor]:
+def descend(start: Sequence[Tensor], losses: Callable[[list[Tensor]], Tensor], steps: int, rate: float, clip: float = 1.0) -> list[Tensor]:
     """Take plain gradient steps on every phone's own parameters.
 
     The sum of the phones' losses has each phone's own gradient in its rows, since no phone's loss depends on

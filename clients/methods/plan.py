@@ -68,9 +68,7 @@ class PlanDevice(Device):
             {"item": (self.context.n_items + 1, config.dim), "position": (config.max_len, config.dim)},
         )
         reader = extractor.build(s.extractor, config.dim, s.profile_dim)
-        reader.load_state_dict(
-            blobs.load(blobs_by_label["extractor"], {n: tuple(p.shape) for n, p in reader.named_parameters()})
-        )
+        reader.load_state_dict(blobs.load(blobs_by_label["extractor"], {n: tuple(p.shape) for n, p in reader.named_parameters()}))
         reader.requires_grad_(False).eval()
         source = frozen
         if s.mask_keep < 1:

@@ -115,4 +115,3 @@ class PlanCloud(Cloud):
             model.requires_grad_(False).eval()
             self._model = held = (state, model)
         return held[1]
-

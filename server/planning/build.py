@@ -44,9 +44,7 @@ def straight_through(chances: Tensor, tables: list[Tensor], codes: Tensor, layer
     """
     return [
         _Build.apply(chance, rows, code)  # type: ignore[no-untyped-call]
-        for chance, rows, code in zip(
-            split_channels(chances, layers, 1), tables, split_channels(codes, layers, 1), strict=True
-        )
+        for chance, rows, code in zip(split_channels(chances, layers, 1), tables, split_channels(codes, layers, 1), strict=True)
     ]
 
 

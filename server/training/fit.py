@@ -73,9 +73,7 @@ def _fit(
         places = windows.targets.reshape(-1).nonzero().squeeze(1)
         if config.positions and places.numel() > config.positions:
             places = places[torch.randperm(places.numel(), generator=noise)[: config.positions]]
-        loss = linear_cross_entropy(
-            states.reshape(-1, states.shape[-1])[places], model.item, windows.targets.reshape(-1)[places]
-        )
+        loss = linear_cross_entropy(states.reshape(-1, states.shape[-1])[places], model.item, windows.targets.reshape(-1)[places])
         if not math.isfinite(loss.item()):
             raise RunError(f"training of {title} diverged at step {at.step + 1}: use a smaller training.lr or training.plan_lr")
         optimiser.zero_grad(set_to_none=True)
@@ -101,4 +99,3 @@ def _fit(
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone().contiguous() for name, value in model.state_dict().items()}
-

@@ -79,9 +79,7 @@ class Checkpoint:
             tensors |= {f"optimiser/{index}/{name}": value for name, value in values.items()}
         tensors["noise"] = self._noise.get_state()
         state = _plain(self._windows.bit_generator.state)
-        sealed.write(
-            self._path, tensors, {"step": place.step, "best_score": place.best_score, "since": place.since, "windows": state}
-        )
+        sealed.write(self._path, tensors, {"step": place.step, "best_score": place.best_score, "since": place.since, "windows": state})
 
     def load(self) -> Place | None:
         """Put everything back and return the place; None where there is no sound checkpoint."""

@@ -26,9 +26,7 @@ def test_a_state_does_not_move_with_its_targets(talk, name):
     first = (windows.targets > 0).int().argmax(1)
     later = torch.arange(length)[None] > first[:, None]
     other = torch.randint(1, t.world.n_items + 1, windows.inputs.shape, generator=torch.Generator().manual_seed(2))
-    changed = Windows(
-        torch.where(later, other, windows.inputs), torch.where(windows.targets > 0, other, 0), windows.history
-    )
+    changed = Windows(torch.where(later, other, windows.inputs), torch.where(windows.targets > 0, other, 0), windows.history)
     rows = torch.arange(16)
 
     def at_first(w):

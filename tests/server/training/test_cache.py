@@ -76,9 +76,7 @@ def test_a_cut_file_is_trained_and_written_anew(own_cache: Path, logs: TrainLogs
     assert cache.trained(half, logs, Silent())[1]
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_training(
-    tmp_path: Path, logs: TrainLogs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_cannot_be_written_is_told_before_training(tmp_path: Path, logs: TrainLogs, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path / "file"))
     half = Counting({"a": 1})

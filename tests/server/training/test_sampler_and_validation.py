@@ -169,5 +169,3 @@ def test_a_log_without_a_single_step_cannot_be_sampled() -> None:
     one = TrainLogs(np.array([1, 2]), np.array([0, 1, 2]), 3, np.array([0, 1]), np.array([3, 3]))
     with pytest.raises(ValueError, match="no user has two items"):
         Sampler(one, 4, 2, np.random.default_rng(0))
-
-
