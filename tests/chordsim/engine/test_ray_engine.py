@@ -11,7 +11,7 @@ import pytest
 
 import chordsim
 from chordsim.errors import UserError
-
+from chordsim.progress import Silent
 
 
 def test_two_workers_give_the_ledger_of_one_process(tiny: Any, tmp_path: Path, nothing_left: Callable[[], bool]) -> None:
@@ -88,3 +88,34 @@ def degraded(run: chordsim.api.RunResult, reason: str) -> None:
     others = ledger[(ledger.method == "trouble") & (ledger["round"] == 1) & (ledger.outcome == "served")]
     assert len(others) > 0
     assert len(ledger[ledger["round"] == 2]) == 80
+
+
+@pytest.mark.slow
+def test_a_machine_that_leaves_the_cluster_costs_time_only(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("PYTHONPATH", str(Path(chordsim.__file__).parents[1]))
+    here = chordsim.run("offline", overrides=tiny("rounds.count=4"), out=tmp_path / "here")
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        second = cluster.add_node(num_cpus=1)
+        leaving = Leaving(lambda: cluster.remove_node(second, allow_graceful=False))
+        run = chordsim.run(
+            "offline", overrides=tiny("rounds.count=4"), engine="ray", ray_address=cluster.address, out=tmp_path / "ray", progress=leaving
+        )
+    finally:
+        cluster.shutdown()
+    assert leaving.left and run.summary["engine"]["nodes"] == 2
+    assert run.manifest["status"] == "complete" and run.manifest["ledger_sha256"] == here.manifest["ledger_sha256"]
+
+
+class Leaving(Silent):
+    """Progress that takes a machine away once the first round of the second method is played."""
+
+    def __init__(self, leave: Callable[[], None]) -> None:
+        self.leave, self.left = leave, False
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        if note.startswith("round 1 uniform-2") and not self.left:
+            self.left = True
+            self.leave()
