@@ -148,7 +148,8 @@ def clipped(values: Floats, limit: float) -> tuple[Floats, Bools]:
     safe = np.where(finite[:, None], values, 0.0)
     # Scaled first: the square of a large float overflows.
     peak = np.maximum(np.abs(safe).max(axis=1, initial=0.0), np.finfo(np.float64).tiny)
-    norm = peak * np.sqrt(np.square(safe / peak[:, None]).sum(axis=1))
+    with np.errstate(over="ignore"):
+        norm = peak * np.sqrt(np.square(safe / peak[:, None]).sum(axis=1))
     factor = limit / np.maximum(norm, limit)
     return safe * factor[:, None], np.asarray(~finite | (factor < 1.0))
 
