@@ -64,13 +64,14 @@ def fleet_of_world(world: World) -> Fleet:
 
 
 def fleet_of(scenario: Scenario, progress: Progress | None = None) -> Fleet:
-    """Return the fleet of a scenario. Synthetic data are not even generated; other data are read for their sizes.
+    """Return the fleet of a scenario. In sizes alone synthetic data are not even generated; other data are read.
 
     Raises:
         DataError: The data cannot be had or read.
         ScenarioError: An unknown method, or a population that cannot be.
     """
-    if scenario.data.source == "synthetic" and not scenario.population.activity_tier:
+    only_sizes = scenario.protocol.metrics == "none" and not scenario.population.activity_tier
+    if scenario.data.source == "synthetic" and only_sizes:
         n_items, n_users = scenario.data.synthetic.items, scenario.data.synthetic.users
     else:
         return fleet_of_world(build(scenario, progress or Silent()))

@@ -69,7 +69,7 @@ def run(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
 
 
 def _source(fleet: Fleet) -> dict[str, Any]:
-    return {"name": fleet.scenario.data.source, "path": "", "how": "sizes only", "sha256": "", "read": 0, "kept": 0, "notes": []}
+    return {"name": fleet.scenario.data.source, "path": "", "how": "sizes only", "sha256": "", "rows_read": 0, "rows_kept": 0, "notes": []}
 
 
 def _play_all(

@@ -29,6 +29,7 @@ def population(
     SCENARIO is a shipped name (see chordsim scenarios) or the path of a TOML file.
     """
     from chordsim.cli.terminal import Terminal, screen
+    from chordsim.fleet import fleet_of
     from chordsim.population.describe import per_tier, write_csv
     from chordsim.population.drawing import as_svg, as_text, histograms
     from chordsim.report.tables import tiers_table
@@ -38,7 +39,8 @@ def population(
 
     resolved = load(scenario, overrides or (), seed)
     with Terminal() as progress:
-        phones = build(resolved, progress).population
+        only_sizes = resolved.protocol.metrics == "none"
+        phones = fleet_of(resolved, progress).population if only_sizes else build(resolved, progress).population
     ids, which = _shown(phones)
     profiles = phones.profiles(ids)
     console = screen()

@@ -31,6 +31,7 @@ def run(
     from chordsim import api
     from chordsim.cli.terminal import Terminal, screen
     from chordsim.errors import RunError
+    from chordsim.forecast.table import beside_lines
     from chordsim.report.tables import final_table
     from chordsim.scenario.load import load
 
@@ -45,6 +46,9 @@ def run(
     for line in notes(result):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(final_table(result.summary))
+    warning = result.manifest.get("budgets", {}).get("warning")
+    for line in [*beside_lines(result.summary), *([warning] if warning else [])]:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"run directory: {result.path}", highlight=False, markup=False, soft_wrap=True)
     if result.manifest.get("status") != "complete":
         errors = result.manifest.get("errors") or ["no reason given"]

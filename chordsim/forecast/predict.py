@@ -25,9 +25,9 @@ from chordsim.ragged import Bools, Ints
 #: Fleets that are compared, and phones of each at most: one in a hundred of the run's, within these ends.
 FLEETS, PHONES = 24, (500, 4000)
 MOST_DEVICES = 100_000_000
-#: Half width of the range in standard deviations of a run: 1.645 would hold 90 % of normal luck; the rest is for what
-#: 24 fleets cannot tell about their own spread.
-WIDTH = 2.5
+#: Half width of the range in standard deviations of a run: 1.645 would hold 90 % of normal luck for one number; the rest is
+#: for what 24 fleets cannot tell about their own spread, and for a run whose many numbers share one luck.
+WIDTH = 3.0
 ALL = "all"
 QUANTITIES = (
     "served_share", "refused_share", "down_bytes_per_device", "up_bytes_per_device", "wasted_bytes_per_device", "p50_total_s",
