@@ -113,8 +113,8 @@ def run(
     if allow_drift and resume is None:
         raise UserError("--allow-drift goes with --resume")
     if resume is not None:
-        if overrides or seed is not None or out is not None:
-            raise UserError("--resume goes on with the run as it was: leave out --set, --seed and --out")
+        if overrides or seed is not None or out is not None or scenario != "quickstart":
+            raise UserError("--resume goes on with the run as it was: leave out SCENARIO, --set, --seed and --out")
         scenario = Path(resume) / "scenario.toml"
         if not scenario.is_file():
             raise UserError(f"{resume}: not a run directory: no scenario.toml in it")
