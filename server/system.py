@@ -72,9 +72,7 @@ def _source(fleet: Fleet) -> dict[str, Any]:
     return {"name": fleet.scenario.data.source, "path": "", "how": "sizes only", "sha256": "", "rows_read": 0, "rows_kept": 0, "notes": []}
 
 
-def _play_all(
-    fleet: Fleet, ready: list[Sized], store: RunDirectory, summary: Tally, progress: Progress, keeps: bool
-) -> None:
+def _play_all(fleet: Fleet, ready: list[Sized], store: RunDirectory, summary: Tally, progress: Progress, keeps: bool) -> None:
     rounds = fleet.scenario.rounds.count
     progress.start("rounds", rounds * len(ready))
     ids = np.zeros(0, np.int64)
@@ -135,5 +133,3 @@ def _joined(parts: list[Rows]) -> Rows:
         return {name: np.concatenate([getattr(part, of)[name] for part in parts]) for name in getattr(first, of)}
 
     return Rows(first.method, first.round, whole("values"), whole("nulls"), first.words)
-
-

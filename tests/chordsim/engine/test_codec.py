@@ -17,7 +17,6 @@ from chordsim.engine.grid import LocalGrid
 from chordsim.engine.records import ACTION, call_from_record, call_to_record
 from chordsim.ragged import Ragged
 
-
 ROWS = st.lists(st.binary(max_size=40), min_size=1, max_size=6)
 BLOBS = st.dictionaries(st.text("abc", min_size=1), st.binary(max_size=99))
 

@@ -31,9 +31,7 @@ def begun(tiny: Any, tmp_path: Path, marked: Callable[[], list[psutil.Process]],
     def start(*more: str) -> subprocess.Popen[str]:
         overrides = [part for text in tiny(*more) for part in ("--set", text)]
         command = [sys.executable, "-c", CODE, "run", "offline", "--engine", "ray", "--workers", "2", "--out", str(tmp_path / "run")]
-        return subprocess.Popen(
-            [*command, *overrides], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-        )
+        return subprocess.Popen([*command, *overrides], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
 
     yield start
     left = [path.name for path in folder.iterdir() if path.name.startswith("chordsim")]
