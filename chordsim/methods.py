@@ -289,6 +289,10 @@ class MethodSpec:
         """
         return {}
 
+    def remarks(self, context: MethodContext) -> tuple[str, ...]:
+        """Return what a reader of the results must know about these settings: one line each, shown with the table."""
+        return ()
+
     def needs(self, context: MethodContext, budgets: Budgets) -> Needs | None:
         """Return what the method takes on phones with these budgets, in closed form; None where no closed form is known."""
         return None

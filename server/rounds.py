@@ -77,7 +77,8 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
         text = dump(scenario)
         try:
             world = fresh(text, progress)
-            store.write_manifest("running", data=world.source(), protocol=protocol(scenario))
+            remarks = [line for name, spec in world.specs.items() for line in spec.remarks(world.context(name))]
+            store.write_manifest("running", data=world.source(), protocol=protocol(scenario), remarks=remarks)
             predicted = predict(world)
             store.write_manifest("running", forecast=as_json(predicted) if predicted else None)
             trained = train(world, progress)

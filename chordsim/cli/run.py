@@ -67,6 +67,7 @@ def notes(result: RunResult) -> list[str]:
         f"data: {SourceInfo(**{**source, 'notes': tuple(source.get('notes', ()))}).line()}",
         f"{summary['users']:,} users, {protocol['rounds']} rounds, ranked among {protocol['ranking']}; "
         f"{engine['wall_s']:.0f} s, of which training {engine['train_s']:.0f} s",
+        *manifest.get("remarks", []),
     ]
 
 

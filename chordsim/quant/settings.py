@@ -23,8 +23,9 @@ class PlanSettings:
         planner: ``levels`` (three importance levels), ``personal`` or ``shared`` (base plus residual).
         widths: Bits that codes 0 to 3 stand for.
         lowest: The smallest code in use; 1 where code 0 is reserved.
-        bits: Budget in stored bits per weight, averaged by fan-in.
-        train_bits: Budgets drawn from in training, so that one hypernetwork serves every device.
+        bits: Budget in stored bits per weight, averaged by fan-in, that plans are served at; training does not know it.
+        train_bits: Budgets drawn from in training, so that one hypernetwork serves every device; the checkpoint is
+            chosen on validation at the largest.
         mask_keep: Share of elements that the shared mask keeps; 1 is no mask.
         temperature: Of the softmax that carries gradients to utilities.
         levels: Which importance levels are on, for ``planner = "levels"``.
@@ -44,6 +45,11 @@ class PlanSettings:
     extractor: str = "mean"
     profile_dim: int = 64
     horizon: int = 12
+
+    @property
+    def selection_bits(self) -> float:
+        """Budget at which validation chooses the checkpoint: the largest of training, whatever plans are served at."""
+        return max(self.train_bits)
 
     @classmethod
     def of(cls, name: str, settings: Mapping[str, Any]) -> PlanSettings:

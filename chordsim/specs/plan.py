@@ -51,6 +51,14 @@ class PlanSpec(MethodSpec):
         down = shapes_of(context.backbone, context.n_items).plan_bytes
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
 
+    def remarks(self, context: MethodContext) -> tuple[str, ...]:
+        """Say where plans are served at a budget that training never drew."""
+        bits, trained = float(context.settings["bits"]), [float(b) for b in context.settings["train_bits"]]
+        if min(trained) <= bits <= max(trained):
+            return ()
+        seen = f"{min(trained):g} to {max(trained):g}" if len(trained) > 1 else f"{trained[0]:g}"
+        return (f"settings.{context.name}.bits = {bits:g} lies outside what its hypernetwork was trained at (train_bits: {seen})",)
+
     def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
         """Return who cannot bear the smallest plan, and what a plan takes that fills its budgets.
 

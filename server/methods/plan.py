@@ -36,8 +36,12 @@ class PlanCloud(Cloud):
         self._model: tuple[State, Planned] | None = None
 
     def recipe(self) -> dict[str, Any]:
-        """Return backbone, training, plan settings, the name (draws depend on it) and the source of this code."""
-        half = {"trainer": "plan", "plan": dict(self.context.settings), "name": self.context.name}
+        """Return backbone, training, plan settings, the name (draws depend on it) and the source of this code.
+
+        The budget that plans are served at is not among them: one training serves every budget.
+        """
+        plan = {key: value for key, value in self.context.settings.items() if key != "bits"}
+        half = {"trainer": "plan", "plan": plan, "name": self.context.name}
         return {**super().recipe(), **half, "source": cache.source_of(type(self))}
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:

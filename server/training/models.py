@@ -178,8 +178,8 @@ class Planned(Recommender):
         return self.run(windows.inputs, weights, dropout, generator)
 
     def last_states(self, items: Tensor) -> Tensor:
-        """Return the last state [B, d] under each user's own plan at the settings' budget."""
+        """Return the last state [B, d] under each user's own plan at the budget by which training is selected."""
         shipped = self.item_as_shipped()
-        codes, _ = self.codes(self.utilities(items, shipped), torch.full((items.shape[0],), self.settings.bits))
+        codes, _ = self.codes(self.utilities(items, shipped), torch.full((items.shape[0],), self.settings.selection_bits))
         weights = gather(self.tables(), codes, self.shapes.layers)
         return sasrec.forward(items, sasrec.embed(items, shipped, self.position), weights, self.shapes.backbone)

@@ -122,3 +122,16 @@ def test_an_untrained_model_ranks_in_training_as_on_the_phone() -> None:
     with torch.no_grad():
         trained = model.states(Windows(items, items, items), 0.0, torch.Generator().manual_seed(5))[:, -1]
         assert torch.allclose(trained, model.last_states(items), atol=1e-4)
+
+
+def test_validation_chooses_at_the_largest_budget_of_training_whatever_is_served() -> None:
+    items = torch.randint(1, 41, (16, 10), generator=torch.Generator().manual_seed(4))
+
+    def last(bits: float, train_bits: list[float]) -> torch.Tensor:
+        settings = PlanSettings.of("m", {**chord_plus("m").defaults, "profile_dim": 6, "bits": bits, "train_bits": train_bits})
+        with torch.no_grad():
+            return Planned(SHAPES, settings, 1).last_states(items)
+
+    served = [last(bits, [2.0, 1.0]) for bits in (0.5, 1.0, 2.0, 8.0)]
+    assert all(torch.equal(one, served[0]) for one in served)
+    assert torch.equal(served[0], last(1.0, [2.0])) and not torch.equal(served[0], last(2.0, [1.0]))

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from chordsim import methods
+from chordsim.api import run
+from chordsim.cli.run import notes
 from chordsim.data.split import TrainLogs
 from chordsim.errors import UserError
 from chordsim.progress import Silent
@@ -120,7 +122,7 @@ def test_a_plans_settings_change_its_key_alone(world: Callable[..., World], chan
 
 @pytest.mark.parametrize(
     "change", ["rounds.requests_per_round=3", "clock.loss=0.5", "population.spread=0.5", "population.selected=7", "engine.chunk_size=8",
-               "protocol.mask_seen=false"],
+               "protocol.mask_seen=false", "settings.chord-plus.bits=1.0", "settings.chord-plus.bits=4.0"],
 )  # fmt: skip
 def test_phones_links_and_engines_do_not_change_the_key(world: Callable[..., World], change: str) -> None:
     before, after = world(), world(change)
@@ -131,6 +133,19 @@ def test_a_frozen_backbone_that_is_trained_gives_plans_of_their_own(world: Calla
     before, after = world(), world("backbone.init='trained'")
     assert key_of(before, "chord-plus") != key_of(after, "chord-plus")
     assert key_of(before, "fp32") == key_of(after, "fp32")
+
+
+def test_one_training_serves_every_budget_and_one_outside_the_trained_range_is_told(tiny: Callable[..., list[str]], tmp_path: Path) -> None:
+    runs = {}
+    for bits in (1.0, 2.0, 4.0):
+        overrides = tiny(f"settings.chord-plus.bits={bits}", "seed=77", methods=("chord-plus",))
+        runs[bits] = run("offline", overrides=overrides, out=tmp_path / str(bits))
+    assert [r.manifest["cloud_models"]["chord-plus"] for r in runs.values()] == [False, True, True]
+    assert [r.summary["methods"]["chord-plus"]["bits_mean"] <= bits for bits, r in runs.items()] == [True] * 3
+    told = {bits: " ".join(r.manifest["remarks"]) for bits, r in runs.items()}
+    assert not told[1.0] and not told[2.0] and "bits = 4" in told[4.0] and "1 to 2" in told[4.0]
+    page = (tmp_path / "4.0" / "report.html").read_text()
+    assert told[4.0] in page and told[4.0] in notes(runs[4.0])
 
 
 def test_the_digest_of_logs_sees_every_part() -> None:
