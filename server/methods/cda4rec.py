@@ -48,6 +48,10 @@ class TrainedRanker(SmallRanker):
         """Return the last state [B, width]; its scale does not change an order."""
         return self.every_state(items)[:, -1]
 
+    def item_as_shipped(self) -> Tensor:
+        """Return the ranker's own item embeddings, which are shipped as they are."""
+        return self.item.detach()
+
 
 class Cda4RecCloud(Trained):
     """Routes, retrieves, ranks."""

@@ -43,6 +43,10 @@ class Trainable(Protocol):
         """Return the state [B, d] that ranks the next item, as a phone would compute it."""
         ...
 
+    def item_as_shipped(self) -> Tensor:
+        """Return the item embeddings [n_items + 1, d] that a phone compares that state with."""
+        ...
+
 
 class Recommender(nn.Module):
     """Embeddings and the batched pass that every trained recommender shares."""

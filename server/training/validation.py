@@ -41,14 +41,15 @@ class Validation:
         return cls(*(torch.from_numpy(a) for a in (history, targets, rows, items)))
 
     def ndcg_10(self, model: Trainable) -> float:
-        """Return mean NDCG@10."""
+        """Return mean NDCG@10 with item embeddings as phones hold them."""
         assert isinstance(model, nn.Module)
         model.eval()
         total = 0.0
         with torch.no_grad():
+            shipped = model.item_as_shipped()
             for at in range(0, self.targets.numel(), ROWS):
                 stop = min(at + ROWS, self.targets.numel())
-                scores = model.last_states(self.history[at:stop]) @ model.item.T
+                scores = model.last_states(self.history[at:stop]) @ shipped.T
                 inside = (self.seen_rows >= at) & (self.seen_rows < stop)
                 wanted = scores.gather(1, self.targets[at:stop, None])
                 scores[self.seen_rows[inside] - at, self.seen_items[inside]] = -torch.inf

@@ -14,7 +14,7 @@ from chordsim.data.split import TrainLogs, split
 from chordsim.data.synthetic import generate
 from chordsim.errors import RunError
 from chordsim.progress import Silent
-from chordsim.scenario.model import SyntheticConfig, TrainingConfig
+from chordsim.scenario.model import ProtocolConfig, SyntheticConfig, TrainingConfig
 from server.training.fit import fit
 from server.training.sampler import Sampler, Windows
 from server.training.validation import Validation
@@ -91,6 +91,9 @@ class Scorer(nn.Module):
     def last_states(self, items: Tensor) -> Tensor:
         return self.item[items[:, -1]]
 
+    def item_as_shipped(self) -> Tensor:
+        return self.item.detach()
+
 
 @pytest.mark.parametrize("users", [1000, 11])
 def test_validation_is_the_naive_mean_over_users(logs: TrainLogs, users: int) -> None:
@@ -116,11 +119,27 @@ def test_validation_is_the_naive_mean_over_users(logs: TrainLogs, users: int) ->
 def test_validation_and_the_evaluator_agree(logs: TrainLogs) -> None:
     model = Scorer(logs.n_items)
     scores = (model.item[logs.history(np.arange(len(logs)), 1).items[:, 0]] @ model.item.T).detach().numpy().copy()
-    from chordsim.scenario.model import ProtocolConfig
-
     ranks = evaluate.rank_scores(scores, logs.validation_targets, logs.seen(np.arange(len(logs))), ProtocolConfig(), (1, logs.user_ids, 0))
     expected = evaluate.metrics(ranks, logs.n_items)["ndcg_10"].mean()
     assert Validation.of(logs, 6, 1000, 1).ndcg_10(model) == pytest.approx(expected, abs=1e-6)
+
+
+def test_validation_compares_with_embeddings_as_shipped(logs: TrainLogs) -> None:
+    class Shipped(Scorer):
+        def item_as_shipped(self) -> Tensor:
+            return torch.round(self.item.detach())
+
+    model, plain = Shipped(logs.n_items, spread=0.37), Scorer(logs.n_items, spread=0.37)
+    with torch.no_grad():
+        model.item += torch.randn(model.item.shape, generator=torch.Generator().manual_seed(8))
+        state = model.item.clone()
+        plain.item.copy_(state)
+    had = logs.history(np.arange(len(logs)), 1).items[:, 0]
+    scores = (state[had] @ torch.round(state).T).numpy().copy()
+    ranks = evaluate.rank_scores(scores, logs.validation_targets, logs.seen(np.arange(len(logs))), ProtocolConfig(), (1, logs.user_ids, 0))
+    expected = evaluate.metrics(ranks, logs.n_items)["ndcg_10"].mean()
+    made = Validation.of(logs, 6, 1000, 1)
+    assert made.ndcg_10(model) == pytest.approx(expected, abs=1e-6) and made.ndcg_10(model) != made.ndcg_10(plain)
 
 
 def test_scores_that_are_no_numbers_do_not_win(logs: TrainLogs) -> None:
