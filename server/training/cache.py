@@ -55,6 +55,7 @@ def trained(half: Source, logs: TrainLogs, progress: Progress) -> tuple[State, b
     path = folder() / f"{key(half.recipe(), logs)}.safetensors"
     found = sealed.read(path)
     if found is not None:
+        partial.tidy(path.parent, _maker())
         return found[0], True
     try:
         # Before training, so that nobody trains for minutes and then cannot keep the result.
@@ -62,9 +63,10 @@ def trained(half: Source, logs: TrainLogs, progress: Progress) -> tuple[State, b
     except OSError as error:
         why = f"{path.parent}: no folder for trained models ({error.strerror})"
         raise UserError(f"{why}; set CHORDSIM_CACHE to one that can be written") from error
-    with partial.kept_beside(path):
+    with partial.kept_beside(path, _maker()):
         state = half.train(logs, progress)
-        sealed.write(path, state)
+    sealed.write(path, state)
+    partial.tidy(path.parent, _maker())
     return state, False
 
 
@@ -76,13 +78,7 @@ def folder() -> Path:
 
 def key(recipe: Mapping[str, Any], logs: TrainLogs) -> str:
     """Return the hash over settings, data, code, torch and instruction set."""
-    parts = {
-        "recipe": recipe,
-        "logs": logs.digest(),
-        "code": _code_digest(),
-        "torch": torch.__version__,
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-    }
+    parts = {"recipe": recipe, "logs": logs.digest(), **_surroundings()}
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=list).encode()).hexdigest()
 
 
@@ -93,6 +89,14 @@ def source_of(kind: type) -> str:
     for file in sorted(f for f in files if f):
         total.update(Path(file).read_bytes())
     return total.hexdigest()
+
+
+def _surroundings() -> dict[str, str]:
+    return {"code": _code_digest(), "torch": torch.__version__, "instructions": torch.backends.cpu.get_cpu_capability()}
+
+
+def _maker() -> str:
+    return hashlib.sha256(json.dumps(_surroundings(), sort_keys=True).encode()).hexdigest()[:12]
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -16,20 +17,53 @@ from torch import Tensor, nn
 
 from server.training import sealed
 
-#: File of the final state that is being trained; None where nothing is kept.
-_FINAL: ContextVar[Path | None] = ContextVar("final state", default=None)
+#: Days for which a checkpoint is left alone: of this code and machine, and of others, which only they could go on with.
+KEPT_DAYS, FOREIGN_DAYS = 30, 1
+_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Where checkpoints lie.
+
+    Attributes:
+        final: File of the final state that is being trained.
+        maker: Short hash of code, libraries and machine, part of a checkpoint's name.
+    """
+
+    final: Path
+    maker: str
+
+
+#: Set while a state that will be kept is trained.
+_BESIDE: ContextVar[Beside | None] = ContextVar("beside", default=None)
 
 
 @contextlib.contextmanager
-def kept_beside(final: Path) -> Iterator[None]:
-    """Keep checkpoints of the training inside this block beside ``final``, and remove them when the block has ended well."""
-    token = _FINAL.set(final)
+def kept_beside(final: Path, maker: str) -> Iterator[None]:
+    """Keep checkpoints of the training inside this block beside ``final``."""
+    token = _BESIDE.set(Beside(final, maker))
     try:
         yield
-        for path in final.parent.glob(f"{final.stem}.*.part.safetensors"):
-            path.unlink(missing_ok=True)
     finally:
-        _FINAL.reset(token)
+        _BESIDE.reset(token)
+
+
+def tidy(folder: Path, maker: str) -> None:
+    """Remove checkpoints that nobody will go on with, and what a kill left of files that were being written.
+
+    Gone are those whose final state is there, those of another maker that were not written for `FOREIGN_DAYS`, since
+    another installation may be training right now, and any that were not written for `KEPT_DAYS`.
+    """
+    now = time.time()
+    for path in [*folder.glob("*.part.safetensors"), *folder.glob(".*.part")]:
+        words = path.name.split(".")
+        done = (folder / f"{words[0]}.safetensors").exists() if words[0] else False
+        days = KEPT_DAYS if maker in words else FOREIGN_DAYS
+        # A cache that cannot be written, or another process that was faster, is no reason to fail.
+        with contextlib.suppress(OSError):
+            if done or now - path.stat().st_mtime > days * _DAY_S:
+                path.unlink()
 
 
 @dataclass
@@ -64,9 +98,9 @@ class Checkpoint:
             windows: Where batches come from.
             noise: Where dropout and other draws come from.
         """
-        final = _FINAL.get()
+        at = _BESIDE.get()
         name = hashlib.sha256(title.encode()).hexdigest()[:12]
-        self._path = final.with_name(f"{final.stem}.{name}.part.safetensors") if final else None
+        self._path = at.final.with_name(f"{at.final.stem}.{name}.{at.maker}.part.safetensors") if at else None
         self._model, self._optimiser, self._windows, self._noise = model, optimiser, windows, noise
 
     def save(self, place: Place) -> None:

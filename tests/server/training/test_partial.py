@@ -1,5 +1,8 @@
 """Training that was cut off ends in the bits that an unbroken one ends in, whatever a kill left on disk."""
 
+import os
+import time
+
 import pytest
 import torch
 
@@ -8,7 +11,7 @@ from chordsim.progress import Silent
 from chordsim.scenario.load import load
 from chordsim.scenario.text import dump
 from chordsim.world import of_text
-from server.training import cache, sealed
+from server.training import cache, partial, sealed
 
 SMALL = [
     "data.synthetic.users=60", "data.synthetic.items=50", "backbone.dim=16", "backbone.ffn_dim=16", "backbone.max_len=8",
@@ -105,6 +108,39 @@ def test_damage_is_trained_anew(harm, unbroken, tmp_path, monkeypatch):
         got, from_cache = trained(world, "fp32")
         assert not from_cache
         assert same(got, want)
+
+
+def test_checkpoints_that_nobody_will_go_on_with_are_removed_and_others_left_alone(tmp_path, monkeypatch):
+    def made(name, days):
+        path = tmp_path / "models" / name
+        path.write_bytes(b"x")
+        os.utime(path, (time.time() - days * 86_400,) * 2)
+        return path
+
+    monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path))
+    world = world_of("fp32")
+    with pytest.raises(Killed):
+        trained(world_of("fp32", "seed=9"), "fp32", CutAt(5))
+    (ours,) = (tmp_path / "models").glob("*.part.safetensors")
+    maker = ours.name.split(".")[2]
+    kept = [ours, made(f"a.b.{maker}.part.safetensors", 29), made("a.b.other.part.safetensors", 0.9), made(".c.safetensors.77.part", 0.5)]
+    made("done.safetensors", 99)
+    gone = [made(f"a.c.{maker}.part.safetensors", 31), made("a.b.elder.part.safetensors", 1.1), made("a.b.part.safetensors", 2),
+            made(".d.safetensors.78.part", 2), made(f"done.b.{maker}.part.safetensors", 0)]  # fmt: skip
+    trained(world, "fp32")
+    assert all(path.exists() for path in kept) and not any(path.exists() for path in gone)
+    assert (tmp_path / "models" / "done.safetensors").exists()
+    # Found in the cache: tidied too, and a folder that cannot be written is no reason to fail.
+    again = made("a.c.elder.part.safetensors", 5)
+    assert trained(world, "fp32")[1] and not again.exists()
+    stuck = made("a.d.elder.part.safetensors", 5)
+    monkeypatch.setattr("pathlib.Path.unlink", _refused)
+    assert trained(world, "fp32")[1] and stuck.exists()
+    assert partial.FOREIGN_DAYS < partial.KEPT_DAYS
+
+
+def _refused(path, missing_ok=False):
+    raise PermissionError(path)
 
 
 def test_notes_come_back_as_they_were(tmp_path):
