@@ -34,10 +34,3 @@ def build(rows: Tensor, codes: Tensor) -> Tensor:
     kinds, channels, fan_in = rows.shape
     index = codes * channels + torch.arange(channels)
     return rows.reshape(kinds * channels, fan_in).index_select(0, index.reshape(-1)).view(-1, channels, fan_in)
-
-
-def stored_bits(codes: Tensor, layers: tuple[Layer, ...], widths: tuple[int, ...]) -> Tensor:
-    """Return the bits that each plan stores, weighted by fan-in: int64 [D]."""
-    bits = torch.tensor(widths, dtype=torch.int64)[codes.long()]
-    fan_in = torch.cat([torch.full((layer.channels,), layer.fan_in, dtype=torch.int64) for layer in layers])
-    return (bits * fan_in).sum(-1)
