@@ -112,7 +112,9 @@ def fallback_ranks(popularity: Ints, targets: Ints, seen: tuple[Ints, Ints], pro
     equal = np.searchsorted(ordered, wanted, side="right") - np.searchsorted(ordered, wanted, side="left")
     missed = np.zeros(targets.size, np.bool_)
     if protocol.mask_seen:
-        pairs = np.unique(seen[0] * (n_items + 1) + seen[1])
+        # Sorting and dropping neighbours that are equal is many times faster than the hash table of np.unique.
+        pairs = np.sort(seen[0] * (n_items + 1) + seen[1])
+        pairs = pairs[np.diff(pairs, prepend=-1) != 0]
         rows, items = pairs // (n_items + 1), pairs % (n_items + 1)
         had = popularity[items]
         above = above - np.bincount(rows, had > wanted[rows], targets.size).astype(np.int64)

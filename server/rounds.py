@@ -152,7 +152,7 @@ def _play_all(
         checkpoint.save(store.path, round, enrolled, errors)
     progress.done()
     plans.write(store)
-    store.write_devices(devices.columns(world, scene_of(world, rounds).ids))
+    store.write_devices(devices.columns(world, world.population.select(rounds)))
 
 
 def _summary(world: World, summary: Summary, trained: Trained, wall_s: float, rounds_s: float, carrier: Carrier) -> dict[str, Any]:

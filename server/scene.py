@@ -13,6 +13,9 @@ from chordsim.ragged import Bools, Ints
 from chordsim.scenario.model import Scenario
 from chordsim.world import World
 
+#: Users whose histories are looked at together, which bounds the memory that their items take.
+_USERS = 8192
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -63,11 +66,20 @@ def scene_of(world: World, round: int) -> Scene:
     size = world.scenario.engine.chunk_size
     ids = np.concatenate([chosen, np.repeat(chosen[-1:], -chosen.size % size)])
     users = world.population.users(ids)
-    targets, seen = world.split.targets(users, round), world.split.seen(users, round)
-    fallback = evaluate.fallback_ranks(world.popularity, targets, seen, world.scenario.protocol)
     at_s = begins_s(world.scenario, round)
     away = ~world.population.availability.free(ids, at_s)
-    return Scene(round, chosen.size, ids, users, world.population.profiles(ids), fallback, size, at_s, away)
+    return Scene(round, chosen.size, ids, users, world.population.profiles(ids), fallback_ranks(world, users, round), size, at_s, away)
+
+
+def fallback_ranks(world: World, users: Ints, round: int) -> Floats:
+    """Return the rank of each user's target in the popularity list, [M]; found once per distinct user, block by block."""
+    distinct, place = np.unique(users, return_inverse=True)
+    rank = np.empty(distinct.size)
+    for start in range(0, distinct.size, _USERS):
+        some = distinct[start : start + _USERS]
+        targets, seen = world.split.targets(some, round), world.split.seen(some, round)
+        rank[start : start + _USERS] = evaluate.fallback_ranks(world.popularity, targets, seen, world.scenario.protocol)
+    return rank[place]
 
 
 def begins_s(scenario: Scenario, round: int) -> float:
