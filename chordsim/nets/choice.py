@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+
+Dropout = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -29,3 +33,13 @@ class Choice:
         every = x.reshape(-1, fan_in) @ self.rows.reshape(kinds * channels, fan_in).T
         every = every.view(x.shape[0], x.shape[1], kinds, channels)
         return every.gather(2, self.codes[:, None, None, :].expand(-1, x.shape[1], 1, -1)).squeeze(2)
+
+
+Weight = Tensor | Choice
+
+
+def linear(x: Tensor, weight: Weight) -> Tensor:
+    """Return x [D, n, K] times weights [C, K], [D, C, K] or a `Choice`: [D, n, C]."""
+    if isinstance(weight, Choice):
+        return weight.product(x)
+    return torch.matmul(x, weight.transpose(-1, -2))

@@ -6,9 +6,12 @@ row of source weights at a time, regenerated or unpacked. Histories count at `ma
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from chordsim.nets import embeddings, sasrec
+from chordsim.nets import embeddings
+from chordsim.nets.backbone import net, position_shape
 from chordsim.nets.shapes import Shapes
 from chordsim.ragged import Ints
 
@@ -21,12 +24,12 @@ def embedding_bytes(shapes: Shapes) -> int:
     """Return the bytes of resident item and position embeddings."""
     config = shapes.backbone
     items = embeddings.table_bytes(shapes.n_items + 1, config.dim, config.embedding_bits)
-    return items + 4 * config.max_len * config.dim
+    return items + 4 * math.prod(position_shape(config))
 
 
 def fixed_bytes(shapes: Shapes) -> int:
     """Return what every model on the phone needs besides its weights: embeddings, activations, scores."""
-    return embedding_bytes(shapes) + sasrec.activation_bytes(shapes.backbone) + 4 * (shapes.n_items + 1)
+    return embedding_bytes(shapes) + net(shapes.backbone).activation_bytes(shapes.backbone) + 4 * (shapes.n_items + 1)
 
 
 def row_buffer_bytes(shapes: Shapes) -> int:
@@ -46,7 +49,7 @@ def packed_bytes(weight_bits: Ints) -> Ints:
 
 def fixed_macs(shapes: Shapes) -> int:
     """Return multiply-accumulates of one request that no plan changes: attention products and item scores."""
-    return sasrec.attention_macs(shapes.backbone) + shapes.n_items * shapes.backbone.dim
+    return net(shapes.backbone).attention_macs(shapes.backbone) + shapes.n_items * shapes.backbone.dim
 
 
 def channel_macs(shapes: Shapes) -> Ints:

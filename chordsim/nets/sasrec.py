@@ -53,6 +53,23 @@ def activation_bytes(config: BackboneConfig) -> int:
     return 4 * max(attention, feed)
 
 
+def position_rows(config: BackboneConfig) -> int:
+    """Return how many rows the table of position embeddings has."""
+    return config.max_len
+
+
+def pass_macs(config: BackboneConfig) -> int:
+    """Return multiply-accumulates of one pass over a whole history, all positions in all blocks."""
+    weights = sum(layer.channels * layer.fan_in for layer in layers(config))
+    return config.max_len * weights + 2 * config.blocks * config.max_len**2 * config.dim
+
+
+def kept_numbers(config: BackboneConfig) -> int:
+    """Return how many activations the backward pass of such a pass needs: every layer's outputs, norms, attention."""
+    per_position = sum(layer.channels for layer in layers(config)) + 4 * config.blocks * config.dim
+    return config.max_len * per_position + config.blocks * config.heads * config.max_len**2
+
+
 def embed(items: Tensor, item_table: Tensor, position_table: Tensor) -> Tensor:
     """Return the input states [D, L, d]: scaled item embedding plus position, zero at padding."""
     states = item_table[items] * math.sqrt(item_table.shape[1]) + position_table[: items.shape[1]]

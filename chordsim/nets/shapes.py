@@ -16,7 +16,7 @@ class Layer:
         channels: Output channels C.
         fan_in: Inputs of one channel K.
         gain: Variance of a random weight times K.
-        positions: How often one request uses it (positions of the history, 1 for the last query only).
+        positions: How often one request uses it (positions of the history, 1 for the last query only; places of a filter).
     """
 
     name: str
@@ -52,6 +52,6 @@ class Shapes:
 
 def shapes_of(backbone: BackboneConfig, n_items: int) -> Shapes:
     """Return the shapes of a backbone over a catalogue of ``n_items``."""
-    from chordsim.nets import sasrec
+    from chordsim.nets.backbone import net
 
-    return Shapes(backbone, n_items, sasrec.layers(backbone))
+    return Shapes(backbone, n_items, net(backbone).layers(backbone))

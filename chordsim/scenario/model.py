@@ -52,6 +52,10 @@ class DataConfig(Table):
         return self
 
 
+#: Settings that one kind of backbone alone has.
+OWN_SETTINGS = {"sasrec": ("ffn_dim", "blocks", "heads"), "caser": ("window", "vertical", "horizontal")}
+
+
 class BackboneConfig(Table):
     """The recommender that every phone owns."""
 
@@ -63,11 +67,29 @@ class BackboneConfig(Table):
     max_len: int = Field(50, ge=2, le=1000)
     embedding_bits: Literal[32, 16, 8] = 32
     init: Literal["random", "trained"] = "random"
+    window: int = Field(5, ge=1, le=50)  # caser: how many of the last items it reads; heights of filters go up to it
+    vertical: int = Field(4, ge=1, le=256)  # caser: filters down each column
+    horizontal: int = Field(16, ge=1, le=1024)  # caser: filters of each height
 
     @model_validator(mode="after")
     def _heads_divide_dim(self) -> BackboneConfig:
         if self.dim % self.heads:
             raise ValueError("backbone.heads must divide backbone.dim")
+        return self
+
+    @model_validator(mode="after")
+    def _window_fits_history(self) -> BackboneConfig:
+        if self.kind == "caser" and self.window > self.max_len:
+            raise ValueError("backbone.window must not be larger than backbone.max_len")
+        return self
+
+    @model_validator(mode="after")
+    def _others_settings_are_left_alone(self) -> BackboneConfig:
+        for kind, names in OWN_SETTINGS.items():
+            for name in names if kind != self.kind else ():
+                default = type(self).model_fields[name].default
+                if getattr(self, name) != default:
+                    raise ValueError(f'backbone.{name} is for backbone.kind = "{kind}": with "{self.kind}" leave it out or at {default}')
         return self
 
 

@@ -10,6 +10,7 @@ import torch
 
 from chordsim.methods import Cost, MethodContext, Turn
 from chordsim.nets import blobs, embeddings, extractor
+from chordsim.nets.backbone import position_shape
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.ragged import Ragged
 
@@ -45,13 +46,13 @@ def same_for_all(
 
 
 def load_tables(data: bytes, shapes: Shapes) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return item [n_items + 1, d] and position [L, d] embeddings of a blob.
+    """Return item [n_items + 1, d] and position [P, d] embeddings of a blob.
 
     Raises:
         BadPayload: Not these tables.
     """
     config = shapes.backbone
-    wanted = {"item": (shapes.n_items + 1, config.dim), "position": (config.max_len, config.dim)}
+    wanted = {"item": (shapes.n_items + 1, config.dim), "position": position_shape(config)}
     stored = blobs.load(data, wanted)
     return embeddings.decode(stored, "item"), stored["position"]
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from chordsim.methods import INVALID, Batch, Columns, Cost, History, Leg, Turn
-from chordsim.nets import diet, footprint, sasrec
+from chordsim.nets import diet, footprint
+from chordsim.nets.backbone import last_states
 from chordsim.nets.extractor import size
 from chordsim.nets.frozen import draw_checked
 from chordsim.quant.budget import refusals
@@ -61,7 +62,7 @@ class DietDevice(Device):
         assert who.budgets is not None
         masks, sound = diet.unpack(inbox, self.shapes)
         weights = diet.masked(model.frozen, masks, float(self.context.settings["keep"]))
-        states = sasrec.forward(items, sasrec.embed(items, model.item, model.position), weights, self.context.backbone)
+        states = last_states(items, model.item, model.position, weights, self.context.backbone)
         cost = self.cost(len(who))
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
         return Turn(Ragged.empty(len(who)), refusal, cost, np.ones(len(who)), score(states, model.item))

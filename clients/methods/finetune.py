@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from chordsim.methods import Batch, Columns, Cost, History, Leg, MethodContext, Turn
-from chordsim.nets import sasrec
+from chordsim.nets import backbone
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
 from clients.methods import learning
@@ -29,10 +29,10 @@ class FinetuneDevice(ShippedDevice):
     def learn(self, model: Model, history: History) -> list[Tensor]:
         """Return each phone's weights [D, C, K] after its steps."""
         inputs, targets = learning.lessons(history, self.positions)
-        embedded = sasrec.embed(inputs, model.item, model.position)
+        embedded = backbone.embed(inputs, model.item, model.position, self.context.backbone)
 
         def losses(weights: list[Tensor]) -> Tensor:
-            states = sasrec.forward(inputs, embedded, weights, self.context.backbone, last_only=False)
+            states = backbone.forward(inputs, embedded, weights, self.context.backbone, last_only=False)
             return learning.own_losses(states[:, -self.positions :], model.item, targets)
 
         phones = inputs.shape[0]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from chordsim.methods import History
+from chordsim.nets.backbone import net
 from chordsim.nets.shapes import Shapes
 
 #: One step is a forward pass, the gradient of activations and the gradient of weights.
@@ -64,8 +65,7 @@ def descend(start: Sequence[Tensor], losses: Callable[[list[Tensor]], Tensor], s
 
 def forward_macs(shapes: Shapes) -> int:
     """Return multiply-accumulates of one pass over a whole history, all positions, without item scores."""
-    config = shapes.backbone
-    return config.max_len * shapes.weights + 2 * config.blocks * config.max_len**2 * config.dim
+    return net(shapes.backbone).pass_macs(shapes.backbone)
 
 
 def score_macs(shapes: Shapes, positions: int) -> int:
@@ -74,8 +74,5 @@ def score_macs(shapes: Shapes, positions: int) -> int:
 
 
 def kept_bytes(shapes: Shapes, positions: int) -> int:
-    """Return the activations that the backward pass needs: every layer's outputs, attention, the loss's scores."""
-    config = shapes.backbone
-    per_position = shapes.channels + 4 * config.blocks * config.dim
-    attention = config.blocks * config.heads * config.max_len**2
-    return 4 * (config.max_len * per_position + attention + positions * (shapes.n_items + 1))
+    """Return the activations that the backward pass needs: the backbone's and the loss's scores."""
+    return 4 * (net(shapes.backbone).kept_numbers(shapes.backbone) + positions * (shapes.n_items + 1))

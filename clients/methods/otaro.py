@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from chordsim.methods import Batch, Budgets, Columns, Cost, History, Leg, MethodContext, Turn
-from chordsim.nets import blobs, embeddings, footprint, sasrec, sefp
+from chordsim.nets import blobs, embeddings, footprint, sefp
+from chordsim.nets.backbone import last_states, position_shape
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ints, Ragged
 from clients.methods.base import Device, score
@@ -41,7 +42,7 @@ class OtaroDevice(Device):
         """
         config, n_items = self.context.backbone, self.context.n_items
         table = blobs.load(blobs_by_label["embeddings"], {"item": (n_items + 1, config.dim)})
-        shapes: dict[str, tuple[int, ...]] = {"position": (config.max_len, config.dim)}
+        shapes: dict[str, tuple[int, ...]] = {"position": position_shape(config)}
         for n, layer in enumerate(self.shapes.layers):
             shapes[f"mantissa.{n}"] = (layer.channels, layer.fan_in)
             shapes[f"exponent.{n}"] = (layer.channels, sefp.groups(layer.fan_in))
@@ -58,7 +59,7 @@ class OtaroDevice(Device):
         chosen = self.choose(who.budgets)
         items = torch.from_numpy(history.items)
         weights = [table[torch.from_numpy(chosen)] for table in model.tables]
-        states = sasrec.forward(items, sasrec.embed(items, model.item, model.position), weights, self.context.backbone)
+        states = last_states(items, model.item, model.position, weights, self.context.backbone)
         bits = self.widths[chosen]
         cost = self.cost(bits)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)

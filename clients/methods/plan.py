@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from chordsim.methods import INVALID, Batch, Columns, Cost, History, Leg, MethodContext, Turn
-from chordsim.nets import blobs, embeddings, extractor, footprint, sasrec
+from chordsim.nets import blobs, embeddings, extractor, footprint
+from chordsim.nets.backbone import last_states, position_shape
 from chordsim.nets.frozen import draw_checked, fingerprint, masked
 from chordsim.quant.budget import refusals
 from chordsim.quant.packing import unpack_bits
@@ -32,7 +33,7 @@ class Model:
 
     Attributes:
         item: Item embeddings [n_items + 1, d].
-        position: Position embeddings [L, d].
+        position: Position embeddings [P, d].
         reader: The feature extractor.
         source: The frozen weights under the mask, per layer [C, K].
         tables: Every channel at every code, per layer [4, C, K]; a simulator's shortcut, exact because a
@@ -65,7 +66,7 @@ class PlanDevice(Device):
         frozen = self._frozen(blobs_by_label)
         tables = blobs.load(
             blobs_by_label["embeddings"],
-            {"item": (self.context.n_items + 1, config.dim), "position": (config.max_len, config.dim)},
+            {"item": (self.context.n_items + 1, config.dim), "position": position_shape(config)},
         )
         reader = extractor.build(s.extractor, config.dim, s.profile_dim)
         reader.load_state_dict(blobs.load(blobs_by_label["extractor"], {n: tuple(p.shape) for n, p in reader.named_parameters()}))
@@ -101,7 +102,7 @@ class PlanDevice(Device):
         plan = torch.from_numpy(codes)
         items = torch.from_numpy(history.items)
         weights = gather(model.tables, plan, self.shapes.layers)
-        states = sasrec.forward(items, sasrec.embed(items, model.item, model.position), weights, self.context.backbone)
+        states = last_states(items, model.item, model.position, weights, self.context.backbone)
         spent = self.budget.cost_of(plan)
         refusal = np.where(sound, refusals(spent.peak_memory_bytes, spent.macs, who.budgets), INVALID).astype(np.uint8)
         rows = len(who)

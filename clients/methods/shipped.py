@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from chordsim.methods import Batch, Columns, Cost, History, Leg, MethodContext, Turn
-from chordsim.nets import blobs, embeddings, sasrec
+from chordsim.nets import blobs, embeddings
+from chordsim.nets.backbone import last_states, position_shape
 from chordsim.quant.budget import refusals
 from chordsim.quant.packing import unpack_levels
 from chordsim.ragged import Ragged
@@ -43,7 +44,7 @@ class ShippedDevice(Device):
         """
         config, n_items = self.context.backbone, self.context.n_items
         table = blobs.load(blobs_by_label["embeddings"], {"item": (n_items + 1, config.dim)})
-        shapes: dict[str, tuple[int, ...]] = {"position": (config.max_len, config.dim)}
+        shapes: dict[str, tuple[int, ...]] = {"position": position_shape(config)}
         for n, layer in enumerate(self.shapes.layers):
             if self.bits == 32:
                 shapes[f"weight.{n}"] = (layer.channels, layer.fan_in)
@@ -72,8 +73,7 @@ class ShippedDevice(Device):
     def states(self, model: Model, history: History) -> Tensor:
         """Return the last state [D, d] of the shipped model for each phone."""
         items = torch.from_numpy(history.items)
-        states = sasrec.embed(items, model.item, model.position)
-        return sasrec.forward(items, states, model.weights, self.context.backbone)
+        return last_states(items, model.item, model.position, model.weights, self.context.backbone)
 
     def cost(self, rows: int) -> Cost:
         """Return what one request takes, the same on every phone."""

@@ -11,6 +11,7 @@ import torch
 
 from chordsim.methods import Batch, Columns, Cost, History, Leg, Turn
 from chordsim.nets import blobs, embeddings, footprint
+from chordsim.nets.backbone import position_shape
 from chordsim.quant.budget import refusals
 from chordsim.quant.packing import unpack_levels
 from chordsim.quant.plan import split_channels
@@ -40,7 +41,7 @@ class MixedDevice(ShippedDevice):
         """
         config, n_items, layers = self.context.backbone, self.context.n_items, self.shapes.layers
         table = blobs.load(blobs_by_label["embeddings"], {"item": (n_items + 1, config.dim)})
-        plan = {"codes": (packed_bytes(self.shapes.channels),), "position": (config.max_len, config.dim)}
+        plan = {"codes": (packed_bytes(self.shapes.channels),), "position": position_shape(config)}
         codes = unpack_codes(blobs.load(blobs_by_label["weights"], plan)["codes"].numpy()[None], self.shapes.channels)[0]
         bits = torch.tensor(CODE_BITS)[torch.from_numpy(codes).long()]
         parts = list(zip(layers, split_channels(bits, layers), strict=True))

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chordsim.methods import Batch, Blob, CloudTurn, Leg, MethodContext, State
-from chordsim.nets import blobs, diet, embeddings, extractor, sasrec
+from chordsim.nets import blobs, diet, embeddings, extractor
+from chordsim.nets.backbone import last_states
 from chordsim.nets.frozen import draw, fingerprint
 from chordsim.nets.shapes import Shapes
 from chordsim.ragged import Ragged
@@ -91,7 +92,7 @@ class Diet(Recommender):
         """Return the last state [B, d] under each user's own mask."""
         shipped = self.item_as_shipped()
         weights = diet.masked(self.frozen, self.masks(self.extractor(items, shipped)), self.keep)
-        return sasrec.forward(items, sasrec.embed(items, shipped, self.position), weights, self.shapes.backbone)
+        return last_states(items, shipped, self.position, weights, self.shapes.backbone)
 
 
 class DietCloud(Trained):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from chordsim.data.split import TrainLogs
 from chordsim.methods import Blob, MethodContext, State
-from chordsim.nets import blobs, embeddings, sasrec, sefp
+from chordsim.nets import backbone, blobs, embeddings, sefp
 from chordsim.nets.shapes import Shapes
 from chordsim.progress import Progress
 from server.methods.base import Trained
@@ -23,7 +23,7 @@ LOW_BITS, FORGET, EXPLORE = 3, 0.9, 0.5
 
 
 class Otaro(Dense):
-    """SASRec whose weights are truncated to a width that a bandit chooses for every step."""
+    """A recommender whose weights are truncated to a width that a bandit chooses for every step."""
 
     def __init__(self, shapes: Shapes, context: MethodContext) -> None:
         super().__init__(shapes, context.seed)
@@ -75,9 +75,10 @@ class Otaro(Dense):
 
     def last_states(self, items: Tensor) -> Tensor:
         """Return the last state [B, d], a share of the rows at each width, so that selection sees them all."""
-        states = sasrec.embed(items, self.item_as_shipped(), self.position)
+        config = self.shapes.backbone
+        states = backbone.embed(items, self.item_as_shipped(), self.position, config)
         at = torch.arange(items.shape[0]) % len(self.widths)
-        every = [sasrec.forward(items, states, self.truncated(b), self.shapes.backbone) for b in self.widths]
+        every = [backbone.forward(items, states, self.truncated(b), config) for b in self.widths]
         return torch.stack(every)[at, torch.arange(items.shape[0])]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from chordsim.methods import State
-from chordsim.nets import sasrec
+from chordsim.nets.backbone import last_states
 from chordsim.nets.shapes import Shapes
 from chordsim.ragged import Ints
 from server.training import dense
@@ -16,8 +16,8 @@ def ranked(shapes: Shapes, state: State, history: Ints, length: int) -> Ints:
     """Return the reference's best items [D, length] for histories [D, L], none of them in the history; 0 pads."""
     items = torch.from_numpy(history)
     with torch.inference_mode():
-        states = sasrec.embed(items, state["item"], state["position"])
-        scores = sasrec.forward(items, states, dense.weights(shapes, state), shapes.backbone) @ state["item"].T
+        states = last_states(items, state["item"], state["position"], dense.weights(shapes, state), shapes.backbone)
+        scores = states @ state["item"].T
         scores.scatter_(1, items, -torch.inf)
         scores[:, 0] = -torch.inf
         # A stable sort, so that equal scores keep the order of ids whatever the chunk.

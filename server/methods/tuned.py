@@ -10,7 +10,8 @@ from torch import Tensor
 
 from chordsim.data.split import TrainLogs
 from chordsim.methods import Blob, MethodContext, State
-from chordsim.nets import blobs, embeddings, footprint, sasrec
+from chordsim.nets import blobs, embeddings, footprint
+from chordsim.nets.backbone import last_states
 from chordsim.nets.shapes import Shapes
 from chordsim.progress import Progress
 from chordsim.quant.allocate import Costs, allocate
@@ -29,7 +30,7 @@ CODE_BITS = (0, 2, 4, 8)
 
 
 class Quantized(Dense):
-    """SASRec whose channels are rounded in the forward pass; gradients pass as if they were not."""
+    """A recommender whose channels are rounded in the forward pass; gradients pass as if they were not."""
 
     def __init__(self, shapes: Shapes, context: MethodContext) -> None:
         super().__init__(shapes, context.seed)
@@ -54,8 +55,7 @@ class Quantized(Dense):
 
     def last_states(self, items: Tensor) -> Tensor:
         """Return the last state [B, d] as a phone would compute it."""
-        states = sasrec.embed(items, self.item_as_shipped(), self.position)
-        return sasrec.forward(items, states, self.rounded(), self.shapes.backbone)
+        return last_states(items, self.item_as_shipped(), self.position, self.rounded(), self.shapes.backbone)
 
 
 class QatCloud(Trained):

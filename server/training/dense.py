@@ -23,7 +23,7 @@ def recipe(base: dict[str, Any]) -> dict[str, Any]:
 
 
 def train(shapes: Shapes, context: MethodContext, logs: TrainLogs, progress: Progress) -> State:
-    """Train SASRec at full precision."""
+    """Train the backbone at full precision."""
     model = Dense(shapes, context.seed)
     return fit(model, logs, context.training, context.backbone.max_len, context.seed, TITLE, progress)
 

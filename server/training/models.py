@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chordsim import seeds
-from chordsim.nets import embeddings, extractor, sasrec
+from chordsim.nets import backbone, embeddings, extractor
 from chordsim.nets.frozen import draw, masked
 from chordsim.nets.shapes import Shapes
 from chordsim.quant.allocate import Costs, allocate, storage_price
@@ -57,7 +57,7 @@ class Recommender(nn.Module):
         self.generator = seeds.torch_generator(seed, purpose)
         config = shapes.backbone
         self.item = nn.Parameter(torch.randn(shapes.n_items + 1, config.dim, generator=self.generator) * EMBEDDING_STD)
-        self.position = nn.Parameter(torch.randn(config.max_len, config.dim, generator=self.generator) * EMBEDDING_STD)
+        self.position = nn.Parameter(torch.randn(backbone.position_shape(config), generator=self.generator) * EMBEDDING_STD)
         with torch.no_grad():
             self.item[0] = 0.0
 
@@ -74,12 +74,12 @@ class Recommender(nn.Module):
             keep = torch.empty_like(x).bernoulli_(1 - dropout, generator=generator)
             return x * keep / (1 - dropout)
 
-        states = drop(sasrec.embed(items, self.item, self.position))
-        return sasrec.forward(items, states, weights, self.shapes.backbone, last_only=False, dropout=drop)
+        states = drop(backbone.embed(items, self.item, self.position, self.shapes.backbone))
+        return backbone.forward(items, states, weights, self.shapes.backbone, last_only=False, dropout=drop)
 
 
 class Dense(Recommender):
-    """SASRec with trained weights."""
+    """A backbone with trained weights."""
 
     def __init__(self, shapes: Shapes, seed: int) -> None:
         super().__init__(shapes, seed, "train.dense.init")
@@ -97,8 +97,7 @@ class Dense(Recommender):
 
     def last_states(self, items: Tensor) -> Tensor:
         """Return the last state [B, d] with embeddings as shipped."""
-        states = sasrec.embed(items, self.item_as_shipped(), self.position)
-        return sasrec.forward(items, states, list(self.weights), self.shapes.backbone)
+        return backbone.last_states(items, self.item_as_shipped(), self.position, list(self.weights), self.shapes.backbone)
 
 
 class Planned(Recommender):
@@ -186,4 +185,4 @@ class Planned(Recommender):
         shipped = self.item_as_shipped()
         codes, _ = self.codes(self.utilities(items, shipped), torch.full((items.shape[0],), self.settings.selection_bits))
         weights = gather(self.tables(), codes, self.shapes.layers)
-        return sasrec.forward(items, sasrec.embed(items, shipped, self.position), weights, self.shapes.backbone)
+        return backbone.last_states(items, shipped, self.position, weights, self.shapes.backbone)

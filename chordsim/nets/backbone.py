@@ -1,0 +1,106 @@
+"""The one place that knows which kinds of backbone there are; everything else asks here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from chordsim.nets import caser, sasrec
+from chordsim.nets.choice import Dropout, Weight
+from chordsim.nets.shapes import Layer
+from chordsim.scenario.model import BackboneConfig
+
+
+class Net(Protocol):
+    """What a kind of backbone says of itself, as a module of functions."""
+
+    def layers(self, config: BackboneConfig) -> tuple[Layer, ...]:
+        """Return the frozen layers in plan order."""
+        ...
+
+    def attention_macs(self, config: BackboneConfig) -> int:
+        """Return multiply-accumulates of one request between activations, which no plan changes."""
+        ...
+
+    def activation_bytes(self, config: BackboneConfig) -> int:
+        """Return the most memory that one request's activations take at a time."""
+        ...
+
+    def position_rows(self, config: BackboneConfig) -> int:
+        """Return how many rows the table of position embeddings has."""
+        ...
+
+    def pass_macs(self, config: BackboneConfig) -> int:
+        """Return multiply-accumulates of one pass over a whole history, all positions."""
+        ...
+
+    def kept_numbers(self, config: BackboneConfig) -> int:
+        """Return how many activations the backward pass of such a pass needs."""
+        ...
+
+    def embed(self, items: Tensor, item_table: Tensor, position_table: Tensor) -> Tensor:
+        """Return the input states [D, L, d]."""
+        ...
+
+    def forward(
+        self,
+        items: Tensor,
+        states: Tensor,
+        weights: Sequence[Weight],
+        config: BackboneConfig,
+        *,
+        last_only: bool = True,
+        dropout: Dropout | None = None,
+    ) -> Tensor:
+        """Return final states [D, d] of the last position, or [D, L, d]."""
+        ...
+
+
+_NETS: dict[str, Net] = {"sasrec": sasrec, "caser": caser}
+
+
+def net(config: BackboneConfig) -> Net:
+    """Return the functions of a backbone's kind."""
+    return _NETS[config.kind]
+
+
+def position_shape(config: BackboneConfig) -> tuple[int, int]:
+    """Return the shape of the table of position embeddings; it has no rows where the kind has none."""
+    return net(config).position_rows(config), config.dim
+
+
+def embed(items: Tensor, item_table: Tensor, position_table: Tensor, config: BackboneConfig) -> Tensor:
+    """Return the input states [D, L, d] of item ids [D, L], zero at padding."""
+    return net(config).embed(items, item_table, position_table)
+
+
+def forward(
+    items: Tensor,
+    states: Tensor,
+    weights: Sequence[Weight],
+    config: BackboneConfig,
+    *,
+    last_only: bool = True,
+    dropout: Dropout | None = None,
+) -> Tensor:
+    """Run the backbone.
+
+    Args:
+        items: Item ids [D, L], int64, padded with 0 on the left.
+        states: Input states [D, L, d] from `embed`.
+        weights: Per layer [C, K], [D, C, K] or a `Choice`, in plan order.
+        config: Kind and shape of the backbone.
+        last_only: Compute only what the last position needs.
+        dropout: Applied in training where the kind has it.
+
+    Returns:
+        Final states [D, d] of the last position, or [D, L, d].
+    """
+    return net(config).forward(items, states, weights, config, last_only=last_only, dropout=dropout)
+
+
+def last_states(items: Tensor, item_table: Tensor, position_table: Tensor, weights: Sequence[Weight], config: BackboneConfig) -> Tensor:
+    """Return the state [D, d] that ranks the next item after histories [D, L]."""
+    return forward(items, embed(items, item_table, position_table, config), weights, config)
