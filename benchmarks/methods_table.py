@@ -56,22 +56,11 @@ def _row(name: str, ledger: pd.DataFrame, told: dict[str, Any]) -> list[str]:
     up, down = (mine["profile_bytes"] + mine["update_bytes"]).mean(), (mine["candidates_bytes"] + mine["prescription_bytes"]).mean()
     return [
         f"`{name}`", spec.summary, _count(up), _count(down), _adapts(spec), "yes" if mine["model_bytes"].nunique() > 1 else "no",
-        *(_count(_after(ledger, name, n)) for n in (1, 10, 100)),
+        *(_count(told["bytes_after_sessions"][n]) for n in ("1", "10", "100")),
         _number(told["bits_mean"], 2), f"{told['served_share']:.0%}", _interval(told["ndcg_10"]), _interval(told["ndcg_10_all"]),
         f"{_share_of_fp32(ledger, name):.0%}", _number(told["p50_total_s"], 3), _number(told["joules_per_device"], 3),
         _count(mine["train_macs"].mean()),
     ]  # fmt: skip
-
-
-def _after(ledger: pd.DataFrame, name: str, sessions: int) -> float:
-    """Return the bytes of a phone that was served so often: the first bootstrap, then sessions with what new versions bring."""
-    rows = ledger[ledger["method"] == name].sort_values("round")
-    boots, later = rows[rows["bootstrap_bytes"] > 0], rows.duplicated("device_id")
-    first = boots.loc[~boots.duplicated("device_id"), "bootstrap_bytes"].mean() if len(boots) else 0.0
-    again = rows.loc[later & (rows["outcome"] == "served"), "bootstrap_bytes"].mean()
-    mine = rows[rows["outcome"] == "served"]
-    session = (mine["down_bytes"] + mine["up_bytes"] - mine["bootstrap_bytes"]).mean()
-    return float(first + sessions * session + (sessions - 1) * (0.0 if pd.isna(again) else again))
 
 
 def _adapts(spec: MethodSpec) -> str:

@@ -13,6 +13,7 @@ from chordsim.ledger.columns import OUTCOMES, SERVED_BY
 from chordsim.ledger.quantiles import EXACT_LIMIT, Quantiles
 from chordsim.ledger.rounds import finished
 from chordsim.ledger.rows import Rows
+from chordsim.ledger.sessions import Sessions
 from chordsim.methods import BINDINGS, Floats
 from chordsim.ragged import Ints
 
@@ -35,13 +36,11 @@ class _Method:
         self.bindings = np.zeros(len(BINDINGS), np.int64)
         self.served_by = np.zeros(len(SERVED_BY), np.int64)
         self.bytes = dict.fromkeys(("down_bytes", "up_bytes", "report_bytes", "wasted_bytes"), 0)
-        self.session_bytes = 0
-        self.bootstrap_bytes = 0
-        self.bootstraps = 0
+        self.sessions = Sessions()
 
 
 class Summary:
-    """Feed it every method's round with `add`; ask `methods` at the end. Memory grows with users, not with rows."""
+    """Feed it every method's round with `add`; ask `methods` at the end. Memory grows with users and devices, not with rows."""
 
     def __init__(self, users: int, tiers: Sequence[str], seed: int, *, exact_limit: int = EXACT_LIMIT) -> None:
         """Start empty.
@@ -125,8 +124,9 @@ class Summary:
             "down_bytes_per_device": _ratio(kept.bytes["down_bytes"], selected),
             "up_bytes_per_device": _ratio(kept.bytes["up_bytes"], selected),
             "report_bytes_per_device": _ratio(kept.bytes["report_bytes"], selected),
-            "bootstrap_bytes_once": _ratio(kept.bootstrap_bytes, kept.bootstraps),
-            "bytes_after_sessions": _after_sessions(kept, served),
+            "bootstrap_bytes_once": kept.sessions.first if kept.sessions.contacts else None,
+            "bootstrap_bytes_again": kept.sessions.again,
+            "bytes_after_sessions": {str(n): kept.sessions.after(n) for n in SESSIONS},
             "wasted_bytes": kept.bytes["wasted_bytes"],
             "p50_total_s": p50,
             "p95_total_s": p95,
@@ -146,10 +146,7 @@ def _add_counts(kept: _Method, rows: Rows) -> None:
     for name in kept.bytes:
         kept.bytes[name] += int(rows[name].sum())
     served = rows.is_word("outcome", "served")
-    session = rows["down_bytes"] + rows["up_bytes"] - rows["bootstrap_bytes"]
-    kept.session_bytes += int(session[served].sum())
-    kept.bootstrap_bytes += int(rows["bootstrap_bytes"].sum())
-    kept.bootstraps += int(np.count_nonzero(rows["bootstrap_bytes"]))
+    kept.sessions.add(rows["device_id"], served, rows["bootstrap_bytes"], rows["down_bytes"], rows["up_bytes"])
 
 
 def _add_tiers(kept: _Method, rows: Rows, tier: Ints, tiers: int) -> None:
@@ -178,13 +175,6 @@ def _one_tier(kept: _Method, tier: int) -> dict[str, float | int | None]:
         "p50_total_s": p50,
         "joules_per_device": _ratio(sums["joules"], sums["selected"]),
     }
-
-
-def _after_sessions(kept: _Method, served: int) -> dict[str, float | None]:
-    """Return the bytes of a device that was served n times: the bootstrap once, and n mean sessions."""
-    once = _ratio(kept.bootstrap_bytes, kept.bootstraps) or 0.0
-    each = _ratio(kept.session_bytes, served)
-    return {str(n): None if each is None else once + n * each for n in SESSIONS}
 
 
 def _ratio(part: float, whole: float) -> float | None:

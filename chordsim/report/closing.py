@@ -36,8 +36,8 @@ def traffic_section(g: Gathered) -> Section:
     if against is not None:
         columns = (
             Column("method"),
-            Column("bootstrap B", "once per phone and version"),
-            Column("B per session", "up and down of a served round, bootstrap apart"),
+            Column("bootstrap B", "at a phone's first contact"),
+            Column("B per session", "up and down of a served session after first contact, new versions of the model included"),
             Column(f"against {against}", "where its bytes so far are fewer than those of the model shipped once"),
         )
         rows = [(n, f.bootstrap_once, f.session, "is the reference" if n == against else traffic.break_even(f, g.methods[against]))

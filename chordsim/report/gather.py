@@ -12,6 +12,7 @@ from chordsim.ledger.clustered import Estimate, UserMeans, estimate
 from chordsim.ledger.columns import OUTCOMES, SERVED_BY
 from chordsim.ledger.quantiles import Quantiles
 from chordsim.ledger.scan import Part, scan
+from chordsim.ledger.sessions import Sessions
 from chordsim.ledger.summary import SESSIONS
 from chordsim.methods import BINDINGS, Floats
 from chordsim.ragged import Ints
@@ -24,8 +25,8 @@ UP_PARTS = ("profile_bytes", "update_bytes", "report_bytes", "framing_up_bytes")
 SECONDS = ("download_s", "adapt_s", "infer_s", "upload_s")
 _BYTES = (*DOWN_PARTS, "down_bytes", "cut_down_bytes", *UP_PARTS, "up_bytes", "cut_up_bytes", "wasted_bytes")
 _COLUMNS = (
-    "user_id", "tier", "outcome", "served_by", "binding", "bits_mean", "plan_age_rounds", *_BYTES, "model_bytes", "peak_memory_bytes",
-    *SECONDS, "total_s", "compute_j", "radio_j", "ndcg_10", "ndcg_10_all", "hr_10",
+    "device_id", "user_id", "tier", "outcome", "served_by", "binding", "bits_mean", "plan_age_rounds", *_BYTES, "model_bytes",
+    "peak_memory_bytes", *SECONDS, "total_s", "compute_j", "radio_j", "ndcg_10", "ndcg_10_all", "hr_10",
 )  # fmt: skip
 
 
@@ -96,6 +97,7 @@ class MethodFacts:
         age: Means of ``ndcg_10`` by plan age in rounds, for ages that occur.
         bytes: Sums by column.
         total_s: Quantiles by tier.
+        sessions: What first contact, a session and new versions cost.
         rounds: One entry per round.
     """
 
@@ -108,7 +110,7 @@ class MethodFacts:
         self.bytes = dict.fromkeys(_BYTES, 0)
         self.total_s = Quantiles(tiers)
         self.rounds: list[RoundFacts] = []
-        self.session_bytes = self.bootstraps = 0
+        self.sessions = Sessions()
         self.model_bytes = self.peak_memory_bytes = 0
 
     @property
@@ -142,17 +144,17 @@ class MethodFacts:
 
     @property
     def bootstrap_once(self) -> float:
-        """Mean bootstrap bytes of the phones that were sent one."""
-        return self.bytes["bootstrap_bytes"] / self.bootstraps if self.bootstraps else 0.0
+        """Mean bootstrap bytes of a first contact."""
+        return self.sessions.first
 
     @property
     def session(self) -> float | None:
-        """Mean bytes up and down of a served round, bootstrap apart; None if no one was served."""
-        return self.session_bytes / self.served if self.served else None
+        """Mean bytes up and down of a session after first contact, new versions included; None if no one was served."""
+        return None if self.sessions.each is None else self.sessions.each + self.sessions.again
 
     def after(self, sessions: int = SESSIONS[1]) -> float | None:
         """Return bytes up and down of a device after so many served sessions, bootstrap included."""
-        return None if self.session is None else self.bootstrap_once + sessions * self.session
+        return self.sessions.after(sessions)
 
     def add(self, part: Part, tiers: tuple[str, ...], activity: Activity | None) -> None:
         """Take in one round."""
@@ -163,8 +165,7 @@ class MethodFacts:
         self.served_by += np.bincount(part.codes("served_by", SERVED_BY), minlength=len(SERVED_BY))
         for name in _BYTES:
             self.bytes[name] += int(part[name].sum())
-        self.session_bytes += int((part["down_bytes"] + part["up_bytes"] - part["bootstrap_bytes"])[served].sum())
-        self.bootstraps += int(np.count_nonzero(part["bootstrap_bytes"]))
+        self.sessions.add(part["device_id"], served, part["bootstrap_bytes"], part["down_bytes"], part["up_bytes"])
         self.model_bytes = max(self.model_bytes, int(part["model_bytes"].max(initial=0)))
         self.peak_memory_bytes = max(self.peak_memory_bytes, int(part["peak_memory_bytes"].max(initial=0)))
         for name, by_user in self.users.items():

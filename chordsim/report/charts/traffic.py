@@ -36,7 +36,9 @@ def break_even(facts: MethodFacts, against: MethodFacts) -> str:
     """Say up to how many sessions a method costs fewer bytes than a model shipped once."""
     if facts.session is None or against.session is None:
         return "served no one"
-    saved, more = against.bootstrap_once - facts.bootstrap_once, facts.session - against.session
+    # Bytes after n sessions are a line in n; a first contact brings the newest version, so that one is not new again.
+    start = [f.bootstrap_once - f.sessions.again for f in (against, facts)]
+    saved, more = start[0] - start[1], facts.session - against.session
     if saved < 0 and more < 0:
         return f"cheaper from session {max(1, math.ceil(saved / more)):,} on"
     if saved < 0:
@@ -45,9 +47,9 @@ def break_even(facts: MethodFacts, against: MethodFacts) -> str:
 
 
 def _bootstrap(g: Gathered) -> Chart:
-    rows = [(name, number(facts.bootstrap_once), facts.bootstraps) for name, facts in g.methods.items()]
+    rows = [(name, number(facts.bootstrap_once), facts.sessions.contacts) for name, facts in g.methods.items()]
     trace = go.Bar(y=[r[0] for r in rows], x=[r[1] for r in rows], orientation="h", marker={"color": colour(0)}, showlegend=False)
-    made = figure([trace], "bytes down, once per phone and version (B)", "", height=bars_height(len(rows)), yaxis_autorange="reversed")
+    made = figure([trace], "bytes down at first contact (B)", "", height=bars_height(len(rows)), yaxis_autorange="reversed")
     return Chart(
         "bootstrap_bytes", "Before the first round",
         "What a phone must download before a method can serve it at all: embeddings, extractor, mask, weights where they are shipped.",
@@ -91,7 +93,8 @@ def _cumulative(g: Gathered) -> Chart:
     made = figure(traces, "served sessions (log scale)", "bytes up and down so far (B, log scale)", **log)
     return Chart(
         "bytes_over_sessions", "Bytes over a phone's life",
-        "The bootstrap once, and the mean served session so many times. Where two lines cross is the break-even.",
+        "The bootstrap at first contact, the mean served session so many times, and what new versions of a model bring from "
+        "the second session on. Where two lines cross is the break-even.",
         made, ("method", "sessions", "bytes_so_far_B"), rows,
     )  # fmt: skip
 

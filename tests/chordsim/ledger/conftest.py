@@ -69,3 +69,24 @@ def make_rows():
 @pytest.fixture
 def moved():
     return moved_of
+
+
+def sessions_of(frame):
+    """Walk through each phone's life; return first contact, a session without bootstrap, and what came anew."""
+    first, each, again = [], [], []
+    for _, life in frame.sort_values("round").groupby("device_id"):
+        owns = False
+        for row in life.itertuples():
+            if row.outcome == "served":
+                each.append(row.down_bytes + row.up_bytes - row.bootstrap_bytes)
+                if owns:
+                    again.append(row.bootstrap_bytes)
+            if row.bootstrap_bytes and not owns:
+                first.append(row.bootstrap_bytes)
+                owns = row.down_bytes >= row.bootstrap_bytes
+    return (float(np.mean(part)) if part else 0.0 for part in (first, each, again))
+
+
+@pytest.fixture
+def naive_sessions():
+    return sessions_of

@@ -36,7 +36,7 @@ def by_user(frame, name):
     return frame.dropna(subset=name).groupby("user_id")[name].mean()
 
 
-def test_methods_equal_a_naive_summary(run):
+def test_methods_equal_a_naive_summary(run, naive_sessions):
     summary, _, ledger = run
     found = summary.methods()
     assert list(found) == ["fp32", "chord"]
@@ -58,9 +58,10 @@ def test_methods_equal_a_naive_summary(run):
         assert one["bits_mean"] == pytest.approx(frame["bits_mean"].mean())
         for way in ("down", "up", "report"):
             assert one[f"{way}_bytes_per_device"] == pytest.approx(frame[f"{way}_bytes"].mean())
-        once = frame.loc[frame["bootstrap_bytes"] > 0, "bootstrap_bytes"].mean()
-        each = (served["down_bytes"] + served["up_bytes"] - served["bootstrap_bytes"]).mean()
-        assert one["bytes_after_sessions"] == pytest.approx({n: once + int(n) * each for n in ("1", "10", "100")})
+        once, each, again = naive_sessions(frame)
+        told = {n: once + int(n) * each + (int(n) - 1) * again for n in ("1", "10", "100")}
+        assert one["bytes_after_sessions"] == pytest.approx(told)
+        assert (one["bootstrap_bytes_once"], one["bootstrap_bytes_again"]) == pytest.approx((once, again))
         assert one["wasted_bytes"] == frame["wasted_bytes"].sum()
         finished = frame[frame["outcome"].isin(["served", "late"])]
         assert (one["p50_total_s"], one["p95_total_s"]) == pytest.approx(tuple(finished["total_s"].quantile([0.5, 0.95])), rel=1e-6)

@@ -1,0 +1,69 @@
+"""What a phone's sessions cost in bytes, from the ledger alone: first contact, a session, and what new versions bring again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chordsim.ragged import Bools, Ints
+
+
+class Sessions:
+    """Feed it one method's rounds in order, whole or in parts; memory grows with devices, not with rows.
+
+    A phone owns a bootstrap once one has crossed whole: nothing follows a cut one, so then ``down_bytes`` is at least
+    ``bootstrap_bytes``. What it is charged before that is first contact, what it is charged later are new versions.
+    """
+
+    def __init__(self) -> None:
+        self._owns = np.zeros(0, np.bool_)
+        self._first, self._each, self._again = [0, 0], [0, 0], [0, 0]
+
+    def add(self, device_id: Ints, served: Bools, bootstrap: Ints, down: Ints, up: Ints) -> None:
+        """Take in some phones of one round, each at most once.
+
+        Args:
+            device_id: Who, [D].
+            served: Whose outcome is served, [D].
+            bootstrap: ``bootstrap_bytes``, [D].
+            down: ``down_bytes``, [D].
+            up: ``up_bytes``, [D].
+        """
+        if not device_id.size:
+            return
+        most = int(device_id.max()) + 1
+        if most > self._owns.size:
+            self._owns = np.concatenate([self._owns, np.zeros(max(most, 2 * self._owns.size) - self._owns.size, np.bool_)])
+        owned = self._owns[device_id]
+        _count(self._first, bootstrap, ~owned & (bootstrap > 0))
+        _count(self._each, down + up - bootstrap, served)
+        _count(self._again, bootstrap, served & owned)
+        self._owns[device_id[(bootstrap > 0) & (down >= bootstrap)]] = True
+
+    @property
+    def contacts(self) -> int:
+        """How many first contacts were charged a bootstrap."""
+        return self._first[1]
+
+    @property
+    def first(self) -> float:
+        """Mean bootstrap of a first contact, 0 where none was charged one."""
+        return self._first[0] / self._first[1] if self._first[1] else 0.0
+
+    @property
+    def each(self) -> float | None:
+        """Mean bytes up and down of a served session without bootstrap; None if no one was served."""
+        return self._each[0] / self._each[1] if self._each[1] else None
+
+    @property
+    def again(self) -> float:
+        """Mean bootstrap of the served sessions after first contact, 0 where there were none."""
+        return self._again[0] / self._again[1] if self._again[1] else 0.0
+
+    def after(self, sessions: int) -> float | None:
+        """Return the bytes up and down of a phone that was served so many times; None if no one was served."""
+        return None if self.each is None else self.first + sessions * self.each + (sessions - 1) * self.again
+
+
+def _count(sums: list[int], values: Ints, of: Bools) -> None:
+    sums[0] += int(values[of].sum())
+    sums[1] += int(np.count_nonzero(of))
