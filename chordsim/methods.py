@@ -271,6 +271,7 @@ class MethodSpec:
         defaults: Settings and their default values; a scenario may set these keys and no others.
         needs_autograd: True for training on the phone; otherwise the device path runs under inference mode.
         learns: True if the cloud takes in updates after each round.
+        backbones: Kinds of backbone that it can work with; empty for any.
     """
 
     name: str
@@ -281,6 +282,7 @@ class MethodSpec:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     needs_autograd: bool = False
     learns: bool = False
+    backbones: tuple[str, ...] = ()
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return the payload bytes of every leg but the report, [D] each, in closed form.

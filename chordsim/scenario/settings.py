@@ -15,12 +15,14 @@ def resolve_settings(scenario: Scenario) -> Scenario:
     """Return the scenario with every setting of every method written out, in the order of its methods.
 
     Raises:
-        ScenarioError: An unknown method, an unknown setting, a value of another type than the default, or a
-            method that is registered but cannot be loaded.
+        ScenarioError: An unknown method, an unknown setting, a value of another type than the default, a
+            method that is registered but cannot be loaded, or one that cannot work with this backbone.
     """
     filled = {}
     for name in scenario.methods:
-        defaults = _spec(name).defaults
+        spec = _spec(name)
+        _check_backbone(spec, scenario.backbone.kind)
+        defaults = spec.defaults
         given = scenario.settings.get(name, {})
         for key in given:
             if key not in defaults:
@@ -37,6 +39,12 @@ def _spec(name: str) -> methods.MethodSpec:
         return methods.find(name)
     except (ImportError, AttributeError) as error:
         raise ScenarioError(f"methods: {name!r} is registered but cannot be loaded ({error})") from error
+
+
+def _check_backbone(spec: methods.MethodSpec, kind: str) -> None:
+    if spec.backbones and kind not in spec.backbones:
+        able = " or ".join(f'"{name}"' for name in spec.backbones)
+        raise ScenarioError(f'methods: {spec.name!r} needs backbone.kind = {able}, and this scenario has "{kind}"')
 
 
 def _typed(key: str, value: Any, default: Any) -> Any:

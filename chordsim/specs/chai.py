@@ -28,5 +28,5 @@ def spec(name: str) -> MethodSpec:
     return MethodSpec(
         name, "a compact student distilled from the cloud's model, shipped once", (UP_REPORT,),
         "server.methods.chai:ChaiCloud", "clients.methods.chai:ChaiDevice",
-        {"dim": 32, "ffn_dim": 32, "blocks": 1, "heads": 1, "distil_weight": 1.0, "distil_positions": 256},
+        {"dim": 32, "ffn_dim": 32, "blocks": 1, "heads": 1, "distil_weight": 1.0, "distil_positions": 256}, backbones=("sasrec",),
     )  # fmt: skip

@@ -37,5 +37,5 @@ def spec(name: str) -> MethodSpec:
     """Return the spec."""
     return CoCorrRecSpec(
         name, "self-correction on the phone in closed form, global correction from the cloud", (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
-        "server.methods.cocorrrec:CoCorrRecCloud", "clients.methods.cocorrrec:CoCorrRecDevice", {},
+        "server.methods.cocorrrec:CoCorrRecCloud", "clients.methods.cocorrrec:CoCorrRecDevice", {}, backbones=("sasrec",),
     )  # fmt: skip

@@ -8,6 +8,7 @@ Inference: the correction is the outer product of adjacent layers' importances; 
 user part of rank 4 under a sigmoid; the mask keeps a fixed share per layer; straight-through gradients; a GRU reads
 the user (so says a secondary source). Trained from scratch with the same steps as `fp32`.
 Left out: an extractor per layer (one serves all), and DIETING, which repeats one layer's parameters.
+On Caser, where the last layer reads the answers of all filters, a score is corrected by its own channel's importance alone.
 """
 
 from __future__ import annotations

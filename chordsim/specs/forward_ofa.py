@@ -57,5 +57,5 @@ def spec(name: str) -> MethodSpec:
         name, "the phone chooses blocks, the cloud generates their 32-bit weights",
         (DOWN_CANDIDATES, UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
         "server.methods.forward_ofa:ForwardOfaCloud", "clients.methods.forward_ofa:ForwardOfaDevice",
-        {"candidates": 100, "rank": 8, "budget": 0.7, "cost_weight": 0.2, "horizon": 12},
+        {"candidates": 100, "rank": 8, "budget": 0.7, "cost_weight": 0.2, "horizon": 12}, backbones=("sasrec",),
     )  # fmt: skip
