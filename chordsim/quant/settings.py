@@ -13,6 +13,9 @@ from chordsim.quant.budget import PlanBudget
 
 PLANNERS = ("levels", "personal", "shared")
 LEVELS = ("layer", "filter", "element")
+DECODERS = ("cloud", "device")
+#: Settings of serving alone: one training serves all of their values.
+SERVING = ("bits", "decode")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class PlanSettings:
         extractor: ``mean`` or ``gru``.
         profile_dim: Size of the user embedding.
         horizon: Targets per window that the loss uses.
+        decode: Who turns codes into bits: the ``cloud``, which reads budgets and sends precisions, or the ``device``, which gets
+            importance codes and reads them by a table of its own (`chordsim.quant.decode`).
     """
 
     planner: str
@@ -45,6 +50,7 @@ class PlanSettings:
     extractor: str = "mean"
     profile_dim: int = 64
     horizon: int = 12
+    decode: str = "cloud"
 
     @property
     def selection_bits(self) -> float:
@@ -76,6 +82,7 @@ class PlanSettings:
             "extractor": lambda v: v in extractor.EXTRACTORS,
             "profile_dim": lambda v: isinstance(v, int) and 1 <= v <= 4096,
             "horizon": lambda v: isinstance(v, int) and 1 <= v <= 1000,
+            "decode": lambda v: v in DECODERS,
         }
         for key, value in values.items():
             if key in stray:

@@ -26,6 +26,7 @@ _PLUS: Mapping[str, Any] = {
     "extractor": "mean",
     "profile_dim": 64,
     "horizon": 12,
+    "decode": "cloud",
 }
 #: The paper as far as it can be read: no mask, three levels, code 0 unused, 3 bits on average.
 _CHORD: Mapping[str, Any] = {
@@ -52,12 +53,18 @@ class PlanSpec(MethodSpec):
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
 
     def remarks(self, context: MethodContext) -> tuple[str, ...]:
-        """Say where plans are served at a budget that training never drew."""
+        """Say where plans are served at a budget that training never drew, and where phones change the plans that they get."""
         bits, trained = float(context.settings["bits"]), [float(b) for b in context.settings["train_bits"]]
-        if min(trained) <= bits <= max(trained):
-            return ()
-        seen = f"{min(trained):g} to {max(trained):g}" if len(trained) > 1 else f"{trained[0]:g}"
-        return (f"settings.{context.name}.bits = {bits:g} lies outside what its hypernetwork was trained at (train_bits: {seen})",)
+        out = []
+        if not min(trained) <= bits <= max(trained):
+            seen = f"{min(trained):g} to {max(trained):g}" if len(trained) > 1 else f"{trained[0]:g}"
+            out.append(f"settings.{context.name}.bits = {bits:g} lies outside what its hypernetwork was trained at (train_bits: {seen})")
+        if context.settings["decode"] == "device":
+            out.append(
+                f'settings.{context.name}.decode = "device": the cloud sends importance codes and knows no budgets, so binding names '
+                "its own cap; what a phone's table takes off shows in bits_mean"
+            )
+        return tuple(out)
 
     def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
         """Return who cannot bear the smallest plan, and what a plan takes that fills its budgets.
@@ -65,6 +72,7 @@ class PlanSpec(MethodSpec):
         Which channels a plan keeps is not known before training, so operations are an upper end.
         """
         from chordsim.nets import extractor, footprint
+        from chordsim.quant.decode import unknown_phones
         from chordsim.quant.settings import PlanSettings, plan_budget
 
         shapes, s = shapes_of(context.backbone, context.n_items), PlanSettings.of(context.name, context.settings)
@@ -73,8 +81,9 @@ class PlanSpec(MethodSpec):
         floor, top = costs[:, :, s.lowest].sum(1), costs[:, :, 3].sum(1)
         lacking = (floor - limits) / np.maximum(floor, 1)
         refusal = np.where((limits < floor).any(1), lacking.argmax(1) + 1, 0).astype(np.uint8)
-        tightest = ((limits - floor) / np.maximum(top - floor, 1)).argmin(1) + 1
-        binding = np.where(refusal > 0, refusal, np.where((limits >= top).all(1), 0, tightest)).astype(np.uint8)
+        planned_for = limits if s.decode == "cloud" else budget.limits(unknown_phones(rows), s.bits).numpy()
+        tightest = ((planned_for - floor) / np.maximum(top - floor, 1)).argmin(1) + 1
+        binding = np.where(refusal > 0, refusal, np.where((planned_for >= top).all(1), 0, tightest)).astype(np.uint8)
         bits = np.maximum(np.minimum(np.minimum(limits[:, 0], limits[:, 2]), top[2]), floor[2])
         kept = np.maximum(np.minimum(limits[:, 1], top[1]), floor[1])
         packed, fixed = footprint.packed_bytes(bits), footprint.fixed_macs(shapes)
@@ -85,6 +94,9 @@ class PlanSpec(MethodSpec):
         cost = Cost(kept + fixed, np.zeros(rows, np.int64), bitops, adapt, packed + budget.fixed_bytes, model)
         # A plan of the same bits keeps fewest channels where all of them are stored at the widest.
         fewest = np.minimum(kept, kept * bits // max(int(top[2]), 1)) if s.lowest == 0 else kept
+        if s.decode == "device":
+            # A phone's table may take more off than its budgets ask for.
+            fewest = np.full(rows, floor[1], np.int64)
         return Needs(cost, refusal, "cloud", binding, bits / shapes.weights, fewest + fixed)
 
 

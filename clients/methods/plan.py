@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chordsim.methods import INVALID, Batch, Columns, Cost, History, Leg, MethodContext, Turn
+from chordsim.methods import INVALID, Batch, Budgets, Columns, Cost, History, Leg, MethodContext, Turn
 from chordsim.nets import blobs, embeddings, extractor, footprint
 from chordsim.nets.backbone import last_states, position_shape
 from chordsim.nets.frozen import draw_checked, fingerprint, masked
-from chordsim.quant.budget import refusals
+from chordsim.quant.budget import PlanCost, refusals
+from chordsim.quant.decode import breaks, decode
 from chordsim.quant.packing import unpack_bits
 from chordsim.quant.plan import gather
 from chordsim.quant.quantizer import table
@@ -99,12 +100,12 @@ class PlanDevice(Device):
         codes, sound = decode_codes(inbox, self.shapes.channels)
         sound &= (codes >= self.settings.lowest).all(1)
         codes = np.where(sound[:, None], codes, self.settings.lowest).astype(np.uint8)
-        plan = torch.from_numpy(codes)
+        plan = self._read(torch.from_numpy(codes), who.budgets)
         items = torch.from_numpy(history.items)
         weights = gather(model.tables, plan, self.shapes.layers)
         states = last_states(items, model.item, model.position, weights, self.context.backbone)
         spent = self.budget.cost_of(plan)
-        refusal = np.where(sound, refusals(spent.peak_memory_bytes, spent.macs, who.budgets), INVALID).astype(np.uint8)
+        refusal = np.where(sound, self._refused(plan, spent, who.budgets), INVALID).astype(np.uint8)
         rows = len(who)
         zero = np.zeros(rows, np.int64)
         _, read = extractor.size(self.settings.extractor, self.context.backbone.dim, self.settings.profile_dim)
@@ -112,6 +113,16 @@ class PlanDevice(Device):
         cost = Cost(spent.macs, zero, spent.bitops, adapt, spent.peak_memory_bytes, spent.model_bytes)
         bits = spent.weight_bits / self.shapes.weights
         return Turn(Ragged.empty(rows), refusal, cost, bits, score(states, model.item))
+
+    def _read(self, codes: Tensor, granted: Budgets) -> Tensor:
+        """Return what the phones make of the codes that came: precisions, or importance that they turn into precisions."""
+        return codes if self.settings.decode == "cloud" else decode(codes, self.settings.lowest, self.budget, granted)
+
+    def _refused(self, plan: Tensor, spent: PlanCost, granted: Budgets) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        """Return which budget each plan breaks; a phone that decodes answers for the bits too, since no cloud did."""
+        if self.settings.decode == "device":
+            return breaks(plan, self.budget, granted)
+        return refusals(spent.peak_memory_bytes, spent.macs, granted)
 
     def _frozen(self, blobs_by_label: Mapping[str, bytes]) -> list[Tensor]:
         try:

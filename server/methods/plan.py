@@ -15,8 +15,9 @@ from chordsim.nets import blobs, embeddings
 from chordsim.nets.frozen import fingerprint
 from chordsim.progress import Progress
 from chordsim.quant.allocate import allocate
+from chordsim.quant.decode import unknown_phones
 from chordsim.quant.packing import pack_bits
-from chordsim.quant.settings import PlanSettings, plan_budget
+from chordsim.quant.settings import SERVING, PlanSettings, plan_budget
 from chordsim.ragged import Ragged
 from chordsim.wire.codes import pack_codes
 from chordsim.wire.floats import BUDGET_BYTES, unpack_budgets, unpack_floats
@@ -38,9 +39,9 @@ class PlanCloud(Cloud):
     def recipe(self) -> dict[str, Any]:
         """Return backbone, training, plan settings, the name (draws depend on it) and the source of this code.
 
-        The budget that plans are served at is not among them: one training serves every budget.
+        The budget that plans are served at is not among them, nor who decodes: one training serves them all.
         """
-        plan = {key: value for key, value in self.context.settings.items() if key != "bits"}
+        plan = {key: value for key, value in self.context.settings.items() if key not in SERVING}
         half = {"trainer": "plan", "plan": plan, "name": self.context.name}
         return {**super().recipe(), **half, "source": cache.source_of(type(self))}
 
@@ -97,7 +98,8 @@ class PlanCloud(Cloud):
             usable = torch.isfinite(utilities).flatten(1).all(1)
             utilities = torch.where(usable[:, None, None], utilities, 0.0)
             valid &= usable.numpy()
-            limits = self._cost.limits(budgets, self.settings.bits)
+            known = budgets if self.settings.decode == "cloud" else unknown_phones(len(who))
+            limits = self._cost.limits(known, self.settings.bits)
             plan = allocate(utilities, self._cost.costs(), limits, self.settings.lowest)
         refused, binding = plan.refused.numpy(), (plan.binding.numpy() + 1).astype(np.uint8)
         refusal = np.where(valid, np.where(refused, binding, 0), INVALID).astype(np.uint8)

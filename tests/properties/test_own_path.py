@@ -15,6 +15,7 @@ from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, Batch
 from chordsim.nets import blobs, embeddings, extractor, sasrec
 from chordsim.nets.frozen import draw
 from chordsim.quant.quantizer import quantize
+from chordsim.quant.settings import plan_budget
 from chordsim.ragged import Ragged
 from chordsim.scenario.load import load
 from chordsim.seeds import generator
@@ -65,13 +66,29 @@ def made_up(world: World, name: str) -> dict[str, torch.Tensor]:
     return {key: value.detach().clone() for key, value in model.state_dict().items()}
 
 
-@pytest.fixture(scope="module", params=["chord", "chord-plus", "chord-shared"])
+@pytest.fixture(scope="module", params=["chord", "chord-plus", "chord-shared", "chord on device", "chord-plus on device"])
 def case(request: pytest.FixtureRequest) -> Case:
     overrides = [
         'methods=["chord","chord-plus","chord-shared"]', "data.synthetic.users=210", "data.synthetic.items=80",
         "backbone.dim=16", "backbone.ffn_dim=24", "backbone.max_len=16", "settings.chord.bits=5.0", "settings.chord-plus.bits=4.0",
     ]  # fmt: skip
-    return Case(build(load("offline", overrides)), request.param)
+    name, _, decode = request.param.partition(" on ")
+    if decode:
+        overrides.append(f"settings.{name}.decode={decode}")
+    return Case(build(load("offline", overrides)), name)
+
+
+def by_own_table(codes: np.ndarray, granted: methods.Budgets, case: Case) -> np.ndarray:
+    """What one phone makes of importance codes: a step off all of them at a time, until its budgets hold."""
+    settings = case.device.settings
+    costs = plan_budget(case.world.shapes, settings)
+    for step in range(4 - settings.lowest):
+        read = np.maximum(codes.astype(np.int64) - step, settings.lowest)
+        spent = costs.cost_of(torch.from_numpy(read[None]))
+        holds = spent.peak_memory_bytes[0] <= granted.memory_bytes[0] and spent.macs[0] <= granted.latency_s[0] * granted.macs_per_s[0]
+        if holds and spent.weight_bits[0] <= granted.bits[0] * case.world.shapes.weights:
+            break
+    return read
 
 
 def own_path(case: Case, phone: int) -> tuple[bytes, np.ndarray, np.ndarray]:
@@ -92,17 +109,29 @@ def own_path(case: Case, phone: int) -> tuple[bytes, np.ndarray, np.ndarray]:
     profile = pack_floats(user).tobytes() + pack_budgets(mine).tobytes()
     payload = case.answer.outbox[phone]
     codes = unpack_codes(np.frombuffer(payload, np.uint8)[None], case.world.shapes.channels)[0]
+    read = codes if settings.decode == "cloud" else by_own_table(codes, mine, case)
     weights, at = [], 0
     masks = blobs.load(parts["mask"], {}) if "mask" in parts else {}
     for n, source in enumerate(draw(layers, int(json.loads(parts["backbone"])["seed"]))):
         if masks:
             bits = np.unpackbits(masks[str(n)].numpy(), bitorder="little")[: source.numel()].reshape(source.shape)
             source = source * torch.from_numpy(bits).float() / settings.mask_keep**0.5
-        rows = [quantize(row[None], settings.widths[code])[0] for row, code in zip(source, codes[at : at + len(source)], strict=True)]
+        rows = [quantize(row[None], settings.widths[code])[0] for row, code in zip(source, read[at : at + len(source)], strict=True)]
         weights.append(torch.stack(rows))
         at += len(source)
     states = sasrec.forward(history, sasrec.embed(history, item, stored["position"]), weights, config)
     return profile, codes, (states @ item.T)[0].numpy()
+
+
+def step_of(case: Case, phone: int) -> int:
+    """How far down its ladder a phone stands, by the bits that it says it stored."""
+    codes = unpack_codes(np.frombuffer(case.answer.outbox[phone], np.uint8)[None], case.world.shapes.channels)[0].astype(np.int64)
+    costs = plan_budget(case.world.shapes, case.device.settings)
+    for step in range(4 - case.device.settings.lowest):
+        read = torch.from_numpy(np.maximum(codes - step, case.device.settings.lowest)[None])
+        if costs.cost_of(read).weight_bits[0] == round(case.turn.bits[phone] * case.world.shapes.weights):
+            return step
+    raise AssertionError("a phone stored what no table gives")
 
 
 def test_own_path_gives_the_chunks_bytes_codes_scores_and_ranks(case: Case) -> None:
@@ -110,6 +139,9 @@ def test_own_path_gives_the_chunks_bytes_codes_scores_and_ranks(case: Case) -> N
     assert sound.all() and not case.turn.refusal.any()
     distinct = {row.tobytes() for row in codes}
     assert len(distinct) > (20 if case.name == "chord-shared" else PHONES * 3 // 4)
+    if case.device.settings.decode == "device":
+        # Budgets decide on the phone: those of few bits took another table than those of many.
+        assert len({step_of(case, phone) for phone in range(PHONES)}) > 2
     targets, seen = case.world.split.targets(case.users, 1), case.world.split.seen(case.users, 1)
     protocol, draws = case.world.scenario.protocol, (1, case.users, 1)
     together = evaluate.rank_scores(case.turn.scores.copy(), targets, seen, protocol, draws)
