@@ -272,6 +272,7 @@ class MethodSpec:
         needs_autograd: True for training on the phone; otherwise the device path runs under inference mode.
         learns: True if the cloud takes in updates after each round.
         backbones: Kinds of backbone that it can work with; empty for any.
+        renews: Labels of the bootstrap parts that learning changes; empty for all of them.
     """
 
     name: str
@@ -283,6 +284,7 @@ class MethodSpec:
     needs_autograd: bool = False
     learns: bool = False
     backbones: tuple[str, ...] = ()
+    renews: tuple[str, ...] = ()
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return the payload bytes of every leg but the report, [D] each, in closed form.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +19,7 @@ from chordsim.progress import Silent
 from chordsim.ragged import Bools, Ints
 from chordsim.wire.frame import OVERHEAD_BYTES
 from chordsim.wire.report import REPORT_BYTES
-from server.book import COST, Book
+from server.book import COST, PEAKS, Book
 from server.close import close, round_seconds, settle
 from server.held import columns_for, flat, spend
 from server.scene import Scene, begins_s
@@ -27,6 +27,8 @@ from server.stale import SPENT, Shown, can_replay
 
 _SERVED = OUTCOMES.index("served")
 _BROKEN = [OUTCOMES.index(name) for name in ("refused", "failed")]
+#: What a phone spends by the time it sends a message of this kind: an update is what it trained.
+_RUNS = {"update": ("train_macs", *PEAKS), "report": COST}
 #: Phones of one block; memory for a round is that of a block.
 BLOCK = 1 << 16
 
@@ -38,26 +40,42 @@ class Sized:
     Attributes:
         spec: The method.
         context: Its settings.
-        bootstrap_bytes: What a phone downloads before its first round, of a model that took no training step.
+        parts: Bytes of each part of the bootstrap by label, of a model that took no training step.
         held: Version of the bootstrap that each device owns, [devices].
         remembered: What the simulator remembers of each device, see `server.held`.
         version: Version of the bootstrap in force.
+        introduced: Version in which each part last changed, by label.
     """
 
     spec: MethodSpec
     context: MethodContext
-    bootstrap_bytes: int
+    parts: dict[str, int]
     held: Ints
     remembered: Columns = field(default_factory=dict)
     version: int = 1
+    introduced: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.introduced = self.introduced or dict.fromkeys(self.parts, self.version)
+
+    def renew(self, labels: Iterable[str]) -> None:
+        """Put a new version into force, in which these parts are new."""
+        self.version += 1
+        self.introduced |= dict.fromkeys(labels, self.version)
+
+    def missing_bytes(self, ids: Ints) -> Ints:
+        """Return the bytes of the parts that each device lacks, shape of ``ids``."""
+        held = self.held[ids]
+        sizes = (np.where(held < self.introduced[label], size, 0) for label, size in self.parts.items())
+        return np.asarray(sum(sizes, np.zeros(ids.size, np.int64)), np.int64)
 
     def needs_of(self, round: int, phones: Profiles) -> Needs | None:
         """Return what the method takes on these phones."""
         return self.spec.needs(self.context, phones.budgets)
 
 
-def bootstraps(fleet: Fleet) -> dict[str, int]:
-    """Return the bootstrap bytes of every method, from models that took no training step: their sizes are those of trained ones.
+def bootstraps(fleet: Fleet) -> dict[str, dict[str, int]]:
+    """Return the bytes of every method's bootstrap parts, from models that took no training step: trained ones are as large.
 
     Raises:
         RunError: A method's cloud half cannot do without training.
@@ -67,17 +85,17 @@ def bootstraps(fleet: Fleet) -> dict[str, int]:
         half: methods.CloudHalf = methods.load(spec.cloud)(fleet.context(name))
         try:
             state = half.train(fleet.logs(), Silent())
-            out[name] = sum({blob.label: len(blob.data) for blob in half.bootstrap(state)}.values())
+            out[name] = {blob.label: len(blob.data) for blob in half.bootstrap(state)}
         except (ValueError, IndexError, KeyError) as error:
             raise RunError(f"method {name!r} tells no sizes before training ({error})") from error
     return out
 
 
-def sized(fleet: Fleet, bootstrap_bytes: dict[str, int]) -> list[Sized]:
+def sized(fleet: Fleet, parts: dict[str, dict[str, int]]) -> list[Sized]:
     """Return the fleet's methods at their start."""
     size = fleet.population.size
     return [
-        Sized(spec, fleet.context(name), bootstrap_bytes[name], np.zeros(size, np.int32), columns_for(fleet.scenario, size))
+        Sized(spec, fleet.context(name), parts[name], np.zeros(size, np.int32), columns_for(fleet.scenario, size))
         for name, spec in fleet.specs.items()
     ]
 
@@ -92,11 +110,8 @@ def play_sizes(method: Sized, fleet: Fleet, round: int, ids: Ints) -> Iterator[t
         ids: Selected devices, ascending.
     """
     every = fleet.scenario.rounds.new_model_every
-    if method.spec.learns:
-        # The cloud learns from every round, so every round begins with another model.
-        method.version = round
-    elif every:
-        method.version = 1 + (round - 1) // every
+    if every and not method.spec.learns and method.version != 1 + (round - 1) // every:
+        method.renew(method.parts)
     blocks = [ids[at : at + BLOCK] for at in range(0, ids.size, BLOCK)]
     c = fleet.scenario.clock
     ends_s: float | None = None
@@ -107,14 +122,19 @@ def play_sizes(method: Sized, fleet: Fleet, round: int, ids: Ints) -> Iterator[t
             book = _book(method, fleet, round, block)[0]
             times.append(round_seconds(book, fleet)[book.active])
         ends_s = clock.closes_s(np.concatenate(times), fleet.population.wanted, c)
+    learnt = False
     for block in blocks:
         book, before, planned = _book(method, fleet, round, block)
         round_s = settle(book, fleet, ends_s)
         shown = _shown(method, book, before)
         _remember(method, book, planned)
+        learnt |= method.spec.learns and bool(book.active.any())
         rows = close(book, method.spec, fleet, shown)
         spend(method.remembered, fleet.scenario, block, book.scene.at_s, rows["compute_j"] + rows["radio_j"])
         yield rows, round_s
+    if learnt:
+        # The cloud took in the updates of who was served in time, so the next round begins with another model.
+        method.renew(method.spec.renews or method.parts)
 
 
 def scene_of_block(fleet: Fleet, round: int, ids: Ints) -> Scene:
@@ -128,19 +148,21 @@ def scene_of_block(fleet: Fleet, round: int, ids: Ints) -> Scene:
 def _book(method: Sized, fleet: Fleet, round: int, ids: Ints) -> tuple[Book, Ints, bool]:
     """Return a block's book before the close, the rounds in which its phones' plans were made, and whether there are plans."""
     spec, scene = method.spec, scene_of_block(fleet, round, ids)
-    book = Book(fleet.scenario, scene, len(spec.exchange), (method.held[ids] != method.version) & (method.bootstrap_bytes > 0))
+    book = Book(fleet.scenario, scene, len(spec.exchange), (method.held[ids] != method.version) & any(method.parts.values()))
     book.end(book.active & (scene.away | flat(method.remembered, fleet.scenario, ids, scene.at_s)), "offline")
     needs = method.needs_of(round, scene.profiles)
     if needs is not None and needs.side == "cloud":
         book.refuse(book.active & (needs.refusal > 0), needs.refusal, "cloud")
-    book.transfer_bootstrap(method.bootstrap_bytes)
+    book.transfer_bootstrap(method.missing_bytes(ids))
     sizes = spec.sizes(method.context, Batch(ids, book.active, round, scene.profiles.budgets))
     planned = False
     for number, leg in enumerate(spec.exchange, 1):
         last = leg.kind == "report"
-        if last and needs is not None:
-            _run(book, needs)
         payload = np.full(ids.size, REPORT_BYTES, np.int64) if last else sizes[leg]
+        if needs is not None and leg.kind in _RUNS:
+            _run(book, needs, _RUNS[leg.kind])
+            # A phone that refuses to train has nothing to send: its message is empty.
+            payload = payload if last or needs.side == "cloud" else np.where(needs.refusal > 0, 0, payload)
         whole = np.where(book.active, payload + OVERHEAD_BYTES, 0)
         if leg.kind == "prescription":
             planned = True
@@ -152,13 +174,13 @@ def _book(method: Sized, fleet: Fleet, round: int, ids: Ints) -> tuple[Book, Int
     return book, method.remembered["plan_round"][ids].astype(np.int64), planned
 
 
-def _run(book: Book, needs: Needs) -> None:
-    """Let the phones that are still in run their model, or find that they cannot."""
+def _run(book: Book, needs: Needs, names: tuple[str, ...]) -> None:
+    """Let the phones that are still in train or run their model, or find that they cannot."""
     ran = book.active & ((needs.refusal == 0) | (needs.side == "cloud"))
-    for name in COST:
-        peak = name in ("peak_memory_bytes", "model_bytes")
-        book.cost[name] = np.where(book.active if peak else ran, getattr(needs.cost, name), 0)
-    book.bits = np.where(ran, needs.bits, np.nan)
+    for name in names:
+        book.cost[name] = np.where(book.active if name in PEAKS else ran, getattr(needs.cost, name), book.cost[name])
+    if "macs" in names:
+        book.bits = np.where(ran, needs.bits, np.nan)
 
 
 def _shown(method: Sized, book: Book, before: Ints) -> Shown | None:

@@ -74,9 +74,7 @@ def forecast(fleet: Fleet) -> Forecast:
             some = rows.is_word("outcome", "served", "late")
             fastest_s = min(fastest_s, float(rows["total_s"][some].min(initial=math.inf)))
         known = method.needs_of(0, small.population.profiles(np.arange(1))) is not None
-        # Which parts of a bootstrap a learning cloud sends anew depends on what it learns.
-        told = BYTES[1:] if method.spec.learns else QUANTITIES if known else BYTES
-        out[method.spec.name] = sums.ranges(weight, told)
+        out[method.spec.name] = sums.ranges(weight, QUANTITIES if known else BYTES)
     deadline = fleet.scenario.clock.deadline_s
     if 0 < deadline < fastest_s < math.inf:
         raise ScenarioError(

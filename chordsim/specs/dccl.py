@@ -36,5 +36,5 @@ def spec(name: str) -> MethodSpec:
         name, "patches of a shared basis times a metapatch, trained on the phone, distilled on the cloud", (UP_UPDATE, UP_REPORT),
         "server.methods.dccl:DcclCloud", "clients.methods.dccl:DcclDevice",
         {"hidden": 8, "rank": 8, "steps": 3, "rate": 0.05, "positions": 10, "horizon": 12, "distil_steps": 20, "distil_rate": 2e-4},
-        needs_autograd=True, learns=True, backbones=("sasrec",),
+        needs_autograd=True, learns=True, backbones=("sasrec",), renews=("weights", "patches"),
     )  # fmt: skip

@@ -32,5 +32,5 @@ def spec(name: str) -> MethodSpec:
     return FedAvgSpec(
         name, "the backbone trained across phones: weights up, averaged on the cloud", (UP_UPDATE, UP_REPORT),
         "server.methods.fedavg:FedAvgCloud", "clients.methods.fedavg:FedAvgDevice",
-        {"bits": 32, "steps": 3, "rate": 0.05, "positions": 10}, needs_autograd=True, learns=True,
+        {"bits": 32, "steps": 3, "rate": 0.05, "positions": 10}, needs_autograd=True, learns=True, renews=("weights",),
     )  # fmt: skip
