@@ -22,7 +22,7 @@ from clients.methods import learning
 CLAIMING = ("chord", "diet", "duet", "forward-ofa", "cocorrrec", "dccl", "otaro", "cda4rec")
 ENOUGH = 0.9
 FROM_FP32 = ("qat-2", "static-mixed", "otaro", "film-192", "duet", "forward-ofa", "cocorrrec", "dccl")
-NOT_THE_USERS = ("chord-shared", "chord-random", "chord-swapped")
+NOT_THE_USERS = ("chord-shared", "chord-random", "chord-swapped", "chord-empty")
 FROM_SCRATCH = ("chord", "chord-plus", "chord-shared", "diet", "cda4rec", "chai")
 COLUMNS = (
     "method", "mechanism", "up B", "down B", "adapts without backprop", "adapts to the budget", "bytes, first contact", "bytes, 10",

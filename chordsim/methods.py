@@ -105,7 +105,7 @@ class History:
     """What each user did before the target, most recent last: item ids, 0 pads on the left.
 
     Attributes:
-        items: Shape [D, L], int64.
+        items: Shape [D, L], int64; L is the backbone's window and the method's `MethodSpec.extra_history`.
         lengths: How many of the L positions are real, shape [D].
     """
 
@@ -271,6 +271,9 @@ class MethodSpec:
         defaults: Settings and their default values; a scenario may set these keys and no others.
         needs_autograd: True for training on the phone; otherwise the device path runs under inference mode.
         learns: True if the cloud takes in updates after each round.
+        extra_history: Items that its device half is given beyond the backbone's window, older ones on the left.
+        settings_of: A method whose settings, where it stands in the same scenario, are the defaults of this one's: for
+            controls that must share its training. Empty for none.
         backbones: Kinds of backbone that it can work with; empty for any.
         renews: Labels of the bootstrap parts that learning changes; empty for all of them.
     """
@@ -283,6 +286,8 @@ class MethodSpec:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     needs_autograd: bool = False
     learns: bool = False
+    extra_history: int = 0
+    settings_of: str = ""
     backbones: tuple[str, ...] = ()
     renews: tuple[str, ...] = ()
 

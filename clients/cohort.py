@@ -136,7 +136,7 @@ class _Chunk:
         profiles = world.population.profiles(ids)
         self.users = world.population.users(ids)
         self.who = Batch(ids, call.columns["active"][self.rows].copy(), self.round, profiles.budgets)
-        self.history: History = world.split.history(self.users, self.round, world.scenario.backbone.max_len)
+        self.history: History = world.split.history(self.users, self.round, world.scenario.backbone.max_len + spec.extra_history)
         rows = ids.size
         # What an earlier visit of this round left: a phone that refused or ranked then has not forgotten it.
         self.rank = self._carried("rank", np.full(rows, np.nan))

@@ -23,7 +23,7 @@ def resolve_settings(scenario: Scenario) -> Scenario:
         spec = _spec(name)
         _check_backbone(spec, scenario.backbone.kind)
         defaults = spec.defaults
-        given = scenario.settings.get(name, {})
+        given = {**_shared(spec, scenario), **scenario.settings.get(name, {})}
         for key in given:
             if key not in defaults:
                 near = suggest(key, defaults) if defaults else f": {name} has no settings"
@@ -39,6 +39,11 @@ def _spec(name: str) -> methods.MethodSpec:
         return methods.find(name)
     except (ImportError, AttributeError) as error:
         raise ScenarioError(f"methods: {name!r} is registered but cannot be loaded ({error})") from error
+
+
+def _shared(spec: methods.MethodSpec, scenario: Scenario) -> Mapping[str, Any]:
+    """Return what the scenario says about the method whose settings this one shares."""
+    return {key: value for key, value in scenario.settings.get(spec.settings_of, {}).items() if key in spec.defaults}
 
 
 def _check_backbone(spec: methods.MethodSpec, kind: str) -> None:

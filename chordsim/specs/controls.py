@@ -3,7 +3,10 @@
 `popularity` and `markov` have no network: the bootstrap ships counts. `chord-random` and `chord-swapped` share
 training, bootstrap and budgets with `chord-plus`: the first gets random utilities, the second the utilities of the
 phone of its chunk whose history is nearest in length (the profile says how long it is, in two bytes more). A
-personal plan helps only where it beats both. `film-192` sends as many bytes as a plan of 768 channels: int8 numbers
+personal plan helps only where it beats both. `chord-empty` plans for a phone as if its user had done nothing yet, and
+`chord-aged-k` from what the user had done k items ago, as a plan that nobody refreshed since; both rank by the history of
+today. A user with fewer than k items gets the plan of an empty history. All four take the settings of `chord-plus` where the
+scenario has it, train what it trains, and need no training of their own. `film-192` sends as many bytes as a plan of 768 channels: int8 numbers
 that scale and shift the last state of a full-precision model and mix in the mean of the recent items (after FiLM,
 Perez et al. 2018); three for each dimension, so 192 at 64.
 """
@@ -14,12 +17,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from chordsim.errors import ScenarioError
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Leg, MethodContext, MethodSpec
 from chordsim.ragged import Ints
 from chordsim.specs.plan import PlanSpec, chord_plus
 
 #: Bytes that say how long a history is.
 LENGTH_BYTES = 2
+#: Age of the oldest plan in items.
+OLDEST = 10_000
 
 
 def popularity(name: str) -> MethodSpec:
@@ -52,7 +58,7 @@ def chord_random(name: str) -> MethodSpec:
     """Return the control whose plans are random."""
     base = chord_plus(name)
     summary = "control: random plans under the budgets of chord-plus"
-    return replace(base, summary=summary, cloud="server.methods.plan_controls:RandomPlanCloud")
+    return replace(base, summary=summary, cloud="server.methods.plan_controls:RandomPlanCloud", settings_of="chord-plus")
 
 
 def chord_swapped(name: str) -> MethodSpec:
@@ -61,7 +67,33 @@ def chord_swapped(name: str) -> MethodSpec:
     return SwappedSpec(
         name, "control: the plan of another user with a history of similar length", base.exchange,
         "server.methods.plan_controls:SwappedPlanCloud", "clients.methods.plan_controls:SwappedPlanDevice", base.defaults,
+        settings_of="chord-plus",
     )  # fmt: skip
+
+
+def chord_empty(name: str) -> MethodSpec:
+    """Return the control whose plans are made for users who have done nothing yet."""
+    return _of_another_time(name, "control: the plan of an empty history", "clients.methods.plan_controls:EmptyPlanDevice", 0)
+
+
+def chord_aged(name: str) -> MethodSpec:
+    """Return the control whose plans are k items old.
+
+    Raises:
+        ScenarioError: k is not a number from 1 to `OLDEST`.
+    """
+    text = name.rsplit("-", 1)[1]
+    age = int(text) if text.isdigit() else 0
+    if not 1 <= age <= OLDEST:
+        raise ScenarioError(f"method {name!r}: chord-aged-k comes with k = 1 to {OLDEST:,}")
+    return _of_another_time(
+        name, f"control: the plan that its user had {age} items ago", "clients.methods.plan_controls:AgedPlanDevice", age
+    )
+
+
+def _of_another_time(name: str, summary: str, device: str, extra_history: int) -> MethodSpec:
+    cloud = "server.methods.plan_controls:OfChordPlus"
+    return replace(chord_plus(name), summary=summary, cloud=cloud, device=device, extra_history=extra_history, settings_of="chord-plus")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Cloud halves of `chord-random` and `chord-swapped`: the plans of `chord-plus`, from the wrong utilities."""
+"""Cloud halves of the controls of `chord-plus`: its plans, from the wrong utilities or for whatever profile comes up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from server.training.models import Planned
 
 
 class OfChordPlus(PlanCloud):
-    """Trains as `chord-plus` does, to the same state."""
+    """Trains as `chord-plus` does, to the same state; as it stands for controls that differ on the phone alone."""
 
     def recipe(self) -> dict[str, Any]:
         """Return the recipe of `chord-plus`."""

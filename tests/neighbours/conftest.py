@@ -98,7 +98,7 @@ def talk(tiny_world: Callable[..., World], tmp_path_factory: pytest.TempPathFact
         ids = np.arange(ROWS)
         budgets = Budgets(np.full(ROWS, 2**40), np.full(ROWS, 10.0), np.full(ROWS, 32.0), np.full(ROWS, 1e9))
         who = Batch(ids, np.arange(ROWS) < ROWS - 1, 1, budgets)
-        history = world.split.history(world.population.users(ids), 1, context.backbone.max_len)
+        history = world.split.history(world.population.users(ids), 1, context.backbone.max_len + spec.extra_history)
         return Talk(world, spec, context, cloud, device, state, who, history)
 
     return make

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT
+from chordsim import methods
+from chordsim.errors import ScenarioError
+from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, History
 from chordsim.wire.codes import decode_codes
 from server.methods.plan_controls import partners
 from server.training import cache
@@ -32,7 +34,7 @@ def test_markov_is_what_followed_the_last_item(talk):
         assert (np.floor(scores[d, 1:]) == counts[1:]).all()
 
 
-@pytest.mark.parametrize("name", ["chord-random", "chord-swapped"])
+@pytest.mark.parametrize("name", ["chord-random", "chord-swapped", "chord-empty", "chord-aged-5"])
 def test_plan_controls_share_the_training_of_chord_plus(talk, name):
     control, own = talk(name), talk("chord-plus")
     assert cache.key(control.cloud.recipe(), control.world.logs) == cache.key(own.cloud.recipe(), own.world.logs)
@@ -63,6 +65,46 @@ def test_partners_are_near_in_length_and_stay_in_the_round():
     assert got.tolist() == [4, 3, 5, 1, 0, 2, 6]
     assert partners(lengths, ids, np.array([True] * 7)).tolist() == [4, 3, 5, 1, 6, 2, 4]
     assert partners(np.array([3]), np.array([0]), np.array([True])).tolist() == [0]
+
+
+def test_an_empty_historys_plan_is_the_same_for_all_and_ranks_by_todays_history(talk):
+    t, own = talk("chord-empty"), talk("chord-plus")
+    legs, on = t.exchange(), t.who.active
+    nothing = History(np.zeros_like(t.history.items), np.zeros_like(t.history.lengths))
+    assert (_codes(t, legs) == _codes(own, own.exchange(history=nothing))).all()
+    assert len({c.tobytes() for c in _codes(t, legs)}) == 1
+    # The same plans, put on phones of chord-plus, rank by what the user did.
+    theirs = own.act(DOWN_PRESCRIPTION, own.who, t.history, legs[DOWN_PRESCRIPTION][0])
+    assert (theirs.scores[on] == legs[DOWN_PRESCRIPTION][1].scores[on]).all()
+    assert len({row.tobytes() for row in theirs.scores[on]}) > 1
+
+
+@pytest.mark.parametrize("age", [1, 5, 12, 500])
+def test_an_aged_plan_is_what_its_user_had_so_many_items_ago(talk, age):
+    """Each phone alone: its log cut by hand, read and planned for by chord-plus."""
+    t, own = talk(f"chord-aged-{age}"), talk("chord-plus")
+    legs, on = t.exchange(), np.flatnonzero(t.who.active)
+    log, window = t.world.split.log, t.context.backbone.max_len
+    users = t.world.population.users(t.who.device_ids)
+    then = np.zeros((len(t.who), window), np.int64)
+    for d, user in enumerate(users):
+        before = log.items[log.offsets[user] : log.offsets[user + 1] - t.world.split.rounds]
+        kept = before[: max(before.size - age, 0)][-window:]
+        then[d, window - kept.size :] = kept
+    plans = own.exchange(history=History(then, (then > 0).sum(1)))
+    assert [legs[UP_PROFILE][0][d] for d in on] == [plans[UP_PROFILE][0][d] for d in on]
+    assert (_codes(t, legs) == _codes(own, plans)).all()
+    today = own.act(DOWN_PRESCRIPTION, own.who, own.history, legs[DOWN_PRESCRIPTION][0])
+    assert (today.scores[on] == legs[DOWN_PRESCRIPTION][1].scores[on]).all()
+    if age == 500:  # nobody has done so much: everyone gets the plan of an empty history
+        empty = talk("chord-empty")
+        assert (_codes(t, legs) == _codes(empty, empty.exchange())).all()
+
+
+@pytest.mark.parametrize("name", ["chord-aged-0", "chord-aged-10001", "chord-aged-k"])
+def test_an_age_is_a_number_of_items(name):
+    with pytest.raises(ScenarioError, match="k = 1 to 10,000"):
+        methods.find(name)
 
 
 def test_film_sends_a_plans_bytes_and_phone_and_cloud_agree(talk):
