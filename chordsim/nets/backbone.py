@@ -51,10 +51,10 @@ class Net(Protocol):
         weights: Sequence[Weight],
         config: BackboneConfig,
         *,
-        last_only: bool = True,
+        reads: int | None = None,
         dropout: Dropout | None = None,
     ) -> Tensor:
-        """Return final states [D, d] of the last position, or [D, L, d]."""
+        """Return final states [D, reads, d], or [D, d] of the last position."""
         ...
 
 
@@ -82,7 +82,7 @@ def forward(
     weights: Sequence[Weight],
     config: BackboneConfig,
     *,
-    last_only: bool = True,
+    reads: int | None = None,
     dropout: Dropout | None = None,
 ) -> Tensor:
     """Run the backbone.
@@ -92,13 +92,13 @@ def forward(
         states: Input states [D, L, d] from `embed`.
         weights: Per layer [C, K], [D, C, K] or a `Choice`, in plan order.
         config: Kind and shape of the backbone.
-        last_only: Compute only what the last position needs.
+        reads: How many of the last positions are computed; None: the last alone.
         dropout: Applied in training where the kind has it.
 
     Returns:
-        Final states [D, d] of the last position, or [D, L, d].
+        Final states [D, reads, d], or [D, d] of the last position.
     """
-    return net(config).forward(items, states, weights, config, last_only=last_only, dropout=dropout)
+    return net(config).forward(items, states, weights, config, reads=reads, dropout=dropout)
 
 
 def last_states(items: Tensor, item_table: Tensor, position_table: Tensor, weights: Sequence[Weight], config: BackboneConfig) -> Tensor:

@@ -90,7 +90,7 @@ def forward(
     weights: Sequence[Weight],
     config: BackboneConfig,
     *,
-    last_only: bool = True,
+    reads: int | None = None,
     dropout: Dropout | None = None,
 ) -> Tensor:
     """Run the backbone; every position reads the ``window`` items that end there, and zeros before the first.
@@ -100,14 +100,14 @@ def forward(
         states: Input states [D, L, d] from `embed`.
         weights: Per layer [C, K], [D, C, K] or a `Choice`, in the order of `layers`.
         config: Shape of the backbone.
-        last_only: Compute only the last position; exact, since no position reads another's state.
+        reads: How many of the last positions are computed, exact, since no position reads another's state; None: the last alone.
         dropout: Applied before the last layer in training.
 
     Returns:
-        Final states [D, d] of the last position, or [D, L, d].
+        Final states [D, reads, d], or [D, d] of the last position.
     """
     vertical, *horizontal, combine = weights
-    rows, positions = config.window, 1 if last_only else items.shape[1]
+    rows, positions = config.window, reads or 1
     recent = states[:, -(positions + rows - 1) :] * (items[:, -(positions + rows - 1) :] > 0).unsqueeze(-1)
     image = F.pad(recent, (0, 0, positions + rows - 1 - recent.shape[1], 0))
     columns = torch.stack([image[:, r : r + positions] for r in range(rows)], -1)
@@ -123,4 +123,4 @@ def forward(
     joined = torch.cat(answers, -1)
     mixed = F.relu(linear(dropout(joined) if dropout else joined, combine))
     out = F.layer_norm(mixed, mixed.shape[-1:])
-    return out[:, -1] if last_only else out
+    return out[:, -1] if reads is None else out

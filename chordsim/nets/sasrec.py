@@ -90,7 +90,7 @@ def forward(
     weights: Sequence[Weight],
     config: BackboneConfig,
     *,
-    last_only: bool = True,
+    reads: int | None = None,
     dropout: Dropout | None = None,
 ) -> Tensor:
     """Run the backbone.
@@ -100,29 +100,28 @@ def forward(
         states: Input states [D, L, d] from `embed`.
         weights: Per layer [C, K], [D, C, K] or a `Choice`, in the order of `layers`.
         config: Shape of the backbone.
-        last_only: Compute only the last position in the last block; exact, since nothing else is read.
+        reads: How many of the last positions are read, all of which the last block computes and no other; None: the last alone.
         dropout: Applied to sublayer outputs in training.
 
     Returns:
-        Final states [D, d] of the last position, or [D, L, d].
+        Final states [D, reads, d], or [D, d] of the last position.
     """
     mask = attention_mask(items)
     real = (items > 0).unsqueeze(-1)
     keep = dropout or _same
     for b in range(config.blocks):
         query, key, value, output, feed_in, feed_out = weights[PER_BLOCK * b : PER_BLOCK * (b + 1)]
-        last = last_only and b == config.blocks - 1
+        count = (reads or 1) if b == config.blocks - 1 else items.shape[1]
         normal = _norm(states)
-        reads = normal[:, -1:] if last else normal
-        q, k, v = (_heads(_linear(x, w), config.heads) for x, w in ((reads, query), (normal, key), (normal, value)))
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, :, -1:] if last else mask)
-        mixed = seen.transpose(1, 2).reshape(reads.shape)
-        states = (states[:, -1:] if last else states) + keep(_linear(mixed, output))
+        asking = normal[:, -count:]
+        q, k, v = (_heads(_linear(x, w), config.heads) for x, w in ((asking, query), (normal, key), (normal, value)))
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, :, -count:])
+        mixed = seen.transpose(1, 2).reshape(asking.shape)
+        states = states[:, -count:] + keep(_linear(mixed, output))
         states = states + keep(_linear(F.relu(_linear(_norm(states), feed_in)), feed_out))
-        if not last:
-            states = states * real
+        states = states * real[:, -count:]
     out = _norm(states)
-    return out[:, -1] if last_only else out
+    return out[:, -1] if reads is None else out
 
 
 def _linear(x: Tensor, weight: Weight) -> Tensor:

@@ -101,6 +101,7 @@ class TrainingConfig(Table):
     positions: int = Field(1536, ge=0, le=10_000_000)  # targets per step that the loss uses; 0: all
     lr: float = Field(2e-3, gt=0, lt=10)
     plan_lr: float = Field(5e-3, gt=0, lt=10)
+    softmax: Literal["auto", "float32", "bfloat16"] = "auto"  # products with the item table; auto: bfloat16 where it is faster
     dropout: float = Field(0.2, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0, lt=10)
     eval_every: int = Field(250, ge=1)

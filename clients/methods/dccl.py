@@ -58,7 +58,7 @@ class DcclDevice(ShippedDevice):
 
         def losses(metas: list[Tensor]) -> Tensor:
             weights = dccl.patched(model.weights, model.basis, metas[0], config)
-            states = sasrec.forward(inputs, embedded, weights, config, last_only=False)
+            states = sasrec.forward(inputs, embedded, weights, config, reads=inputs.shape[1])
             return learning.own_losses(states[:, -self.positions :], model.item, targets)
 
         start = [model.meta.unsqueeze(0).expand(inputs.shape[0], -1, -1)]

@@ -32,7 +32,7 @@ class FinetuneDevice(ShippedDevice):
         embedded = backbone.embed(inputs, model.item, model.position, self.context.backbone)
 
         def losses(weights: list[Tensor]) -> Tensor:
-            states = backbone.forward(inputs, embedded, weights, self.context.backbone, last_only=False)
+            states = backbone.forward(inputs, embedded, weights, self.context.backbone, reads=inputs.shape[1])
             return learning.own_losses(states[:, -self.positions :], model.item, targets)
 
         phones = inputs.shape[0]

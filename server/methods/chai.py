@@ -40,7 +40,7 @@ class Student(Dense):
         places = places[torch.randperm(places.numel(), generator=generator)[: self.places]]
         with torch.no_grad():
             first = sasrec.embed(windows.inputs, teacher["item"], teacher["position"])
-            told = sasrec.forward(windows.inputs, first, dense.weights(shapes, teacher), shapes.backbone, last_only=False)
+            told = sasrec.forward(windows.inputs, first, dense.weights(shapes, teacher), shapes.backbone, reads=windows.inputs.shape[1])
             wanted = (told.reshape(-1, told.shape[-1])[places] @ teacher["item"][1:].T).log_softmax(1)
         own = (states.reshape(-1, states.shape[-1])[places] @ self.item[1:].T).log_softmax(1)
         return join(states, self.distil_weight * F.kl_div(own, wanted, log_target=True, reduction="batchmean"))

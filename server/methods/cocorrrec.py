@@ -18,6 +18,7 @@ from chordsim.ragged import Ragged
 from chordsim.wire.floats import pack_floats, unpack_floats
 from server.methods.base import Trained, answer
 from server.training.draws import draw_parameters
+from server.training.dropout import dropped
 from server.training.models import Recommender
 from server.training.sampler import Windows
 
@@ -70,9 +71,7 @@ class CoCorrRec(Recommender):
         """Return final states [B, L, d]; the correction comes from `windows.history` alone."""
         hidden = sasrec.embed(windows.history, self.item, self.position)[:, -MINI_BATCH:]
         states = sasrec.embed(windows.inputs, self.item, self.position)
-        if dropout:
-            states = states * torch.empty_like(states).bernoulli_(1 - dropout, generator=generator) / (1 - dropout)
-        return self.layer(windows.inputs, states, self.correction(hidden))  # type: ignore[no-any-return]
+        return self.layer(windows.inputs, dropped(states, dropout, generator), self.correction(hidden))  # type: ignore[no-any-return]
 
     def last_states(self, items: Tensor) -> Tensor:
         """Return the last state [B, d], corrected."""

@@ -24,8 +24,9 @@ class _Build(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Any) -> Any:
         """Send the weights' gradient to the chances of each code and to the rows that were used."""
         rows, codes = ctx.saved_tensors
-        by_channel = upstream[0].transpose(0, 1)
-        grad_chances = torch.bmm(by_channel, rows.permute(1, 2, 0)).transpose(0, 1) if ctx.needs_input_grad[0] else None
+        # Products of a batch run as one call only where each matrix lies in one piece.
+        by_channel = upstream[0].contiguous().transpose(0, 1)
+        grad_chances = torch.bmm(rows.transpose(0, 1), by_channel.transpose(1, 2)).permute(1, 2, 0) if ctx.needs_input_grad[0] else None
         grad_rows = None
         if ctx.needs_input_grad[1]:
             used = torch.nn.functional.one_hot(codes, rows.shape[0]).to(rows.dtype)
@@ -37,14 +38,14 @@ def straight_through(chances: Tensor, tables: list[Tensor], codes: Tensor, layer
     """Build the weights of D users so that gradients reach the chances and the tables.
 
     Args:
-        chances: Soft choice per channel, [D, C, 4].
+        chances: Soft choice per channel, [4, D, C]: codes first, along which softmax is an order of magnitude faster.
         tables: Per layer, rows at every code [4, C, K].
         codes: Hard choice, int64 [D, C].
         layers: Shapes, in plan order.
     """
     return [
         _Build.apply(chance, rows, code)  # type: ignore[no-untyped-call]
-        for chance, rows, code in zip(split_channels(chances, layers, 1), tables, split_channels(codes, layers, 1), strict=True)
+        for chance, rows, code in zip(split_channels(chances, layers, 2), tables, split_channels(codes, layers, 1), strict=True)
     ]
 
 

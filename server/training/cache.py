@@ -21,6 +21,7 @@ from chordsim.errors import UserError
 from chordsim.methods import State
 from chordsim.progress import Progress
 from server.training import partial, sealed
+from server.training.loss import fast_half
 
 #: Folders whose code decides what training gives.
 _CODE = (("server", "training"), ("server", "planning"), ("chordsim", "nets"), ("chordsim", "quant"))
@@ -92,7 +93,8 @@ def source_of(kind: type) -> str:
 
 
 def _surroundings() -> dict[str, str]:
-    return {"code": _code_digest(), "torch": torch.__version__, "instructions": torch.backends.cpu.get_cpu_capability()}
+    instructions = torch.backends.cpu.get_cpu_capability() + (" bf16" if fast_half() else "")
+    return {"code": _code_digest(), "torch": torch.__version__, "instructions": instructions}
 
 
 def _maker() -> str:

@@ -13,7 +13,7 @@ from chordsim.data.split import TrainLogs
 from chordsim.errors import RunError
 from chordsim.progress import Progress
 from chordsim.scenario.model import TrainingConfig
-from server.training.loss import linear_cross_entropy
+from server.training.loss import fast_half, linear_cross_entropy
 from server.training.models import Trainable
 from server.training.partial import Checkpoint, Place
 from server.training.sampler import Sampler
@@ -65,15 +65,17 @@ def _fit(
     progress.start(f"train {title}", config.max_steps)
     if at.step:
         progress.advance(at.step, f"going on after step {at.step}")
+    half = torch.bfloat16 if config.softmax == "bfloat16" or (config.softmax == "auto" and fast_half()) else torch.float32
     began = time.monotonic()
     while at.step < config.max_steps and at.since < config.patience:
         model.train()
         windows = sampler.draw(config.batch)
         states = model.states(windows, config.dropout, noise)
-        places = windows.targets.reshape(-1).nonzero().squeeze(1)
+        targets = windows.targets[:, -states.shape[1] :].reshape(-1)
+        places = targets.nonzero().squeeze(1)
         if config.positions and places.numel() > config.positions:
             places = places[torch.randperm(places.numel(), generator=noise)[: config.positions]]
-        loss = linear_cross_entropy(states.reshape(-1, states.shape[-1])[places], model.item, windows.targets.reshape(-1)[places])
+        loss = linear_cross_entropy(states.reshape(-1, states.shape[-1])[places], model.item, targets[places], half)
         if not math.isfinite(loss.item()):
             raise RunError(f"training of {title} diverged at step {at.step + 1}: use a smaller training.lr or training.plan_lr")
         optimiser.zero_grad(set_to_none=True)

@@ -20,6 +20,7 @@ from chordsim.quant.quantizer import relative_error, table
 from chordsim.quant.settings import PlanSettings
 from server.planning.build import mask_of, straight_through, straight_through_table
 from server.planning.planners import BasePlusResidual, ThreeLevel
+from server.training.dropout import dropped
 from server.training.sampler import Windows
 
 EMBEDDING_STD = 0.02
@@ -36,7 +37,7 @@ class Trainable(Protocol):
         ...
 
     def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
-        """Return final states [B, L, d] of a training batch."""
+        """Return final states of a training batch at its last positions, [B, n, d]; n reaches back to the first target."""
         ...
 
     def last_states(self, items: Tensor) -> Tensor:
@@ -66,16 +67,13 @@ class Recommender(nn.Module):
         return embeddings.rounded(self.item.detach(), self.shapes.backbone.embedding_bits)
 
     def run(self, items: Tensor, weights: Sequence[Tensor], dropout: float, generator: torch.Generator) -> Tensor:
-        """Return all states of a training batch under dropout."""
+        """Return the states of a training batch under dropout, at the positions that have targets."""
 
         def drop(x: Tensor) -> Tensor:
-            if dropout == 0.0:
-                return x
-            keep = torch.empty_like(x).bernoulli_(1 - dropout, generator=generator)
-            return x * keep / (1 - dropout)
+            return dropped(x, dropout, generator)
 
         states = drop(backbone.embed(items, self.item, self.position, self.shapes.backbone))
-        return backbone.forward(items, states, weights, self.shapes.backbone, last_only=False, dropout=drop)
+        return backbone.forward(items, states, weights, self.shapes.backbone, reads=min(self.horizon, items.shape[1]), dropout=drop)
 
 
 class Dense(Recommender):
@@ -168,15 +166,15 @@ class Planned(Recommender):
         return plan.codes.long(), plan.multiplier
 
     def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
-        """Return final states [B, L, d]; plans come from `windows.history` alone."""
+        """Return final states [B, horizon, d]; plans come from `windows.history` alone."""
         s = self.settings
         utilities = self.utilities(windows.history, self.item)
         choice = torch.randint(len(s.train_bits), (utilities.shape[0],), generator=generator)
         codes, price = self.codes(utilities, torch.tensor(s.train_bits)[choice])
-        net = utilities - price[:, None, None] * self._price
+        net = utilities.permute(2, 0, 1) - price[:, None] * self._price.T[:, None]
         if s.lowest:
-            net = torch.cat([torch.full_like(net[..., : s.lowest], -torch.inf), net[..., s.lowest :]], -1)
-        chances = F.softmax(net / s.temperature, -1)
+            net = torch.cat([torch.full_like(net[: s.lowest], -torch.inf), net[s.lowest :]])
+        chances = F.softmax(net / s.temperature, 0)
         weights = straight_through(chances, self.tables(), codes, self.shapes.layers)
         return self.run(windows.inputs, weights, dropout, generator)
 

@@ -86,7 +86,7 @@ def test_fedavg_still_improves_with_one_phone_in_five_hostile(kind, talk):
         weights = [state[f"weights.{n}"] for n in range(len(t.cloud.shapes.layers))]
         embedded = sasrec.embed(inputs, t.model.item, t.model.position)
         with torch.no_grad():
-            states = sasrec.forward(inputs, embedded, weights, t.context.backbone, last_only=False)
+            states = sasrec.forward(inputs, embedded, weights, t.context.backbone, reads=inputs.shape[1])
             return float(learning.own_losses(states[:, -10:], t.model.item, targets)[honest].mean())
 
     updates = t.exchange()[UP_UPDATE][0]

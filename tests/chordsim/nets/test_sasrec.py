@@ -66,8 +66,9 @@ def test_forward_is_the_loop_over_positions(case: tuple) -> None:
 
 def test_computing_the_last_position_only_changes_nothing(case: tuple) -> None:
     items, states, weights = case
-    full = sasrec.forward(items, states, weights, CONFIG, last_only=False)
+    full = sasrec.forward(items, states, weights, CONFIG, reads=items.shape[1])
     assert torch.allclose(sasrec.forward(items, states, weights, CONFIG), full[:, -1], atol=1e-12)
+    assert torch.allclose(sasrec.forward(items, states, weights, CONFIG, reads=3), full[:, -3:], atol=1e-12)
 
 
 def test_own_weights_that_are_equal_give_what_shared_weights_give(case: tuple) -> None:
@@ -88,11 +89,11 @@ def test_each_phones_own_weights_reach_that_phone_alone(case: tuple) -> None:
 
 def test_no_position_sees_what_comes_after_it(case: tuple) -> None:
     items, states, weights = case
-    before = sasrec.forward(items[9:], states[9:], weights, CONFIG, last_only=False)
+    before = sasrec.forward(items[9:], states[9:], weights, CONFIG, reads=items.shape[1])
     for place in range(1, 10):
         changed = states[9:].clone()
         changed[:, place:] = changed[:, place:].flip(-1)
-        after = sasrec.forward(items[9:], changed, weights, CONFIG, last_only=False)
+        after = sasrec.forward(items[9:], changed, weights, CONFIG, reads=items.shape[1])
         assert torch.allclose(after[:, :place], before[:, :place], atol=1e-12)
         assert not torch.allclose(after[:, place], before[:, place])
 

@@ -34,6 +34,16 @@ def test_fused_loss_and_gradients_are_those_of_cross_entropy(rows: int, monkeypa
     assert bool((found[1][0] == 0).all())
 
 
+def test_products_in_bfloat16_move_loss_and_gradients_by_their_rounding_alone() -> None:
+    states = torch.randn(300, 64, generator=generator(), requires_grad=True)
+    items = (torch.randn(500, 64, generator=generator(2)) / 8).requires_grad_()
+    targets = torch.randint(1, 500, (300,), generator=generator(3))
+    exact, rounded = (linear_cross_entropy(states, items, targets, kind) for kind in (torch.float32, torch.bfloat16))
+    assert abs(rounded.item() - exact.item()) < 1e-3 * exact.item()
+    for a, b in zip(torch.autograd.grad(rounded, (states, items)), torch.autograd.grad(exact, (states, items)), strict=True):
+        assert F.cosine_similarity(a.flatten(), b.flatten(), 0) > 0.999
+
+
 def test_fused_loss_passes_gradcheck() -> None:
     states = torch.randn(4, 3, generator=generator(), dtype=torch.float64, requires_grad=True)
     items = torch.randn(6, 3, generator=generator(2), dtype=torch.float64, requires_grad=True)
@@ -54,7 +64,7 @@ LAYERS = (Layer("a", 5, 4, 1.0, 3), Layer("b", 3, 6, 1.0, 3))
 
 def test_building_gives_hard_rows_forward_and_the_soft_sums_gradient_backward() -> None:
     """Backward as if weights were sum_k chance_k row_k; rows get the gradient of the code that was used."""
-    chances = torch.softmax(torch.randn(7, 8, 4, generator=generator(), dtype=torch.float64), -1).requires_grad_()
+    chances = torch.softmax(torch.randn(4, 7, 8, generator=generator(), dtype=torch.float64), 0).requires_grad_()
     tables = [torch.randn(4, n.channels, n.fan_in, generator=generator(n.fan_in), dtype=torch.float64).requires_grad_() for n in LAYERS]
     codes = torch.randint(4, (7, 8), generator=generator(4))
     built = straight_through(chances, tables, codes, LAYERS)
@@ -62,8 +72,8 @@ def test_building_gives_hard_rows_forward_and_the_soft_sums_gradient_backward() 
     found = torch.autograd.grad(built, [chances, *tables], upstream)
 
     def soft() -> list[Tensor]:
-        parts = chances.split([5, 3], 1)
-        return [torch.einsum("dck,kcf->dcf", chance, rows.detach()) for chance, rows in zip(parts, tables, strict=True)]
+        parts = chances.split([5, 3], 2)
+        return [torch.einsum("kdc,kcf->dcf", chance, rows.detach()) for chance, rows in zip(parts, tables, strict=True)]
 
     def hard() -> list[Tensor]:
         used = F.one_hot(codes, 4).double().split([5, 3], 1)

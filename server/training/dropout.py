@@ -1,0 +1,24 @@
+"""Dropout from whole words of random bits: drawing one number per activation costs more than the layers it acts on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_STEPS = 256
+
+
+def dropped(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Return ``x`` with about ``share`` of its numbers zeroed and the rest scaled up to keep the mean.
+
+    Args:
+        x: Any shape, float.
+        share: Chance of each number to be zeroed, 0 to 1; taken to the next 1/256.
+        generator: Where the bits come from.
+    """
+    cut = min(round(share * _STEPS), _STEPS - 1)
+    if cut == 0:
+        return x
+    words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= cut
+    return x * kept.to(x.dtype).mul_(_STEPS / (_STEPS - cut))
