@@ -119,8 +119,13 @@ def forward(
         best = slid[:, :positions]
         for place in range(1, places):
             best = torch.maximum(best, slid[:, place : place + positions])
-        answers.append(F.relu(best))
+        answers.append(_relu(best))
     joined = torch.cat(answers, -1)
-    mixed = F.relu(linear(dropout(joined) if dropout else joined, combine))
+    mixed = _relu(linear(dropout(joined) if dropout else joined, combine))
     out = F.layer_norm(mixed, mixed.shape[-1:])
     return out[:, -1] if reads is None else out
+
+
+def _relu(x: Tensor) -> Tensor:
+    """Return ReLU with a slope of 1 at 0, so that a channel pruned to exact zeros still learns whether it should come back."""
+    return x.clamp_min(0)

@@ -165,6 +165,18 @@ def test_dropout_meets_the_answers_and_gradients_reach_every_weight(case: Case) 
     assert all(w.grad is not None and bool((w.grad != 0).any()) for w in leaves)
 
 
+def test_a_pruned_channel_still_learns(case: Case) -> None:
+    """Where a ReLU had slope 0 at 0, no gradient would say that a channel without weights is worth some bits."""
+    items, states, weights = case
+    leaves = [w.clone() for w in weights]
+    for n in range(1, len(leaves)):
+        leaves[n][0] = 0
+    for leaf in leaves:
+        leaf.requires_grad_()
+    (caser.forward(items, states, leaves, CONFIG, reads=10) * states).sum().backward()
+    assert all(w.grad is not None and bool((w.grad[0] != 0).any()) for w in leaves)
+
+
 def test_macs_are_those_of_the_products(case: Case) -> None:
     """Count every weight product of the last-only pass for one phone: rows in times weights."""
     items, states, weights = case
