@@ -1,8 +1,8 @@
 """The evaluator: where the target stands in what a phone ranked. It sees targets; methods never do.
 
 Rules, written into the manifest: items that the user already had are masked, a target among them is a miss;
-equal scores share the middle rank; a target that is absent from a list is a miss. A miss has rank
-``n_items + 1`` and scores 0 in every metric.
+equal scores share the middle rank; a target that is absent from a list, the method's or the cloud's candidates, is a
+miss. A miss has rank ``n_items + 1`` and scores 0 in every metric.
 """
 
 from __future__ import annotations
@@ -13,30 +13,55 @@ import numpy as np
 import numpy.typing as npt
 
 from chordsim import seeds
+from chordsim.data.retriever import CANDIDATES, CREDIT, VOTERS
 from chordsim.errors import ScenarioError
 from chordsim.methods import Floats
 from chordsim.ragged import Ints
-from chordsim.scenario.model import ProtocolConfig
+from chordsim.scenario.model import ProtocolConfig, Scenario
 
 NEGATIVES = 100
 _DRAWS_PER_NEGATIVE = 6
 CUTS = (5, 10)
+_RANKED = {
+    "all": "all items",
+    "candidates": f"the cloud's {CANDIDATES} candidates for the user; the target is never added to them, its absence is a miss",
+    "sampled-100": f"the target and {NEGATIVES} uniform negatives",
+}
+_CANDIDATES = {
+    "retriever": (
+        f"the same for all methods, from the cloud's logs alone: followers of the user's last {VOTERS} items there (credit "
+        f"{', '.join(map(str, CREDIT))} for the next places), then popularity; a user that the cloud does not know gets "
+        "the most popular items"
+    ),
+    "candidates_bytes": (
+        "ids and embeddings of the list, once a session to every phone that ranks, charged from their length; a method that sends "
+        "candidates of its own is charged those alone; phones own the whole table in the bootstrap too, so this is an upper end"
+    ),
+    "fallback": "the same candidates by popularity",
+    "lists": "a target that is absent is a miss; seen items and what is no candidate are taken out of the list first",
+}
 
 
-def describe(protocol: ProtocolConfig) -> dict[str, str]:
+def describe(scenario: Scenario) -> dict[str, str]:
     """Return the protocol in words, for the manifest and the summary."""
-    what = "all items" if protocol.ranking == "all" else f"the target and {NEGATIVES} uniform negatives"
+    protocol = scenario.protocol
     return {
-        "ranking": what,
+        "ranking": _RANKED[protocol.ranking],
         "seen_items": "masked; a target among them is a miss" if protocol.mask_seen else "ranked like any other",
         "ties": "middle rank",
         "lists": "a target that is absent is a miss; seen items are taken out of the list first",
         "hold_out": "last R items of each user; the item before them is validation; histories hold all earlier items",
+        **(_CANDIDATES if protocol.ranking == "candidates" else {}),
     }
 
 
 def rank_scores(
-    scores: npt.NDArray[np.float32], targets: Ints, seen: tuple[Ints, Ints], protocol: ProtocolConfig, draw: tuple[int, Ints, int]
+    scores: npt.NDArray[np.float32],
+    targets: Ints,
+    seen: tuple[Ints, Ints],
+    protocol: ProtocolConfig,
+    draw: tuple[int, Ints, int],
+    candidates: Ints | None = None,
 ) -> Floats:
     """Return the rank of each target among the scored items; overwrites masked scores.
 
@@ -46,6 +71,7 @@ def rank_scores(
         seen: Index pairs (row, item) of what each user had before.
         protocol: What is ranked.
         draw: (seed, user ids [D], round), for the negatives of sampled protocols.
+        candidates: What alone is ranked, distinct item ids [D, n] (0 pads), for the protocol of candidates.
 
     Returns:
         Ranks [D] from 1, halves for ties, ``n_items + 1`` for a miss, NaN where a score is not a number.
@@ -57,6 +83,10 @@ def rank_scores(
     if protocol.mask_seen:
         scores[seen] = -np.inf
         missed = np.isneginf(scores[rows, targets])
+    if protocol.ranking == "candidates":
+        assert candidates is not None
+        missed |= ~(candidates == targets[:, None]).any(1)
+        scores = np.take_along_axis(scores, candidates, 1)
     if protocol.ranking == "sampled-100":
         scores = _negatives(scores, targets, draw)
         above, equal = (scores > wanted[:, None]).sum(1), (scores == wanted[:, None]).sum(1)
@@ -80,32 +110,44 @@ def _negatives(scores: npt.NDArray[np.float32], targets: Ints, draw: tuple[int, 
     return np.where(good, drawn, np.float32(-np.inf))
 
 
-def rank_list(ranking: Ints, targets: Ints, seen: tuple[Ints, Ints], n_items: int, protocol: ProtocolConfig) -> Floats:
-    """Return the place of each target in an ordered list [D, n] (0 pads), seen items taken out first.
+def rank_list(
+    ranking: Ints, targets: Ints, seen: tuple[Ints, Ints], n_items: int, protocol: ProtocolConfig, candidates: Ints | None = None
+) -> Floats:
+    """Return the place of each target in an ordered list [D, n] (0 pads), seen items and what is no candidate taken out first.
 
     Raises:
         ScenarioError: The protocol ranks sampled negatives, for which a list has no scores.
     """
-    if protocol.ranking != "all":
+    if protocol.ranking == "sampled-100":
         raise ScenarioError(f'protocol.ranking = "{protocol.ranking}" needs scores, and a method of this scenario sends a list: use "all"')
     listed = ranking > 0
     if protocol.mask_seen:
         had = np.zeros((targets.size, n_items + 1), np.bool_)
         had[seen] = True
         listed &= ~np.take_along_axis(had, ranking, 1)
+    if protocol.ranking == "candidates":
+        assert candidates is not None
+        asked = np.zeros((targets.size, n_items + 1), np.bool_)
+        np.put_along_axis(asked, candidates, True, 1)
+        listed &= np.take_along_axis(asked, ranking, 1)
     place = np.cumsum(listed, 1)
     hit = listed & (ranking == targets[:, None])
     first = np.take_along_axis(place, hit.argmax(1)[:, None], 1)[:, 0]
     return np.where(hit.any(1), first, n_items + 1).astype(np.float64)
 
 
-def fallback_ranks(popularity: Ints, targets: Ints, seen: tuple[Ints, Ints], protocol: ProtocolConfig) -> Floats:
+def fallback_ranks(
+    popularity: Ints, targets: Ints, seen: tuple[Ints, Ints], protocol: ProtocolConfig, candidates: Ints | None = None
+) -> Floats:
     """Return the rank of each target in the popularity list, what a phone shows that was not served.
 
     The same as `rank_scores` on the counts, without a score per user and item: ranks come from one sorted
-    list, minus the seen items that stand above the target.
+    list, minus the seen items that stand above the target. Candidates are few enough to be looked at one by one.
     """
     n_items = popularity.size - 1
+    if protocol.ranking == "candidates":
+        assert candidates is not None
+        return _popular_candidates(popularity, targets, seen, protocol, candidates)
     ordered = np.sort(popularity[1:])
     wanted = popularity[targets]
     above = n_items - np.searchsorted(ordered, wanted, side="right")
@@ -122,6 +164,18 @@ def fallback_ranks(popularity: Ints, targets: Ints, seen: tuple[Ints, Ints], pro
         missed = np.bincount(rows, items == targets[rows], targets.size) > 0
     rank: Floats = 1.0 + above + 0.5 * np.maximum(equal - 1, 0)
     rank[missed] = n_items + 1
+    return rank
+
+
+def _popular_candidates(popularity: Ints, targets: Ints, seen: tuple[Ints, Ints], protocol: ProtocolConfig, candidates: Ints) -> Floats:
+    asked = candidates > 0
+    if protocol.mask_seen:
+        keys = candidates + np.arange(targets.size)[:, None] * popularity.size
+        asked &= ~np.isin(keys, seen[0] * popularity.size + seen[1])
+    counts, wanted = popularity[candidates], popularity[targets][:, None]
+    above, equal = (asked & (counts > wanted)).sum(1), (asked & (counts == wanted)).sum(1)
+    rank: Floats = 1.0 + above + 0.5 * (equal - 1)
+    rank[~(asked & (candidates == targets[:, None])).any(1)] = popularity.size
     return rank
 
 

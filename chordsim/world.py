@@ -10,6 +10,7 @@ from threading import Lock
 
 from chordsim import evaluate, methods
 from chordsim.data.load import load as load_data
+from chordsim.data.retriever import CANDIDATES, Retriever
 from chordsim.data.split import Split, TrainLogs
 from chordsim.errors import RunError, ScenarioError
 from chordsim.nets import footprint
@@ -58,6 +59,14 @@ class World:
         return self.logs.popularity
 
     @cached_property
+    def _retriever(self) -> Retriever:
+        return Retriever(self.logs, self.split.log.n_users, repeat=not self.scenario.protocol.mask_seen)
+
+    def candidates(self, user_ids: Ints) -> Ints | None:
+        """Return what the protocol ranks for each user, item ids [D, n]; None where it ranks all items or sampled ones."""
+        return self._retriever.listed(user_ids) if self.scenario.protocol.ranking == "candidates" else None
+
+    @cached_property
     def digest(self) -> str:
         """Hash of the interactions, by which a worker knows that it loaded what the server loaded."""
         return self.split.log.digest()
@@ -88,9 +97,10 @@ def build(scenario: Scenario, progress: Progress | None = None) -> World:
     """
     specs = {name: methods.find(name) for name in scenario.methods}
     _, split = load_data(scenario.data, scenario.rounds.count, scenario.seed, progress or Silent())
-    if scenario.protocol.ranking == "sampled-100" and split.log.n_items <= evaluate.NEGATIVES:
+    least = {"sampled-100": evaluate.NEGATIVES, "candidates": CANDIDATES}.get(scenario.protocol.ranking, 0)
+    if split.log.n_items <= least:
         few = f"the catalogue has {split.log.n_items}"
-        raise ScenarioError(f'protocol.ranking = "sampled-100" needs more than 100 items, and {few}: use "all"')
+        raise ScenarioError(f'protocol.ranking = "{scenario.protocol.ranking}" needs more than {least} items, and {few}: use "all"')
     peak = footprint.dense_peak_bytes(shapes_of(scenario.backbone, split.log.n_items))
     population = Population(scenario.population, scenario.seed, split.log.n_users, peak, pace=pace_of(scenario), activity=split.log.lengths)
     return World(scenario, split, population, specs)

@@ -209,11 +209,12 @@ class _Chunk:
     def _rank(self, turn: Turn) -> methods.Floats:
         split, protocol = self.world.split, self.world.scenario.protocol
         targets, seen = split.targets(self.users, self.round), split.seen(self.users, self.round)
+        candidates = self.world.candidates(self.users)
         if turn.scores is not None:
             draw = (self.world.scenario.seed, self.users, self.round)
-            return evaluate.rank_scores(turn.scores, targets, seen, protocol, draw)
+            return evaluate.rank_scores(turn.scores, targets, seen, protocol, draw, candidates)
         assert turn.ranking is not None
-        return evaluate.rank_list(turn.ranking, targets, seen, self.world.n_items, protocol)
+        return evaluate.rank_list(turn.ranking, targets, seen, self.world.n_items, protocol, candidates)
 
     def _report(self) -> Ragged:
         flags = np.where(self.refusal == INVALID, FLAG_UNVERIFIED, 0).astype(np.uint8)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chordsim.ledger.columns import OUTCOMES
-from chordsim.methods import Columns, Floats, Leg
+from chordsim.methods import DOWN_CANDIDATES, Columns, Floats, Leg
 from chordsim.population import clock
 from chordsim.ragged import Bools, Ints
 from chordsim.scenario.model import Scenario
@@ -24,7 +24,7 @@ STATE = "state."
 PARTS = ("bootstrap", "candidates", "prescription", "profile", "update", "report")
 TOTALS = ("framing_down", "down", "cut_down", "framing_up", "up", "cut_up")
 SIDES = ("none", "cloud", "device")
-#: Transfer 0 is the bootstrap; an exchange's legs follow.
+#: Transfer 0 is the bootstrap; the protocol's candidates, where it sends any, and an exchange's legs follow.
 BOOTSTRAP = 0
 
 
@@ -55,7 +55,7 @@ class Book:
         Args:
             scenario: Clock and seed.
             scene: Who plays.
-            legs: Length of the method's exchange.
+            legs: Length of the method's exchange, and one more where the protocol sends candidates.
             needs: Who lacks the bootstrap in force, [M].
         """
         rows = scene.ids.size
@@ -107,6 +107,13 @@ class Book:
         self.bytes["bootstrap"] += whole
         self.bootstrap_cut += whole - crossed
         self._cross("down", whole, crossed, BOOTSTRAP)
+
+    def transfer_candidates(self, payload_bytes: int, transfer: int) -> int:
+        """Charge the list that the protocol sends to every phone, as one message, and return the bytes that crossed."""
+        whole = np.where(self.active, payload_bytes + OVERHEAD_BYTES, 0)
+        crossed = self.crossing(whole, transfer)
+        self.transfer(DOWN_CANDIDATES, whole, crossed, transfer)
+        return int(crossed.sum())
 
     def transfer(self, leg: Leg, whole: Ints, crossed: Ints, transfer: int) -> None:
         """Count one leg's framed messages.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from chordsim import methods
+from chordsim.candidates import sent_bytes
 from chordsim.errors import RunError
 from chordsim.fleet import Fleet
 from chordsim.ledger.columns import OUTCOMES
@@ -148,15 +149,19 @@ def scene_of_block(fleet: Fleet, round: int, ids: Ints) -> Scene:
 def _book(method: Sized, fleet: Fleet, round: int, ids: Ints) -> tuple[Book, Ints, bool]:
     """Return a block's book before the close, the rounds in which its phones' plans were made, and whether there are plans."""
     spec, scene = method.spec, scene_of_block(fleet, round, ids)
-    book = Book(fleet.scenario, scene, len(spec.exchange), (method.held[ids] != method.version) & any(method.parts.values()))
+    listed_bytes = sent_bytes(fleet.scenario, spec, fleet.n_items)
+    transfers = len(spec.exchange) + (listed_bytes > 0)
+    book = Book(fleet.scenario, scene, transfers, (method.held[ids] != method.version) & any(method.parts.values()))
     book.end(book.active & (scene.away | flat(method.remembered, fleet.scenario, ids, scene.at_s)), "offline")
     needs = method.needs_of(round, scene.profiles)
     if needs is not None and needs.side == "cloud":
         book.refuse(book.active & (needs.refusal > 0), needs.refusal, "cloud")
     book.transfer_bootstrap(method.missing_bytes(ids))
+    if listed_bytes:
+        book.transfer_candidates(listed_bytes, 1)
     sizes = spec.sizes(method.context, Batch(ids, book.active, round, scene.profiles.budgets))
     planned = False
-    for number, leg in enumerate(spec.exchange, 1):
+    for number, leg in enumerate(spec.exchange, 1 + (listed_bytes > 0)):
         last = leg.kind == "report"
         payload = np.full(ids.size, REPORT_BYTES, np.int64) if last else sizes[leg]
         if needs is not None and leg.kind in _RUNS:

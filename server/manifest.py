@@ -41,7 +41,7 @@ def ledger_key(scenario: Scenario) -> str:
 
 def protocol(scenario: Scenario) -> dict[str, Any]:
     """Return how ranks were made, for manifest and summary."""
-    return {**evaluate.describe(scenario.protocol), "rounds": scenario.rounds.count}
+    return {**evaluate.describe(scenario), "rounds": scenario.rounds.count}
 
 
 def peak_rss_bytes() -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from chordsim import candidates
 from chordsim.engine.cell import Carrier, CellCall, CellReply
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.invariants import Moved
@@ -146,15 +147,17 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
     spec = method.spec
     method.renew(scene.round, world.scenario.rounds.new_model_every)
     needs = (method.held[scene.ids] != method.version) & (method.bootstrap_bytes > 0)
-    book = Book(world.scenario, scene, len(spec.exchange), needs)
+    listed_bytes = candidates.sent_bytes(world.scenario, spec, world.n_items)
+    book = Book(world.scenario, scene, len(spec.exchange) + (listed_bytes > 0), needs)
     book.end(book.active & (scene.away | flat(method.remembered, world.scenario, scene.ids, scene.at_s)), "offline")
     before = method.remembered["plan_round"][scene.ids].astype(np.int64)
     refusal = method.half.admit(method.state, scene.profiles.budgets)
     book.refuse(book.active & (refusal > 0), refusal, "cloud")
     book.transfer_bootstrap(method.missing_bytes(scene.ids))
     method.held[scene.ids[book.needs & book.active]] = method.version
+    lists = book.transfer_candidates(listed_bytes, 1) if listed_bytes else 0
     book.carried = {f"{STATE}{name}": column[scene.ids] for name, column in method.kept.items()}
-    inbox, transfer, moved, errors = Ragged.empty(scene.ids.size), 1, [0, 0], []
+    inbox, transfer, moved, errors = Ragged.empty(scene.ids.size), 1 + (listed_bytes > 0), [0, 0], []
     updates, prescriptions = None, None
     for legs in visits(spec.exchange):
         wire: dict[str, Ragged] = {}
@@ -182,7 +185,7 @@ def play(method: Enrolled, world: World, scene: Scene, carrier: Carrier, text: s
     # After the close, since the cloud does not wait for who is late.
     if updates is not None:
         _learn(method, book, updates)
-    charged = int((book.bytes["bootstrap"] - book.bootstrap_cut).sum())
+    charged = int((book.bytes["bootstrap"] - book.bootstrap_cut).sum()) + lists
     return Played(rows, Moved(moved[0], moved[1], charged), tuple(errors), round_s, prescriptions, +book.quarantined)
 
 

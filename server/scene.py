@@ -78,7 +78,9 @@ def fallback_ranks(world: World, users: Ints, round: int) -> Floats:
     for start in range(0, distinct.size, _USERS):
         some = distinct[start : start + _USERS]
         targets, seen = world.split.targets(some, round), world.split.seen(some, round)
-        rank[start : start + _USERS] = evaluate.fallback_ranks(world.popularity, targets, seen, world.scenario.protocol)
+        rank[start : start + _USERS] = evaluate.fallback_ranks(
+            world.popularity, targets, seen, world.scenario.protocol, world.candidates(some)
+        )
     return rank[place]
 
 

@@ -24,7 +24,7 @@ class Moved:
         message_down_bytes: Encoded messages that crossed, down.
         message_up_bytes: Encoded messages that crossed, up.
         charged_bootstrap_bytes: Bootstrap that crossed, charged to every device that received it. Blobs move
-            once per worker, so the engine charges them from their lengths.
+            once per worker, so the engine charges them from their lengths; the protocol's candidates likewise.
     """
 
     message_down_bytes: int

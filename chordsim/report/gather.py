@@ -137,9 +137,9 @@ class MethodFacts:
 
     @property
     def ships_a_model(self) -> bool:
-        """Whether nothing but the bootstrap and reports was exchanged."""
+        """Whether nothing but the bootstrap and reports was exchanged, a protocol's candidates apart."""
         return self.bytes["bootstrap_bytes"] > 0 and not any(
-            self.bytes[name] for name in ("candidates_bytes", "prescription_bytes", "profile_bytes", "update_bytes")
+            self.bytes[name] for name in ("prescription_bytes", "profile_bytes", "update_bytes")
         )
 
     @property

@@ -97,8 +97,8 @@ class TrainingConfig(Table):
     """How the cloud trains; everything here is part of the cache key."""
 
     max_steps: int = Field(3000, ge=0, le=10_000_000)
-    batch: int = Field(128, ge=1, le=65_536)
-    positions: int = Field(1536, ge=0, le=10_000_000)  # targets per step that the loss uses; 0: all
+    batch: int = Field(0, ge=0, le=65_536)  # windows per step; 0: as many as bring `positions` targets, more where a method looks at fewer each
+    positions: int = Field(1536, ge=0, le=10_000_000)  # targets per step that the loss uses at most; 0: all
     lr: float = Field(2e-3, gt=0, lt=10)
     plan_lr: float = Field(5e-3, gt=0, lt=10)
     softmax: Literal["auto", "float32", "bfloat16"] = "auto"  # products with the item table; auto: bfloat16 where it is faster
@@ -107,7 +107,7 @@ class TrainingConfig(Table):
     eval_every: int = Field(250, ge=1)
     patience: int = Field(4, ge=1)
     eval_users: int = Field(2000, ge=1)
-    threads: int = Field(2, ge=1, le=256)
+    threads: int = Field(1, ge=1, le=256)  # of one training; other counts give other last bits
 
 
 class RoundsConfig(Table):
@@ -122,7 +122,7 @@ class ProtocolConfig(Table):
     """How what a phone ranked is scored. Seen items are masked, ties take the middle rank."""
 
     metrics: Literal["all", "none"] = "all"  # none: sizes in closed form and no recommender, for fleets
-    ranking: Literal["all", "sampled-100"] = "all"
+    ranking: Literal["all", "candidates", "sampled-100"] = "all"  # candidates: the cloud's 100 for the user, sent each session
     mask_seen: bool = True
 
 

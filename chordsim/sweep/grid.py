@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chordsim.errors import ScenarioError
+from chordsim.evaluate import describe
 from chordsim.scenario.load import digest, load
 from chordsim.scenario.model import Scenario
 
@@ -73,7 +74,8 @@ def points(ref: str | Path, axes: Sequence[Axis], overrides: Sequence[str], firs
         seeds: How many seeds, counted up from the first.
 
     Raises:
-        ScenarioError: A key that stands twice, too many points, or a point whose scenario is not valid.
+        ScenarioError: A key that stands twice, too many points, a point whose scenario is not valid, or points whose ranks are
+            made by other rules and so do not belong in one table.
     """
     keys = [one.key for one in axes]
     twice = next((key for key in keys if keys.count(key) > 1), None)
@@ -91,7 +93,21 @@ def points(ref: str | Path, axes: Sequence[Axis], overrides: Sequence[str], firs
         for seed in range(base, base + seeds):
             scenario = load(ref, [*overrides, *own], seed)
             out.append(Point(values, (*overrides, *own), seed, scenario, _folder(keys, values, seed, scenario)))
+    _check_one_protocol(keys, out)
     return out
+
+
+def _check_one_protocol(keys: Sequence[str], made: Sequence[Point]) -> None:
+    first = describe(made[0].scenario)
+    other = next((point for point in made if describe(point.scenario) != first), None)
+    if other is not None:
+        told = describe(other.scenario)
+        rule = next(name for name in {**first, **told} if first.get(name) != told.get(name))
+        differ = f"{rule}: {first.get(rule)!r} and {told.get(rule)!r}"
+        raise ScenarioError(
+            f"--over {', '.join(keys)}: its points rank by different rules ({differ}), which do not belong in one table: "
+            "make one sweep for each"
+        )
 
 
 def _cut(raw: str) -> list[str]:

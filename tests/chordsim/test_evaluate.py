@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from chordsim import evaluate
 from chordsim.errors import ScenarioError
-from chordsim.scenario.model import ProtocolConfig
+from chordsim.scenario.model import ProtocolConfig, Scenario
 
 ALL, UNMASKED = ProtocolConfig(), ProtocolConfig(mask_seen=False)
 SAMPLED = ProtocolConfig(ranking="sampled-100")
+LISTED, LISTED_UNMASKED = ProtocolConfig(ranking="candidates"), ProtocolConfig(ranking="candidates", mask_seen=False)
 
 
 def pairs(seen: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -97,6 +98,64 @@ def test_ranks_in_lists_are_the_naive_loop(world: tuple) -> None:
     assert got.tolist() == expected
 
 
+listed_worlds = st.integers(3, 12).flatmap(
+    lambda n: st.tuples(
+        st.just(n),
+        st.lists(
+            st.tuples(
+                st.lists(st.integers(-3, 3), min_size=n, max_size=n),
+                st.integers(1, n),
+                st.lists(st.integers(1, n), max_size=8),
+                st.lists(st.integers(1, n), max_size=6, unique=True),
+            ),
+            min_size=1,
+            max_size=6,
+        ),
+        st.booleans(),
+    )
+)
+
+
+@given(listed_worlds)
+@settings(max_examples=200, deadline=None)
+def test_ranks_among_candidates_are_the_naive_loop(world: tuple) -> None:
+    """Of scores, of ordered lists and of popularity: what is no candidate is as if it were not there, the target too."""
+    n_items, rows, mask = world
+    protocol = LISTED if mask else LISTED_UNMASKED
+    scores = np.array([[9, *values] for values, _, _, _ in rows], np.float32)
+    targets, seen = np.array([r[1] for r in rows]), pairs([r[2] for r in rows])
+    candidates = np.array([[*r[3], *[0] * (6 - len(r[3]))] for r in rows])
+    ranking = np.argsort(-scores[:, 1:], axis=1, kind="stable") + 1
+    popularity = np.array([0, *(value + 3 for value in rows[0][0])])
+    by_score, by_place, by_count = [], [], []
+    for (_, target, had, asked), row, order in zip(rows, scores, ranking, strict=True):
+        left = [i for i in asked if not (mask and i in had)]
+        others = [i for i in left if i != target]
+        for out, worth in ((by_score, row), (by_count, popularity)):
+            above, equal = sum(worth[i] > worth[target] for i in others), sum(worth[i] == worth[target] for i in others)
+            out.append(1.0 + above + 0.5 * equal if target in left else n_items + 1.0)
+        shown = [i for i in order if i in left]
+        by_place.append(shown.index(target) + 1.0 if target in left else n_items + 1.0)
+    draw = (1, np.arange(len(rows)), 1)
+    assert evaluate.rank_scores(scores.copy(), targets, seen, protocol, draw, candidates).tolist() == by_score
+    assert evaluate.rank_list(ranking, targets, seen, n_items, protocol, candidates).tolist() == by_place
+    assert evaluate.fallback_ranks(popularity, targets, seen, protocol, candidates).tolist() == by_count
+
+
+def test_all_items_as_candidates_are_all_items() -> None:
+    rng = np.random.default_rng(5)
+    scores, targets = rng.integers(-4, 4, (40, 31)).astype(np.float32), rng.integers(1, 31, 40)
+    seen = pairs([rng.integers(1, 31, 6).tolist() for _ in range(40)])
+    everything = np.stack([rng.permutation(30) + 1 for _ in range(40)])
+    draw = (1, np.arange(40), 1)
+    whole = evaluate.rank_scores(scores.copy(), targets, seen, ALL, draw)
+    assert np.array_equal(evaluate.rank_scores(scores.copy(), targets, seen, LISTED, draw, everything), whole)
+    counts = rng.integers(0, 9, 31)
+    counts[0] = 0
+    among_all = evaluate.fallback_ranks(counts, targets, seen, ALL)
+    assert np.array_equal(evaluate.fallback_ranks(counts, targets, seen, LISTED, everything), among_all)
+
+
 def test_a_list_has_no_rank_among_sampled_negatives() -> None:
     with pytest.raises(ScenarioError, match='use "all"'):
         evaluate.rank_list(np.ones((1, 1), np.int64), np.array([1]), pairs([[]]), 200, SAMPLED)
@@ -150,5 +209,8 @@ def test_metrics_are_their_definitions() -> None:
 
 
 def test_the_manifest_says_in_words_how_ranks_were_made() -> None:
-    assert "uniform negatives" in evaluate.describe(SAMPLED)["ranking"] and evaluate.describe(ALL)["ranking"] == "all items"
-    assert evaluate.describe(ALL)["seen_items"] != evaluate.describe(UNMASKED)["seen_items"]
+    told = {p: evaluate.describe(Scenario(protocol=p)) for p in (ALL, UNMASKED, SAMPLED, LISTED)}
+    assert "uniform negatives" in told[SAMPLED]["ranking"] and told[ALL]["ranking"] == "all items"
+    assert told[ALL]["seen_items"] != told[UNMASKED]["seen_items"]
+    assert len({told[p]["ranking"] for p in (ALL, SAMPLED, LISTED)}) == 3
+    assert {"retriever", "candidates_bytes", "fallback"} == set(told[LISTED]) - set(told[ALL])

@@ -26,9 +26,15 @@ _OF_THE_PLAN = (
 )  # fmt: skip
 
 
-def test_the_closed_form_is_what_a_real_run_sends(tmp_path: Path) -> None:
-    real = chordsim.run("offline", overrides=SMALL, out=tmp_path / "run").ledger.set_index(["method", "round", "device_id"]).sort_index()
-    fleet = fleet_of(load("offline", SMALL))
+@pytest.mark.parametrize(
+    "protocol", [[], ["protocol.ranking=candidates", "data.synthetic.items=160", "clock.deadline_s=0"]], ids=["all", "candidates"]
+)
+def test_the_closed_form_is_what_a_real_run_sends(tmp_path: Path, protocol: list[str]) -> None:
+    overrides = [*SMALL, *protocol]
+    real = (
+        chordsim.run("offline", overrides=overrides, out=tmp_path / "run").ledger.set_index(["method", "round", "device_id"]).sort_index()
+    )
+    fleet = fleet_of(load("offline", overrides))
     compared = 0
     for method in sized(fleet, bootstraps(fleet)):
         exact = method.spec.name in ("fp32", "uniform-2")

@@ -27,6 +27,13 @@ def test_a_malformed_axis_is_one_line(text):
         axis(text)
 
 
+@pytest.mark.parametrize("over", ["protocol.ranking=all,candidates", "protocol.mask_seen=true,false"])
+def test_ranks_of_different_protocols_do_not_share_a_table(over):
+    with pytest.raises(ScenarioError, match="different rules .* one sweep for each"):
+        points("offline", [axis("rounds.count=1,2"), axis(over)], [], None, 1)
+    assert len(points("offline", [axis("rounds.count=1,2")], ["protocol.ranking=candidates"], None, 1)) == 2
+
+
 def test_every_combination_and_seed_is_there_once():
     grid = points("offline", [axis("rounds.count=1,2"), axis("clock.loss=0.0,0.1,0.2")], ["training.max_steps=3"], 5, 2)
     assert len(grid) == 12 and len({point.name for point in grid}) == 12
