@@ -14,9 +14,9 @@ from chordsim.methods import MethodSpec
 from chordsim.nets.shapes import shapes_of
 from chordsim.scenario.load import parse
 from chordsim.scenario.model import Scenario
+from chordsim.specs import costs
 from chordsim.specs.chai import CLAIMS, student
 from chordsim.store import read_json
-from clients.methods import learning
 
 #: Papers that claim accuracy, and what to say where a run shows less than 90 % of `fp32`.
 CLAIMING = ("chord", "diet", "duet", "forward-ofa", "cocorrrec", "dccl", "otaro", "cda4rec")
@@ -132,7 +132,7 @@ def _chai(ledger: pd.DataFrame, scenario: Scenario, told: dict[str, Any]) -> str
     settings = {**methods.find("chai").defaults, **scenario.settings.get("chai", {})}
     context = methods.MethodContext("chai", settings, scenario.backbone, scenario.training, 1, scenario.seed)
     small = shapes_of(student(context).backbone, 1)
-    step, teach = (learning.PASSES_TO_TRAIN_ALL * learning.forward_macs(s) for s in (shapes, small))
+    step, teach = (costs.PASSES_TO_TRAIN_ALL * costs.forward_macs(s) for s in (shapes, small))
     measured = {
         "training": f"{step / teach:.1f}x fewer operations a step alone, {step / (teach + step / 3):.1f}x with the teacher's pass",
         "inference": f"{full['infer_s'].median() / chai['infer_s'].median():.1f}x",

@@ -298,6 +298,13 @@ class MethodSpec:
         """
         return {}
 
+    def ends(self, context: MethodContext) -> tuple[MethodSpec, MethodSpec]:
+        """Return two methods between whose sizes and needs this one's lie, where they depend on the user; itself twice else.
+
+        The first is where users take least, the second where they take most; each is consistent in itself.
+        """
+        return self, self
+
     def remarks(self, context: MethodContext) -> tuple[str, ...]:
         """Return what a reader of the results must know about these settings: one line each, shown with the table."""
         return ()

@@ -92,13 +92,16 @@ def bootstraps(fleet: Fleet) -> dict[str, dict[str, int]]:
     return out
 
 
-def sized(fleet: Fleet, parts: dict[str, dict[str, int]]) -> list[Sized]:
-    """Return the fleet's methods at their start."""
+def sized(fleet: Fleet, parts: dict[str, dict[str, int]], end: int = 1) -> list[Sized]:
+    """Return the fleet's methods at their start; where they depend on the user, as if users took least (0) or most (1)."""
     size = fleet.population.size
     return [
-        Sized(spec, fleet.context(name), parts[name], np.zeros(size, np.int32), columns_for(fleet.scenario, size))
+        Sized(
+            spec.ends(fleet.context(name))[end], fleet.context(name), parts[name], np.zeros(size, np.int32),
+            columns_for(fleet.scenario, size),
+        )
         for name, spec in fleet.specs.items()
-    ]
+    ]  # fmt: skip
 
 
 def play_sizes(method: Sized, fleet: Fleet, round: int, ids: Ints) -> Iterator[tuple[Rows, float]]:
@@ -171,7 +174,7 @@ def _book(method: Sized, fleet: Fleet, round: int, ids: Ints) -> tuple[Book, Int
         whole = np.where(book.active, payload + OVERHEAD_BYTES, 0)
         if leg.kind == "prescription":
             planned = True
-            if needs is not None:
+            if needs is not None and needs.side == "cloud":
                 book.binding = np.where(book.active, needs.binding, book.binding)
         book.transfer(leg, whole, book.crossing(whole, number), number)
     if needs is not None and needs.side == "device":

@@ -63,18 +63,22 @@ def forecast(fleet: Fleet) -> Forecast:
     """
     small = _small(fleet)
     weight = math.sqrt(small.population.selected / FLEETS / fleet.population.selected)
-    ready = methods.load("server.fleet:sized")(small, methods.load("server.fleet:bootstraps")(small))
+    parts, sized = methods.load("server.fleet:bootstraps")(small), methods.load("server.fleet:sized")
     tiers = list(fleet.scenario.population.tiers)
     out: Forecast = {}
     fastest_s = math.inf
-    for method in ready:
-        sums = _Sums(tiers, fleet.scenario.rounds.requests_per_round)
-        for rows in _rounds(method, small):
-            sums.add(rows, _least_share(method, small))
-            some = rows.is_word("outcome", "served", "late")
-            fastest_s = min(fastest_s, float(rows["total_s"][some].min(initial=math.inf)))
-        known = method.needs_of(0, small.population.profiles(np.arange(1))) is not None
-        out[method.spec.name] = sums.ranges(weight, QUANTITIES if known else BYTES)
+    for least, most in zip(sized(small, parts, 0), sized(small, parts, 1), strict=True):
+        ends = []
+        # Where users do not matter the two ends are one method, which is played once.
+        for method in (least, most) if least.spec != most.spec else (most,):
+            sums = _Sums(tiers, fleet.scenario.rounds.requests_per_round)
+            for rows in _rounds(method, small):
+                sums.add(rows, _least_share(method, small))
+                some = rows.is_word("outcome", "served", "late")
+                fastest_s = min(fastest_s, float(rows["total_s"][some].min(initial=math.inf)))
+            known = method.needs_of(0, small.population.profiles(np.arange(1))) is not None
+            ends.append(sums.ranges(weight, QUANTITIES if known else BYTES))
+        out[most.spec.name] = _spanned(ends[0], ends[-1])
     deadline = fleet.scenario.clock.deadline_s
     if 0 < deadline < fastest_s < math.inf:
         raise ScenarioError(
@@ -203,6 +207,20 @@ class _Sums:
                 high.append(float(np.median(total[here])))
                 low.append(float(np.median(total[here] - (1 - self._least) * infer[here])))
         return np.array(low), np.array(high)
+
+
+def _spanned(one: dict[str, dict[str, Range]], other: dict[str, dict[str, Range]]) -> dict[str, dict[str, Range]]:
+    """Return ranges that hold those of both, by tier and quantity; one that only one of them has is as wide as it is."""
+    out: dict[str, dict[str, Range]] = {}
+    for tier in {**one, **other}:
+        ours, theirs = one.get(tier, {}), other.get(tier, {})
+        out[tier] = {name: _both(ours.get(name), theirs.get(name)) for name in {**ours, **theirs}}
+    return out
+
+
+def _both(one: Range | None, other: Range | None) -> Range:
+    both = [found for found in (one, other) if found is not None]
+    return Range(min(r.low for r in both), sum(r.middle for r in both) / len(both), max(r.high for r in both))
 
 
 def _range(low: Floats, high: Floats, weight: float) -> Range:

@@ -6,7 +6,7 @@ have been another, and one that would show another old plan than it did.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from chordsim.world import pace_of
 
 #: Keys that leave what was computed as it is. Another selection or assignment asks other users.
 _MAY_CHANGE = ("population.", "clock.", "rounds.requests_per_round", "rounds.new_model_every")
+#: Name of the part of a recorded bootstrap that learning changes.
+_RENEWED = "renewed"
 _MAY_NOT = ("population.devices", "population.selected", "population.activity_tier", "clock.over_select")
 
 
@@ -84,12 +86,12 @@ def recost(run: Path, overrides: Sequence[str]) -> Recosted:
 
 def _again(fleet: Fleet, former: Population, name: str, recorded: list[Rows], counts: dict[str, int]) -> Iterator[Rows]:
     """Yield the rows of one method's rounds on the other phones."""
-    spec, context = fleet.specs[name], fleet.context(name)
-    paid = max(int(rows["bootstrap_bytes"].max(initial=0)) for rows in recorded)
+    context = fleet.context(name)
+    spec, parts = fleet.specs[name].ends(context)[1], _paid(recorded)
     size = fleet.population.size
     columns = methods.load("server.held:columns_for")(fleet.scenario, size)
     by_round = {rows.round: rows for rows in recorded}
-    method = _recorded_method()(spec, context, paid, np.zeros(size, np.int32), columns, 1, by_round)
+    method = _recorded_method()(spec, context, parts, np.zeros(size, np.int32), columns, 1, by_round)
     play = methods.load("server.fleet:play_sizes")
     for round in sorted(by_round):
         then = by_round[round]
@@ -102,6 +104,15 @@ def _again(fleet: Fleet, former: Population, name: str, recorded: list[Rows], co
             yield _with_ranks(rows, then, part, same, fleet.n_items, counts)
 
 
+def _paid(recorded: list[Rows]) -> dict[str, int]:
+    """Return the bytes of the bootstrap that phones paid: what came again where less than all of it did, and the rest."""
+    charged = np.concatenate([rows["bootstrap_bytes"] for rows in recorded])
+    charged = charged[charged > 0]
+    if not charged.size:
+        return {}
+    return {_RENEWED: int(charged.min()), "once": int(charged.max() - charged.min())}
+
+
 def _recorded_method() -> type[Any]:
     """Return `server.fleet.Sized` with the costs that were recorded in the place of closed forms."""
     base: type[Any] = methods.load("server.fleet:Sized")
@@ -110,10 +121,14 @@ def _recorded_method() -> type[Any]:
         """A method whose phones take what the run recorded."""
 
         def __init__(
-            self, spec: Any, context: Any, paid: int, held: Ints, columns: Any, version: int, by_round: Mapping[int, Rows]
+            self, spec: Any, context: Any, parts: dict[str, int], held: Ints, columns: Any, version: int, by_round: Mapping[int, Rows]
         ) -> None:
-            super().__init__(spec, context, paid, held, columns, version)
+            super().__init__(spec, context, parts, held, columns, version)
             self.by_round = by_round
+
+        def renew(self, labels: Iterable[str]) -> None:
+            """Put a new version into force; what learning changes is what phones were once charged alone."""
+            super().renew([_RENEWED] if self.spec.learns else labels)
 
         def needs_of(self, round: int, phones: Profiles) -> Needs | None:
             """Return recorded costs where the model ran, the closed form elsewhere."""

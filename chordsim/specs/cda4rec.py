@@ -13,25 +13,59 @@ Where a part ran shows in the ledger: `cloud_macs` against `macs`, candidates ag
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from chordsim.methods import DOWN_CANDIDATES, DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Leg, MethodContext, MethodSpec
-from chordsim.nets.cda4rec import on_phone
-from chordsim.ragged import Ints, Ragged
+from chordsim.methods import (
+    DOWN_CANDIDATES,
+    DOWN_PRESCRIPTION,
+    UP_PROFILE,
+    UP_REPORT,
+    Batch,
+    Budgets,
+    Cost,
+    Leg,
+    MethodContext,
+    MethodSpec,
+    Needs,
+)
+from chordsim.nets.cda4rec import on_phone, ranker_macs, ranker_size
+from chordsim.ragged import Bools, Ints, Ragged
+from chordsim.specs.costs import on_device
 from chordsim.wire.ids import id_bytes, unpack_ids
 
 
 @dataclass(frozen=True)
 class Cda4RecSpec(MethodSpec):
-    """History up; candidates or the list down."""
+    """History up; candidates or the list down.
+
+    Attributes:
+        route: Where everybody is ranked: ``phone``, ``cloud``, or as the planner's rule has it.
+    """
+
+    route: str = ""
+
+    def ends(self, context: MethodContext) -> tuple[MethodSpec, MethodSpec]:
+        """Return all on the cloud, and all on the phone; a window too short for the rule leaves all on the cloud."""
+        cloud, phone = replace(self, route="cloud"), replace(self, route="phone")
+        return cloud, phone if context.backbone.max_len >= int(context.settings["short_history"]) else cloud
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return the most that each leg takes: the window up, candidates or the list (and a byte of plan) down."""
         one, listed = id_bytes(context.n_items), min(int(context.settings["list_length"]), context.n_items)
-        sizes = {UP_PROFILE: one * context.backbone.max_len, DOWN_CANDIDATES: one * listed, DOWN_PRESCRIPTION: 1 + one * listed}
+        sizes = {
+            UP_PROFILE: one * context.backbone.max_len,
+            DOWN_CANDIDATES: 0 if self.route == "cloud" else one * listed,
+            DOWN_PRESCRIPTION: 1 if self.route == "phone" else 1 + one * listed,
+        }
         return {leg: np.full(len(who), size, np.int64) for leg, size in sizes.items()}
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what the ranker takes, or the list alone where everybody is ranked on the cloud."""
+        phone = np.full(budgets.memory_bytes.size, self.route != "cloud")
+        needs = on_device(routed_cost(context, phone), budgets, 32.0 if self.route != "cloud" else np.nan)
+        return needs if self.route else replace(needs, least_macs=np.zeros_like(needs.least_macs))
 
     def exact_sizes(self, context: MethodContext, who: Batch, told: Mapping[Leg, Ragged]) -> dict[Leg, Ints]:
         """Return the sizes for the routes that the histories in the profiles give."""
@@ -43,6 +77,17 @@ class Cda4RecSpec(MethodSpec):
             DOWN_CANDIDATES: np.where(phone, most[DOWN_CANDIDATES], 0),
             DOWN_PRESCRIPTION: np.where(phone, 1, most[DOWN_PRESCRIPTION]),
         }
+
+
+def routed_cost(context: MethodContext, phone: Bools) -> Cost:
+    """Return what one request takes: the ranker where it runs [D], the list alone where it does not."""
+    width, length = int(context.settings["width"]), context.backbone.max_len
+    listed = min(int(context.settings["list_length"]), context.n_items)
+    stored, ids = 4 * ranker_size(context.n_items, width), listed * id_bytes(context.n_items)
+    macs = np.where(phone, ranker_macs(length, width, listed), 0).astype(np.int64)
+    peak = np.where(phone, stored + ids + 4 * (length * width + 4 * width + listed), ids).astype(np.int64)
+    zero = np.zeros(phone.size, np.int64)
+    return Cost(macs, zero, macs * 32 * 32, zero, peak, np.full(phone.size, stored, np.int64))
 
 
 def spec(name: str) -> MethodSpec:

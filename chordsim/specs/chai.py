@@ -9,9 +9,11 @@ print its own four ratios beside those claims. Everything here is therefore infe
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from chordsim.methods import UP_REPORT, MethodContext, MethodSpec
+from chordsim.methods import UP_REPORT, Budgets, MethodContext, MethodSpec, Needs
+from chordsim.nets.shapes import shapes_of
+from chordsim.specs.shipped import shipped_cost
 
 #: What the summary claims; claims to measure, never results.
 CLAIMS = {"training": 3.2, "inference": 2.8, "accuracy kept": 0.92, "size saved": 0.65, "latency saved": 0.40}
@@ -23,9 +25,21 @@ def student(context: MethodContext) -> MethodContext:
     return replace(context, backbone=context.backbone.model_validate({**context.backbone.model_dump(), **own}))
 
 
+@dataclass(frozen=True)
+class ChaiSpec(MethodSpec):
+    """A student, the same on every phone."""
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what the student takes, and who cannot bear it."""
+        from chordsim.specs.costs import on_device
+
+        small = shapes_of(student(context).backbone, context.n_items)
+        return on_device(shipped_cost(small, 32, budgets.memory_bytes.size), budgets, 32.0)
+
+
 def spec(name: str) -> MethodSpec:
     """Return the spec."""
-    return MethodSpec(
+    return ChaiSpec(
         name, "a compact student distilled from the cloud's model, shipped once", (UP_REPORT,),
         "server.methods.chai:ChaiCloud", "clients.methods.chai:ChaiDevice",
         {"dim": 32, "ffn_dim": 32, "blocks": 1, "heads": 1, "distil_weight": 1.0, "distil_positions": 256}, backbones=("sasrec",),

@@ -17,9 +17,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Leg, MethodContext, MethodSpec
-from chordsim.nets.cocorrrec import MINI_BATCH, correction_numbers
+from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
+from chordsim.nets import footprint
+from chordsim.nets.cocorrrec import HEADS, MINI_BATCH, correction_numbers, layer_macs, layer_size
+from chordsim.nets.shapes import shapes_of
 from chordsim.ragged import Ints
+from chordsim.specs.costs import on_device, same_for_all
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,23 @@ class CoCorrRecSpec(MethodSpec):
         dim = context.backbone.dim
         up, down = 4 * MINI_BATCH * dim, 4 * correction_numbers(dim)
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what the layer takes, and who cannot bear it."""
+        return on_device(layer_cost(context, budgets.memory_bytes.size), budgets, 32.0)
+
+
+def layer_cost(context: MethodContext, rows: int) -> Cost:
+    """Return what one request takes: the layer, its fast weights, the correction, one mini-batch's activations."""
+    shapes, config = shapes_of(context.backbone, context.n_items), context.backbone
+    weights, correction = 4 * layer_size(shapes), 4 * correction_numbers(config.dim)
+    fast = 4 * (config.dim * config.dim // HEADS + config.dim)
+    live = 4 * (config.max_len * config.dim + MINI_BATCH * (7 * config.dim + HEADS * MINI_BATCH) + config.ffn_dim)
+    macs, table = layer_macs(shapes), footprint.embedding_bytes(shapes)
+    return same_for_all(
+        rows, macs=macs, bitops=macs * 32 * 32, model_bytes=table + weights,
+        peak_memory_bytes=table + weights + correction + fast + live + 4 * (shapes.n_items + 1),
+    )  # fmt: skip
 
 
 def spec(name: str) -> MethodSpec:

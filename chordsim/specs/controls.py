@@ -18,9 +18,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from chordsim.errors import ScenarioError
-from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Leg, MethodContext, MethodSpec
+from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
+from chordsim.nets.shapes import shapes_of
 from chordsim.ragged import Ints
 from chordsim.specs.plan import PlanSpec, chord_plus
+from chordsim.specs.shipped import shipped_cost
 
 #: Bytes that say how long a history is.
 LENGTH_BYTES = 2
@@ -28,9 +30,37 @@ LENGTH_BYTES = 2
 OLDEST = 10_000
 
 
+def counts_tables(context: MethodContext) -> dict[str, tuple[int, ...]]:
+    """Return the tensors that `popularity` and `markov` ship, by name, and their shapes."""
+    n = context.n_items + 1
+    if "successors" not in context.settings:
+        return {"counts": (n,)}
+    kept = min(int(context.settings["successors"]), context.n_items)
+    return {"counts": (n,), "successors": (n, kept), "times": (n, kept)}
+
+
+def counts_cost(context: MethodContext, rows: int) -> Cost:
+    """Return the cost of the tables and one row of scores; a lookup multiplies nothing."""
+    from chordsim.specs.costs import same_for_all
+
+    stored = 4 * sum(int(np.prod(shape)) for shape in counts_tables(context).values())
+    return same_for_all(rows, macs=0, bitops=0, peak_memory_bytes=stored + 4 * (context.n_items + 1), model_bytes=stored)
+
+
+@dataclass(frozen=True)
+class CountsSpec(MethodSpec):
+    """A method whose phones look counts up."""
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return the memory of the tables."""
+        from chordsim.specs.costs import on_device
+
+        return on_device(counts_cost(context, budgets.memory_bytes.size), budgets, np.nan)
+
+
 def popularity(name: str) -> MethodSpec:
     """Return the control that shows everybody the most popular items."""
-    return MethodSpec(
+    return CountsSpec(
         name, "control: how often each item occurs, shipped once", (UP_REPORT,),
         "server.methods.counts:PopularityCloud", "clients.methods.counts:PopularityDevice",
     )  # fmt: skip
@@ -38,7 +68,7 @@ def popularity(name: str) -> MethodSpec:
 
 def markov(name: str) -> MethodSpec:
     """Return the control that looks at the last item alone."""
-    return MethodSpec(
+    return CountsSpec(
         name, "control: what most often follows the last item, shipped once", (UP_REPORT,),
         "server.methods.counts:MarkovCloud", "clients.methods.counts:MarkovDevice", {"successors": 50},
     )  # fmt: skip
@@ -104,6 +134,25 @@ class FilmSpec(MethodSpec):
         """Return 4 bytes per number up, one down."""
         up, down = 4 * int(context.settings["profile_dim"]), 3 * context.backbone.dim
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what the modulated model takes, and who cannot bear it."""
+        from chordsim.specs.costs import on_device
+
+        return on_device(film_cost(context, budgets.memory_bytes.size), budgets, 32.0)
+
+
+def film_cost(context: MethodContext, rows: int) -> Cost:
+    """Return the shipped model's cost and the extractor's."""
+    from chordsim.nets.extractor import size
+
+    s, dim = context.settings, context.backbone.dim
+    base = shipped_cost(shapes_of(context.backbone, context.n_items), 32, rows)
+    parameters, read = size(s["extractor"], dim, int(s["profile_dim"]))
+    return replace(
+        base, macs=base.macs + 2 * dim, adapt_macs=base.adapt_macs + read, model_bytes=base.model_bytes + 4 * parameters,
+        peak_memory_bytes=base.peak_memory_bytes + 4 * parameters + 3 * dim,
+    )  # fmt: skip
 
 
 def film(name: str) -> MethodSpec:

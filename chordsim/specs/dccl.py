@@ -17,8 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chordsim.methods import UP_REPORT, UP_UPDATE, Batch, Leg, MethodContext, MethodSpec
+from chordsim.methods import UP_REPORT, UP_UPDATE, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
+from chordsim.nets.shapes import shapes_of
 from chordsim.ragged import Ints
+from chordsim.specs.shipped import shipped_cost
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,38 @@ class DcclSpec(MethodSpec):
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return 4 bytes per number of every block's metapatch."""
         return {UP_UPDATE: np.full(len(who), 4 * context.backbone.blocks * int(context.settings["rank"]), np.int64)}
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what a request with patches and the steps before it take."""
+        from chordsim.specs.costs import on_device
+
+        return on_device(patched_cost(context, budgets.memory_bytes.size), budgets, 32.0)
+
+
+def patched_cost(context: MethodContext, rows: int) -> Cost:
+    """Return the cost of a request with patches and of the steps before it.
+
+    Gradients pass through the frozen backbone but are kept for the metapatch alone.
+    """
+    from chordsim.nets.dccl import patch_macs, patch_numbers
+    from chordsim.specs import costs
+
+    shapes, config, s = shapes_of(context.backbone, context.n_items), context.backbone, context.settings
+    hidden, rank, positions = int(s["hidden"]), int(s["rank"]), int(s["positions"])
+    base = shipped_cost(shapes, 32, rows)
+    build = config.blocks * patch_numbers(config, hidden) * rank
+    own, through = 4 * (build + config.blocks * rank), patch_macs(config, hidden, config.max_len)
+    step = (
+        costs.PASSES_THROUGH_FROZEN * costs.forward_macs(shapes)
+        + costs.PASSES_TO_TRAIN_ALL * (through + build)
+        + costs.score_macs(shapes, positions)
+    )
+    request = base.macs + build + through
+    peak = base.model_bytes + own + costs.kept_bytes(shapes, positions)
+    return Cost(
+        request, np.full(rows, int(s["steps"]) * step, np.int64), request * 32 * 32, base.adapt_macs,
+        np.maximum(base.peak_memory_bytes + own, peak), base.model_bytes + own,
+    )  # fmt: skip
 
 
 def spec(name: str) -> MethodSpec:

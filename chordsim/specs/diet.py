@@ -17,10 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Leg, MethodContext, MethodSpec
+from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
+from chordsim.nets import footprint
 from chordsim.nets.diet import mask_bytes
+from chordsim.nets.extractor import size
 from chordsim.nets.shapes import shapes_of
 from chordsim.ragged import Ints
+from chordsim.specs.costs import on_device, same_for_all
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,26 @@ class DietSpec(MethodSpec):
         """Return 4 bytes per number of the embedding up, a bit per weight down."""
         up, down = 4 * int(context.settings["profile_dim"]), mask_bytes(shapes_of(context.backbone, context.n_items))
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what the masked backbone takes, and who cannot bear it."""
+        return on_device(masked_cost(context, budgets.memory_bytes.size), budgets, 1.0)
+
+
+def masked_cost(context: MethodContext, rows: int) -> Cost:
+    """Return what one request takes: one bit per weight is stored, frozen rows are drawn anew one at a time.
+
+    A mask without structure saves no operations: products run as if it were dense.
+    """
+    shapes, s = shapes_of(context.backbone, context.n_items), context.settings
+    parameters, read = size(s["extractor"], shapes.backbone.dim, int(s["profile_dim"]))
+    own = mask_bytes(shapes) + 4 * parameters
+    macs = footprint.dense_macs(shapes)
+    return same_for_all(
+        rows, macs=macs, bitops=macs * footprint.FLOAT_BITS**2, adapt_macs=footprint.adapt_macs(shapes) + read,
+        peak_memory_bytes=footprint.fixed_bytes(shapes) + own + footprint.row_buffer_bytes(shapes),
+        model_bytes=footprint.embedding_bytes(shapes) + own,
+    )  # fmt: skip
 
 
 def spec(name: str) -> MethodSpec:

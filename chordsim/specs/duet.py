@@ -11,13 +11,16 @@ Left out: the stable weight adapter (a self-similarity weighted sum), which the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Leg, MethodContext, MethodSpec
+from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
 from chordsim.nets.duet import head_numbers
+from chordsim.nets.shapes import shapes_of
 from chordsim.ragged import Ints
+from chordsim.specs.costs import on_device
+from chordsim.specs.shipped import shipped_cost
 from chordsim.wire.ids import id_bytes
 
 
@@ -29,6 +32,20 @@ class DuetSpec(MethodSpec):
         """Return an id per click up, 4 bytes per number of the head down."""
         up, down = id_bytes(context.n_items) * int(context.settings["clicks"]), 4 * head_numbers(context.backbone.dim)
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what the backbone and the head take, and who cannot bear them."""
+        return on_device(headed_cost(context, budgets.memory_bytes.size), budgets, 32.0)
+
+
+def headed_cost(context: MethodContext, rows: int) -> Cost:
+    """Return the backbone's cost and the head's: its weights are stored and used once."""
+    base = shipped_cost(shapes_of(context.backbone, context.n_items), 32, rows)
+    numbers = head_numbers(context.backbone.dim)
+    return replace(
+        base, macs=base.macs + numbers, bitops=base.bitops + numbers * 32 * 32,
+        peak_memory_bytes=base.peak_memory_bytes + 4 * numbers, model_bytes=base.model_bytes + 4 * numbers,
+    )  # fmt: skip
 
 
 def spec(name: str) -> MethodSpec:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chordsim.methods import UP_REPORT, UP_UPDATE, Batch, Leg, MethodContext, MethodSpec
+from chordsim.methods import UP_REPORT, UP_UPDATE, Batch, Budgets, Leg, MethodContext, MethodSpec, Needs
 from chordsim.nets.shapes import shapes_of
 from chordsim.ragged import Ints
 
@@ -25,6 +25,12 @@ class FedAvgSpec(MethodSpec):
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return 4 bytes per weight, and 4 for the number of examples."""
         return {UP_UPDATE: np.full(len(who), 4 * (shapes_of(context.backbone, context.n_items).weights + 1), np.int64)}
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what a request and the steps before it take."""
+        from chordsim.specs.costs import finetuned, on_device
+
+        return on_device(finetuned(context, budgets.memory_bytes.size), budgets, 32.0)
 
 
 def spec(name: str) -> MethodSpec:

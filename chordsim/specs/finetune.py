@@ -6,12 +6,25 @@ the link. Each round starts from the shipped model again: a phone keeps no weigh
 
 from __future__ import annotations
 
-from chordsim.methods import UP_REPORT, MethodSpec
+from dataclasses import dataclass
+
+from chordsim.methods import UP_REPORT, Budgets, MethodContext, MethodSpec, Needs
+
+
+@dataclass(frozen=True)
+class FinetuneSpec(MethodSpec):
+    """A shipped model that every phone trains."""
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what a request and the steps before it take."""
+        from chordsim.specs.costs import finetuned, on_device
+
+        return on_device(finetuned(context, budgets.memory_bytes.size), budgets, 32.0)
 
 
 def spec(name: str) -> MethodSpec:
     """Return the spec."""
-    return MethodSpec(
+    return FinetuneSpec(
         name, "the shipped model, fine-tuned on the phone with its own recent history", (UP_REPORT,),
         "server.methods.shipped:ShippedCloud", "clients.methods.finetune:FinetuneDevice",
         {"bits": 32, "steps": 3, "rate": 0.05, "positions": 10}, needs_autograd=True,

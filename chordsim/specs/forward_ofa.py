@@ -15,24 +15,73 @@ session's candidates are the embeddings of the most popular items, counted, whic
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from chordsim.methods import DOWN_CANDIDATES, DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Leg, MethodContext, MethodSpec
-from chordsim.nets.forward_ofa import block_weights, flag_bytes, unpack_kept
+from chordsim.methods import (
+    DOWN_CANDIDATES,
+    DOWN_PRESCRIPTION,
+    UP_PROFILE,
+    UP_REPORT,
+    Batch,
+    Budgets,
+    Cost,
+    Leg,
+    MethodContext,
+    MethodSpec,
+    Needs,
+)
+from chordsim.nets import footprint
+from chordsim.nets.forward_ofa import block_macs, block_weights, controller_size, flag_bytes, unpack_kept
 from chordsim.nets.shapes import shapes_of
+from chordsim.quant.budget import refusals
 from chordsim.ragged import Ints, Ragged
 from chordsim.wire.ids import id_bytes
 
 
 @dataclass(frozen=True)
 class ForwardOfaSpec(MethodSpec):
-    """Candidates down, structure and interest up, kept blocks down."""
+    """Candidates down, structure and interest up, kept blocks down.
+
+    Attributes:
+        skips: True where every phone skips every block.
+    """
+
+    skips: bool = False
+
+    def ends(self, context: MethodContext) -> tuple[MethodSpec, MethodSpec]:
+        """Return every block skipped, and as many kept as budgets allow."""
+        return replace(self, skips=True), self
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
-        """Return the sizes where every block is kept: the most that a phone may ask for."""
-        return self._sizes(context, np.full(len(who), context.backbone.blocks, np.int64))
+        """Return the most that phones may ask for: every block, or as many as fit where their budgets are known."""
+        every = np.full(len(who), context.backbone.blocks, np.int64)
+        return self._sizes(context, every if who.budgets is None else self._most(context, who.budgets))
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what as many blocks take as fit; a phone refuses where not even none does."""
+        rows, count = budgets.memory_bytes.size, self._most(context, budgets)
+        none = np.zeros(rows, np.int64)
+        least, dearest = blocks_cost(context, none, none), np.sort(block_macs(shapes_of(context.backbone, context.n_items)))[::-1]
+        # As many as fit are the cheapest ones, but a phone may keep dearer ones up to what its speed leaves.
+        speed = np.minimum(budgets.latency_s * budgets.macs_per_s, 2.0**52).astype(np.int64) - least.macs
+        macs = np.minimum(np.concatenate([[0], dearest.cumsum()])[count], np.maximum(speed, 0))
+        refusal = refusals(least.peak_memory_bytes, least.macs, budgets)
+        bits = 32.0 * count / context.backbone.blocks
+        return Needs(blocks_cost(context, count, macs), refusal, "device", refusal, bits, least.macs)
+
+    def _most(self, context: MethodContext, budgets: Budgets) -> Ints:
+        """Return how many blocks each phone can keep, [D]."""
+        shapes, none = shapes_of(context.backbone, context.n_items), np.zeros(budgets.memory_bytes.size, np.int64)
+        if self.skips:
+            return none
+        least = blocks_cost(context, none, none)
+        by_memory = np.maximum(budgets.memory_bytes - least.peak_memory_bytes, 0) // (4 * block_weights(shapes))
+        speed = np.minimum(budgets.latency_s * budgets.macs_per_s, 2.0**52).astype(np.int64) - least.macs
+        by_speed = np.searchsorted(np.sort(block_macs(shapes)).cumsum(), speed, side="right")
+        fits: Ints = np.minimum(np.minimum(by_memory, by_speed), context.backbone.blocks).astype(np.int64)
+        return fits
 
     def exact_sizes(self, context: MethodContext, who: Batch, told: Mapping[Leg, Ragged]) -> dict[Leg, Ints]:
         """Return the sizes where phones keep what their profiles say."""
@@ -49,6 +98,16 @@ class ForwardOfaSpec(MethodSpec):
             UP_PROFILE: np.full(kept.size, flags + 4 * dim, np.int64),
             DOWN_PRESCRIPTION: flags + 4 * block_weights(shapes) * kept,
         }
+
+
+def blocks_cost(context: MethodContext, count: Ints, macs: Ints) -> Cost:
+    """Return what one request takes with ``count`` blocks of ``macs`` operations together [D]; a skipped one takes nothing."""
+    shapes = shapes_of(context.backbone, context.n_items)
+    parameters, read = controller_size(shapes)
+    whole = macs + context.n_items * context.backbone.dim
+    stored = 4 * parameters + 4 * block_weights(shapes) * count.astype(np.int64)
+    peak, model = footprint.fixed_bytes(shapes) + stored, footprint.embedding_bytes(shapes) + stored
+    return Cost(whole, np.zeros_like(whole), whole * 32 * 32, np.full(whole.size, read, np.int64), peak, model)
 
 
 def spec(name: str) -> MethodSpec:

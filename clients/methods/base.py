@@ -13,6 +13,7 @@ from chordsim.nets import blobs, embeddings, extractor
 from chordsim.nets.backbone import position_shape
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.ragged import Ragged
+from chordsim.specs.costs import same_for_all as same_for_all
 
 
 class Device:
@@ -36,13 +37,6 @@ def quiet(rows: int, outbox: Ragged | None = None, cost: Cost | None = None) -> 
 def score(states: torch.Tensor, item_table: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """Return the scores of all items, float32 [D, n_items + 1]."""
     return (states @ item_table.T).numpy()
-
-
-def same_for_all(
-    rows: int, *, macs: int, bitops: int, peak_memory_bytes: int, model_bytes: int, train_macs: int = 0, adapt_macs: int = 0
-) -> Cost:
-    """Return a cost that is the same on every phone."""
-    return Cost(*(np.full(rows, value, np.int64) for value in (macs, train_macs, bitops, adapt_macs, peak_memory_bytes, model_bytes)))
 
 
 def load_tables(data: bytes, shapes: Shapes) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,7 +12,8 @@ from chordsim.methods import INVALID, Batch, Columns, Cost, History, Leg, Turn
 from chordsim.nets import blobs, cda4rec
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
-from chordsim.wire.ids import id_bytes, pack_ids, unpack_ids
+from chordsim.specs.cda4rec import routed_cost
+from chordsim.wire.ids import pack_ids, unpack_ids
 from clients.methods.base import Device, quiet
 
 
@@ -52,16 +53,6 @@ class Cda4RecDevice(Device):
         places = model.rank_of(torch.from_numpy(history.items), torch.from_numpy(state["candidates"])).numpy()
         ranking = np.where(phone[:, None], cda4rec.fuse(state["candidates"], places), told)
         sound = np.where(phone, (inbox.lengths == 1) & (state["candidates"] > 0).any(1), (plan == 0) & whole)
-        cost = self.cost(phone, listed)
+        cost = routed_cost(self.context, phone)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
         return Turn(Ragged.empty(rows), refusal, cost, np.where(phone, 32.0, np.nan), ranking=ranking)
-
-    def cost(self, phone: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], listed: int) -> Cost:
-        """Return what one request takes: the ranker where it runs, the list alone where it does not."""
-        width, length = int(self.context.settings["width"]), self.context.backbone.max_len
-        stored = 4 * cda4rec.ranker_size(self.context.n_items, width)
-        ids = listed * id_bytes(self.context.n_items)
-        macs = np.where(phone, cda4rec.ranker_macs(length, width, listed), 0).astype(np.int64)
-        peak = np.where(phone, stored + ids + 4 * (length * width + 4 * width + listed), ids).astype(np.int64)
-        zero = np.zeros(phone.size, np.int64)
-        return Cost(macs, zero, macs * 32 * 32, zero, peak, np.full(phone.size, stored, np.int64))

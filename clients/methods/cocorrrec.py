@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chordsim.methods import INVALID, Batch, Columns, Cost, History, Leg, Turn
-from chordsim.nets import blobs, cocorrrec, footprint, sasrec
-from chordsim.nets.cocorrrec import HEADS, MINI_BATCH
+from chordsim.methods import INVALID, Batch, Columns, History, Leg, Turn
+from chordsim.nets import blobs, cocorrrec, sasrec
+from chordsim.nets.cocorrrec import MINI_BATCH
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
+from chordsim.specs.cocorrrec import layer_cost
 from chordsim.wire.floats import pack_floats, unpack_floats
-from clients.methods.base import Device, load_tables, quiet, same_for_all, score
+from clients.methods.base import Device, load_tables, quiet, score
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,6 @@ class CoCorrRecDevice(Device):
         assert who.budgets is not None
         values, sound = unpack_floats(inbox, cocorrrec.correction_numbers(dim))
         final = model.layer(items, states, cocorrrec.split_correction(torch.from_numpy(values), dim))[:, -1]
-        cost = self.cost(rows)
+        cost = layer_cost(self.context, rows)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(final, model.item))
-
-    def cost(self, rows: int) -> Cost:
-        """Return what one request takes: the layer, its fast weights, the correction, one mini-batch's activations."""
-        shapes, config = self.shapes, self.context.backbone
-        weights, correction = 4 * cocorrrec.layer_size(shapes), 4 * cocorrrec.correction_numbers(config.dim)
-        fast = 4 * (config.dim * config.dim // HEADS + config.dim)
-        live = 4 * (config.max_len * config.dim + MINI_BATCH * (7 * config.dim + HEADS * MINI_BATCH) + config.ffn_dim)
-        macs = cocorrrec.layer_macs(shapes)
-        table = footprint.embedding_bytes(shapes)
-        return same_for_all(
-            rows, macs=macs, bitops=macs * 32 * 32, model_bytes=table + weights,
-            peak_memory_bytes=table + weights + correction + fast + live + 4 * (shapes.n_items + 1),
-        )  # fmt: skip

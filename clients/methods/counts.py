@@ -9,20 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chordsim.methods import Batch, Columns, Cost, History, Leg, Turn
+from chordsim.methods import Batch, Columns, History, Leg, Turn
 from chordsim.nets import blobs
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
+from chordsim.specs.controls import counts_cost, counts_tables
 from chordsim.wire.errors import BadPayload
-from clients.methods.base import Device, same_for_all
+from clients.methods.base import Device
 
 
 class PopularityDevice(Device):
     """The same order for everybody."""
-
-    def shapes_of_blob(self) -> dict[str, tuple[int, ...]]:
-        """Return the tensors that the bootstrap must hold."""
-        return {"counts": (self.context.n_items + 1,)}
 
     def load(self, blobs_by_label: Mapping[str, bytes]) -> dict[str, Tensor]:
         """Decode counts.
@@ -30,7 +27,7 @@ class PopularityDevice(Device):
         Raises:
             BadPayload: Not these counts.
         """
-        tables = blobs.load(blobs_by_label["counts"], self.shapes_of_blob())
+        tables = blobs.load(blobs_by_label["counts"], counts_tables(self.context))
         ids = tables.get("successors", torch.zeros(1))
         if bool((ids < 0).any()) or bool((ids > self.context.n_items).any()):
             raise BadPayload(f"successors are not ids up to {self.context.n_items}")
@@ -44,24 +41,14 @@ class PopularityDevice(Device):
         """Rank all items."""
         assert who.budgets is not None
         rows = len(who)
-        cost = self.cost(rows)
+        cost = counts_cost(self.context, rows)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
         scores = self.scores(model, history).contiguous().numpy()
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, np.nan), scores)
 
-    def cost(self, rows: int) -> Cost:
-        """Return the table and one row of scores; a lookup multiplies nothing."""
-        stored = 4 * sum(int(np.prod(shape)) for shape in self.shapes_of_blob().values())
-        return same_for_all(rows, macs=0, bitops=0, peak_memory_bytes=stored + 4 * (self.context.n_items + 1), model_bytes=stored)
-
 
 class MarkovDevice(PopularityDevice):
     """What follows the last item; popularity decides among equals."""
-
-    def shapes_of_blob(self) -> dict[str, tuple[int, ...]]:
-        """Return the tensors that the bootstrap must hold."""
-        n, kept = self.context.n_items + 1, min(int(self.context.settings["successors"]), self.context.n_items)
-        return {"counts": (n,), "successors": (n, kept), "times": (n, kept)}
 
     def scores(self, model: dict[str, Tensor], history: History) -> Tensor:
         """Return times plus popularity as a fraction below one."""

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chordsim.methods import Batch, Columns, Cost, History, Leg, MethodContext, Turn
+from chordsim.methods import Batch, Columns, History, Leg, MethodContext, Turn
 from chordsim.nets import blobs, dccl, sasrec
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
+from chordsim.specs.dccl import patched_cost
 from chordsim.wire.floats import pack_floats
 from clients.methods import learning
 from clients.methods.base import score
@@ -68,7 +69,7 @@ class DcclDevice(ShippedDevice):
         """Learn and send; then rank with what was learnt, which the phone keeps until the round ends."""
         assert who.budgets is not None
         rows, config = len(who), self.context.backbone
-        cost = self.trained_cost(rows)
+        cost = patched_cost(self.context, rows)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
         if leg.kind == "update":
             meta = self.learn(model, history).flatten(1).numpy()
@@ -81,23 +82,3 @@ class DcclDevice(ShippedDevice):
             scores = score(self.states(replace(model, weights=weights), history), model.item)
         spent = replace(cost, train_macs=np.zeros(rows, np.int64))
         return Turn(Ragged.empty(rows), refusal, spent, np.full(rows, 32.0), scores)
-
-    def trained_cost(self, rows: int) -> Cost:
-        """Return the cost of a request with patches and of the steps before it.
-
-        Gradients pass through the frozen backbone but are kept for the metapatch alone.
-        """
-        base, shapes, config = self.cost(rows), self.shapes, self.context.backbone
-        own = 4 * config.blocks * (dccl.patch_numbers(config, self.hidden) * self.rank + self.rank)
-        build = config.blocks * dccl.patch_numbers(config, self.hidden) * self.rank
-        step = (
-            learning.PASSES_THROUGH_FROZEN * learning.forward_macs(shapes)
-            + learning.PASSES_TO_TRAIN_ALL * (dccl.patch_macs(config, self.hidden, config.max_len) + build)
-            + learning.score_macs(shapes, self.positions)
-        )
-        request = base.macs + build + dccl.patch_macs(config, self.hidden, config.max_len)
-        peak = base.model_bytes + own + learning.kept_bytes(shapes, self.positions)
-        return Cost(
-            request, np.full(rows, self.steps * step, np.int64), request * 32 * 32, base.adapt_macs,
-            np.maximum(base.peak_memory_bytes + own, peak), base.model_bytes + own,
-        )  # fmt: skip

@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chordsim.methods import INVALID, Batch, Columns, Cost, History, Leg, Turn
-from chordsim.nets import diet, footprint
+from chordsim.methods import INVALID, Batch, Columns, History, Leg, Turn
+from chordsim.nets import diet
 from chordsim.nets.backbone import last_states
-from chordsim.nets.extractor import size
 from chordsim.nets.frozen import draw_checked
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
+from chordsim.specs.diet import masked_cost
 from chordsim.wire.errors import BadPayload
 from chordsim.wire.floats import pack_floats
-from clients.methods.base import Device, load_extractor, load_tables, quiet, same_for_all, score
+from clients.methods.base import Device, load_extractor, load_tables, quiet, score
 
 
 @dataclass(frozen=True)
@@ -63,21 +63,6 @@ class DietDevice(Device):
         masks, sound = diet.unpack(inbox, self.shapes)
         weights = diet.masked(model.frozen, masks, float(self.context.settings["keep"]))
         states = last_states(items, model.item, model.position, weights, self.context.backbone)
-        cost = self.cost(len(who))
+        cost = masked_cost(self.context, len(who))
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
         return Turn(Ragged.empty(len(who)), refusal, cost, np.ones(len(who)), score(states, model.item))
-
-    def cost(self, rows: int) -> Cost:
-        """Return what one request takes: one bit per weight is stored, frozen rows are drawn anew one at a time.
-
-        A mask without structure saves no operations: products run as if it were dense.
-        """
-        shapes, s = self.shapes, self.context.settings
-        parameters, read = size(s["extractor"], shapes.backbone.dim, int(s["profile_dim"]))
-        own = diet.mask_bytes(shapes) + 4 * parameters
-        macs = footprint.dense_macs(shapes)
-        return same_for_all(
-            rows, macs=macs, bitops=macs * footprint.FLOAT_BITS**2, adapt_macs=footprint.adapt_macs(shapes) + read,
-            peak_memory_bytes=footprint.fixed_bytes(shapes) + own + footprint.row_buffer_bytes(shapes),
-            model_bytes=footprint.embedding_bytes(shapes) + own,
-        )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from chordsim.methods import INVALID, Batch, Columns, Cost, History, Leg, Turn
 from chordsim.nets import duet
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
+from chordsim.specs.duet import headed_cost
 from chordsim.wire.floats import unpack_floats
 from chordsim.wire.ids import pack_ids
 from clients.methods.base import quiet, score
@@ -37,12 +37,8 @@ class DuetDevice(ShippedDevice):
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(states, model.item))
 
     def cost(self, rows: int) -> Cost:
-        """Return the backbone's cost and the head's: its weights are stored and used once."""
-        base, numbers = super().cost(rows), duet.head_numbers(self.context.backbone.dim)
-        return replace(
-            base, macs=base.macs + numbers, bitops=base.bitops + numbers * 32 * 32,
-            peak_memory_bytes=base.peak_memory_bytes + 4 * numbers, model_bytes=base.model_bytes + 4 * numbers,
-        )  # fmt: skip
+        """Return what one request takes, the same on every phone."""
+        return headed_cost(self.context, rows)
 
 
 def latest(history: History, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:

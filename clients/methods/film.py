@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ import torch
 
 from chordsim.methods import INVALID, Batch, Columns, Cost, History, Leg, Turn
 from chordsim.nets import film
-from chordsim.nets.extractor import size
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
+from chordsim.specs.controls import film_cost
 from chordsim.wire.floats import pack_floats
 from clients.methods.base import load_extractor, quiet, score
 from clients.methods.shipped import Model, ShippedDevice
@@ -55,10 +55,5 @@ class FilmDevice(ShippedDevice):
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(states, model.item))
 
     def cost(self, rows: int) -> Cost:
-        """Return the shipped model's cost and the extractor's."""
-        base, s, dim = super().cost(rows), self.context.settings, self.context.backbone.dim
-        parameters, read = size(s["extractor"], dim, int(s["profile_dim"]))
-        return replace(
-            base, macs=base.macs + 2 * dim, adapt_macs=base.adapt_macs + read, model_bytes=base.model_bytes + 4 * parameters,
-            peak_memory_bytes=base.peak_memory_bytes + 4 * parameters + 3 * dim,
-        )  # fmt: skip
+        """Return what one request takes, the same on every phone."""
+        return film_cost(self.context, rows)

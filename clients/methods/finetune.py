@@ -13,6 +13,7 @@ from chordsim.methods import Batch, Columns, Cost, History, Leg, MethodContext, 
 from chordsim.nets import backbone
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
+from chordsim.specs.costs import finetuned
 from clients.methods import learning
 from clients.methods.base import score
 from clients.methods.shipped import Model, ShippedDevice
@@ -51,10 +52,5 @@ class FinetuneDevice(ShippedDevice):
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), scores)
 
     def trained_cost(self, rows: int) -> Cost:
-        """Return the cost of a request and of the steps before it; gradients and kept activations set the peak."""
-        base, shapes = self.cost(rows), self.shapes
-        step = learning.PASSES_TO_TRAIN_ALL * learning.forward_macs(shapes) + learning.score_macs(shapes, self.positions)
-        peak = base.model_bytes + 4 * shapes.weights + learning.kept_bytes(shapes, self.positions)
-        return replace(
-            base, train_macs=np.full(rows, self.steps * step, np.int64), peak_memory_bytes=np.maximum(base.peak_memory_bytes, peak)
-        )
+        """Return the cost of a request and of the steps before it."""
+        return finetuned(self.context, rows)

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chordsim.methods import INVALID, Batch, Columns, Cost, History, Leg, MethodContext, Turn
-from chordsim.nets import blobs, footprint, forward_ofa, sasrec
+from chordsim.methods import INVALID, Batch, Columns, History, Leg, MethodContext, Turn
+from chordsim.nets import blobs, forward_ofa, sasrec
 from chordsim.quant.budget import refusals
-from chordsim.ragged import Bools, Ragged
+from chordsim.ragged import Ragged
+from chordsim.specs.forward_ofa import blocks_cost
 from chordsim.wire.floats import pack_floats, unpack_floats
 from chordsim.wire.ids import id_bytes, unpack_ids
 from clients.methods.base import Device, load_tables, quiet, score
@@ -34,10 +35,9 @@ class ForwardOfaDevice(Device):
     def __init__(self, context: MethodContext) -> None:
         super().__init__(context)
         self.numbers = forward_ofa.block_weights(self.shapes)
-        self.parameters, self.read_macs = forward_ofa.controller_size(self.shapes)
         self.block_macs = forward_ofa.block_macs(self.shapes)
-        self.fixed_bytes = footprint.fixed_bytes(self.shapes) + 4 * self.parameters
-        self.fixed_macs = context.n_items * context.backbone.dim
+        nothing = blocks_cost(context, np.zeros(1, np.int64), np.zeros(1, np.int64))
+        self.fixed_bytes, self.fixed_macs = int(nothing.peak_memory_bytes[0]), int(nothing.macs[0])
 
     def load(self, blobs_by_label: Mapping[str, bytes]) -> Model:
         """Decode embeddings and controller.
@@ -71,7 +71,7 @@ class ForwardOfaDevice(Device):
         kept, values, sound = forward_ofa.unpack_blocks(inbox, config.blocks, self.numbers)
         weights = forward_ofa.weights_of(values, self.shapes)
         states = sasrec.forward(items, sasrec.embed(items, model.item, model.position), weights, config)
-        cost = self.cost(kept)
+        cost = blocks_cost(self.context, kept.sum(1), kept @ self.block_macs)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
         # Bits per weight of the whole backbone: skipped blocks store nothing.
         return Turn(Ragged.empty(rows), refusal, cost, 32.0 * kept.mean(1), score(states, model.item))
@@ -88,12 +88,3 @@ class ForwardOfaDevice(Device):
         turn = quiet(len(who))
         turn.refusal[who.active & ~(fits & known & finite & same)] = INVALID
         return turn
-
-    def cost(self, kept: Bools) -> Cost:
-        """Return what one request takes with these blocks [D, blocks]; a skipped one takes nothing."""
-        rows = len(kept)
-        macs = self.fixed_macs + kept @ self.block_macs
-        stored = 4 * self.numbers * kept.sum(1).astype(np.int64)
-        zero = np.zeros(rows, np.int64)
-        model = footprint.embedding_bytes(self.shapes) + 4 * self.parameters + stored
-        return Cost(macs, zero, macs * 32 * 32, np.full(rows, self.read_macs, np.int64), self.fixed_bytes + stored, model)

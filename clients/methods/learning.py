@@ -1,4 +1,4 @@
-"""Training on the phone: a chunk's phones take their own gradient steps together, and what that costs each."""
+"""Training on the phone: a chunk's phones take their own gradient steps together."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ import torch
 from torch import Tensor
 
 from chordsim.methods import History
-from chordsim.nets.backbone import net
-from chordsim.nets.shapes import Shapes
-
-#: One step is a forward pass, the gradient of activations and the gradient of weights.
-PASSES_TO_TRAIN_ALL = 3
-#: Frozen weights need no gradient of their own, but gradients pass through them.
-PASSES_THROUGH_FROZEN = 2
 
 
 def lessons(history: History, positions: int) -> tuple[Tensor, Tensor]:
@@ -61,18 +54,3 @@ def descend(start: Sequence[Tensor], losses: Callable[[list[Tensor]], Tensor], s
         scale = rate * (clip / norm.clamp_min(clip))
         values = [(p - scale.view(-1, *[1] * (g.ndim - 1)) * g).detach() for p, g in zip(leaves, grads, strict=True)]
     return values
-
-
-def forward_macs(shapes: Shapes) -> int:
-    """Return multiply-accumulates of one pass over a whole history, all positions, without item scores."""
-    return net(shapes.backbone).pass_macs(shapes.backbone)
-
-
-def score_macs(shapes: Shapes, positions: int) -> int:
-    """Return multiply-accumulates of the scores that a loss over ``positions`` reads, forward and back."""
-    return 2 * positions * shapes.n_items * shapes.backbone.dim
-
-
-def kept_bytes(shapes: Shapes, positions: int) -> int:
-    """Return the activations that the backward pass needs: the backbone's and the loss's scores."""
-    return 4 * (net(shapes.backbone).kept_numbers(shapes.backbone) + positions * (shapes.n_items + 1))

@@ -16,6 +16,7 @@ from chordsim.quant.budget import refusals
 from chordsim.quant.packing import unpack_levels
 from chordsim.quant.plan import split_channels
 from chordsim.ragged import Ragged
+from chordsim.specs.tuned import mixed_cost
 from chordsim.wire.codes import packed_bytes, unpack_codes
 from clients.methods.base import score
 from clients.methods.shipped import Model, ShippedDevice
@@ -73,9 +74,5 @@ class MixedDevice(ShippedDevice):
         """Return the cost of a request and the stored bits per weight, for bits per channel [C]."""
         shapes = self.shapes
         weight_bits = int((footprint.channel_fan_in(shapes) * bits).sum())
-        stored = -(-weight_bits // 8) + packed_bytes(shapes.channels) + 4 * shapes.channels
-        macs = footprint.dense_macs(shapes)
-        bitops = int((footprint.channel_macs(shapes) * bits).sum()) * 32 + footprint.fixed_macs(shapes) * 32 * 32
-        peak = footprint.fixed_bytes(shapes) + stored + footprint.row_buffer_bytes(shapes)
-        values = (macs, 0, bitops, 0, peak, footprint.embedding_bytes(shapes) + stored)
-        return Cost(*(np.full(rows, value, np.int64) for value in values)), weight_bits / shapes.weights
+        bit_macs = int((footprint.channel_macs(shapes) * bits).sum())
+        return mixed_cost(shapes, weight_bits, bit_macs, rows), weight_bits / shapes.weights

@@ -18,6 +18,7 @@ from chordsim.quant.allocate import Costs, allocate
 from chordsim.quant.packing import pack_levels
 from chordsim.quant.plan import split_channels
 from chordsim.quant.quantizer import levels_and_scales, quantize, relative_error
+from chordsim.specs.tuned import most_bits
 from chordsim.wire.codes import pack_codes
 from server.methods.base import Trained
 from server.methods.shipped import model_blobs
@@ -112,6 +113,6 @@ def plan_of(shapes: Shapes, weights: list[Tensor], mean_bits: float) -> Tensor:
     macs = torch.from_numpy(footprint.channel_macs(shapes)).float()
     fan_in = torch.from_numpy(footprint.channel_fan_in(shapes))
     costs = Costs((fan_in[:, None] * torch.tensor(CODE_BITS)).unsqueeze(0))
-    limit = torch.tensor([[int(max(mean_bits, 2.0) * shapes.weights)]])
+    limit = torch.tensor([[most_bits(shapes, mean_bits)]])
     codes = allocate((-errors * (macs / macs.max()).sqrt()[:, None]).unsqueeze(0), costs, limit, 1).codes[0]
     return torch.tensor(CODE_BITS)[codes.long()]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from chordsim.methods import UP_REPORT
 from chordsim.nets import sefp
+from chordsim.specs.otaro import width_cost
 
 
 def reference(group: list[float], bits: int) -> list[float]:
@@ -43,7 +44,7 @@ def test_dropping_bits_twice_is_dropping_them_once(values, a, b):
 def test_each_phone_takes_the_widest_width_that_fits(talk):
     t = talk("otaro")
     t.exchange()
-    needed = [int(t.device.cost(np.array([b])).peak_memory_bytes[0]) for b in (2, 3, 4, 8)]
+    needed = [int(width_cost(t.context, np.array([b])).peak_memory_bytes[0]) for b in (2, 3, 4, 8)]
     assert needed == sorted(set(needed))
     memory = np.array([*needed, needed[0] - 1, 10**9, 10**9, 10**9])
     bits = np.array([32.0, 32.0, 32.0, 32.0, 32.0, 3.5, 8.0, 2.0])

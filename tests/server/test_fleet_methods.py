@@ -11,14 +11,16 @@ import pytest
 
 import chordsim
 from chordsim import methods
+from chordsim.api import RunResult
 from chordsim.fleet import fleet_of
+from chordsim.forecast.predict import QUANTITIES
 from chordsim.ledger.columns import PER_ROW
 from chordsim.scenario.load import load
 from server.fleet import bootstraps, play_sizes, sized
 
 NAMES = tuple(sorted(name.replace("-k", "-2") for name, path in methods.known().items() if path.startswith("chordsim.")))
-#: What these send depends on the user; the closed form is the most that they send.
-BY_USER = {"cda4rec": ("candidates_bytes", "prescription_bytes"), "forward-ofa": ("prescription_bytes",)}
+#: What this one sends depends on the user; the closed form is the most that it sends.
+BY_USER = {"forward-ofa": ("prescription_bytes",)}
 #: How many rows of each width this one ships depends on the trained weights, within a plan of fixed mean bits.
 BY_WEIGHTS = {"static-mixed": "bootstrap_bytes"}
 BYTES = [c.name for c in PER_ROW if c.name.endswith("_bytes") and c.name not in ("model_bytes", "peak_memory_bytes")]
@@ -27,9 +29,13 @@ WHOLE = [f"{part}_bytes" for part in PARTS]
 PLENTY = [f"population.tiers.{tier}.{key}" for tier in ("low", "mid", "high") for key in ("memory_mb=99", "latency_ms=1e6")]
 
 
-def both(overrides: list[str], out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the ledger of the real run and of the run in sizes, by method, round and device."""
-    real = chordsim.run("offline", overrides=overrides, out=out, report=False).ledger
+Runs = tuple[RunResult, pd.DataFrame, pd.DataFrame]
+
+
+def both(overrides: list[str], out: Path) -> Runs:
+    """Return the real run, its ledger and that of the run in sizes, by method, round and device."""
+    run = chordsim.run("offline", overrides=overrides, out=out, report=False)
+    real = run.ledger
     fleet = fleet_of(load("offline", overrides))
     told = []
     for method in sized(fleet, bootstraps(fleet)):
@@ -40,13 +46,14 @@ def both(overrides: list[str], out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
                 told.append(pd.DataFrame({**numbers, **words, "method": method.spec.name, "round": round}))
     key = ["method", "round", "device_id"]
     whole = pd.concat(told).astype({"device_id": "int64"})
-    return real.astype({"method": str}).set_index(key).sort_index(), whole.set_index(key).sort_index()
+    return run, real.astype({"method": str}).set_index(key).sort_index(), whole.set_index(key).sort_index()
 
 
-@pytest.mark.parametrize("renewed", [0, 2])
-def test_bytes_in_sizes_are_those_of_the_real_run(renewed: int, tiny: Callable[..., list[str]], tmp_path: Path) -> None:
-    weather = ("rounds.count=4", "clock.loss=0.15", 'population.availability.kind="diurnal"', "clock.round_every_h=5")
-    real, told = both(tiny(*PLENTY, *weather, f"rounds.new_model_every={renewed}", methods=NAMES), tmp_path / "run")
+WEATHER = ("rounds.count=4", "clock.loss=0.15", 'population.availability.kind="diurnal"', "clock.round_every_h=5")
+
+
+def test_bytes_in_sizes_are_those_of_the_real_run(tiny: Callable[..., list[str]], tmp_path: Path) -> None:
+    _, real, told = both(tiny(*PLENTY, *WEATHER, methods=NAMES), tmp_path / "run")
     assert (real.index == told.index).all() and (real["outcome"] == told["outcome"]).all()
     for name in NAMES:
         mine, theirs = real.loc[name], told.loc[name]
@@ -65,3 +72,70 @@ def test_bytes_in_sizes_are_those_of_the_real_run(renewed: int, tiny: Callable[.
     for name in ("fedavg", "dccl"):
         boots = real.loc[name]["bootstrap_bytes"]
         assert 0 < boots.loc[2][boots.loc[2] > 0].min() < boots.loc[1].max(), "a phone downloads what changed, and no more"
+
+
+def test_new_cloud_models_and_routes_cost_the_same_in_sizes(tiny: Callable[..., list[str]], tmp_path: Path) -> None:
+    names, more = ("fp32", "chord-plus", "fedavg", "cda4rec"), ("rounds.new_model_every=2", "settings.cda4rec.short_history=12")
+    _, real, told = both(tiny(*PLENTY, *WEATHER, *more, methods=names), tmp_path / "run")
+    for name in names[:-1]:
+        assert (real.loc[name][BYTES].to_numpy() == told.loc[name][BYTES].to_numpy()).all(), name
+    # Wherever a user is ranked, the list crosses once, and a byte of plan.
+    mine, theirs = real.loc["cda4rec"], told.loc["cda4rec"]
+    served = ((mine["outcome"] == "served") & (theirs["outcome"] == "served")).to_numpy()
+    routes = mine["candidates_bytes"].to_numpy()[served]
+    assert (routes > 0).any() and (routes == 0).any()
+    assert (mine["down_bytes"].to_numpy()[served] == theirs["down_bytes"].to_numpy()[served]).all()
+
+
+#: Their channels, blocks or routes depend on the user, so that the closed form is an upper end.
+PLANS = ("static-mixed", "forward-ofa", *(name for name in NAMES if name.startswith("chord")))
+WORK = ("macs", "train_macs", "bitops", "model_bytes", "peak_memory_bytes", "bits_mean")
+COSTS = (*WORK, "adapt_s", "infer_s", "total_s", "compute_j", "radio_j")
+#: Memory and speed that let some phones in and some not, of models of very different size.
+TIGHT = [
+    "population.tiers.low.memory_mb=0.03", "population.tiers.mid.memory_mb=0.06", "population.tiers.high.memory_mb=0.3",
+    "population.tiers.low.latency_ms=0.01",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tight(tiny_overrides: Callable[..., list[str]], shared_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """Return a run of every method on phones that are too small for some, and what sizes tell of it."""
+    overrides = tiny_overrides(*TIGHT, "rounds.count=3", "clock.loss=0.15", "population.devices=150", methods=NAMES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHORDSIM_CACHE", str(shared_cache))
+        return both(overrides, tmp_path_factory.mktemp("tight") / "run")
+
+
+def test_costs_and_refusals_in_sizes_are_those_of_the_real_run(tight: Runs) -> None:
+    _, real, told = tight
+    exact = [name for name in NAMES if name not in PLANS]
+    assert len(exact) >= 12
+    refused = 0
+    for name in NAMES:
+        mine, theirs = real.loc[name], told.loc[name]
+        if name in PLANS:
+            # A phone that is refused for the most that its plan may take could still bear the plan that it gets.
+            assert (theirs["outcome"] == "refused")[mine["outcome"] == "refused"].all(), name
+            continue
+        refused += int((mine["outcome"] == "refused").sum())
+        for column in ("outcome", "refused_by", "binding"):
+            assert (mine[column].astype(str) == theirs[column]).all(), (name, column)
+        for column in COSTS:
+            assert np.allclose(mine[column].to_numpy(np.float64), theirs[column].to_numpy(), rtol=1e-9, equal_nan=True), (name, column)
+    assert refused > 100
+
+
+def test_the_forecast_holds_a_real_run_of_every_method(tight: Runs) -> None:
+    found = tight[0].summary["forecast"]
+    missing, outside = [], []
+    for name in NAMES:
+        for quantity in QUANTITIES:
+            line = found[name]["all"].get(quantity, {})
+            if "measured" not in line:
+                missing.append((name, quantity))
+            elif not line["inside"]:
+                outside.append((name, quantity, line))
+    # The median has no value where nobody was served.
+    assert {quantity for _, quantity in missing} <= {"p50_total_s"} and len(missing) <= 2, missing
+    assert not outside

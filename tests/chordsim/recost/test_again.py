@@ -43,6 +43,20 @@ def test_it_is_the_run_that_would_have_been(calm: RunResult, tmp_path: Path, wea
             assert made["ndcg_10_all"]["mean"] == pytest.approx(wanted["ndcg_10_all"]["mean"])
 
 
+def test_new_versions_of_a_method_that_learns_are_paid_again(tmp_path: Path) -> None:
+    plenty = [f"population.tiers.{tier}.{key}" for tier in ("low", "mid", "high") for key in ("memory_mb=99", "latency_ms=1e6")]
+    base, weather = [*SMALL, *plenty, 'methods=["fedavg","cda4rec"]'], ["clock.loss=0.2"]
+    calm = chordsim.run("offline", overrides=base, out=tmp_path / "calm", report=False)
+    real = chordsim.run("offline", overrides=[*base, *weather], out=tmp_path / "real", report=False).summary["methods"]
+    found = recost(calm.path, weather).after
+    for method, wanted in real.items():
+        for name in ("outcomes", "wasted_bytes", "bootstrap_bytes_again"):
+            assert found[method][name] == wanted[name], (method, name)
+        for name in ("down_bytes_per_device", "up_bytes_per_device", "p50_total_s", "joules_per_device"):
+            assert found[method][name] == pytest.approx(wanted[name], rel=1e-3), (method, name)
+    assert real["fedavg"]["bootstrap_bytes_again"] > 0
+
+
 def test_ranks_stay_what_they_were_where_everybody_is_served_alike(calm: RunResult) -> None:
     found = recost(calm.path, ["clock.jitter=0.5"])
     for method, shares in found.unknown.items():
