@@ -9,6 +9,7 @@ from chordsim.ledger.columns import OUTCOMES
 from chordsim.report.charts import cost, served
 from chordsim.report.gather import Gathered
 from chordsim.report.html import Column, Grid, Section, folded, grid_html, text
+from chordsim.scenario.model import OWN_SETTINGS
 
 _RESULTS = (
     Column("method", "name in the scenario"),
@@ -175,5 +176,5 @@ def _phones(g: Gathered) -> int:
 def _backbone(table: dict[str, Any]) -> str:
     if not table:
         return ""
-    names = ("dim", "ffn_dim", "blocks", "heads", "max_len", "embedding_bits", "init")
+    names = ("dim", *OWN_SETTINGS.get(str(table.get("kind")), ()), "max_len", "embedding_bits", "init")
     return f"{table.get('kind')}, " + ", ".join(f"{name} {table.get(name)}" for name in names)

@@ -12,7 +12,8 @@ import torch
 
 from chordsim import evaluate, methods
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, Batch
-from chordsim.nets import blobs, embeddings, extractor, sasrec
+from chordsim.nets import blobs, embeddings, extractor
+from chordsim.nets.backbone import last_states
 from chordsim.nets.frozen import draw
 from chordsim.quant.quantizer import quantize
 from chordsim.quant.settings import plan_budget
@@ -26,6 +27,8 @@ from server.training.models import Planned
 
 PHONES = 200
 ALL = np.ones(PHONES, np.bool_)
+NAMES = ("chord", "chord-plus", "chord-shared")
+CASER = ("chord on caser", "chord-plus on caser")
 
 
 class Case:
@@ -66,15 +69,19 @@ def made_up(world: World, name: str) -> dict[str, torch.Tensor]:
     return {key: value.detach().clone() for key, value in model.state_dict().items()}
 
 
-@pytest.fixture(scope="module", params=["chord", "chord-plus", "chord-shared", "chord on device", "chord-plus on device"])
+@pytest.fixture(scope="module", params=[*NAMES, "chord on device", "chord-plus on device", *CASER])
 def case(request: pytest.FixtureRequest) -> Case:
     overrides = [
         'methods=["chord","chord-plus","chord-shared"]', "data.synthetic.users=210", "data.synthetic.items=80",
-        "backbone.dim=16", "backbone.ffn_dim=24", "backbone.max_len=16", "settings.chord.bits=5.0", "settings.chord-plus.bits=4.0",
+        "backbone.dim=16", "backbone.max_len=16", "settings.chord.bits=5.0", "settings.chord-plus.bits=4.0",
     ]  # fmt: skip
-    name, _, decode = request.param.partition(" on ")
-    if decode:
-        overrides.append(f"settings.{name}.decode={decode}")
+    name, _, where = request.param.partition(" on ")
+    if where == "caser":
+        overrides += ["backbone.kind=caser", "backbone.window=4"]
+    else:
+        overrides.append("backbone.ffn_dim=24")
+    if where == "device":
+        overrides.append(f"settings.{name}.decode={where}")
     return Case(build(load("offline", overrides)), name)
 
 
@@ -119,7 +126,7 @@ def own_path(case: Case, phone: int) -> tuple[bytes, np.ndarray, np.ndarray]:
         rows = [quantize(row[None], settings.widths[code])[0] for row, code in zip(source, read[at : at + len(source)], strict=True)]
         weights.append(torch.stack(rows))
         at += len(source)
-    states = sasrec.forward(history, sasrec.embed(history, item, stored["position"]), weights, config)
+    states = last_states(history, item, stored["position"], weights, config)
     return profile, codes, (states @ item.T)[0].numpy()
 
 
