@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from threading import Event
 from typing import Protocol
+
+from chordsim.errors import RunError
 
 
 class Progress(Protocol):
@@ -33,6 +36,35 @@ class Silent:
 
     def done(self, note: str = "") -> None:
         """Say nothing."""
+
+
+class Stoppable:
+    """Another progress for work on many threads, through which the first to fail, or Ctrl-C, stops the others."""
+
+    def __init__(self, inner: Progress) -> None:
+        self._inner, self._stopped = inner, Event()
+
+    def stop(self) -> None:
+        """Let every task end at its next step."""
+        self._stopped.set()
+
+    def start(self, title: str, total: int | None) -> None:
+        """Begin a task."""
+        self._inner.start(title, total)
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Count steps done.
+
+        Raises:
+            RunError: `stop` was called.
+        """
+        if self._stopped.is_set():
+            raise RunError("stopped")
+        self._inner.advance(steps, note)
+
+    def done(self, note: str = "") -> None:
+        """End the task."""
+        self._inner.done(note)
 
 
 _SILENT = Silent()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Executor
+from concurrent.futures import FIRST_EXCEPTION, Executor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from chordsim.forecast.predict import Forecast, as_json, beside, forecast
 from chordsim.ledger.invariants import check
 from chordsim.ledger.rounds import round_line
 from chordsim.ledger.summary import Summary
-from chordsim.progress import Progress
+from chordsim.progress import Progress, Stoppable
 from chordsim.scenario.model import Scenario
 from chordsim.scenario.text import dump
 from chordsim.store import RunDirectory, Status
-from chordsim.threads import one_thread_per_product, pool
+from chordsim.threads import cores, one_thread_per_product, pool
 from chordsim.wire.frame import check_method_ids
 from chordsim.world import World, fresh
 from server import checkpoint, devices, system
@@ -112,15 +112,27 @@ def predict(world: World) -> Forecast | None:
 
 
 def train(world: World, progress: Progress) -> Trained:
-    """Train every method's cloud state, or find it in the cache."""
-    began = time.monotonic()
-    out, cached = [], {}
-    for name, spec in world.specs.items():
-        half: methods.CloudHalf = methods.load(spec.cloud)(world.context(name))
-        state, cached[name] = cache.trained(half, world.logs, progress)
-        size = world.population.size
-        out.append(Enrolled(spec, half, state, np.zeros(size, _HELD_DTYPE), remembered=columns_for(world.scenario, size)))
-    return Trained(out, time.monotonic() - began, cached)
+    """Train every method's cloud state, or find it in the cache; as many trainings side by side as processors have threads for."""
+    began, size = time.monotonic(), world.population.size
+    halves: list[methods.CloudHalf] = [methods.load(spec.cloud)(world.context(name)) for name, spec in world.specs.items()]
+    logs = world.logs
+    stoppable, workers = Stoppable(progress), max(cores() // world.scenario.training.threads, 1)
+    with pool(workers) as threads:
+        trainings = [threads.submit(cache.trained, half, logs, stoppable) for half in halves]
+        try:
+            finished, _ = wait(trainings, return_when=FIRST_EXCEPTION)
+            for training in finished:
+                training.result()
+            states = [training.result() for training in trainings]
+        except BaseException:
+            stoppable.stop()
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+    out = [
+        Enrolled(spec, half, state, np.zeros(size, _HELD_DTYPE), remembered=columns_for(world.scenario, size))
+        for spec, half, (state, _) in zip(world.specs.values(), halves, states, strict=True)
+    ]
+    return Trained(out, time.monotonic() - began, {name: found for name, (_, found) in zip(world.specs, states, strict=True)})
 
 
 def _play_all(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import IO, Self
@@ -39,7 +40,7 @@ class Terminal:
         """
         self._console = screen(stream or sys.stderr)
         self._quiet_s = QUIET_S if clock_s is None else clock_s
-        self._tasks: list[_Task] = []
+        self._stacks = threading.local()
         self._bars = (
             Progress(
                 TextColumn("{task.description}"),
@@ -63,8 +64,16 @@ class Terminal:
         if self._bars is not None:
             self._bars.stop()
 
+    @property
+    def _tasks(self) -> list[_Task]:
+        """This thread's tasks, the innermost last."""
+        if not hasattr(self._stacks, "tasks"):
+            self._stacks.tasks = []
+        tasks: list[_Task] = self._stacks.tasks
+        return tasks
+
     def start(self, title: str, total: int | None) -> None:
-        """Begin a task; one begun within another is shown below it."""
+        """Begin a task; one begun within another, or by another thread meanwhile, is shown below it."""
         bar = None if self._bars is None else self._bars.add_task(title, total=total, note="")
         self._tasks.append(_Task(title, total, bar))
         if bar is None:

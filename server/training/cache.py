@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import platformdirs
@@ -25,6 +26,9 @@ from server.training.loss import fast_half
 
 #: Folders whose code decides what training gives.
 _CODE = (("server", "training"), ("server", "planning"), ("chordsim", "nets"), ("chordsim", "quant"))
+
+_TURNS: dict[Path, Lock] = {}
+_TURNS_LOCK = Lock()
 
 
 class Source(Protocol):
@@ -54,6 +58,11 @@ def trained(half: Source, logs: TrainLogs, progress: Progress) -> tuple[State, b
         UserError: The cache cannot be written.
     """
     path = folder() / f"{key(half.recipe(), logs)}.safetensors"
+    with _turn(path):
+        return _trained(path, half, logs, progress)
+
+
+def _trained(path: Path, half: Source, logs: TrainLogs, progress: Progress) -> tuple[State, bool]:
     found = sealed.read(path)
     if found is not None:
         partial.tidy(path.parent, _maker())
@@ -69,6 +78,12 @@ def trained(half: Source, logs: TrainLogs, progress: Progress) -> tuple[State, b
     sealed.write(path, state)
     partial.tidy(path.parent, _maker())
     return state, False
+
+
+def _turn(path: Path) -> Lock:
+    """Return what lets one thread at a time train a state: the next one finds it."""
+    with _TURNS_LOCK:
+        return _TURNS.setdefault(path, Lock())
 
 
 def folder() -> Path:

@@ -20,6 +20,8 @@ from server.training.sampler import Sampler
 from server.training.validation import Validation
 
 CLIP_NORM = 5.0
+#: Targets per step that decide the number of windows, where the scenario bounds neither.
+POSITIONS = 1536
 
 
 def fit(
@@ -65,11 +67,12 @@ def _fit(
     progress.start(f"train {title}", config.max_steps)
     if at.step:
         progress.advance(at.step, f"going on after step {at.step}")
+    batch = config.batch or max((config.positions or POSITIONS) // min(model.horizon, length), 1)
     half = torch.bfloat16 if config.softmax == "bfloat16" or (config.softmax == "auto" and fast_half()) else torch.float32
     began = time.monotonic()
     while at.step < config.max_steps and at.since < config.patience:
         model.train()
-        windows = sampler.draw(config.batch)
+        windows = sampler.draw(batch)
         states = model.states(windows, config.dropout, noise)
         targets = windows.targets[:, -states.shape[1] :].reshape(-1)
         places = targets.nonzero().squeeze(1)
