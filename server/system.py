@@ -46,7 +46,7 @@ def run(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
             store.write_manifest("running", data=_source(fleet), protocol=protocol(scenario), operations_not_known=unknown)
             predicted = forecast(fleet)
             store.write_manifest("running", forecast=as_json(predicted))
-            summary = Tally(fleet.n_users if keeps else 1, list(scenario.population.tiers), scenario.seed)
+            summary = Tally(fleet.n_users if keeps else 1, fleet.population, scenario.seed)
             rounds_began = time.monotonic()
             _play_all(fleet, ready, store, summary, progress, keeps)
             rounds_s, wall_s = time.monotonic() - rounds_began, time.monotonic() - began

@@ -131,7 +131,27 @@ def who_was_left_out(g: Gathered) -> Section:
     lead = f"{worst} left the most out: it served {100 * facts.served / max(facts.device_rounds, 1):.1f} % of device-rounds."
     if all(f.served == f.device_rounds for f in g.methods.values()):
         lead = "No one was left out: every method served every phone in every round."
-    return Section("left-out", "Who was left out", [text(lead, css="lead"), *served.charts(g), Grid(columns, rows)])
+    blocks: list[Any] = [text(lead, css="lead"), *served.charts(g), Grid(columns, rows)]
+    budgets = g.source.manifest.get("budgets", {})
+    if "warning" in budgets:
+        blocks.insert(1, text(f"Warning: {budgets['warning']}."))
+    return Section("left-out", "Who was left out", [*blocks, *_what_bound(budgets)])
+
+
+def _what_bound(budgets: dict[str, Any]) -> list[Any]:
+    """Return which budgets bound in how many rows, with the joules of a day under their own name."""
+    bound = budgets.get("bound_rows", {})
+    if not any(any(counts.values()) for counts in bound.values()):
+        return []
+    columns = (
+        Column("method"),
+        Column("memory", "device-rounds that memory bound or refused"),
+        Column("latency", "that the tier's latency_ms bound or refused"),
+        Column("joules", "that joules_per_day bound or refused, through the latency it allows; the ledger's binding says latency"),
+        Column("bits", "that the cap on bits per weight bound or refused"),
+    )
+    rows = [(name, *(counts.get(column.head) for column in columns[1:])) for name, counts in bound.items()]
+    return [text("Which budget bound, in device-rounds", kind="h3"), Grid(columns, rows)]
 
 
 def interval(ci95: tuple[float, float] | None) -> str | None:

@@ -76,7 +76,8 @@ def _binding(g: Gathered) -> Chart:
     ]  # fmt: skip
     return Chart(
         "binding_budget", "What bound",
-        "The phone's budget that limited the plan, or for which it was refused: memory (B), latency (s) or the cap on bits per weight.",
+        "The phone's budget that limited the plan, or for which it was refused: memory (B), latency (s, also where joules per day set it) "
+        "or the cap on bits per weight.",
         stacked(list(g.methods), _percent(table, BINDINGS), _BINDING_COLOURS, "share of device-rounds (%)", len(g.methods)),
         ("method", "tier", *BINDINGS), rows,
     )  # fmt: skip
