@@ -1,0 +1,101 @@
+"""The suite's one command: measure what is not measured yet, print the table.
+
+python -m benchmarks.throughput --out FOLDER [--only PIECE ...] [--repetitions N] [--quick] [--table] [--pages]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.throughput import machine
+from benchmarks.throughput.contest import Contestant, Failed
+from benchmarks.throughput.pieces import PIECES, QUICK, Piece, Size
+from benchmarks.throughput.results import Results, Writer
+from benchmarks.throughput.table import table
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print, and return 1 if a case failed."""
+    given = _parser().parse_args(arguments)
+    names = given.only or [name for name, piece in PIECES.items() if piece.default]
+    failed = 0
+    for name in () if given.table or given.pages else names:
+        failed += measure(name, PIECES[name], given.out, QUICK if given.quick else Size(), given.repetitions)
+    print(table(Results(given.out), names))
+    if given.pages:
+        from benchmarks.throughput.pages import write_pages
+
+        write_pages(given.out)
+    return min(failed, 1)
+
+
+def measure(name: str, piece: Piece, folder: Path, size: Size, repetitions: int) -> int:
+    """Measure the repetitions of a piece that are not on disk; return how many cases failed."""
+    wanted, before = repetitions or piece.repetitions, Results(folder)
+    made = piece.cases(size, folder / "home")
+    due = {case.name: [n for n in range(min(wanted, case.most or wanted)) if n not in before.done(name, case.name)] for case in made}
+    if not any(due.values()):
+        print(f"{name}: on disk already", flush=True)
+        return 0
+    began = time.monotonic()
+    print(f"{name}: {piece.title}", flush=True)
+    about = {"command": machine.command(), **machine.described(), "cases": {}, "skipped": {}, "failed": {}}
+    with ExitStack() as stack:
+        ready: dict[str, Contestant] = {}
+        for case in made:
+            if not due[case.name]:
+                continue
+            try:
+                contestant = stack.enter_context(Contestant(case, folder))
+            except Failed as error:
+                about["failed"][case.name] = str(error).splitlines()[0]
+                print(f"  {error}", flush=True)
+                continue
+            if contestant.skipped:
+                about["skipped"][case.name] = contestant.skipped
+                print(f"  {case.name}: skipped: {contestant.skipped}", flush=True)
+                continue
+            ready[case.name], about["cases"][case.name] = contestant, contestant.about
+        for number in range(wanted):
+            figures = {}
+            for case_name, contestant in list(ready.items()):
+                if number not in due[case_name]:
+                    continue
+                try:
+                    figures[case_name] = contestant.turn()
+                except Failed as error:
+                    about["failed"][case_name] = str(error).splitlines()[0]
+                    print(f"  {error}", flush=True)
+                    del ready[case_name]
+            Writer(folder, name).add(number, figures)
+            print(f"  repetition {number + 1} of {wanted}: {time.monotonic() - began:.0f} s", flush=True)
+    about["seconds"] = round(time.monotonic() - began, 1)
+    _note(folder, name, about)
+    return len(about["failed"])
+
+
+def _note(folder: Path, piece: str, about: dict[str, object]) -> None:
+    path = folder / "runs.json"
+    runs = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**runs, piece: about}, indent=1, sort_keys=True) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__.splitlines()[0])
+    extra = ", ".join(name for name, piece in PIECES.items() if not piece.default)
+    parser.add_argument("--out", type=Path, required=True, help="where the CSV files go; what is there is not measured again")
+    parser.add_argument("--only", nargs="+", choices=list(PIECES), metavar="PIECE", help=f"{', '.join(PIECES)}; by default all but {extra}")
+    parser.add_argument("--repetitions", type=int, default=0, help="turns of each case, instead of 3 or 5")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")
+    parser.add_argument("--table", action="store_true", help="measure nothing, print what is there")
+    parser.add_argument("--pages", action="store_true", help="measure nothing, write docs/performance.md and docs/scale.md")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
