@@ -24,7 +24,7 @@ from chordsim.world import World
 from server.book import CARRIED, COST, PEAKS, STATE, Book, column_like
 from server.close import close, settle
 from server.held import flat, spend
-from server.quarantine import Visit, finite, inspected
+from server.quarantine import Visit, counting, finite, inspected
 from server.scene import Scene
 from server.stale import Replay, Shown, can_replay
 
@@ -335,7 +335,10 @@ def _learn(method: Enrolled, book: Book, updates: Ragged) -> None:
     chunks = range(book.scene.ids.size // size)
     received: Bools = book.active
     parts = [(book.scene.chunk(n, received), updates.slice(n * size, (n + 1) * size)) for n in chunks]
-    state = method.half.learn(method.state, parts)
+    late = book.outcome == OUTCOMES.index("late")
+    book.quarantined["late updates"] += int(np.count_nonzero(late & (updates.lengths > 0)))
+    with counting(book.quarantined):
+        state = method.half.learn(method.state, parts)
     if not finite(state):
         book.quarantined["learnt states"] += 1
     elif state is not method.state:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +24,25 @@ MAX_STATE_BYTES, MAX_STATE_NAMES = 64 * 1024, 64
 #: No phone spends more operations or bytes than this in a visit; sums over a fleet stay far from overflow.
 MAX_COST = 2**50
 MAX_BITS = 64.0
+#: Where a method that learns counts what it did not take as it came; nobody counts outside of a round.
+_HEARD: ContextVar[Counter[str] | None] = ContextVar("what learning sets aside", default=None)
+
+
+@contextlib.contextmanager
+def counting(found: Counter[str]) -> Iterator[None]:
+    """Let `note` inside this block count in ``found``."""
+    token = _HEARD.set(found)
+    try:
+        yield
+    finally:
+        _HEARD.reset(token)
+
+
+def note(what: str, who: Bools) -> None:
+    """Count phones whose updates a method that learns did not take as they came, [D]."""
+    found = _HEARD.get()
+    if found is not None:
+        found[what] += int(np.count_nonzero(who))
 
 
 @dataclass(frozen=True)
@@ -154,13 +175,18 @@ def clipped(values: Floats, limit: float) -> tuple[Floats, Bools]:
     return safe * factor[:, None], np.asarray(~finite | (factor < 1.0))
 
 
-def bounded(values: npt.NDArray[np.floating[Any]], centre: npt.NDArray[np.floating[Any]], reach: float) -> npt.NDArray[np.float64]:
+def bounded(
+    values: npt.NDArray[np.floating[Any]], centre: npt.NDArray[np.floating[Any]], reach: float, heard: Bools | None = None
+) -> npt.NDArray[np.float64]:
     """Return what phones made of shared numbers, none further away than honest steps can lead.
+
+    Those that are pulled back are counted with what the round set aside.
 
     Args:
         values: What each phone sent, [D, n].
         centre: What all of them started from, [n].
         reach: The longest way that a phone's steps can take it: number of steps x rate x largest gradient.
+        heard: Rows that are taken in, [D]; the others are nobody's and not counted. None for all.
 
     Returns:
         [D, n]; a row within reach keeps its bits.
@@ -168,4 +194,5 @@ def bounded(values: npt.NDArray[np.floating[Any]], centre: npt.NDArray[np.floati
     start = centre.astype(np.float64)
     # Sums in float32 on the phone may stray a little further than the arithmetic says.
     moved, changed = clipped(values.astype(np.float64) - start, reach * 1.01)
+    note("updates pulled back", changed if heard is None else changed & heard)
     return np.where(changed[:, None], start + moved, values)

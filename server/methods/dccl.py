@@ -21,7 +21,7 @@ from chordsim.ragged import Ragged
 from chordsim.wire.floats import unpack_floats
 from server.methods.base import Trained
 from server.methods.shipped import model_blobs
-from server.quarantine import bounded
+from server.quarantine import bounded, note
 from server.training.draws import draw_parameters
 from server.training.models import Dense
 from server.training.sampler import Windows
@@ -110,6 +110,7 @@ class DcclCloud(Trained):
         received = []
         for who, updates in reports:
             values, sound = unpack_floats(updates, count)
+            note("senseless updates", who.active & ~sound)
             received.append(bounded(values[who.active & sound], shipped, reach).astype(np.float32))
         devices = torch.from_numpy(np.concatenate(received)).view(-1, self.context.backbone.blocks, int(self.context.settings["rank"]))
         if not len(devices):

@@ -11,7 +11,7 @@ from chordsim.methods import Batch, State
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import unpack_floats
 from server.methods.shipped import ShippedCloud
-from server.quarantine import bounded
+from server.quarantine import bounded, note
 
 
 class FedAvgCloud(ShippedCloud):
@@ -28,8 +28,11 @@ class FedAvgCloud(ShippedCloud):
         reach, most = int(s["steps"]) * float(s["rate"]), float(s["positions"])
         for who, updates in reports:
             values, sound = unpack_floats(updates, self.shapes.weights + 1)
-            count = np.where(who.active & sound, np.clip(values[:, -1], 0.0, most), 0.0).astype(np.float64)
-            total += count @ bounded(values[:, :-1], current, reach)
+            heard = who.active & sound
+            note("senseless updates", who.active & ~sound)
+            note("weights of updates capped", heard & ~((values[:, -1] >= 0.0) & (values[:, -1] <= most)))
+            count = np.where(heard, np.clip(values[:, -1], 0.0, most), 0.0).astype(np.float64)
+            total += count @ bounded(values[:, :-1], current, reach, heard)
             examples += float(count.sum())
         if examples == 0.0:
             return state

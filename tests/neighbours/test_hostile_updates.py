@@ -1,5 +1,6 @@
 """Phones that send poison: what learns takes in no more of it than an honest phone's steps could have done."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from chordsim.nets import sasrec
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import unpack_floats
 from clients.methods import learning
-from server.quarantine import bounded, clipped, finite
+from server.quarantine import bounded, clipped, counting, finite
 
 POISON = {
     "huge": lambda own: np.full_like(own, 3e38), "negative": lambda own: np.full_like(own, -3e38), "none": lambda own: own * np.nan,
@@ -46,6 +47,33 @@ def test_poison_moves_a_learnt_state_no_further_than_honest_steps(name, kind, ta
         moved = torch.cat([(hit[key] - t.state[key]).flatten() for key in learnt]).norm()
         assert moved <= reach * 1.02
     assert any(not torch.equal(hit[key], t.state[key]) for key in learnt), "honest phones are still heard"
+
+
+COUNTED = {
+    "huge": {"updates pulled back"}, "negative": {"updates pulled back"}, "none": {"senseless updates"}, "endless": {"senseless updates"},
+    "away": {"updates pulled back"}, "vain": {"weights of updates capped"}, "empty": {"senseless updates"}, "longer": {"senseless updates"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", POISON)
+@pytest.mark.parametrize("name", ["fedavg", "dccl"])
+def test_what_is_not_taken_as_it_came_is_counted_by_phone(name, kind, talk):
+    t = talk(name)
+    updates, who = t.exchange()[UP_UPDATE][0], replace(t.who, budgets=None)
+    liars = int(who.active[3::5].sum())
+    honest, hit = Counter(), Counter()
+    with counting(honest):
+        t.cloud.learn(t.state, [(who, updates)])
+    with counting(hit):
+        t.cloud.learn(t.state, [(who, poisoned(updates, len(updates[0]) // 4, POISON[kind]))])
+    assert not +honest
+    if name == "dccl" and kind == "vain":
+        # One number of a metapatch, not a weight of its own; in dccl that pulls the whole metapatch away.
+        assert +hit == {"updates pulled back": liars}
+    else:
+        assert {what for what in COUNTED[kind] if hit[what] == liars} == COUNTED[kind]
+    # Nobody counts where nothing learns.
+    t.cloud.learn(t.state, [(who, updates)])
 
 
 def test_honest_updates_keep_their_bits(talk):
