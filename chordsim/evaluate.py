@@ -27,6 +27,13 @@ _RANKED = {
     "candidates": f"the cloud's {CANDIDATES} candidates for the user; the target is never added to them, its absence is a miss",
     "sampled-100": f"the target and {NEGATIVES} uniform negatives",
 }
+_HELD_OUT = {
+    "last": "last R items of each user; the item before them is validation; histories hold all earlier items",
+    "global-time": (
+        "first R items of each user after one moment for all, before which {share:g} of the interactions lie; the item before them is "
+        "validation; histories hold all earlier items; nothing after that moment is trained on; who did too little after it does not play"
+    ),
+}
 _CANDIDATES = {
     "retriever": (
         f"the same for all methods, from the cloud's logs alone: followers of the user's last {VOTERS} items there (credit "
@@ -50,7 +57,7 @@ def describe(scenario: Scenario) -> dict[str, str]:
         "seen_items": "masked; a target among them is a miss" if protocol.mask_seen else "ranked like any other",
         "ties": "middle rank",
         "lists": "a target that is absent is a miss; seen items are taken out of the list first",
-        "hold_out": "last R items of each user; the item before them is validation; histories hold all earlier items",
+        "hold_out": _HELD_OUT[scenario.data.split].format(share=scenario.data.train_share),
         **(_CANDIDATES if protocol.ranking == "candidates" else {}),
     }
 

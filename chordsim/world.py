@@ -69,7 +69,7 @@ class World:
     @cached_property
     def digest(self) -> str:
         """Hash of the interactions, by which a worker knows that it loaded what the server loaded."""
-        return self.split.log.digest()
+        return self.split.digest()
 
     def source(self) -> dict[str, object]:
         """Return where the interactions came from, for the manifest."""

@@ -10,6 +10,7 @@ from chordsim.data.formats import read_file
 from chordsim.data.interactions import Interactions, SourceInfo
 from chordsim.data.split import Split, shortest, split
 from chordsim.data.synthetic import generate
+from chordsim.data.time_split import at_one_time
 from chordsim.errors import DataError
 from chordsim.progress import Progress, Silent
 from chordsim.scenario.model import DataConfig
@@ -19,7 +20,8 @@ def load(config: DataConfig, rounds: int, seed: int, progress: Progress | None =
     """Read or generate the data that a scenario names, filter them and hold out the targets.
 
     The filters come in this order: minimum rating; rare items and short users; users too short for the
-    rounds; the sample of users. Ids are final after that.
+    rounds; the sample of users. Ids are final after that. A split at one time for everybody takes out instead, after the sample,
+    users who did too little before that time, and keeps apart those who did too little after it.
 
     Args:
         config: The scenario's ``[data]``.
@@ -28,17 +30,21 @@ def load(config: DataConfig, rounds: int, seed: int, progress: Progress | None =
         progress: Told of downloads.
 
     Returns:
-        The log and its split. ``log.source`` says where it came from and what was dropped.
+        The log of the users who play and its split. ``log.source`` says where it came from and what was dropped.
 
     Raises:
         DataError: Anything wrong with the data, in one line.
     """
     log, min_item = _source(config, rounds, seed, progress or Silent())
     log = filters.minimum_counts(log, config.min_user, min_item, config.k_core)
-    log = filters.long_enough(log, shortest(rounds), rounds, min_item, config.k_core)
+    past = None
+    if config.split == "last":
+        log = filters.long_enough(log, shortest(rounds), rounds, min_item, config.k_core)
     if config.max_users is not None:
         log = filters.sample_users(log, config.max_users, seed)
-    return log, split(log, rounds, config.cloud_share, seed)
+    if config.split == "global-time":
+        log, past = at_one_time(log, rounds, config.train_share)
+    return log, split(log, rounds, config.cloud_share, seed, past)
 
 
 def read_interactions(path: Path, format: str = "auto", min_rating: float | None = None) -> Interactions:

@@ -47,7 +47,8 @@ class Retriever:
         self._standing[popular] = np.arange(logs.n_items, 0, -1)
         self._starts, self._next, self._credit = followers(logs)
         self._row = np.full(users, -1, np.int64)
-        self._row[logs.user_ids] = np.arange(len(logs))
+        playing = logs.user_ids < users
+        self._row[logs.user_ids[playing]] = np.flatnonzero(playing)
         self._lists = np.zeros((users, min(CANDIDATES, logs.n_items)), np.int32)
         self._made = np.zeros(users, np.bool_)
 

@@ -1,7 +1,8 @@
-"""Last-R hold-out: round r asks for the next item after everything that the user did before it."""
+"""Hold-out of each user's last R items: round r asks for the next item after everything that the user did before it."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,13 +22,13 @@ class TrainLogs:
     """What the cloud may see: each known user's training items, and one validation item for model selection.
 
     Arrays are copies that end before the first test target, so no target can be reached from here. Row v is
-    the cloud's v-th known user.
+    the cloud's v-th known user; users who do not play follow those who do.
 
     Attributes:
         items: Training items, int64, shape [N].
         offsets: Row v's items are ``items[offsets[v]:offsets[v + 1]]``, shape [V + 1].
         n_items: Size of the catalogue.
-        user_ids: User id of each row, shape [V].
+        user_ids: User id of each row, shape [V]; ids of users who do not play are beyond those of all who do.
         validation_targets: The item that follows each row's training items, shape [V]; for selection only,
             never for gradients.
     """
@@ -74,11 +75,15 @@ class Split:
         log: The whole log.
         rounds: R, the number of held-out items of each user.
         cloud_users: Whether the cloud trained on each user, shape [U].
+        past: Users who do not play, whose last item is a validation item: the cloud trains on them too. Item ids are the log's.
+        cloud_past: Whether the cloud trained on each of those.
     """
 
     log: Interactions
     rounds: int
     cloud_users: Bools
+    past: Interactions | None = None
+    cloud_past: Bools | None = None
 
     def history(self, user_ids: Ints, round: int, length: int) -> History:
         """Return what each user did before the round's target.
@@ -112,10 +117,22 @@ class Split:
         """Return the training part of the users that the cloud may train on."""
         users = np.flatnonzero(self.cloud_users)
         starts, ends = self._span(users, 0)
-        offsets = np.zeros(users.size + 1, np.int64)
-        np.cumsum(ends - starts, out=offsets[1:])
         _, items = _pairs(self.log.items, starts, ends)
-        return TrainLogs(items, offsets, self.log.n_items, users, self.targets(users, 0))
+        lengths, asked = ends - starts, self.targets(users, 0)
+        if self.past is not None and self.cloud_past is not None:
+            others = np.flatnonzero(self.cloud_past)
+            starts, ends = self.past.offsets[others], self.past.offsets[others + 1] - 1
+            items = np.concatenate([items, _pairs(self.past.items, starts, ends)[1]])
+            lengths, asked = np.concatenate([lengths, ends - starts]), np.concatenate([asked, self.past.items[ends].astype(np.int64)])
+            users = np.concatenate([users, self.log.n_users + others])
+        offsets = np.zeros(users.size + 1, np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        return TrainLogs(items, offsets, self.log.n_items, users, asked)
+
+    def digest(self) -> str:
+        """Return the sha256 of all interactions, of users who do not play too: equal for equal data from any source."""
+        own = self.log.digest()
+        return own if self.past is None else hashlib.sha256(f"{own} {self.past.digest()}".encode()).hexdigest()
 
     def _span(self, user_ids: Ints, round: int) -> tuple[Ints, Ints]:
         """Return where each user's history of the round begins and ends in the log; the target stands at the end."""
@@ -132,7 +149,7 @@ def shortest(rounds: int) -> int:
     return rounds + SHORTEST_BESIDES_TARGETS
 
 
-def split(log: Interactions, rounds: int, cloud_share: float, seed: int) -> Split:
+def split(log: Interactions, rounds: int, cloud_share: float, seed: int, past: Interactions | None = None) -> Split:
     """Hold out each user's last ``rounds`` items, and draw which users the cloud may train on.
 
     Args:
@@ -140,6 +157,7 @@ def split(log: Interactions, rounds: int, cloud_share: float, seed: int) -> Spli
         rounds: R, at least 1.
         cloud_share: Probability that the cloud trains on a user, in (0, 1]; a pure function of (seed, user id).
         seed: The scenario's seed.
+        past: Users who do not play, with the log's item ids; the share is drawn among them too.
 
     Raises:
         DataError: A user is too short, or the share leaves the cloud with no user.
@@ -151,10 +169,12 @@ def split(log: Interactions, rounds: int, cloud_share: float, seed: int) -> Spli
     if short.size or not log.n_users:
         who = f"user {log.user_tokens[short[0]]} has {log.lengths[short[0]]}" if short.size else "there is no user"
         raise DataError(f"{log.source.name}: {rounds} rounds need {needed} interactions of each user; {who}")
-    cloud_users = seeds.uniforms(seed, "data.cloud_share", np.arange(log.n_users))[:, 0] < cloud_share
-    if not cloud_users.any():
-        raise DataError(f"data.cloud_share = {cloud_share:g} leaves the cloud none of {log.n_users} users: raise it")
-    return Split(log, rounds, cloud_users)
+    everybody = log.n_users + (past.n_users if past is not None else 0)
+    drawn = seeds.uniforms(seed, "data.cloud_share", np.arange(everybody))[:, 0] < cloud_share
+    cloud_users, cloud_past = drawn[: log.n_users], drawn[log.n_users :]
+    if not drawn.any():
+        raise DataError(f"data.cloud_share = {cloud_share:g} leaves the cloud none of {everybody} users: raise it")
+    return Split(log, rounds, cloud_users, past, cloud_past if past is not None else None)
 
 
 def _pairs(items: Items | Ints, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:

@@ -42,6 +42,8 @@ class DataConfig(Table):
     min_item: int = Field(1, ge=1)
     k_core: bool = True
     max_users: int | None = Field(None, ge=1)
+    split: Literal["last", "global-time"] = "last"  # global-time: no training on anybody's future; needs time stamps
+    train_share: float = Field(0.8, gt=0, lt=1)  # global-time: share of all interactions that come before the cut
     cloud_share: float = Field(1.0, gt=0, le=1)
     synthetic: SyntheticConfig = SyntheticConfig()
 
@@ -49,6 +51,12 @@ class DataConfig(Table):
     def _path_goes_with_file(self) -> DataConfig:
         if (self.source == "file") != (self.path is not None):
             raise ValueError('data.path goes with data.source = "file", and only with it')
+        return self
+
+    @model_validator(mode="after")
+    def _train_share_goes_with_global_time(self) -> DataConfig:
+        if self.split != "global-time" and self.train_share != type(self).model_fields["train_share"].default:
+            raise ValueError('data.train_share goes with data.split = "global-time", and only with it')
         return self
 
 
