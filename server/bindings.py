@@ -30,15 +30,16 @@ class Tally(Summary):
         bindings: The count.
     """
 
-    def __init__(self, users: int, phones: Population, seed: int) -> None:
+    def __init__(self, users: int, phones: Population, seed: int, known: Bools | None = None) -> None:
         """Start empty.
 
         Args:
             users: How many users there are.
             phones: Whose budgets they are; tells the tiers, too.
             seed: The scenario's seed.
+            known: Whom the cloud trained on, [users].
         """
-        super().__init__(users, list(phones.config.tiers), seed)
+        super().__init__(users, list(phones.config.tiers), seed, known=known)
         self.bindings = Bindings(phones)
 
     def add(self, rows: Rows) -> None:

@@ -83,7 +83,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
             store.write_manifest("running", forecast=as_json(predicted) if predicted else None)
             trained = train(world, progress)
             store.write_manifest("running", cloud_models=trained.from_cache)
-            summary = Tally(world.split.log.n_users, world.population, scenario.seed)
+            summary = Tally(world.split.log.n_users, world.population, scenario.seed, world.split.cloud_users)
             done, errors = pick_up(store, trained.methods, summary, scenario.rounds.count) if resume else (0, [])
             one_thread_per_product()
             with pool(scenario.engine.workers) as threads:

@@ -32,7 +32,7 @@ def run(
     from chordsim.cli.terminal import Terminal, screen
     from chordsim.errors import RunError
     from chordsim.forecast.table import beside_lines
-    from chordsim.report.tables import final_table
+    from chordsim.report.tables import final_table, strangers_table
     from chordsim.scenario.load import load
 
     console = screen()
@@ -46,6 +46,9 @@ def run(
     for line in notes(result):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(final_table(result.summary))
+    strangers = strangers_table(result.summary)
+    if strangers is not None:
+        console.print(strangers)
     warning = result.manifest.get("budgets", {}).get("warning")
     for line in [*beside_lines(result.summary), *([warning] if warning else [])]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)

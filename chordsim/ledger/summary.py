@@ -15,9 +15,11 @@ from chordsim.ledger.rounds import finished
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.sessions import Sessions
 from chordsim.methods import BINDINGS, Floats
-from chordsim.ragged import Ints
+from chordsim.ragged import Bools, Ints
 
 SESSIONS = (1, 10, 100)
+#: Parts of a method's summary where `data.cloud_share` keeps users out of training.
+KNOWN, UNKNOWN = "known_to_cloud", "unknown_to_cloud"
 _METRICS = ("ndcg_10", "ndcg_10_all", "hr_10")
 #: Sums kept per tier; a mean is a sum over its own count.
 _TIER_SUMS = (
@@ -42,19 +44,21 @@ class _Method:
 class Summary:
     """Feed it every method's round with `add`; ask `methods` at the end. Memory grows with users and devices, not with rows."""
 
-    def __init__(self, users: int, tiers: Sequence[str], seed: int, *, exact_limit: int = EXACT_LIMIT) -> None:
+    def __init__(self, users: int, tiers: Sequence[str], seed: int, *, known: Bools | None = None, exact_limit: int = EXACT_LIMIT) -> None:
         """Start empty.
 
         Args:
             users: How many users there are; ids run from 0 to ``users - 1``.
             tiers: Names of the tiers, in the order of the output.
             seed: The scenario's seed, for the bootstrap.
+            known: Whom the cloud trained on, [users]; where that is not everybody, the two groups are also told apart.
             exact_limit: Values per method up to which time quantiles are exact.
         """
         self._users = users
         self._tiers = tuple(tiers)
         self._seed = seed
         self._limit = exact_limit
+        self._groups = {} if known is None or bool(known.all()) else {KNOWN: known, UNKNOWN: ~known}
         self._methods: dict[str, _Method] = {}
 
     def add(self, rows: Rows) -> None:
@@ -82,8 +86,8 @@ class Summary:
 
     def methods(self) -> dict[str, dict[str, Any]]:
         """Return what summary.json holds under "methods", in the order in which methods first came."""
-        estimates = self._estimates()
-        return {name: self._one(kept, estimates[name]) for name, kept in self._methods.items()}
+        estimates, groups = self._estimates(), self._group_estimates()
+        return {name: {**self._one(kept, estimates[name]), **groups[name]} for name, kept in self._methods.items()}
 
     def _tier_of(self, rows: Rows) -> Ints:
         """Return each row's position among the tiers, shape [D]."""
@@ -112,6 +116,18 @@ class Summary:
         nothing = Estimate(None, None, "none", 0)
         names = (*_METRICS, "ndcg_10_common")
         return {method: {name: found.get(f"{name}/{method}", nothing) for name in names} for method in self._methods}
+
+    def _group_estimates(self) -> dict[str, dict[str, Any]]:
+        """Return every method's metrics over users whom the cloud trained on and over the others; users resampled alike."""
+        columns = {
+            f"{group}/{name}/{method}": np.where(who, by_user.means(), np.nan)
+            for group, who in self._groups.items() for method, kept in self._methods.items() for name, by_user in kept.by_user.items()
+        }  # fmt: skip
+        found, nothing = estimate(columns, self._seed), Estimate(None, None, "none", 0)
+        return {
+            method: {group: {name: found.get(f"{group}/{name}/{method}", nothing).as_json() for name in _METRICS} for group in self._groups}
+            for method in self._methods
+        }
 
     def _one(self, kept: _Method, estimates: dict[str, Estimate]) -> dict[str, Any]:
         selected, served = int(kept.outcomes.sum()), int(kept.outcomes[0])

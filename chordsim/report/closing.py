@@ -6,9 +6,11 @@ import shlex
 from typing import Any
 
 from chordsim import __version__
+from chordsim.ledger.summary import KNOWN, UNKNOWN
 from chordsim.report.charts import groups, planned, predicted, times, traffic
 from chordsim.report.gather import Gathered
 from chordsim.report.html import Column, Grid, Section, code, folded, text
+from chordsim.report.opening import interval
 
 
 def heterogeneity(g: Gathered) -> Section:
@@ -20,7 +22,33 @@ def heterogeneity(g: Gathered) -> Section:
     )  # fmt: skip
     grid = Grid([Column(h, m) for h, m in zip(head, meanings, strict=True)], rows)
     note = text("Seconds and joules are modelled from the population's constants; every one of those is assumed, not measured.", css="soft")
-    return Section("groups", "Heterogeneity", [grid, *groups.charts(g), note])
+    return Section("groups", "Heterogeneity", [grid, *_strangers(g), *groups.charts(g), note])
+
+
+def _strangers(g: Gathered) -> list[Any]:
+    """Return users that the cloud never trained on beside those that it did, where there are both."""
+    apart = {name: m for name, m in g.source.summary.items() if UNKNOWN in m}
+    if not apart:
+        return []
+    columns = [Column("method")]
+    for group, words in ((KNOWN, "users whom the cloud trained on"), (UNKNOWN, "users whom it never trained on")):
+        label = group.removesuffix("_to_cloud")
+        columns += [
+            Column(f"NDCG@10, {label}", f"what {words} saw, the fallback where a phone was not served"),
+            Column(f"95 %, {label}", "interval, users resampled"),
+            Column(f"served only, {label}", "the same over the users whom the method's model ranked for"),
+            Column(f"95 %, served, {label}", "interval, users resampled"),
+            Column(f"users, {label}", "who were asked"),
+        ]
+    rows = []
+    for name, m in apart.items():
+        cells: list[Any] = [name]
+        for group in (KNOWN, UNKNOWN):
+            seen, served = m[group]["ndcg_10_all"], m[group]["ndcg_10"]
+            cells += [seen["mean"], interval(seen["ci95"]), served["mean"], interval(served["ci95"]), seen["users"]]
+        rows.append(tuple(cells))
+    lead = "A share of the users was kept out of the cloud's training (data.cloud_share); these are the others and they, apart."
+    return [text("Users that the cloud never trained on", kind="h3"), text(lead), Grid(columns, rows)]
 
 
 def plans(g: Gathered) -> Section:

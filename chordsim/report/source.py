@@ -24,6 +24,7 @@ class Source:
         scenario: The same, parsed.
         engine: What the engine took; empty until the run ended.
         forecast: Forecast and measurement by method, tier and quantity; empty where there is none.
+        summary: What summary.json says of each method; empty until the run ended.
         closed_s: Simulated seconds after which each method's round closed, by (method, round); rounds.csv tells it.
     """
 
@@ -33,6 +34,7 @@ class Source:
     scenario: dict[str, Any]
     engine: dict[str, Any]
     forecast: dict[str, Any]
+    summary: dict[str, Any]
     closed_s: dict[tuple[str, int], float]
 
     @classmethod
@@ -57,7 +59,8 @@ class Source:
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
         summary = read_json(run / SUMMARY) if (run / SUMMARY).is_file() else {}
-        return cls(run, manifest, text, scenario, summary.get("engine") or {}, summary.get("forecast") or {}, _closed(run / ROUNDS))
+        engine, forecast, methods = (summary.get(part) or {} for part in ("engine", "forecast", "methods"))
+        return cls(run, manifest, text, scenario, engine, forecast, methods, _closed(run / ROUNDS))
 
     def table(self, name: str) -> dict[str, Any]:
         """Return one table of the scenario, empty if it is not there."""

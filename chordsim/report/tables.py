@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from chordsim.ledger.summary import KNOWN, UNKNOWN
+
 if TYPE_CHECKING:
     from chordsim.population.describe import TierFacts
 
@@ -36,6 +38,18 @@ def final_table(summary: dict[str, Any]) -> Table:
             _number(m["served_share"], ".1f", 100), _number(m["bits_mean"], ".2f"), _bytes(m["up_bytes_per_device"]),
             _bytes(m["down_bytes_per_device"]), _short(m["p50_total_s"]), _short(m["joules_per_device"]),
         )  # fmt: skip
+    return table
+
+
+def strangers_table(summary: dict[str, Any]) -> Table | None:
+    """Return users that the cloud never trained on beside those that it did, NDCG@10 of what they saw; None without such."""
+    apart = {name: m for name, m in summary["methods"].items() if UNKNOWN in m}
+    if not apart:
+        return None
+    table = _table("method", ("trained on\nNDCG@10 (95 %)", "users", "never trained on\nNDCG@10 (95 %)", "users"))
+    for name, m in apart.items():
+        known, unknown = m[KNOWN]["ndcg_10_all"], m[UNKNOWN]["ndcg_10_all"]
+        table.add_row(name, _estimate(known), f"{known['users']:,}", _estimate(unknown), f"{unknown['users']:,}")
     return table
 
 

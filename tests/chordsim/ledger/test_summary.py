@@ -36,6 +36,35 @@ def by_user(frame, name):
     return frame.dropna(subset=name).groupby("user_id")[name].mean()
 
 
+def test_users_whom_the_cloud_never_trained_on_are_told_apart(run):
+    """Each group is the summary of its users alone: same means, and intervals that hold them."""
+    whole, made, ledger = run
+    known = np.arange(USERS) % 3 > 0
+    summary, everybody = Summary(USERS, TIERS, seed=1, known=known), Summary(USERS, TIERS, seed=1, known=np.ones(USERS, bool))
+    for rows in made:
+        summary.add(rows)
+        everybody.add(rows)
+    assert everybody.methods() == whole.methods() and not {"known_to_cloud", "unknown_to_cloud"} & set(whole.methods()["fp32"])
+    for method, found in summary.methods().items():
+        assert {name: value for name, value in found.items() if not name.endswith("_to_cloud")} == whole.methods()[method]
+        for group, who in (("known_to_cloud", known), ("unknown_to_cloud", ~known)):
+            for name in ("ndcg_10", "ndcg_10_all", "hr_10"):
+                of = by_user(ledger[ledger.method == method], name)
+                of = of[who[of.index]]
+                told = found[group][name]
+                assert told["users"] == len(of) and told["mean"] == pytest.approx(of.mean()) and told["ci_method"] == "bootstrap-by-user"
+                assert told["ci95"][0] < told["mean"] < told["ci95"][1]
+                wide = np.array(told["ci95"]) - told["mean"]
+                assert np.abs(wide).max() == pytest.approx(1.96 * of.std() / len(of) ** 0.5, rel=0.35)
+
+
+def test_a_group_in_which_nobody_was_asked_has_no_mean(make_rows):
+    summary = Summary(USERS + 1, TIERS, seed=1, known=np.arange(USERS + 1) < USERS)
+    summary.add(make_rows(90, seed=1, users=USERS))
+    (found,) = summary.methods().values()
+    assert found["unknown_to_cloud"]["ndcg_10_all"] == {"mean": None, "ci95": None, "ci_method": "none", "users": 0}
+
+
 def test_methods_equal_a_naive_summary(run, naive_sessions):
     summary, _, ledger = run
     found = summary.methods()
