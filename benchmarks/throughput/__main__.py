@@ -1,6 +1,6 @@
 """The suite's one command: measure what is not measured yet, print the table.
 
-python -m benchmarks.throughput --out FOLDER [--only PIECE ...] [--repetitions N] [--quick] [--table] [--pages]
+python -m benchmarks.throughput --out FOLDER [--only PIECE ...] [--repetitions N] [--quick] [--table] [--pages] [--cache FOLDER]
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 from benchmarks.throughput import machine
 from benchmarks.throughput.contest import Contestant, Failed
@@ -25,7 +27,7 @@ def main(arguments: list[str]) -> int:
     names = given.only or [name for name, piece in PIECES.items() if piece.default]
     failed = 0
     for name in () if given.table or given.pages else names:
-        failed += measure(name, PIECES[name], given.out, QUICK if given.quick else Size(), given.repetitions)
+        failed += measure(name, PIECES[name], given.out.absolute(), given.cache, QUICK if given.quick else Size(), given.repetitions)
     print(table(Results(given.out), names))
     if given.pages:
         from benchmarks.throughput.pages import write_pages
@@ -34,10 +36,10 @@ def main(arguments: list[str]) -> int:
     return min(failed, 1)
 
 
-def measure(name: str, piece: Piece, folder: Path, size: Size, repetitions: int) -> int:
+def measure(name: str, piece: Piece, folder: Path, cache: Path, size: Size, repetitions: int) -> int:
     """Measure the repetitions of a piece that are not on disk; return how many cases failed."""
     wanted, before = repetitions or piece.repetitions, Results(folder)
-    made = piece.cases(size, folder / "home")
+    made = piece.cases(size, cache)
     due = {case.name: [n for n in range(min(wanted, case.most or wanted)) if n not in before.done(name, case.name)] for case in made}
     if not any(due.values()):
         print(f"{name}: on disk already", flush=True)
@@ -51,7 +53,7 @@ def measure(name: str, piece: Piece, folder: Path, size: Size, repetitions: int)
             if not due[case.name]:
                 continue
             try:
-                contestant = stack.enter_context(Contestant(case, folder))
+                contestant = stack.enter_context(Contestant(case, cache))
             except Failed as error:
                 about["failed"][case.name] = str(error).splitlines()[0]
                 print(f"  {error}", flush=True)
@@ -89,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__.splitlines()[0])
     extra = ", ".join(name for name, piece in PIECES.items() if not piece.default)
     parser.add_argument("--out", type=Path, required=True, help="where the CSV files go; what is there is not measured again")
+    parser.add_argument(
+        "--cache", type=Path, default=user_cache_path("chordsim") / "benchmarks", help="where logs, homes and pfl's environment go"
+    )
     parser.add_argument("--only", nargs="+", choices=list(PIECES), metavar="PIECE", help=f"{', '.join(PIECES)}; by default all but {extra}")
     parser.add_argument("--repetitions", type=int, default=0, help="turns of each case, instead of 3 or 5")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")

@@ -24,7 +24,7 @@ QUIET = {
     "FLWR_TELEMETRY_ENABLED": "0", "RAY_USAGE_STATS_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1",
     "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DEDUP_LOGS": "0",
 }  # fmt: skip
-READY_S, TURN_S, END_S = 300.0, 900.0, 60.0
+READY_S, TURN_S, END_S = 300.0, 1800.0, 60.0
 #: How often the memory of the one whose turn it is is looked at.
 SAMPLE_S = 1.0
 

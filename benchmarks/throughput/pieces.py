@@ -174,9 +174,9 @@ def _best(size: Size, cache: Path) -> list[Case]:
 
 def _million(size: Size, cache: Path) -> list[Case]:
     if size.overrides:
-        settings = {"overrides": _of(size, devices=600, selected=300, rounds=2), "warm": 0}
+        settings = {"overrides": _of(size, devices=600, selected=300, rounds=2), "warm": 0, "report": True}
     else:
-        settings = {"scenario": str(ROOT / "scenarios" / "million.toml"), "untrained": False, "warm": 0}
+        settings = {"scenario": str(ROOT / "scenarios" / "million.toml"), "untrained": False, "warm": 0, "report": True}
     return [Case("million", "rounds:run", settings, most=1)]
 
 

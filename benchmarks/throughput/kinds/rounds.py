@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import chordsim
 from benchmarks.throughput.turns import Turns
 from benchmarks.throughput.work import ML_1M, UNTRAINED
+from chordsim.api import RunResult
 from chordsim.nets import footprint
 from chordsim.nets.shapes import shapes_of
 from chordsim.progress import Silent
@@ -20,25 +21,29 @@ from chordsim.scenario.load import load
 
 
 class Clock(Silent):
-    """Progress that notes when each round ended, counted from the begin of the rounds."""
+    """Progress that notes when each round ended, and how much processor time this process had taken by then."""
 
     def __init__(self) -> None:
-        self.began, self.ended = 0.0, list[float]()
+        self.ended: list[tuple[float, float]] = []
 
     def start(self, title: str, total: int | None) -> None:
-        """Note when the rounds begin."""
+        """Note when the rounds begin, as the end of none."""
         if title == "rounds":
-            self.began = time.perf_counter()
+            self.ended.append(_now())
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Note when a round ended."""
         if re.match(r"round \d+ ", note):
-            self.ended.append(time.perf_counter())
+            self.ended.append(_now())
+
+
+def _now() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
 
 
 def run(
     turns: Turns, overrides: Sequence[str] = (), scenario: str = "quickstart", engine: str = "inprocess", workers: int = 2,
-    warm: int = 1, ray_nodes: Sequence[int] = (), untrained: bool = True,
+    warm: int = 1, ray_nodes: Sequence[int] = (), untrained: bool = True, report: bool = False,
 ) -> None:  # fmt: skip
     """Measure a scenario.
 
@@ -51,6 +56,7 @@ def run(
         warm: Rounds at the begin that do not count: workers load the data in the first.
         ray_nodes: Processors of each node of a Ray cluster to make and join; none for the engine's own.
         untrained: ml-1m's shapes and an untrained cloud, in place of what the scenario says.
+        report: Make the report page as well.
     """
     chosen = [*((*ML_1M, *UNTRAINED) if untrained else ()), *overrides]
     with _cluster(ray_nodes) as address, tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -62,22 +68,35 @@ def run(
             began = time.perf_counter()
             out = Path(folder) / str(number)
             told = chordsim.run(
-                scenario, overrides=chosen, engine=engine, workers=workers, ray_address=address, out=out, report=False, progress=clock
+                scenario, overrides=chosen, engine=engine, workers=workers, ray_address=address, out=out, report=report, progress=clock
             )
             wall_s = time.perf_counter() - began
-            summary = told.summary
-            per_round = sum(m["device_rounds"] for m in summary["methods"].values()) / len(clock.ended)
-            since = clock.ended[warm - 1] if warm else clock.began
-            rate = per_round * (len(clock.ended) - warm) / (clock.ended[-1] - since)
-            served = min(m["served_share"] for m in summary["methods"].values())
-            train_s = float(summary["engine"]["train_s"])
-            figures: dict[str, Any] = {
-                "device_rounds_per_s": rate,
-                "wall_s": wall_s,
-                "after_training_s": wall_s - train_s,
-                "train_s": train_s,
-            }
-            turns.result(**figures, device_rounds=per_round * len(clock.ended), served_share=served)
+            turns.result(**_figures(told, clock, warm, wall_s))
+            shutil.rmtree(out)
+
+
+def _figures(told: RunResult, clock: Clock, warm: int, wall_s: float) -> dict[str, float]:
+    """Return what a run took; rates and processor time are those of the rounds after ``warm``."""
+    summary, rounds = told.summary, len(clock.ended) - 1
+    methods = summary["methods"].values()
+    in_all = sum(int(m["device_rounds"]) for m in methods)
+    counted = in_all * (rounds - warm) / rounds
+    seconds, processor_s = (last - first for first, last in zip(clock.ended[warm], clock.ended[-1], strict=True))
+    carried, train_s = summary["engine"].get("carried", {}), float(summary["engine"]["train_s"])
+    ledger_bytes = sum(path.stat().st_size for path in (told.path / "ledger").rglob("*") if path.is_file())
+    return {
+        "device_rounds_per_s": counted / seconds,
+        "processor_us_per_device_round": 1e6 * processor_s / counted,
+        "wall_s": wall_s,
+        "train_s": train_s,
+        "after_training_s": wall_s - train_s,
+        "device_rounds": in_all,
+        "served_share": min(float(m["served_share"]) for m in methods),
+        "users": summary["users"],
+        "devices": summary["devices"],
+        "carried_bytes_per_device_round": sum(v for name, v in carried.items() if name.startswith("records_")) / in_all,
+        "ledger_bytes_per_row": ledger_bytes / in_all,
+    }
 
 
 def _cluster(nodes: Sequence[int]) -> AbstractContextManager[str | None]:
