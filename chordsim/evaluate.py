@@ -36,9 +36,8 @@ _HELD_OUT = {
 }
 _CANDIDATES = {
     "retriever": (
-        f"the same for all methods, from the cloud's logs alone: followers of the user's last {VOTERS} items there (credit "
-        f"{', '.join(map(str, CREDIT))} for the next places), then popularity; a user that the cloud does not know gets "
-        "the most popular items"
+        f"the same for all methods, from the cloud's logs alone: what stood within {len(CREDIT)} places of the user's last {VOTERS} items "
+        "there in anybody's log, then what is popular; a user that the cloud does not know gets the most popular items"
     ),
     "candidates_bytes": (
         "ids and embeddings of the list, once a session to every phone that ranks, charged from their length; a method that sends "

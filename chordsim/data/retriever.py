@@ -1,6 +1,6 @@
 """The retriever of `protocol.ranking = "candidates"`: which items the cloud thinks of for a user, from its own logs alone.
 
-What often came soon after the user's last items, then what is popular. Everything is counted in whole numbers, so the lists
+What often stood near the user's last items in anybody's log, then what is popular. Everything is counted in whole numbers, so the lists
 are the same on every machine. It is none of the methods that are compared: a method that chose the candidates itself would
 be asked nothing that it finds hard, and the others would be asked what it finds easy.
 """
@@ -15,14 +15,14 @@ from chordsim.ragged import Bools, Ints
 
 #: Length of a list.
 CANDIDATES = 100
-#: An item counts towards the ones before it, up to this many places back: 6 for the next place, then 3 and 2.
-CREDIT = (6, 3, 2)
-#: Followers kept of each item; what is rarer than that hardly ever reaches a list.
-FOLLOWERS = 300
+#: What two items of one user's log give one another that stand next to one another, one place further apart, and so on.
+CREDIT = (6, 5, 4, 3, 2, 1)
+#: Neighbours kept of each item; what is rarer than that hardly ever reaches a list.
+NEIGHBOURS = 300
 #: How many of the user's last items vote; the last has this weight, the one before one less, and so on.
 VOTERS = 10
-#: Users whose lists are made together, which bounds the memory that their scores take.
-_ROWS = 64
+#: Users whose lists are made together, which bounds the memory that their votes take.
+_ROWS = 256
 
 
 class Retriever:
@@ -33,7 +33,7 @@ class Retriever:
     """
 
     def __init__(self, logs: TrainLogs, users: int, *, repeat: bool) -> None:
-        """Count who follows whom.
+        """Count what stands near what.
 
         Args:
             logs: What the cloud may see.
@@ -45,7 +45,8 @@ class Retriever:
         # Place in the popularity list from behind, at least 1: it decides among equal votes, and no two items share it.
         self._standing = np.zeros(logs.n_items + 1, np.int64)
         self._standing[popular] = np.arange(logs.n_items, 0, -1)
-        self._starts, self._next, self._credit = followers(logs)
+        self._popular = popular
+        self._starts, self._near, self._credit = neighbours(logs)
         self._row = np.full(users, -1, np.int64)
         playing = logs.user_ids < users
         self._row[logs.user_ids[playing]] = np.flatnonzero(playing)
@@ -65,46 +66,54 @@ class Retriever:
     def _make(self, users: Ints) -> Ints:
         """Return the lists of distinct users [D, n]."""
         logs, rows = self._logs, self._row[users]
-        known = rows >= 0
-        votes = np.zeros((users.size, logs.n_items + 1), np.int64)
+        known = np.flatnonzero(rows >= 0)
+        n, kept = logs.n_items + 1, self._lists.shape[1]
         history = logs.history(rows[known], VOTERS).items
+        cells, votes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for back in range(VOTERS):
             voters = history[:, VOTERS - 1 - back]
             count = np.where(voters > 0, self._starts[voters + 1] - self._starts[voters], 0)
             at = np.repeat(self._starts[voters] - (np.cumsum(count) - count), count) + np.arange(int(count.sum()))
-            # An item stands once among the followers of another, so no cell is met twice.
-            votes[np.repeat(np.flatnonzero(known), count), self._next[at]] += (VOTERS - back) * self._credit[at]
-        worth = votes * (logs.n_items + 1) + self._standing
-        if not self._repeat:
-            row, item = logs.seen(rows[known])
-            worth[np.flatnonzero(known)[row], item] = 0
-        worth[:, 0] = 0
-        kept = self._lists.shape[1]
-        best = np.argpartition(-worth, kept - 1, axis=1)[:, :kept]
-        order = np.argsort(-np.take_along_axis(worth, best, 1), axis=1)
-        best = np.take_along_axis(best, order, 1)
-        return np.where(np.take_along_axis(worth, best, 1) > 0, best, 0)
+            cells.append(np.repeat(known, count) * n + self._near[at])
+            votes.append((VOTERS - back) * self._credit[at])
+        cell, vote = _sums(np.concatenate(cells), np.concatenate(votes))
+        row, item = logs.seen(rows[known])
+        had = np.zeros(0, np.int64) if self._repeat else known[row] * n + item
+        cell, vote = (part[~np.isin(cell, had)] for part in (cell, vote))
+        order = np.lexsort((-self._standing[cell % n], -vote, cell // n))
+        cell = cell[order]
+        owner = cell // n
+        place = np.arange(cell.size) - np.searchsorted(owner, owner)
+        out = np.zeros((users.size, kept), np.int32)
+        out[owner[place < kept], place[place < kept]] = (cell % n)[place < kept]
+        for short in np.flatnonzero(out[:, -1] == 0).tolist():
+            taken = np.concatenate([cell[owner == short] % n, had[had // n == short] % n])
+            # So many are surely enough, as no more can be taken.
+            popular = self._popular[: kept + taken.size]
+            more = popular[~np.isin(popular, taken)]
+            free = np.count_nonzero(out[short] == 0)
+            out[short, kept - free : kept - free + min(free, more.size)] = more[:free]
+        return out.astype(np.int64)
 
 
-def followers(logs: TrainLogs) -> tuple[Ints, Ints, Ints]:
-    """Return what follows each item, as (starts [n_items + 2], items, credit): the most credited first, equal ones by id."""
+def neighbours(logs: TrainLogs) -> tuple[Ints, Ints, Ints]:
+    """Return what stood near each item, as (starts [n_items + 2], items, credit): the most credited first, equal ones by id."""
     n = logs.n_items + 1
     owner = np.repeat(np.arange(len(logs)), np.diff(logs.offsets))
-    keys: list[Ints] = []
-    credits: list[Ints] = []
+    key, credit_of = np.zeros(0, np.int64), np.zeros(0, np.int64)
     for place, credit in enumerate(CREDIT, 1):
         same: Bools = owner[place:] == owner[:-place]
-        keys.append(logs.items[:-place][same] * n + logs.items[place:][same])
-        credits.append(np.full(keys[-1].size, credit, np.int64))
-    key, credit_of = _sums(np.concatenate(keys), np.concatenate(credits))
-    before, after = key // n, key % n
-    order = np.lexsort((after, -credit_of, before))
-    before, after, credit_of = before[order], after[order], credit_of[order]
-    place_of = np.arange(before.size) - np.searchsorted(before, before)
-    kept = place_of < FOLLOWERS
+        first, second = logs.items[:-place][same], logs.items[place:][same]
+        keys = np.concatenate([key, first * n + second, second * n + first])
+        # Place by place, so that no more than the distinct pairs are kept.
+        key, credit_of = _sums(keys, np.concatenate([credit_of, np.full(2 * first.size, credit, np.int64)]))
+    item, near = key // n, key % n
+    order = np.lexsort((near, -credit_of, item))
+    item, near, credit_of = item[order], near[order], credit_of[order]
+    kept = np.arange(item.size) - np.searchsorted(item, item) < NEIGHBOURS
     starts = np.zeros(n + 1, np.int64)
-    np.cumsum(np.bincount(before[kept], minlength=n), out=starts[1:])
-    return starts, after[kept], credit_of[kept]
+    np.cumsum(np.bincount(item[kept], minlength=n), out=starts[1:])
+    return starts, near[kept], credit_of[kept]
 
 
 def _sums(keys: Ints, values: Ints) -> tuple[Ints, npt.NDArray[np.int64]]:

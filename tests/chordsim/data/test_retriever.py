@@ -24,16 +24,17 @@ def by_hand(held: Split, user: int, *, repeat: bool) -> list[int]:
     """Votes of the user's last logged items, popularity among equals, smaller ids among equally popular ones."""
     logs = held.train_logs()
     rows = {int(u): logs.items[a:b].tolist() for u, a, b in zip(logs.user_ids, logs.offsets[:-1], logs.offsets[1:], strict=True)}
-    popular, after = Counter(logs.items.tolist()), Counter()
+    popular, near = Counter(logs.items.tolist()), Counter()
     for row in rows.values():
         for at, item in enumerate(row):
             for place, credit in enumerate(CREDIT, 1):
                 if at + place < len(row):
-                    after[item, row[at + place]] += credit
+                    near[item, row[at + place]] += credit
+                    near[row[at + place], item] += credit
     votes: Counter[int] = Counter()
     history = rows.get(user, [])
     for back, voter in enumerate(reversed(history[-VOTERS:])):
-        for (before, item), credit in after.items():
+        for (before, item), credit in near.items():
             if before == voter:
                 votes[item] += (VOTERS - back) * credit
     left = [i for i in range(1, logs.n_items + 1) if repeat or i not in history]
