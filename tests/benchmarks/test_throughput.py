@@ -24,6 +24,8 @@ from benchmarks.throughput.results import Results, Writer  # noqa: E402
 from benchmarks.throughput.turns import Turns  # noqa: E402
 from benchmarks.throughput.work import prepare  # noqa: E402
 from chordsim.nets import footprint  # noqa: E402
+from chordsim.scenario.load import load, parse, shipped  # noqa: E402
+from chordsim.scenario.text import dump  # noqa: E402
 
 #: Pieces whose cases need no processes beside this one.
 HERE = ("parts", "whole", "selection", "population", "catalogue", "width", "chunk", "training", "best", "million")
@@ -116,6 +118,13 @@ def test_the_page_on_scale_is_arithmetic_on_the_figures(tmp_path: Path) -> None:
     # With plans on workers: 190 us over 20, and 10.
     assert f"{1e6 / 19.5:,.0f} |" in text
     assert "The first to break is **making plans on the driver**" in text
+
+
+def test_the_scenario_of_a_million_is_one_and_says_how_users_cluster() -> None:
+    scenario, text = load("million"), shipped()["million"].read_text()
+    assert scenario.rounds.count * scenario.population.selected * len(scenario.methods) == 1_000_000
+    assert parse(dump(scenario)) == scenario and scenario.question.endswith("?")
+    assert "6,040 users" in text and "statistics cluster by user" in text
 
 
 @pytest.mark.slow
