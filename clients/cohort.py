@@ -18,6 +18,7 @@ import torch
 
 from chordsim import evaluate, methods
 from chordsim.engine.cell import CellCall, CellReply
+from chordsim.memory import keep_freed_pages
 from chordsim.methods import INVALID, Batch, Columns, Cost, DeviceHalf, History, Leg, MethodSpec, Turn
 from chordsim.nets.frozen import BackboneMismatch
 from chordsim.ragged import Ints, Ragged
@@ -101,6 +102,7 @@ def step(node: Node, call: CellCall) -> CellReply:
             visit also ``rank`` and ``refusal``.
     """
     one_thread_per_product()
+    keep_freed_pages()
     header = call.header
     node.blobs.update({digest: data for digest, data in call.blobs.items() if blob_digest(data) == digest})
     missing = tuple(d for d in header["blobs"].values() if d not in node.blobs)

@@ -1,4 +1,4 @@
-"""A layer whose every channel comes in several precisions, one chosen per phone: multiplied without being built."""
+"""A layer whose every channel comes in several precisions, one chosen per phone: the product that costs least."""
 
 from __future__ import annotations
 
@@ -9,30 +9,44 @@ import torch
 from torch import Tensor
 
 Dropout = Callable[[Tensor], Tensor]
+#: Up to so many positions, one shared product with all precisions costs less than building each phone's weights.
+FEW = 5
 
 
 @dataclass(frozen=True)
 class Choice:
     """Weights of D phones as rows of a table and codes.
 
-    Where a layer is used at one position only, building each phone's weights costs more than one shared product with
-    all precisions, of which each phone keeps the outputs that its plan names. The result is the same up to the
-    order of sums.
+    Where a layer meets few positions, building each phone's weights costs more than one shared product with all
+    precisions, of which each phone keeps the outputs that its plan names; elsewhere they are built, one layer at a
+    time, in memory that stays in the processor's cache. The result is the same up to the order of sums.
 
     Attributes:
         rows: Every channel at every code, [4, C, K].
         codes: Chosen code per phone and channel, [D, C], int64.
+        room: Where weights are built, float32 [at least D * C * K]; several layers may share it, one at a time.
     """
 
     rows: Tensor
     codes: Tensor
+    room: Tensor | None = None
 
     def product(self, x: Tensor) -> Tensor:
         """Return x [D, n, K] times each phone's own weights, [D, n, C]."""
+        if x.shape[1] > FEW:
+            return torch.bmm(x, build(self.rows, self.codes, self.room).transpose(1, 2))
         kinds, channels, fan_in = self.rows.shape
         every = x.reshape(-1, fan_in) @ self.rows.reshape(kinds * channels, fan_in).T
         every = every.view(x.shape[0], x.shape[1], kinds, channels)
         return every.gather(2, self.codes[:, None, None, :].expand(-1, x.shape[1], 1, -1)).squeeze(2)
+
+
+def build(rows: Tensor, codes: Tensor, room: Tensor | None = None) -> Tensor:
+    """Build one layer's weights [D, C, K] from rows [4, C, K] and codes [D, C], int64, in ``room`` if given."""
+    kinds, channels, fan_in = rows.shape
+    index = (codes * channels + torch.arange(channels)).reshape(-1)
+    out = None if room is None else room[: index.numel() * fan_in].view(-1, fan_in)
+    return torch.index_select(rows.reshape(kinds * channels, fan_in), 0, index, out=out).view(-1, channels, fan_in)
 
 
 Weight = Tensor | Choice

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -59,6 +61,7 @@ def build(kind: str, dim: int, width: int) -> MeanPool | Gru:
     return EXTRACTORS[kind](dim, width)
 
 
+@lru_cache(maxsize=64)
 def size(kind: str, dim: int, width: int) -> tuple[int, int]:
     """Return (parameters, multiply-accumulates per user) of an extractor, without drawing weights."""
     with torch.device("meta"):

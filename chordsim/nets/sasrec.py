@@ -7,18 +7,16 @@ The same code runs on the cloud with one weight [C, K] for all rows, and on a ch
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from chordsim.nets.choice import Choice
+from chordsim.nets.choice import Dropout, Weight, linear
 from chordsim.nets.shapes import Layer
 from chordsim.scenario.model import BackboneConfig
 
-Dropout = Callable[[Tensor], Tensor]
-Weight = Tensor | Choice
 PER_BLOCK = 6
 
 
@@ -76,12 +74,13 @@ def embed(items: Tensor, item_table: Tensor, position_table: Tensor) -> Tensor:
     return states * (items > 0).unsqueeze(-1)
 
 
-def attention_mask(items: Tensor) -> Tensor:
-    """Return what a query may look at, bool [D, 1, L, L]: real positions up to itself, and always itself."""
+def attention_mask(items: Tensor, kind: torch.dtype) -> Tensor:
+    """Return what a query may look at [D, 1, L, L]: 0 at real positions up to itself and at itself, else minus infinity."""
     length = items.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool).tril()
     itself = torch.eye(length, dtype=torch.bool)
-    return ((items > 0)[:, None, None, :] & causal) | itself
+    allowed = ((items > 0)[:, None, None, :] & causal) | itself
+    return torch.zeros(allowed.shape, dtype=kind).masked_fill_(~allowed, -torch.inf)
 
 
 def forward(
@@ -106,7 +105,7 @@ def forward(
     Returns:
         Final states [D, reads, d], or [D, d] of the last position.
     """
-    mask = attention_mask(items)
+    mask = attention_mask(items, states.dtype)
     real = (items > 0).unsqueeze(-1)
     keep = dropout or _same
     for b in range(config.blocks):
@@ -114,20 +113,14 @@ def forward(
         count = (reads or 1) if b == config.blocks - 1 else items.shape[1]
         normal = _norm(states)
         asking = normal[:, -count:]
-        q, k, v = (_heads(_linear(x, w), config.heads) for x, w in ((asking, query), (normal, key), (normal, value)))
+        q, k, v = (_heads(linear(x, w), config.heads) for x, w in ((asking, query), (normal, key), (normal, value)))
         seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, :, -count:])
         mixed = seen.transpose(1, 2).reshape(asking.shape)
-        states = states[:, -count:] + keep(_linear(mixed, output))
-        states = states + keep(_linear(F.relu(_linear(_norm(states), feed_in)), feed_out))
+        states = states[:, -count:] + keep(linear(mixed, output))
+        states = states + keep(linear(F.relu(linear(_norm(states), feed_in)), feed_out))
         states = states * real[:, -count:]
     out = _norm(states)
     return out[:, -1] if reads is None else out
-
-
-def _linear(x: Tensor, weight: Weight) -> Tensor:
-    if isinstance(weight, Choice):
-        return weight.product(x)
-    return torch.matmul(x, weight.transpose(-1, -2))
 
 
 def _norm(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Plans as weights: gather each phone's rows from a table of pre-quantized channels."""
+"""Plans as weights: each phone's rows from tables of pre-quantized channels."""
 
 from __future__ import annotations
 
@@ -15,22 +15,19 @@ def split_channels(values: Tensor, layers: tuple[Layer, ...], dim: int = -1) -> 
     return parts
 
 
-def gather(tables: list[Tensor], codes: Tensor, layers: tuple[Layer, ...]) -> list[Tensor | Choice]:
-    """Return the weights of D phones: built [D, C, K] where a layer meets many positions, else a `Choice`.
+def gather(tables: list[Tensor], codes: Tensor, layers: tuple[Layer, ...], room: Tensor | None = None) -> list[Choice]:
+    """Return the weights of D phones, built as they are met.
 
     Args:
         tables: Per layer, every channel at every code, [4, C, K].
         codes: [D, sum of C], integer codes 0 to 3.
         layers: Shapes, in plan order.
+        room: Memory from `room_for` to build in; what comes back is good while no other weights are built there.
     """
-    return [
-        build(rows, code) if layer.positions > 1 else Choice(rows, code)
-        for rows, code, layer in zip(tables, split_channels(codes.long(), layers), layers, strict=True)
-    ]
+    parts = split_channels(codes.long(), layers)
+    return [Choice(rows, code, room) for rows, code in zip(tables, parts, strict=True)]
 
 
-def build(rows: Tensor, codes: Tensor) -> Tensor:
-    """Build one layer's weights [D, C, K] from rows [4, C, K] and codes [D, C], int64."""
-    kinds, channels, fan_in = rows.shape
-    index = codes * channels + torch.arange(channels)
-    return rows.reshape(kinds * channels, fan_in).index_select(0, index.reshape(-1)).view(-1, channels, fan_in)
+def room_for(phones: int, layers: tuple[Layer, ...]) -> Tensor:
+    """Return memory in which any one layer of so many phones can be built, float32."""
+    return torch.empty(phones * max(layer.channels * layer.fan_in for layer in layers))

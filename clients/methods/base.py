@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from chordsim.nets.backbone import position_shape
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.ragged import Ragged
 from chordsim.specs.costs import same_for_all as same_for_all
+
+#: Phones computed together; a chunk is cut into as many of them as it has, so that results depend on its size alone.
+BLOCK = 32
 
 
 class Device:
@@ -32,6 +35,11 @@ def quiet(rows: int, outbox: Ragged | None = None, cost: Cost | None = None) -> 
     """Return a turn in which nothing was ranked and nobody refused."""
     none = np.zeros(rows, np.uint8)
     return Turn(outbox or Ragged.empty(rows), none, cost or Cost.zero(rows), np.full(rows, np.nan))
+
+
+def in_blocks(rows: int, compute: Callable[[slice], torch.Tensor]) -> torch.Tensor:
+    """Return what ``compute`` makes of phones [D], block by block, so that what one block needs stays in the processor's cache."""
+    return torch.cat([compute(slice(at, min(at + BLOCK, rows))) for at in range(0, rows, BLOCK)])
 
 
 def score(states: torch.Tensor, item_table: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

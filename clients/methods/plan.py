@@ -18,14 +18,14 @@ from chordsim.nets.frozen import draw_checked, fingerprint, masked
 from chordsim.quant.budget import PlanCost, refusals
 from chordsim.quant.decode import breaks, decode
 from chordsim.quant.packing import unpack_bits
-from chordsim.quant.plan import gather
+from chordsim.quant.plan import gather, room_for
 from chordsim.quant.quantizer import table
 from chordsim.quant.settings import PlanSettings, plan_budget
 from chordsim.ragged import Ragged
 from chordsim.wire.codes import decode_codes
 from chordsim.wire.errors import BadPayload
 from chordsim.wire.floats import pack_budgets, pack_floats
-from clients.methods.base import Device, quiet, score
+from clients.methods.base import BLOCK, Device, in_blocks, quiet, score
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,14 @@ class PlanDevice(Device):
         sound &= (codes >= self.settings.lowest).all(1)
         codes = np.where(sound[:, None], codes, self.settings.lowest).astype(np.uint8)
         plan = self._read(torch.from_numpy(codes), who.budgets)
-        items = torch.from_numpy(history.items)
-        weights = gather(model.tables, plan, self.shapes.layers)
-        states = last_states(items, model.item, model.position, weights, self.context.backbone)
+        items, config = torch.from_numpy(history.items), self.context.backbone
+        room = room_for(min(BLOCK, len(who)), self.shapes.layers)
+
+        def last(rows: slice) -> Tensor:
+            weights = gather(model.tables, plan[rows], self.shapes.layers, room)
+            return last_states(items[rows], model.item, model.position, weights, config)
+
+        states = in_blocks(len(who), last)
         spent = self.budget.cost_of(plan)
         refusal = np.where(sound, self._refused(plan, spent, who.budgets), INVALID).astype(np.uint8)
         rows = len(who)

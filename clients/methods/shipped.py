@@ -17,7 +17,7 @@ from chordsim.quant.budget import refusals
 from chordsim.quant.packing import unpack_levels
 from chordsim.ragged import Ragged
 from chordsim.specs.shipped import shipped_cost
-from clients.methods.base import Device, score
+from clients.methods.base import Device, in_blocks, score
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class ShippedDevice(Device):
 
     def states(self, model: Model, history: History) -> Tensor:
         """Return the last state [D, d] of the shipped model for each phone."""
-        items = torch.from_numpy(history.items)
-        return last_states(items, model.item, model.position, model.weights, self.context.backbone)
+        items, config = torch.from_numpy(history.items), self.context.backbone
+        return in_blocks(len(items), lambda rows: last_states(items[rows], model.item, model.position, model.weights, config))
 
     def cost(self, rows: int) -> Cost:
         """Return what one request takes, the same on every phone."""

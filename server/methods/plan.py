@@ -95,8 +95,9 @@ class PlanCloud(Cloud):
         with torch.inference_mode():
             utilities = self.utilities(model, torch.from_numpy(user), who)
             # Numbers that are finite but absurd overflow in the planner: that phone's question makes no sense.
-            usable = torch.isfinite(utilities).flatten(1).all(1)
-            utilities = torch.where(usable[:, None, None], utilities, 0.0)
+            usable = torch.isfinite(utilities.flatten(1).sum(1))
+            if not bool(usable.all()):
+                utilities = torch.where(usable[:, None, None], utilities, 0.0)
             valid &= usable.numpy()
             known = budgets if self.settings.decode == "cloud" else unknown_phones(len(who))
             limits = self._cost.limits(known, self.settings.bits)

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chordsim.nets.choice import build
 from chordsim.nets.shapes import Layer
-from chordsim.quant.plan import build, split_channels
+from chordsim.quant.plan import split_channels
 
 
 class _Build(torch.autograd.Function):

@@ -91,9 +91,10 @@ class BasePlusResidual(nn.Module):
         shared = (self.base + self.layer[self._of_layer]).unsqueeze(0)
         if not self.personal:
             return shared.expand(user.shape[0], -1, -1)
-        own = self.channel_head(user).view(-1, self.shapes.channels, 4)
-        own = own + self.layer_head(user).view(-1, len(self.shapes.layers), 4)[:, self._of_layer]
-        return shared + RESIDUAL_BOUND * torch.tanh(own / RESIDUAL_BOUND)
+        # Heads are added before the product, which is one pass over the users instead of two.
+        layers = self.layer_head.weight.view(len(self.shapes.layers), 4, -1)[self._of_layer].flatten(0, 1)
+        own = F.linear(user, (self.channel_head.weight + layers) / RESIDUAL_BOUND).view(-1, self.shapes.channels, 4)
+        return torch.add(shared, torch.tanh(own), alpha=RESIDUAL_BOUND)
 
     def macs(self) -> int:
         """Multiply-accumulates of one plan."""

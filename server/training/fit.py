@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from chordsim import seeds
 from chordsim.data.split import TrainLogs
 from chordsim.errors import RunError
+from chordsim.memory import keep_freed_pages
 from chordsim.progress import Progress
 from chordsim.scenario.model import TrainingConfig
 from server.training.loss import fast_half, linear_cross_entropy
@@ -45,6 +46,7 @@ def fit(
         RunError: The loss is not a number any more.
     """
     assert isinstance(model, nn.Module)
+    keep_freed_pages()
     threads = torch.get_num_threads()
     torch.set_num_threads(config.threads)
     try:

@@ -30,7 +30,8 @@ def test_one_step_is_plain_gradient_descent(talk):
     weights = [w.clone().requires_grad_() for w in t.model.weights]
     items = torch.from_numpy(t.history.items[:1])
     inputs = torch.cat([torch.zeros(1, 1, dtype=torch.int64), items[:, :-1]], 1)
-    states = sasrec.forward(inputs, sasrec.embed(inputs, t.model.item, t.model.position), weights, t.context.backbone, reads=inputs.shape[1])
+    embedded = sasrec.embed(inputs, t.model.item, t.model.position)
+    states = sasrec.forward(inputs, embedded, weights, t.context.backbone, reads=inputs.shape[1])
     logits = (states @ t.model.item.T)[0, -10:]
     logits[:, 0] = -torch.inf
     targets = torch.where(inputs > 0, items, 0)[0, -10:]

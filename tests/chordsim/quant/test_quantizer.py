@@ -10,10 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chordsim.nets.choice import Choice
+from chordsim.nets.choice import FEW, build
 from chordsim.nets.shapes import Layer
 from chordsim.quant.packing import pack_bits, pack_levels, unpack_bits, unpack_levels
-from chordsim.quant.plan import build, gather
+from chordsim.quant.plan import gather, room_for
 from chordsim.quant.quantizer import levels_and_scales, quantize, relative_error, table
 
 SEED = 3
@@ -128,7 +128,7 @@ LAYERS = (Layer("a", 6, 5, 1.0, 4), Layer("b", 3, 8, 1.0, 1))
 
 
 def test_gathered_weights_are_each_phones_own_rows() -> None:
-    """Layers that meet one position come as a choice; its product is that of the built weights."""
+    """At few positions and at many, and in memory that layers share, the product is that of the built weights."""
     made = torch.Generator().manual_seed(SEED)
     sources = [torch.randn(n.channels, n.fan_in, generator=made) for n in LAYERS]
     tables = [table(w) for w in sources]
@@ -137,7 +137,9 @@ def test_gathered_weights_are_each_phones_own_rows() -> None:
         torch.stack([torch.stack([quantize(w[c : c + 1], (0, 2, 4, 8)[code])[0] for c, code in enumerate(row)]) for row in part.tolist()])
         for w, part in zip(sources, codes.split([6, 3], 1), strict=True)
     ]
-    first, second = gather(tables, codes, LAYERS)
-    assert isinstance(second, Choice) and torch.equal(first, own[0]) and torch.equal(build(tables[1], codes[:, 6:]), own[1])
-    x = torch.randn(7, 1, 8, generator=made)
-    assert torch.allclose(second.product(x), x @ own[1].transpose(1, 2), atol=1e-6)
+    for room in (None, room_for(7, LAYERS)):
+        for choice, weights in zip(gather(tables, codes, LAYERS, room), own, strict=True):
+            assert torch.equal(build(choice.rows, choice.codes, choice.room), weights)
+            for positions in (1, FEW, FEW + 1, 20):
+                x = torch.randn(7, positions, weights.shape[2], generator=made)
+                assert torch.allclose(choice.product(x), x @ weights.transpose(1, 2), atol=1e-5)
