@@ -91,7 +91,7 @@ class Retriever:
             # So many are surely enough, as no more can be taken.
             popular = self._popular[: kept + taken.size]
             more = popular[~np.isin(popular, taken)]
-            free = np.count_nonzero(out[short] == 0)
+            free = int((out[short] == 0).sum())
             out[short, kept - free : kept - free + min(free, more.size)] = more[:free]
         return out.astype(np.int64)
 
