@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import sys
 import threading
@@ -104,6 +105,40 @@ def strike(marked: Callable[[], list[psutil.Process]]) -> Callable[..., contextl
             thread.join()
 
     return striking
+
+
+@pytest.fixture
+def harass(marked: Callable[[], list[psutil.Process]]) -> Callable[..., contextlib.AbstractContextManager[list[int]]]:
+    """Return a context in which a worker is killed every now and then, at work or idle; it gives the pids that were hit."""
+
+    @contextlib.contextmanager
+    def harassing(times: int, seed: int, gap_s: tuple[float, float]) -> Iterator[list[int]]:
+        hit: list[int] = []
+        over, draw = threading.Event(), random.Random(seed)
+
+        def loaded(process: psutil.Process) -> bool:
+            # One that is still loading has no call that it could lose; three lost starts in a row give a worker up.
+            title = " ".join(process.cmdline())
+            return title.startswith("ray::Worker") and "__init__" not in title
+
+        def watch() -> None:
+            while len(hit) < times and not over.wait(draw.uniform(*gap_s)):
+                with contextlib.suppress(psutil.Error):
+                    workers = [p for p in sorted(marked(), key=lambda p: p.pid) if p.pid not in hit and loaded(p)]
+                    if workers:
+                        chosen = draw.choice(workers)
+                        chosen.kill()
+                        hit.append(chosen.pid)
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield hit
+        finally:
+            over.set()
+            thread.join()
+
+    return harassing
 
 
 def gone(living: Callable[[], list[psutil.Process]], within_s: float = 20.0) -> bool:

@@ -40,6 +40,21 @@ def test_a_killed_worker_costs_time_only(tiny: Any, tmp_path: Path, strike: Any,
 
 
 @pytest.mark.slow
+def test_workers_killed_at_random_during_twenty_rounds_cost_time_only(
+    tiny: Any, tmp_path: Path, harass: Any, nothing_left: Callable[[], bool]
+) -> None:
+    more = ("rounds.count=20", "data.synthetic.mean_length=40.0", "population.devices=240", "engine.cells=5", "clock.loss=0.1")
+    overrides = tiny(*more, methods=("fp32", "chord-plus", "fedavg"))
+    here = chordsim.run("offline", overrides=overrides, out=tmp_path / "here", report=False)
+    with harass(6, seed=3, gap_s=(0.5, 3.0)) as hit:
+        ray = chordsim.run("offline", overrides=overrides, engine="ray", workers=2, out=tmp_path / "ray", report=False)
+    assert len(hit) >= 4, "the run was over before it could be disturbed"
+    assert ray.manifest["status"] == "complete" and ray.manifest["ledger_sha256"] == here.manifest["ledger_sha256"]
+    assert len(ray.rounds) == 60
+    assert nothing_left()
+
+
+@pytest.mark.slow
 def test_a_stopped_worker_is_replaced(tiny: Any, tmp_path: Path, strike: Any, nothing_left: Callable[[], bool]) -> None:
     more = ("engine.timeout_s=15", "rounds.count=3")
     here = chordsim.run("offline", overrides=tiny(*more), out=tmp_path / "here")
