@@ -105,7 +105,7 @@ class TrainingConfig(Table):
     """How the cloud trains; everything here is part of the cache key."""
 
     max_steps: int = Field(3000, ge=0, le=10_000_000)
-    batch: int = Field(0, ge=0, le=65_536)  # windows per step; 0: as many as bring `positions` targets, more where a method looks at fewer each
+    batch: int = Field(0, ge=0, le=65_536)  # windows per step; 0: as many as bring `positions` targets
     positions: int = Field(1536, ge=0, le=10_000_000)  # targets per step that the loss uses at most; 0: all
     lr: float = Field(2e-3, gt=0, lt=10)
     plan_lr: float = Field(5e-3, gt=0, lt=10)
