@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from contextlib import ExitStack
@@ -24,6 +25,8 @@ from benchmarks.throughput.table import table
 def main(arguments: list[str]) -> int:
     """Measure, print, and return 1 if a case failed."""
     given = _parser().parse_args(arguments)
+    # Asked to end, it ends what it started first: those whose turn it is not stand still and would do so for ever.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     names = given.only or [name for name, piece in PIECES.items() if piece.default]
     failed = 0
     for name in () if given.table or given.pages else names:

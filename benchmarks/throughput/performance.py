@@ -120,7 +120,7 @@ def _engines(results: Results) -> str:
     flop = results.about("engines", "in-process").get("flop_per_phone", 0)
     text = _text("performance_phone").format(items="3,416")
     return (
-        f"{text}\nThe sgemm peak of the same run, two threads: {peak}. One phone needs {flop / 1e6:.2f} MFLOP, scores included.\n\n"
+        f"{text}\nThe sgemm peak of the same run, two threads side by side: {peak}. One phone needs {flop / 1e6:.2f} MFLOP, scores included.\n\n"
         + md.table(head, rows)
     )
 
@@ -181,7 +181,7 @@ def _series(results: Results, piece: str) -> str:
 def _training(results: Results) -> str:
     rows = []
     for piece, what in (
-        ("training", "per step, 100 steps, without validation"),
+        ("training", "per step, the first steps, one validation at the end"),
         ("best", "ml-1m, to the best validation, validation included"),
     ):
         for case in results.cases(piece):

@@ -32,7 +32,7 @@ class Size:
     cohort: int = 20_480
     alone: int = 1000
     rounds: int = 20_480
-    steps: int = 100
+    steps: int = 60
     selection: tuple[int, ...] = (100, 1000, 10_000, 100_000, 1_000_000)
     population: tuple[int, ...] = (10_000, 100_000, 1_000_000, 10_000_000)
     items: tuple[int, ...] = (1000, 3416, 10_000, 30_000, 100_000)
@@ -99,11 +99,11 @@ def _parts(size: Size, cache: Path) -> list[Case]:
 
 
 def _whole(size: Size, cache: Path) -> list[Case]:
-    chosen = _of(size, devices=size.cohort, rounds=4)
+    chosen = _of(size, devices=size.cohort, rounds=3)
     return [
         _sgemm(size),
         Case("in-process", "rounds:run", {"overrides": chosen}),
-        Case("in-process-1", "rounds:run", {"overrides": chosen, "workers": 1}),
+        Case("in-process-1", "rounds:run", {"overrides": chosen, "workers": 1}, most=3),
     ]
 
 
@@ -129,12 +129,12 @@ def _population(size: Size, cache: Path) -> list[Case]:
 
 
 def _workers(size: Size, cache: Path) -> list[Case]:
-    chosen = _of(size, devices=size.cohort, rounds=3)
+    chosen = _of(size, devices=size.cohort // 2, rounds=3)
     return [Case(f"{n}", "rounds:run", {"overrides": chosen, "engine": "ray", "workers": n}) for n in (1, 2, 3)]
 
 
 def _nodes(size: Size, cache: Path) -> list[Case]:
-    chosen = _of(size, devices=size.cohort, rounds=4)
+    chosen = _of(size, devices=size.cohort, rounds=3)
     both = {"overrides": chosen, "engine": "ray"}
     return [Case("one-of-2", "rounds:run", {**both, "ray_nodes": [2]}), Case("two-of-1", "rounds:run", {**both, "ray_nodes": [1, 1]})]
 
