@@ -12,9 +12,9 @@ from benchmarks.throughput.results import Results
 NODES = (1, 10, 100)
 _GIGABIT_BYTES = 125e6
 _FLEET = 1_000_000_000
+_ALL, _MAIN = "processor_us_per_device_round", "main_thread_us_per_device_round"
 _NEEDED = (
-    ("whole", "in-process-1", "processor_us_per_device_round"), ("workers", "1", "processor_us_per_device_round"),
-    ("parts", "plans", "devices_per_s"),
+    ("whole", "in-process-1", _ALL), ("whole", "in-process-1", _MAIN), ("workers", "1", _ALL), ("workers", "1", _MAIN),
     ("workers", "1", "carried_bytes_per_device_round"), ("workers", "1", "ledger_bytes_per_row"),
 )  # fmt: skip
 
@@ -60,11 +60,9 @@ def costs(results: Results) -> Costs | None:
     found = [results.figure(*key) for key in _NEEDED]
     if any(figure is None for figure in found):
         return None
-    whole, driver, plans, carried, ledger = (figure.median for figure in found if figure)
-    plan = 2e6 / plans
-    processors = int(str(results.runs["workers"]["processors"]))
-    # What measures apart from one another can come out below nothing on a noisy machine; a microsecond is the least that is claimed.
-    return Costs(max(whole - driver, 1.0), plan, max(driver - plan, 1.0), carried, ledger, processors)
+    whole, closing, driver, serial, carried, ledger = (figure.median for figure in found if figure)
+    plan = driver - serial
+    return Costs(whole - closing - plan, plan, serial, carried, ledger, int(str(results.runs["workers"]["processors"])))
 
 
 _TEXT = Path(__file__).parent / "text"
@@ -76,11 +74,18 @@ def page(results: Results) -> str:
     if c is None:
         missing = ", ".join(sorted({piece for piece, case, metric in _NEEDED if results.figure(piece, case, metric) is None}))
         return f"# Beyond one machine\n\nNot written yet: {results.folder} has no figures of {missing}.\n"
+    if min(c.worker_us, c.plan_us, c.serial_us) <= 0:
+        told = f"the figures in {results.folder} contradict one another ({c}); measure on a quiet machine"
+        return f"# Beyond one machine\n\nNot written: {told}.\n"
     limits = sorted(c.limits().items(), key=lambda item: item[1])
     cost_rows = [
-        ("worker", f"{c.worker_us:,.0f} µs", "whole rounds on one thread, less the main process of the same on Ray"),
-        ("plan, on the driver's threads", f"{c.plan_us:,.0f} µs", "the cloud's answers alone, two threads"),
-        ("the driver besides", f"{c.serial_us:,.0f} µs", "main process on Ray with one worker, less the plan"),
+        ("worker", f"{c.worker_us:,.0f} µs", "in process on one thread: all threads but the main one, less the plan"),
+        (
+            "plan, on the driver's threads",
+            f"{c.plan_us:,.0f} µs",
+            "the driver on Ray, one worker: all threads but the main one, Ray's own among them",
+        ),
+        ("the driver besides", f"{c.serial_us:,.0f} µs", "the driver on Ray, one worker: its main thread"),
         ("bytes through the driver", f"{c.carried_bytes:,.0f}", "messages and simulator columns, both ways"),
         ("bytes of ledger", f"{c.ledger_bytes:,.0f}", "Parquet on disk"),
     ]

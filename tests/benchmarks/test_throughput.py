@@ -103,14 +103,14 @@ def test_the_command_measures_once_and_pages_come_from_its_figures(tmp_path: Pat
     pages = {path.name: path.read_text() for path in write_pages(tmp_path / "out", tmp_path)}
     step = results.figure("training", "fp32", "ms_per_step")
     assert step is not None and f"{step.median:,.0f}" in pages["performance.md"]
-    assert "has no figures of parts, whole, workers" in pages["scale.md"]
+    assert "has no figures of whole, workers" in pages["scale.md"]
 
 
 def test_the_page_on_scale_is_arithmetic_on_the_figures(tmp_path: Path) -> None:
-    cost = "processor_us_per_device_round"
-    Writer(tmp_path, "whole").add(0, {"in-process-1": {cost: 200.0}})
-    Writer(tmp_path, "workers").add(0, {"1": {cost: 90.0, "carried_bytes_per_device_round": 1000.0, "ledger_bytes_per_row": 100.0}})
-    Writer(tmp_path, "parts").add(0, {"plans": {"devices_per_s": 25_000.0}})
+    every, main = "processor_us_per_device_round", "main_thread_us_per_device_round"
+    Writer(tmp_path, "whole").add(0, {"in-process-1": {every: 202.0, main: 12.0}})
+    driver = {every: 90.0, main: 10.0, "carried_bytes_per_device_round": 1000.0, "ledger_bytes_per_row": 100.0}
+    Writer(tmp_path, "workers").add(0, {"1": driver})
     (tmp_path / "runs.json").write_text(json.dumps({"workers": {"processors": 2, "command": "", "failed": {}}}))
     text = next(path for path in write_pages(tmp_path, tmp_path) if path.name == "scale.md").read_text()
     # 110 us on workers over 20 processors, 80 us of plans over 2, 10 us on one thread: 55.5 us.

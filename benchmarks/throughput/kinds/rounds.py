@@ -21,10 +21,10 @@ from chordsim.scenario.load import load
 
 
 class Clock(Silent):
-    """Progress that notes when each round ended, and how much processor time this process had taken by then."""
+    """Progress that notes when each round ended, and how much processor time process and main thread had taken by then."""
 
     def __init__(self) -> None:
-        self.ended: list[tuple[float, float]] = []
+        self.ended: list[tuple[float, float, float]] = []
 
     def start(self, title: str, total: int | None) -> None:
         """Note when the rounds begin, as the end of none."""
@@ -37,8 +37,8 @@ class Clock(Silent):
             self.ended.append(_now())
 
 
-def _now() -> tuple[float, float]:
-    return time.perf_counter(), time.process_time()
+def _now() -> tuple[float, float, float]:
+    return time.perf_counter(), time.process_time(), time.thread_time()
 
 
 def run(
@@ -81,12 +81,13 @@ def _figures(told: RunResult, clock: Clock, warm: int, wall_s: float) -> dict[st
     methods = summary["methods"].values()
     in_all = sum(int(m["device_rounds"]) for m in methods)
     counted = in_all * (rounds - warm) / rounds
-    seconds, processor_s = (last - first for first, last in zip(clock.ended[warm], clock.ended[-1], strict=True))
+    seconds, processor_s, main_thread_s = (last - first for first, last in zip(clock.ended[warm], clock.ended[-1], strict=True))
     carried, train_s = summary["engine"].get("carried", {}), float(summary["engine"]["train_s"])
     ledger_bytes = sum(path.stat().st_size for path in (told.path / "ledger").rglob("*") if path.is_file())
     return {
         "device_rounds_per_s": counted / seconds,
         "processor_us_per_device_round": 1e6 * processor_s / counted,
+        "main_thread_us_per_device_round": 1e6 * main_thread_s / counted,
         "wall_s": wall_s,
         "train_s": train_s,
         "after_training_s": wall_s - train_s,
