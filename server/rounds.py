@@ -48,11 +48,13 @@ class Trained:
         methods: Methods that are ready to play.
         train_s: Seconds spent.
         from_cache: Which methods found their state in the cache.
+        notes: What each training says of itself, from the cache too: steps, and the validation NDCG@10 that chose the state.
     """
 
     methods: list[Enrolled]
     train_s: float
     from_cache: dict[str, bool]
+    notes: dict[str, dict[str, float]]
 
 
 def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progress, resume: Resume | None = None) -> Path:
@@ -83,7 +85,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
             predicted = predict(world)
             store.write_manifest("running", forecast=as_json(predicted) if predicted else None)
             trained = train(world, progress)
-            store.write_manifest("running", cloud_models=trained.from_cache)
+            store.write_manifest("running", cloud_models=trained.from_cache, trained=trained.notes)
             summary = Tally(world.split.log.n_users, world.population, scenario.seed, world.split.cloud_users)
             done, errors = pick_up(store, trained.methods, summary, scenario.rounds.count) if resume else (0, [])
             one_thread_per_product()
@@ -134,7 +136,16 @@ def train(world: World, progress: Progress) -> Trained:
         Enrolled(spec, half, state, np.zeros(size, _HELD_DTYPE), remembered=columns_for(world.scenario, size))
         for spec, half, (state, _) in zip(world.specs.values(), halves, states, strict=True)
     ]
-    return Trained(out, time.monotonic() - began, {name: found for name, (_, found) in zip(world.specs, states, strict=True)})
+    from_cache = {name: found for name, (_, found) in zip(world.specs, states, strict=True)}
+    notes = {name: note for name, (state, _) in zip(world.specs, states, strict=True) if (note := _notes(state))}
+    return Trained(out, time.monotonic() - began, from_cache, notes)
+
+
+def _notes(state: methods.State) -> dict[str, float]:
+    """Return what the training loop wrote into a state; empty where nothing was trained."""
+    if "trained.steps" not in state:
+        return {}
+    return {"steps": int(state["trained.steps"]), "validation_ndcg_10": float(state["trained.ndcg_10"])}
 
 
 def _play_all(
