@@ -61,7 +61,7 @@ def test_after_an_error(begun: Any, nothing_left: Callable[[], bool]) -> None:
 def test_after_an_interrupt_in_mid_round(
     whom: str, begun: Any, tmp_path: Path, marked: Callable[[], list[psutil.Process]], nothing_left: Callable[[], bool]
 ) -> None:
-    process = begun("rounds.count=8", "data.synthetic.users=300")
+    process = begun("rounds.count=8", "data.synthetic.users=300", "population.devices=12000")
     deadline = time.monotonic() + 900
     while not any("ray::Worker.answer" in line for line in lines_of(marked())) or not (tmp_path / "run" / "rounds.csv").exists():
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
