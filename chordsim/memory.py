@@ -1,4 +1,4 @@
-"""How this process keeps the memory that large temporary arrays leave behind: at hand, not handed back to the system."""
+"""What becomes of the memory that large temporary arrays leave behind: kept at hand while work goes on, given back when it ends."""
 
 from __future__ import annotations
 
@@ -18,11 +18,24 @@ def keep_freed_pages() -> bool:
     A step over a chunk of phones takes and frees hundreds of arrays of 0.1 to 4 MB. By default each comes as fresh pages
     that the system must zero, which takes longer than the arithmetic; it changes no result.
     """
+    library = _glibc()
+    return bool(library and library.mallopt(_MMAP_THRESHOLD, _HEAP_BLOCK_BYTES) and library.mallopt(_TRIM_THRESHOLD, _KEPT_BYTES))
+
+
+def release_freed_pages() -> bool:
+    """Give the system back what finished work has freed, and return whether anything was (glibc alone)."""
+    library = _glibc()
+    return bool(library and library.malloc_trim(0))
+
+
+@lru_cache(maxsize=1)
+def _glibc() -> ctypes.CDLL | None:
+    """Return the C library with its two calls declared, None where it is not glibc."""
     if not sys.platform.startswith("linux"):
-        return False
+        return None
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        library = ctypes.CDLL(None)
+        library.mallopt.argtypes, library.malloc_trim.argtypes = [ctypes.c_int, ctypes.c_int], [ctypes.c_size_t]
     except (OSError, AttributeError):
-        return False
-    mallopt.argtypes, mallopt.restype = [ctypes.c_int, ctypes.c_int], ctypes.c_int
-    return bool(mallopt(_MMAP_THRESHOLD, _HEAP_BLOCK_BYTES) and mallopt(_TRIM_THRESHOLD, _KEPT_BYTES))
+        return None
+    return library

@@ -18,7 +18,7 @@ from chordsim.forecast.predict import Forecast, as_json, beside, forecast
 from chordsim.ledger.invariants import check
 from chordsim.ledger.rounds import round_line
 from chordsim.ledger.summary import Summary
-from chordsim.memory import keep_freed_pages
+from chordsim.memory import keep_freed_pages, release_freed_pages
 from chordsim.progress import Progress, Stoppable
 from chordsim.scenario.model import Scenario
 from chordsim.scenario.text import dump
@@ -89,6 +89,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
             summary = Tally(world.split.log.n_users, world.population, scenario.seed, world.split.cloud_users)
             done, errors = pick_up(store, trained.methods, summary, scenario.rounds.count) if resume else (0, [])
             one_thread_per_product()
+            release_freed_pages()
             keep_freed_pages()
             with pool(scenario.engine.workers) as threads:
                 _play_all(world, trained.methods, carrier, text, store, summary, progress, done, errors, threads)
