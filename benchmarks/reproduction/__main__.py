@@ -1,0 +1,76 @@
+"""The reproduction suite's commands: play pieces, write raw tables from their runs, write the page from the tables.
+
+python -m benchmarks.reproduction run [--only GROUP[/PIECE]] [--runs FOLDER]
+python -m benchmarks.reproduction tables [--runs FOLDER] [--tables FOLDER]
+python -m benchmarks.reproduction page [--tables FOLDER] [--docs FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.reproduction.families import FAMILIES
+from benchmarks.reproduction.suite import SUITE
+from chordsim.errors import ChordsimError
+
+ROOT = Path(__file__).parents[2]
+RUNS, TABLES, DOCS = Path("runs") / "reproduction", ROOT / "benchmarks" / "results" / "reproduction", ROOT / "docs"
+
+
+def main(arguments: list[str]) -> int:
+    """Do what a command says; return 1 if a piece failed, 2 for what cannot be done."""
+    given = _parser().parse_args(arguments)
+    try:
+        return int(given.does(given))
+    except (ChordsimError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(given: argparse.Namespace) -> int:
+    from benchmarks.reproduction.play import play_all
+
+    played, failed = play_all(SUITE, given.only, given.runs)
+    print(*failed, f"{played} played, {len(failed)} failed; runs in {given.runs}", sep="\n")
+    return min(len(failed), 1)
+
+
+def _tables(given: argparse.Namespace) -> int:
+    from benchmarks.reproduction.tables import write
+
+    write(given.runs, given.tables, SUITE, FAMILIES)
+    print(f"tables in {given.tables}")
+    return 0
+
+
+def _page(given: argparse.Namespace) -> int:
+    from benchmarks.reproduction.page import page
+
+    (given.docs / "reproduction.md").write_text(page(given.tables))
+    print(f"page: {given.docs / 'reproduction.md'}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.reproduction", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True)
+    for name, does, about in (
+        ("run", _run, "play what is not complete, and go on with what was cut off"),
+        ("tables", _tables, "write the CSV tables from complete runs"),
+        ("page", _page, "write docs/reproduction.md from the CSV tables"),
+    ):
+        command = commands.add_parser(name, help=about)
+        command.set_defaults(does=does)
+        if name != "page":
+            command.add_argument("--runs", type=Path, default=RUNS, help="where run directories are")
+        if name != "run":
+            command.add_argument("--tables", type=Path, default=TABLES, help="where the CSV tables are")
+    commands.choices["run"].add_argument("--only", metavar="GROUP[/PIECE]", help="one group, or one piece of it")
+    commands.choices["page"].add_argument("--docs", type=Path, default=DOCS, help="where the page goes")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,61 @@
+"""The raw tables as the page reads them: nothing but the CSV files."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.reproduction.tables import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES
+
+Line = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Book:
+    """Lines of the three tables, in their order."""
+
+    accuracy: list[Line]
+    differences: list[Line]
+    cells: list[Line]
+
+    @classmethod
+    def read(cls, folder: Path) -> Book:
+        """Read the tables of a folder."""
+        return cls(*(_lines(folder / name) for name in (ACCURACY, DIFFERENCES, CELLS)))
+
+    @property
+    def groups(self) -> list[str]:
+        """Names of the groups."""
+        return list(dict.fromkeys(cell["group"] for cell in self.cells))
+
+    def labels(self, group: str) -> list[str]:
+        """Return the labels that a group declares."""
+        return list(dict.fromkeys(cell["label"] for cell in self.cells if cell["group"] == group))
+
+    def line(self, key: str, seed: str = ALL_SEEDS) -> Line | None:
+        """Return the accuracy line of ``group/label``, None if it is not measured."""
+        group, _, label = key.partition("/")
+        return next((a for a in self.accuracy if (a["group"], a["label"], a["seed"]) == (group, label, seed)), None)
+
+    def number(self, key: str, column: str) -> float | None:
+        """Return a number of a cell over all seeds, None if it is not measured or not known."""
+        line = self.line(key)
+        return float(line[column]) if line and line[column] else None
+
+    def difference(self, own: str, other: str) -> Line | None:
+        """Return a measured comparison."""
+        return next((d for d in self.differences if (d["own"], d["other"]) == (own, other) and d["difference"]), None)
+
+    def missing(self, *keys: str) -> list[Line]:
+        """Return the cells of these keys that are not measured."""
+        return [cell for cell in self.cells if f"{cell['group']}/{cell['label']}" in keys and cell["state"] == "missing"]
+
+    def commands(self, *keys: str) -> list[str]:
+        """Return what fills the missing cells of these keys."""
+        return list(dict.fromkeys(cell["command"] for cell in self.missing(*keys)))
+
+
+def _lines(path: Path) -> list[Line]:
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

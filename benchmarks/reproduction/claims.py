@@ -1,0 +1,115 @@
+"""The claims that the page gives verdicts on: targets were set before anything was measured."""
+
+from __future__ import annotations
+
+from benchmarks.reproduction.suite import MASK, ONE_BIT
+from benchmarks.reproduction.verdicts import Claim, Judge, above, all_of, at_least_of, at_most, named, reaches, seeds_done, share
+
+#: Methods that verdicts need.
+NEEDED = (
+    "fp32", "qat-2", "chord", "chord-plus", "chord-shared", "chord-swapped", "film-192", f"chord-plus{ONE_BIT}",
+    f"chord-shared{ONE_BIT}", f"chord-shared{MASK}", "popularity", "markov",
+)  # fmt: skip
+_SHARED = ("chord-shared", f"chord-shared{ONE_BIT}")
+
+
+def _over_shared(group: str) -> Claim:
+    return Claim(
+        f"{group}: a user's own plan is better than the best shared plan of no more bits", "at least +1.5 %, interval above zero",
+        above(f"{group}/chord-plus", *(f"{group}/{name}" for name in _SHARED), least=0.015),
+    )  # fmt: skip
+
+
+def _judge_own(group: str) -> Judge:
+    return named(group, above(f"{group}/chord-plus", *(f"{group}/{name}" for name in _SHARED), least=0.015))
+
+
+def _paper_set(group: str, least: float) -> Judge:
+    return named(group, share(f"{group}/chord-plus", f"{group}/fp32", least))
+
+
+CLAIMS: dict[str, tuple[Claim, ...]] = {
+    "The reference is strong": (
+        Claim("ml-1m: `fp32` with histories of 50", "NDCG@10 at least 0.165", reaches("ml-1m/fp32", ndcg_10_last=0.165)),
+        Claim(
+            "ml-1m: `fp32` with histories of 200", "NDCG@10 at least 0.178, HR@10 at least 0.305 (published: 0.1821, 0.3152)",
+            reaches("ml-1m-long/fp32", ndcg_10_last=0.178, hr_10_last=0.305),
+        ),
+        Claim(
+            "amazon-beauty: `fp32`", "NDCG@10 at least 0.031, HR@10 at least 0.050 (published: 0.0327, 0.0533)",
+            reaches("amazon-beauty/fp32", ndcg_10_last=0.031, hr_10_last=0.050),
+        ),
+        Claim(
+            "yelp: `fp32` reaches the published SASRec", "HR@5 0.0162, NDCG@5 0.0100, HR@10 0.0274, NDCG@10 0.0136",
+            reaches("yelp/fp32", hr_5_last=0.0162, ndcg_5_last=0.0100, hr_10_last=0.0274, ndcg_10_last=0.0136),
+        ),
+        Claim("amazon-cds: `fp32`", "NDCG@10 at least 0.026", reaches("amazon-cds/fp32", ndcg_10_last=0.026)),
+        Claim("ml-100k: `fp32` is above `markov`", "interval above zero", above("ml-100k/fp32", "ml-100k/markov")),
+        Claim("ml-100k: `fp32` is above `popularity`", "interval above zero", above("ml-100k/fp32", "ml-100k/popularity")),
+    ),
+    "A plan of 2 bits or less keeps accuracy": (
+        Claim("ml-1m: `chord-plus` against `fp32`", "at least 90 %", share("ml-1m/chord-plus", "ml-1m/fp32", 0.90)),
+        Claim("ml-1m: the aim", "at least 95 %", share("ml-1m/chord-plus", "ml-1m/fp32", 0.95)),
+        Claim("ml-1m: no loss", "at least 100 %", share("ml-1m/chord-plus", "ml-1m/fp32", 1.0)),
+        Claim("ml-1m: it stores 2 bits or less", "at most 2 bits", at_most("ml-1m/chord-plus", "bits_mean", 2.0, "bits")),
+        Claim(
+            "ml-1m, feed-forward of 256, against `fp32` of the same width", "at least 90 %",
+            share("ml-1m-wide/chord-plus", "ml-1m-wide/fp32", 0.90),
+        ),
+        Claim(
+            "two of the paper's three sets", "at least 92 % of `fp32` on two of them",
+            at_least_of(2, *(_paper_set(group, 0.92) for group in ("ml-100k", "amazon-cds", "yelp"))),
+        ),
+        Claim("ml-1m: `chord-plus` at 1 bit", "at least 88 % of `fp32`", share(f"ml-1m/chord-plus{ONE_BIT}", "ml-1m/fp32", 0.88)),
+        Claim(
+            "ml-1m: above frozen weights and mask at uniform 2 bits", "at least +6 %",
+            above("ml-1m/chord-plus", f"ml-1m/chord-shared{MASK}", least=0.06),
+        ),
+        Claim("ml-1m: against `qat-2`", "within 3 %", share("ml-1m/chord-plus", "ml-1m/qat-2", 0.97)),
+        Claim("ml-1m: ahead of `qat-2`", "interval above zero", above("ml-1m/chord-plus", "ml-1m/qat-2")),
+        Claim(
+            "ml-100k: `chord-plus` is above `popularity`", "interval above zero", above("ml-100k/chord-plus", "ml-100k/popularity")
+        ),
+    ),
+    "It helps that the plan is the user's own": (
+        _over_shared("ml-1m"),
+        Claim(
+            "the same on Yelp or CDs", "on one of them", at_least_of(1, *(_judge_own(group) for group in ("yelp", "amazon-cds")))
+        ),
+        _over_shared("ml-100k"),
+        Claim(
+            "own above another user's plan on ml-1m, and on Yelp or CDs", "intervals above zero",
+            all_of(
+                named("ml-1m", above("ml-1m/chord-plus", "ml-1m/chord-swapped")),
+                at_least_of(1, *(named(g, above(f"{g}/chord-plus", f"{g}/chord-swapped")) for g in ("yelp", "amazon-cds"))),
+            ),
+        ),
+        Claim(
+            "own above as many bytes as int8 numbers (`film-192`)", "interval above zero on ml-1m",
+            above("ml-1m/chord-plus", "ml-1m/film-192"),
+        ),
+        Claim("the same on ml-100k", "interval above zero", above("ml-100k/chord-plus", "ml-100k/film-192")),
+    ),
+    "The abstract, with `chord` as the paper can be read": (
+        Claim("accuracy is kept (ml-100k)", "at least 95 % of `fp32`", share("ml-100k/chord", "ml-100k/fp32", 0.95)),
+        Claim("accuracy is kept (ml-100k, Caser)", "at least 95 % of `fp32`", share("ml-100k-caser/chord", "ml-100k-caser/fp32", 0.95)),
+        Claim("accuracy is kept (ml-1m)", "at least 95 % of `fp32`", share("ml-1m/chord", "ml-1m/fp32", 0.95)),
+        Claim("about 3 bits on average are stored", "at most 3 bits", at_most("ml-100k/chord", "bits_mean", 3.0, "bits")),
+        Claim("phones adapt without backpropagation", "0 training operations", at_most("ml-100k/chord", "train_macs", 0, "MAC")),
+        Claim(
+            "a plan is small to send", "2 bits for each of 768 channels: 192 B", at_most("ml-100k/chord", "prescription_bytes", 192, "B")
+        ),
+        Claim(
+            "one hypernetwork serves small budgets too (ml-100k, `chord-plus` at 1 bit)", "at least 95 % of `fp32`",
+            share(f"ml-100k/chord-plus{ONE_BIT}", "ml-100k/fp32", 0.95),
+        ),
+    ),
+    "The suite": (
+        Claim(
+            "one `chord-plus` training on ml-1m (histories of 50)", "under 15 minutes on 2 cores",
+            at_most("ml-1m/chord-plus", "train_s", 900, "s"),
+        ),
+        Claim("ml-100k is complete", "3 seeds, both backbones", seeds_done((("ml-100k", 3), ("ml-100k-caser", 3)), NEEDED)),
+        Claim("ml-1m and yelp are there", "2 seeds", seeds_done((("ml-1m", 2), ("yelp", 2)), NEEDED)),
+    ),
+}  # fmt: skip

@@ -1,0 +1,39 @@
+"""The comparisons, named before anything is measured: Holm corrects over each family whole, missing ones included."""
+
+from __future__ import annotations
+
+from benchmarks.reproduction.suite import MASK, ONE_BIT
+
+Pair = tuple[str, str]
+
+_FULL = (
+    ("chord-plus", "chord-shared"), ("chord-plus", f"chord-shared{ONE_BIT}"), ("chord-plus", "chord-swapped"),
+    ("chord-plus", "chord-random"), ("chord-plus", "chord-empty"), ("chord-plus", "film-192"), ("chord-plus", "fp32"),
+    ("chord-plus", "qat-2"), ("chord-plus", "static-mixed"), ("chord-plus", f"chord-shared{MASK}"), ("chord-plus", "markov"),
+    ("chord-plus", "popularity"), (f"chord-plus{ONE_BIT}", "fp32"), (f"chord-plus{ONE_BIT}", f"chord-shared{ONE_BIT}"),
+    ("chord", "fp32"), ("chord", "chord-plus"), ("fp32", "markov"), ("fp32", "popularity"), ("qat-2", "fp32"), ("uniform-2", "fp32"),
+)  # fmt: skip
+_WIDE = (
+    ("ml-1m-wide/chord-plus", "ml-1m-wide/fp32"), ("ml-1m-wide/chord-plus", "ml-1m/fp32"), ("ml-1m-wide/chord-plus", "ml-1m/chord-plus"),
+    ("ml-1m-wide/chord-plus", "ml-1m-wide/qat-2"), ("ml-1m-wide/chord-plus", "ml-1m/qat-2"), ("ml-1m-wide/fp32", "ml-1m/fp32"),
+    ("ml-1m-wide/chord-plus", "ml-1m-wide/chord-shared"), ("ml-1m-wide/chord-plus", f"ml-1m-wide/chord-shared{ONE_BIT}"),
+    ("ml-1m-wide/chord-plus", "ml-1m-wide/chord-swapped"), ("ml-1m-wide/chord-plus", "ml-1m-wide/film-192"),
+    (f"ml-1m-wide/chord-plus{ONE_BIT}", "ml-1m-wide/fp32"),
+)  # fmt: skip
+_RANKED = (
+    ("chord-plus", "chord-shared"), ("chord-plus", "chord-swapped"), ("chord-plus", "film-192"), ("chord-plus", "fp32"),
+    ("chord-plus", "qat-2"), ("chord", "fp32"), ("fp32", "markov"),
+)  # fmt: skip
+
+
+def _of(group: str, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    return tuple((f"{group}/{own}", f"{group}/{other}") for own, other in pairs)
+
+
+#: Own and other of every comparison, by the family that Holm's correction is over.
+FAMILIES: dict[str, tuple[Pair, ...]] = {
+    **{name: _of(name, _FULL) for name in ("ml-100k", "ml-100k-caser", "ml-1m", "yelp", "amazon-cds", "amazon-beauty")},
+    "ml-1m-wide": _WIDE,
+    "ml-1m-long": _of("ml-1m-long", (("fp32", "markov"), ("fp32", "popularity"))),
+    **{name: _of(name, _RANKED) for name in ("ml-100k-candidates", "ml-1m-candidates", "yelp-candidates")},
+}

@@ -1,0 +1,209 @@
+"""Writes docs/reproduction.md from the raw tables alone: verdicts first, then what they rest on, then what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.reproduction.book import Book, Line
+from benchmarks.reproduction.claims import CLAIMS
+from benchmarks.reproduction.families import FAMILIES
+from benchmarks.reproduction.suite import AGES, BARE, LEVELS
+from benchmarks.reproduction.verdicts import NOT_MEASURED
+from benchmarks.throughput.markdown import table
+
+MISSING = "missing"
+_TEXT = Path(__file__).parent / "text"
+#: Sessions over which the refresh policies are priced.
+_SESSIONS = 100
+
+
+def page(folder: Path) -> str:
+    """Return the page.
+
+    Args:
+        folder: Where the CSV tables are.
+
+    Raises:
+        OSError: A table is not there.
+    """
+    book = Book.read(folder)
+    parts = [
+        _text("head"), _verdicts(book), *(_group(book, group) for group in book.groups), _ages(book), _levels(book), _training(book),
+        _missing(book),
+    ]  # fmt: skip
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _text(name: str) -> str:
+    return (_TEXT / f"{name}.md").read_text()
+
+
+def _verdicts(book: Book) -> str:
+    """Return every claim with its target, what was measured, and the verdict."""
+    out = ["## Verdicts"]
+    for title, claims in CLAIMS.items():
+        rows = []
+        for claim in claims:
+            made = claim.judge(book)
+            measured = made.measured
+            if made.verdict == NOT_MEASURED and made.commands:
+                measured += ": " + ", ".join(f"`{command}`" for command in made.commands)
+            rows.append((claim.text, claim.target, measured, f"**{made.verdict}**"))
+        out += [f"### {title}", table(("claim", "target", "measured", "verdict"), rows)]
+    return "\n\n".join(out)
+
+
+def _group(book: Book, group: str) -> str:
+    """Return a group's accuracy, costs and paired differences."""
+    lines = {label: book.line(f"{group}/{label}") for label in book.labels(group)}
+    if not any(lines.values()):
+        return f"## {group}\n\nNothing is measured yet; what fills it stands at the end."
+    first = next(line for line in lines.values() if line)
+    about = (
+        f"Data `{first['data']}`, backbone {first['backbone']}, width {first['width']}, histories of {first['max_len']}, "
+        f"{first['rounds']} round(s), ranking {first['ranking']}."
+    )
+    parts = [f"## {group}", about, _accuracy(lines), _costs(lines)]
+    if group in FAMILIES:
+        parts.append(_differences(book, group))
+    return "\n\n".join(parts)
+
+
+def _accuracy(lines: dict[str, Line | None]) -> str:
+    head = ("method", "seeds", "users", "HR@5", "NDCG@5", "HR@10", "NDCG@10 (95 %)", "MRR", "last item: HR@10", "NDCG@10")
+    rows = []
+    for label, line in lines.items():
+        if line is None:
+            rows.append((f"`{label}`", *[MISSING] * (len(head) - 1)))
+            continue
+        cells = [_number(line[name]) for name in ("hr_5", "ndcg_5", "hr_10", "ndcg_10", "mrr", "hr_10_last", "ndcg_10_last")]
+        if line["ndcg_10_low"]:
+            cells[3] += f" ({_number(line['ndcg_10_low'])} to {_number(line['ndcg_10_high'])})"
+        rows.append((f"`{label}`", line["seeds"], line["users"], *cells))
+    return "### Accuracy\n\n" + table(head, rows)
+
+
+def _costs(lines: dict[str, Line | None]) -> str:
+    """Return accuracy beside what it costs: stored bits, bytes on the phone, and bytes after sessions; fewest bits first."""
+    head = ("method", "stored bits", "model KiB", "peak memory KiB", "plan B", "KiB after 1", "after 10", "after 100 sessions", "NDCG@10")
+    measured = [(label, line) for label, line in lines.items() if line]
+    rows = [
+        (
+            f"`{label}`", _number(line["bits_mean"], 2), *(_kib(line[name]) for name in ("model_bytes", "peak_memory_bytes")),
+            _number(line["prescription_bytes"], 0), *(_kib(line[f"bytes_after_{count}"]) for count in (1, 10, 100)),
+            _number(line["ndcg_10"]),
+        )
+        for label, line in sorted(measured, key=lambda one: float(one[1]["bits_mean"] or "inf"))
+    ]  # fmt: skip
+    return "### Accuracy against stored bits and cumulative bytes\n\n" + table(head, rows)
+
+
+def _differences(book: Book, family: str) -> str:
+    head = ("own", "other", "seeds", "users", "own NDCG@10", "other", "difference (95 %)", "relative", "Holm p", "sign by seed")
+    rows = []
+    for own, other in FAMILIES[family]:
+        line = book.difference(own, other)
+        names = tuple(f"`{key.removeprefix(f'{family}/')}`" for key in (own, other))
+        if line is None:
+            rows.append((*names, *[MISSING] * (len(head) - 2)))
+            continue
+        ends = f" ({float(line['low']):+.4f} to {float(line['high']):+.4f})" if line["low"] else ""
+        relative = f"{float(line['relative']):+.1%}" if line["relative"] else "-"
+        rows.append(
+            (
+                *names, line["seeds"], line["users"], _number(line["own_mean"]), _number(line["other_mean"]),
+                f"{float(line['difference']):+.4f}{ends}", relative, f"{float(line['p_holm']):.3g}", f"{line['signs']} ({line['by_seed']})",
+            )
+        )  # fmt: skip
+    return f"### Paired differences, one family of {len(rows)}\n\n" + table(head, rows)
+
+
+def _ages(book: Book) -> str:
+    """Return accuracy by plan age with what refreshing at that age costs."""
+    out = [_text("ages")]
+    for group in book.groups:
+        fresh = book.line(f"{group}/chord-plus")
+        aged = {age: book.line(f"{group}/chord-aged-{age}") for age in AGES}
+        if fresh is None or not any(aged.values()):
+            continue
+        session = (float(fresh["bytes_after_100"]) - float(fresh["bytes_after_10"])) / 90
+        rows = [("1", _spent(fresh, session, 1), "fresh", _number(fresh["ndcg_10"]), "100 %")]
+        for age, line in aged.items():
+            if line is None:
+                rows.append((str(age), _spent(fresh, session, age), str(age), MISSING, MISSING))
+                continue
+            rows.append((str(age), _spent(fresh, session, age), str(age), _number(line["ndcg_10"]), _of(line, fresh)))
+        head = ("refreshed every … items", f"KiB after {_SESSIONS} items", "oldest plan", "NDCG@10 at that age", "of fresh")
+        out += [f"### {group}", table(head, rows)]
+    return "\n\n".join(out) if len(out) > 1 else ""
+
+
+def _spent(fresh: Line, session: float, every: int) -> str:
+    return _kib(str(float(fresh["bootstrap_bytes"]) + session * -(-_SESSIONS // every)))
+
+
+def _levels(book: Book) -> str:
+    """Return `chord` with each importance level left out."""
+    out = [_text("levels")]
+    for group in book.groups:
+        whole = book.line(f"{group}/chord")
+        without = {f"chord without {level}": book.line(f"{group}/chord without {level}") for level in LEVELS}
+        without[f"chord{BARE}"] = book.line(f"{group}/chord{BARE}")
+        if whole is None or not any(without.values()):
+            continue
+        rows = [("`chord`", whole["seeds"], _number(whole["bits_mean"], 2), _number(whole["ndcg_10"]), "100 %")]
+        for label, line in without.items():
+            if line is None:
+                rows.append((f"`{label}`", *[MISSING] * 4))
+                continue
+            rows.append((f"`{label}`", line["seeds"], _number(line["bits_mean"], 2), _number(line["ndcg_10"]), _of(line, whole)))
+        out += [f"### {group}, levels", table(("method", "seeds", "stored bits", "NDCG@10", "of `chord`"), rows)]
+    return "\n\n".join(out) if len(out) > 1 else ""
+
+
+def _training(book: Book) -> str:
+    """Return what every training took."""
+    rows = [
+        (
+            line["group"], f"`{line['label']}`", line["seed"], line["train_steps"], _number(line["train_s"], 0),
+            _number(line["validation_ndcg_10"]),
+        )
+        for line in book.accuracy
+        if line["seed"] != "all" and line["train_steps"]
+    ]  # fmt: skip
+    if not rows:
+        return ""
+    return _text("training") + "\n" + table(("group", "method", "seed", "steps", "seconds", "validation NDCG@10"), rows)
+
+
+def _missing(book: Book) -> str:
+    """Return what fills the missing cells."""
+    lacking: dict[str, list[str]] = {}
+    for cell in book.cells:
+        if cell["state"] == "missing":
+            lacking.setdefault(cell["command"], []).append(f"{cell['label']} ({cell['seed']})")
+    if not lacking:
+        return "## Missing cells\n\nNone."
+    rows = [(f"`{command}`", _several(cells)) for command, cells in lacking.items()]
+    measured = sum(cell["state"] != "missing" for cell in book.cells)
+    return f"## Missing cells\n\n{measured} of {len(book.cells)} cells are measured. What fills the others, by method (seed):\n\n" + table(
+        ("command", "fills"), rows
+    )
+
+
+def _several(cells: Sequence[str]) -> str:
+    return ", ".join(f"`{label}` {seed}" for label, seed in (cell.rsplit(" ", 1) for cell in cells))
+
+
+def _of(line: Line, whole: Line) -> str:
+    """Return a share, where both rest on the same seeds."""
+    return f"{float(line['ndcg_10']) / float(whole['ndcg_10']):.1%}" if line["seeds"] == whole["seeds"] else "other seeds"
+
+
+def _number(text: str, digits: int = 4) -> str:
+    return f"{float(text):,.{digits}f}" if text else "-"
+
+
+def _kib(text: str) -> str:
+    return f"{float(text) / 1024:,.1f}" if text else "-"

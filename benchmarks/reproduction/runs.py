@@ -1,0 +1,166 @@
+"""Reads run directories: which cells they hold, what each user's rank was worth, and what it took."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.reproduction.plan import Cell, Group, cells, world
+from chordsim.errors import RunError
+from chordsim.ledger.parquet import ledger_files
+from chordsim.ledger.scan import Part, read_part
+from chordsim.ledger.sessions import Sessions
+from chordsim.methods import Floats
+from chordsim.scenario.load import parse
+from chordsim.scenario.model import Scenario
+from chordsim.store import MANIFEST, SCENARIO, read_json
+
+METRICS = ("hr_5", "ndcg_5", "hr_10", "ndcg_10", "mrr")
+MEANS = ("bits_mean", "model_bytes", "peak_memory_bytes", "train_macs", "prescription_bytes")
+_BYTES = ("bootstrap_bytes", "down_bytes", "up_bytes")
+_COLUMNS = ("device_id", "user_id", "outcome", *MEANS, *_BYTES, *METRICS)
+_TRAINED = re.compile(r"train (\S+): (\d+) steps in (\d+) s, validation NDCG@10 ([\d.]+)")
+_RESUMED = re.compile(r"train (\S+): going on after step (\d+)")
+_RUN = re.compile(r"run directory: (.+)")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training said: steps, validation NDCG@10 that chose its state, and seconds; None where unknown."""
+
+    steps: int | None = None
+    validation: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A complete run directory."""
+
+    path: Path
+    scenario: Scenario
+    manifest: Mapping[str, Any]
+    trainings: Mapping[str, Training]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One cell as its ledger tells it.
+
+    Attributes:
+        rounds: Each user's mean in each round by metric, [users], NaN for none.
+        means: Means over served device-rounds of `MEANS`, and of down and up bytes over all.
+        sessions: What first contact and a session cost.
+        training: Of the method whose state it plays.
+    """
+
+    cell: Cell
+    run: Run
+    rounds: tuple[Mapping[str, Floats], ...]
+    means: Mapping[str, float]
+    sessions: Sessions
+    training: Training
+
+
+def complete_runs(folder: Path) -> list[Run]:
+    """Return the complete runs right under a folder, by name.
+
+    Raises:
+        ChordsimError: A complete run whose scenario cannot be read.
+    """
+    told, out = _logs(folder), []
+    for manifest_file in sorted(folder.glob(f"*/{MANIFEST}")):
+        manifest, path = read_json(manifest_file), manifest_file.parent
+        if manifest.get("status") == "complete":
+            out.append(Run(path, parse((path / SCENARIO).read_text()), manifest, told.get(path.name, {})))
+    return out
+
+
+def holds(run: Run, suite: tuple[Group, ...]) -> list[Cell]:
+    """Return the cells of the suite that a run fills."""
+    its_world = world(run.scenario)
+    return [cell for cell in cells(suite) if cell.is_of(run.scenario, its_world)]
+
+
+def filled(runs: Iterable[Run], suite: tuple[Group, ...]) -> dict[tuple[str, int], tuple[Cell, Run]]:
+    """Return by cell key and seed where each cell is found; the first run in the order of names counts."""
+    found: dict[tuple[str, int], tuple[Cell, Run]] = {}
+    for run in runs:
+        for cell in holds(run, suite):
+            found.setdefault((cell.key, cell.seed), (cell, run))
+    return found
+
+
+def measure(cell: Cell, run: Run) -> Measured:
+    """Read one method of a run.
+
+    Raises:
+        RunError: No ledger of the method, or a damaged file.
+    """
+    parts = [read_part(path, _COLUMNS) for path in ledger_files(run.path) if path.name.rpartition(".round-")[0] == cell.method]
+    if not parts:
+        raise RunError(f"{run.path}: is complete and has no ledger of {cell.method}")
+    users, sessions = 1 + max(int(part["user_id"].max(initial=-1)) for part in parts), Sessions()
+    for part in parts:
+        served = part.is_word("outcome", "served")
+        sessions.add(part["device_id"], served, part["bootstrap_bytes"], part["down_bytes"], part["up_bytes"])
+    means = {name: _mean(parts, name, served_only=True) for name in MEANS}
+    means |= {name: _mean(parts, name, served_only=False) for name in ("down_bytes", "up_bytes")}
+    rounds = tuple({name: by_user(part, name, users) for name in METRICS} for part in parts)
+    return Measured(cell, run, rounds, means, sessions, _training(cell, run))
+
+
+def by_user(part: Part, name: str, users: int) -> Floats:
+    """Return each user's mean in one round, [users], NaN for none."""
+    some = ~np.isnan(part[name])
+    ids = part["user_id"][some]
+    count = np.bincount(ids, minlength=users)
+    return np.where(count > 0, np.bincount(ids, part[name][some], minlength=users) / np.maximum(count, 1), np.nan)
+
+
+def _mean(parts: list[Part], name: str, *, served_only: bool) -> float:
+    values = np.concatenate([part.floats(name)[part.is_word("outcome", "served") | (not served_only)] for part in parts])
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if values.size else float("nan")
+
+
+def _training(cell: Cell, run: Run) -> Training:
+    """Return what is known of a cell's training: the manifest's exact figures before the log's rounded ones."""
+    from chordsim import methods
+
+    # A control plays the state of the method whose settings it takes; int8 and its like play the reference.
+    spec, shipped = methods.find(cell.method), cell.method == "int8" or cell.method.startswith("uniform-")
+    logged = run.trainings.get("fp32" if shipped else spec.settings_of or cell.method, Training())
+    noted = run.manifest.get("trained", {}).get(cell.method)
+    if noted is None:
+        return logged
+    return Training(int(noted["steps"]), float(noted["validation_ndcg_10"]), logged.seconds)
+
+
+def _logs(folder: Path) -> dict[str, dict[str, Training]]:
+    """Return by run directory's name what logs beside the runs say of trainings.
+
+    A log is named after its run, or holds the output of `chordsim run`, which names the run at its end.
+    """
+    out: dict[str, dict[str, Training]] = {}
+    for log in sorted(folder.glob("*.log")):
+        found: dict[str, Training] = {}
+        resumed: set[str] = set()
+        for line in log.read_text(errors="replace").splitlines():
+            if match := _TRAINED.match(line):
+                # A training that was cut off and went on tells the seconds of its last part alone.
+                seconds = None if match[1] in resumed else float(match[3])
+                found[match[1]] = Training(int(match[2]), float(match[4]), seconds)
+            elif match := _RESUMED.match(line):
+                resumed.add(match[1])
+            elif match := _RUN.match(line):
+                out.setdefault(Path(match[1].strip()).name, {}).update(found)
+                found = {}
+        if found:
+            out.setdefault(log.stem, {}).update(found)
+    return out

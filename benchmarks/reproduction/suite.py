@@ -1,0 +1,70 @@
+"""The suite: which scenario, methods, settings and seeds every verdict needs, in pieces of under an hour on two cores."""
+
+from __future__ import annotations
+
+from benchmarks.reproduction.plan import Group, Piece
+
+CONTROLS = ("chord-random", "chord-swapped", "chord-empty")
+AGES = (5, 10, 25, 50)
+AGED = tuple(f"chord-aged-{age}" for age in AGES)
+LEVELS = ("layer", "filter", "element")
+
+#: Labels that comparisons name.
+ONE_BIT, MASK, PHONE, BARE = " at 1 bit", " at uniform 2 bits", " decoded on the phone", " without levels"
+
+REFERENCES = Piece("references", ("fp32", "int8", "uniform-2", "qat-2", "static-mixed", "film-192", "popularity", "markov"))
+PLANS = Piece("plans", ("chord-plus", *CONTROLS))
+PLANS_AND_AGES = Piece("plans", ("chord-plus", *CONTROLS, *AGED))
+SHARED = Piece("shared", ("chord-shared",))
+CHORD = Piece("chord", ("chord",))
+#: One training serves every budget, so this piece trains nothing that `PLANS` and `SHARED` did not.
+AT_ONE_BIT = Piece(
+    "one-bit", ("chord-plus", "chord-shared"), ("settings.chord-plus.bits=1", "settings.chord-shared.bits=1"), ONE_BIT,
+)  # fmt: skip
+#: A plan whose smallest code is 2 bits and whose budget is 2 bits has no choice: the shared mask alone is learnt. Widths of
+#: 2, 2, 2, 2 would say the same, but prices must rise with codes.
+MASK_ALONE = Piece("mask", ("chord-shared",), ("settings.chord-shared.lowest=1", "settings.chord-shared.train_bits=[2.0]"), MASK)
+#: Who decodes is a matter of serving: nothing is trained.
+DECODED = Piece(
+    "decoded", ("chord", "chord-plus"), ('settings.chord.decode="device"', 'settings.chord-plus.decode="device"'), PHONE,
+)  # fmt: skip
+CORE = (REFERENCES, PLANS, SHARED, CHORD, AT_ONE_BIT, MASK_ALONE)
+RICH = (REFERENCES, PLANS_AND_AGES, SHARED, CHORD, AT_ONE_BIT, MASK_ALONE)
+RANKED = ("fp32", "int8", "qat-2", "chord", "chord-plus", "chord-shared", "chord-swapped", "film-192", "popularity", "markov")
+
+
+def _without(level: str) -> Piece:
+    kept = ", ".join(f'"{name}"' for name in LEVELS if name != level)
+    return Piece(f"without-{level}", ("chord",), (f"settings.chord.levels=[{kept}]",), f" without {level}")
+
+
+#: Which importance levels of `chord` are on: one at a time left out, then all.
+ABLATION = (*map(_without, LEVELS), Piece("without-levels", ("chord",), ("settings.chord.levels=[]",), BARE))
+
+
+def _candidates(name: str, seeds: tuple[int, ...]) -> Group:
+    """Return a set with the cloud's 100 candidates ranked instead of all items; its models come from the cache."""
+    piece = Piece("all", RANKED)
+    return Group(f"{name}-candidates", f"repro-{name}", seeds, (piece,), ('protocol.ranking="candidates"',))
+
+
+WIDE = (
+    Piece("references", ("fp32", "int8", "qat-2", "film-192")),
+    Piece("plans", ("chord-plus", "chord-swapped")),
+    SHARED,
+    AT_ONE_BIT,
+)
+
+SUITE = (
+    Group("ml-100k", "repro-ml-100k", (1, 2, 3), (*RICH, DECODED, *ABLATION)),
+    Group("ml-100k-caser", "repro-ml-100k-caser", (1, 2, 3), (*RICH, DECODED, *ABLATION)),
+    _candidates("ml-100k", (1, 2, 3)),
+    Group("ml-1m", "repro-ml-1m", (1, 2), RICH),
+    Group("ml-1m-wide", "repro-ml-1m-wide", (1, 2), WIDE),
+    Group("ml-1m-long", "repro-ml-1m-long", (1,), (Piece("references", ("fp32", "popularity", "markov")),)),
+    _candidates("ml-1m", (1, 2)),
+    Group("yelp", "repro-yelp", (1, 2), CORE),
+    _candidates("yelp", (1, 2)),
+    Group("amazon-cds", "repro-amazon-cds", (1,), CORE),
+    Group("amazon-beauty", "repro-amazon-beauty", (1,), CORE),
+)

@@ -1,0 +1,182 @@
+"""Raw tables from run directories: accuracy by cell, paired differences by comparison, and which cells are there."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.reproduction.plan import Cell, Group, cells
+from benchmarks.reproduction.runs import METRICS, Measured, complete_runs, filled, measure
+from chordsim.compare.pairing import Paired
+from chordsim.compare.statistics import mean_interval, paired
+from chordsim.errors import RunError
+from chordsim.ledger.clustered import UserMeans
+from chordsim.ledger.summary import SESSIONS
+from chordsim.methods import Floats
+
+ACCURACY, DIFFERENCES, CELLS = "accuracy.csv", "differences.csv", "cells.csv"
+#: The seed of lines over all seeds: each user's mean over rounds and seeds, then over users.
+ALL_SEEDS = "all"
+#: Of the bootstrap alone; runs have seeds of their own.
+_BOOTSTRAP_SEED = 1
+Families = Mapping[str, Sequence[tuple[str, str]]]
+
+
+def write(folder: Path, out: Path, suite: tuple[Group, ...], families: Families) -> None:
+    """Write the tables from the complete runs of a folder.
+
+    Raises:
+        RunError: A damaged run, or two cells of one comparison over other data or under another protocol.
+    """
+    found = {key: measure(*where) for key, where in filled(complete_runs(folder), suite).items()}
+    out.mkdir(parents=True, exist_ok=True)
+    by_cell: dict[str, list[Measured]] = {}
+    for (key, _), measured in sorted(found.items(), key=lambda item: item[0][1]):
+        by_cell.setdefault(key, []).append(measured)
+    _save(out / CELLS, (_cell_line(cell, found.get((cell.key, cell.seed))) for cell in cells(suite)))
+    keys = dict.fromkeys(cell.key for cell in cells(suite))
+    lines = [line for key in keys if key in by_cell for line in _accuracy_lines(by_cell[key])]
+    _save(out / ACCURACY, lines)
+    _save(out / DIFFERENCES, [line for name, pairs in families.items() for line in _difference_lines(name, pairs, by_cell)])
+
+
+def _cell_line(cell: Cell, measured: Measured | None) -> dict[str, Any]:
+    return {
+        "group": cell.group.name, "label": cell.label, "method": cell.method, "seed": cell.seed,
+        "state": "measured" if measured else "missing", "command": cell.command,
+        "run": measured.run.path.name if measured else "",
+        "ledger_sha256": (measured.run.manifest.get("ledger_sha256") or "") if measured else "",
+    }  # fmt: skip
+
+
+def _accuracy_lines(mine: list[Measured]) -> list[dict[str, Any]]:
+    """Return a line per seed, and one over all seeds."""
+    lines = [_accuracy_line([one], str(one.cell.seed)) for one in mine]
+    return [*lines, _accuracy_line(mine, ALL_SEEDS)]
+
+
+def _accuracy_line(mine: list[Measured], seed: str) -> dict[str, Any]:
+    first = mine[0]
+    backbone, data = first.run.scenario.backbone, first.run.scenario.data
+    line: dict[str, Any] = {
+        "group": first.cell.group.name, "label": first.cell.label, "method": first.cell.method, "data": data.source,
+        "ranking": first.run.scenario.protocol.ranking, "backbone": backbone.kind, "width": _width(first), "max_len": backbone.max_len,
+        "rounds": first.run.scenario.rounds.count, "seed": seed, "seeds": " ".join(str(one.cell.seed) for one in mine),
+    }  # fmt: skip
+    for name in METRICS:
+        means = _user_means(mine, name)
+        line["users"] = int((~np.isnan(means)).sum())
+        line[name], ends = mean_interval(means, _BOOTSTRAP_SEED, "reproduction.bootstrap")
+        if name == "ndcg_10":
+            line["ndcg_10_low"], line["ndcg_10_high"] = ends or (None, None)
+    # The last round's target is each user's last item: what leave-one-out figures are about.
+    for name in ("hr_5", "ndcg_5", "hr_10", "ndcg_10"):
+        line[f"{name}_last"] = _mean(float(np.nanmean(one.rounds[-1][name])) for one in mine)
+    for name in first.means:
+        line[name] = _mean(one.means[name] for one in mine)
+    for count in SESSIONS:
+        line[f"bytes_after_{count}"] = _mean(one.sessions.after(count) for one in mine)
+    line["bootstrap_bytes"] = _mean(one.sessions.first for one in mine)
+    line["validation_ndcg_10"] = _mean(one.training.validation for one in mine)
+    line["train_steps"] = _mean(one.training.steps for one in mine)
+    line["train_s"] = _mean(one.training.seconds for one in mine)
+    return line
+
+
+def _width(measured: Measured) -> int:
+    backbone = measured.run.scenario.backbone
+    return backbone.ffn_dim if backbone.kind == "sasrec" else backbone.dim
+
+
+def _user_means(mine: Sequence[Measured], name: str) -> Floats:
+    """Return each user's mean over rounds and seeds, [users], NaN for none."""
+    sums = UserMeans(max(one.rounds[0][name].size for one in mine))
+    for one in mine:
+        for values in one.rounds:
+            some = np.flatnonzero(~np.isnan(values[name]))
+            sums.add(some, values[name][some])
+    return sums.means()
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean, None where a value is not known."""
+    kept = list(values)
+    known = [value for value in kept if value is not None and not math.isnan(value)]
+    return sum(known) / len(known) if known and len(known) == len(kept) else None
+
+
+def _difference_lines(family: str, pairs: Sequence[tuple[str, str]], by_cell: Mapping[str, list[Measured]]) -> list[dict[str, Any]]:
+    """Return a line per comparison; one that is not measured counts in Holm's correction with p = 1."""
+    joined = {pair: _joined(*(by_cell.get(key, []) for key in pair)) for pair in pairs}
+    made = paired({" | ".join(pair): one[0] for pair, one in joined.items()}, _BOOTSTRAP_SEED, "reproduction.bootstrap")
+    out = []
+    for own, other in pairs:
+        (mine, base), by_seed = joined[own, other]
+        difference, both = made[f"{own} | {other}"], ~np.isnan(mine) & ~np.isnan(base)
+        measured = bool(by_seed)
+        level = float(base[both].mean()) if both.any() else None
+        low, high = difference.ci95 or (None, None)
+        out.append({
+            "family": family, "own": own, "other": other, "metric": "ndcg_10", "seeds": " ".join(map(str, by_seed)),
+            "users": difference.users, "own_mean": float(mine[both].mean()) if both.any() else None, "other_mean": level,
+            "difference": difference.mean, "low": low, "high": high,
+            "relative": _over(difference.mean, level), "relative_low": _over(low, level), "relative_high": _over(high, level),
+            "p": difference.p if measured else None, "p_holm": difference.p_holm if measured else None, "family_size": len(pairs),
+            "signs": "".join("+" if d > 0 else "-" if d < 0 else "0" for d in by_seed.values()),
+            "by_seed": " ".join(f"{seed}:{d:+.5f}" for seed, d in by_seed.items()),
+        })  # fmt: skip
+    return out
+
+
+def _over(value: float | None, level: float | None) -> float | None:
+    return None if value is None or not level else value / level
+
+
+def _joined(own: list[Measured], other: list[Measured]) -> tuple[tuple[Floats, Floats], dict[int, float]]:
+    """Return by-user means over the rounds and seeds of both, and each seed's own mean difference.
+
+    Raises:
+        RunError: Other data or another protocol.
+    """
+    pairs = [(one, two) for one in own for two in other if one.cell.seed == two.cell.seed]
+    users = max((m.rounds[0]["ndcg_10"].size for pair in pairs for m in pair), default=1)
+    total, by_seed = Paired(users), {}
+    for one, two in pairs:
+        _check_same(one, two)
+        alone = Paired(users)
+        for first, second in zip(one.rounds, two.rounds, strict=True):
+            values = [np.pad(r["ndcg_10"], (0, users - r["ndcg_10"].size), constant_values=np.nan) for r in (first, second)]
+            for sums in (total, alone):
+                sums.add(*values)
+        mine, base = alone.means()
+        by_seed[one.cell.seed] = float(np.nanmean(mine - base))
+    return total.means(), by_seed
+
+
+def _check_same(one: Measured, two: Measured) -> None:
+    for what, a, b in (
+        ("data", one.run.manifest["data"]["digest"], two.run.manifest["data"]["digest"]),
+        ("protocol", one.run.manifest["protocol"], two.run.manifest["protocol"]),
+    ):
+        if a != b:
+            raise RunError(f"{two.run.path}: cannot be paired with {one.run.path}: the {what} differ")
+
+
+def _save(path: Path, lines: Iterable[dict[str, Any]]) -> None:
+    """Write lines as CSV; a table without lines is a file without columns."""
+    made = list(lines)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(made[0]) if made else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: _text(value) for key, value in line.items()} for line in made)
+
+
+def _text(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:.8g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,162 @@
+"""How a claim is judged: a target, what was measured, and held, not held or not measured, from the tables alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.reproduction.book import Book, Line
+
+HELD, NOT_HELD, NOT_MEASURED = "held", "not held", "not measured"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the tables say of a claim.
+
+    Attributes:
+        verdict: One of the three.
+        measured: The figures in words.
+        commands: What measures what is missing.
+    """
+
+    verdict: str
+    measured: str
+    commands: tuple[str, ...] = ()
+
+
+Judge = Callable[[Book], Judgement]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim, its target in words, and its judge."""
+
+    text: str
+    target: str
+    judge: Judge
+
+
+def reaches(key: str, **least: float) -> Judge:
+    """Judge whether a cell reaches scores, by column of the accuracy table."""
+
+    def judge(book: Book) -> Judgement:
+        found = {column: book.number(key, column) for column in least}
+        if None in found.values():
+            return _missing(book, key)
+        words = ", ".join(f"{column.removesuffix('_last')} {value:.4f}" for column, value in found.items())
+        good = all((found[column] or 0.0) >= value for column, value in least.items())
+        return Judgement(HELD if good else NOT_HELD, f"{words} (seeds {_seeds(book.line(key))})")
+
+    return judge
+
+
+def at_most(key: str, column: str, most: float, unit: str) -> Judge:
+    """Judge whether a number of a cell stays at or below a limit."""
+
+    def judge(book: Book) -> Judgement:
+        value = book.number(key, column)
+        if value is None:
+            return _missing(book, key)
+        return Judgement(HELD if value <= most else NOT_HELD, f"{value:,.4g} {unit} (seeds {_seeds(book.line(key))})")
+
+    return judge
+
+
+def share(own: str, other: str, least: float) -> Judge:
+    """Judge whether own has at least a share of other's NDCG@10, by the point estimate; the interval is shown."""
+
+    def judge(book: Book) -> Judgement:
+        line = book.difference(own, other)
+        if line is None or not line["relative"]:
+            return _missing(book, own, other)
+        return Judgement(HELD if 1 + float(line["relative"]) >= least else NOT_HELD, _share_words(line))
+
+    return judge
+
+
+def above(own: str, *others: str, least: float = 0.0) -> Judge:
+    """Judge whether own is above the strongest of the others by a share of its NDCG@10, with an interval above zero."""
+
+    def judge(book: Book) -> Judgement:
+        lines = [book.difference(own, other) for other in others]
+        if any(line is None or not line["relative"] or not line["low"] for line in lines):
+            return _missing(book, own, *others)
+        weakest = min((line for line in lines if line), key=lambda line: float(line["difference"]))
+        good = float(weakest["relative"]) >= least and float(weakest["low"]) > 0
+        return Judgement(HELD if good else NOT_HELD, f"against `{_label(weakest['other'])}`: {_relative_words(weakest)}")
+
+    return judge
+
+
+def all_of(*judges: Judge) -> Judge:
+    """Judge whether everything holds."""
+    return at_least_of(len(judges), *judges)
+
+
+def at_least_of(count: int, *judges: Judge) -> Judge:
+    """Judge whether at least so many hold; what is missing leaves it open only where it could still decide."""
+
+    def judge(book: Book) -> Judgement:
+        made = [one(book) for one in judges]
+        held, open_ = (sum(j.verdict == verdict for j in made) for verdict in (HELD, NOT_MEASURED))
+        verdict = HELD if held >= count else NOT_MEASURED if held + open_ >= count else NOT_HELD
+        commands = dict.fromkeys(command for j in made for command in j.commands)
+        return Judgement(verdict, "; ".join(j.measured for j in made), tuple(commands))
+
+    return judge
+
+
+def named(name: str, judge: Judge) -> Judge:
+    """Put a name before what was measured."""
+
+    def judged(book: Book) -> Judgement:
+        made = judge(book)
+        return Judgement(made.verdict, f"{name}: {made.measured}", made.commands)
+
+    return judged
+
+
+def seeds_done(groups: Sequence[tuple[str, int]], keys: Sequence[str]) -> Judge:
+    """Judge whether these labels have so many seeds in each group."""
+
+    def judge(book: Book) -> Judgement:
+        words, commands, good = [], {}, True
+        for group, count in groups:
+            wanted = [key for key in keys if key in book.labels(group)]
+            seeds = {key: sum(c["state"] == "measured" for c in book.cells if (c["group"], c["label"]) == (group, key)) for key in wanted}
+            done = sum(n >= count for n in seeds.values())
+            good &= done == len(wanted)
+            words.append(f"{group}: {done} of {len(wanted)} methods with {count} seeds")
+            commands |= dict.fromkeys(book.commands(*(f"{group}/{key}" for key, n in seeds.items() if n < count)))
+        return Judgement(HELD if good else NOT_MEASURED, "; ".join(words), tuple(commands))
+
+    return judge
+
+
+def _missing(book: Book, *keys: str) -> Judgement:
+    commands = book.commands(*keys)
+    return Judgement(NOT_MEASURED, "missing" if commands else "not told by its runs", tuple(commands))
+
+
+def _share_words(line: Line) -> str:
+    low, high = (f"{1 + float(line[end]):.1%}" if line[end] else "-" for end in ("relative_low", "relative_high"))
+    means = f"{float(line['own_mean']):.4f} of {float(line['other_mean']):.4f}"
+    return f"{1 + float(line['relative']):.1%} ({low} to {high}), {means}{_tail(line)}"
+
+
+def _relative_words(line: Line) -> str:
+    low, high = (f"{float(line[end]):+.1%}" if line[end] else "-" for end in ("relative_low", "relative_high"))
+    return f"{float(line['relative']):+.1%} ({low} to {high}), Holm p {float(line['p_holm']):.3g}{_tail(line)}"
+
+
+def _tail(line: Line) -> str:
+    return f" (seeds {line['seeds'].replace(' ', ', ')}; signs {line['signs']})"
+
+
+def _seeds(line: Line | None) -> str:
+    return line["seeds"].replace(" ", ", ") if line else "-"
+
+
+def _label(key: str) -> str:
+    return key.partition("/")[2]

@@ -1,0 +1,157 @@
+"""The reproduction suite at a tiny size: it resumes, its tables come out of ledgers, its page says what is missing, its verdicts judge."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.reproduction import page as page_module  # noqa: E402
+from benchmarks.reproduction import tables  # noqa: E402
+from benchmarks.reproduction.__main__ import main  # noqa: E402
+from benchmarks.reproduction.claims import CLAIMS, NEEDED  # noqa: E402
+from benchmarks.reproduction.families import FAMILIES  # noqa: E402
+from benchmarks.reproduction.plan import Group, Piece, cells  # noqa: E402
+from benchmarks.reproduction.play import play_all  # noqa: E402
+from benchmarks.reproduction.suite import SUITE  # noqa: E402
+from benchmarks.reproduction.verdicts import HELD, NOT_HELD, NOT_MEASURED, above, at_least_of, at_most, reaches, share  # noqa: E402
+from chordsim.errors import UserError  # noqa: E402
+
+SMALL = ("settings.chord-plus.profile_dim=8",)
+PAIRS = {"tiny": (("tiny/chord-plus", "tiny/fp32"), ("tiny/fp32", "tiny/popularity"), ("tiny/fp32", "tiny/markov"))}
+
+
+@pytest.fixture
+def suite(tiny: Callable[..., list[str]]) -> tuple[Group, ...]:
+    """Return two pieces of two seeds, and one that no test plays."""
+    given = tiny("population.devices=40", methods=())
+    overrides = tuple(text for text in given if not text.startswith("methods="))
+    return (
+        Group(
+            "tiny", "offline", (1, 2),
+            (Piece("references", ("fp32", "popularity")), Piece("plans", ("chord-plus",), SMALL), Piece("more", ("markov",))), overrides,
+        ),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def played(suite: tuple[Group, ...], tmp_path: Path) -> Path:
+    for piece in ("tiny/references", "tiny/plans"):
+        assert play_all(suite, piece, tmp_path / "runs") == (2, [])
+    tables.write(tmp_path / "runs", tmp_path / "tables", suite, PAIRS)
+    return tmp_path
+
+
+def lines(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_shipped_piece_resolves_and_every_name_that_is_judged_exists() -> None:
+    for group in SUITE:
+        for piece in group.pieces:
+            assert group.resolved(piece, 1).methods == piece.methods
+    keys = {cell.key for cell in cells(SUITE)}
+    assert {key for pairs in FAMILIES.values() for pair in pairs for key in pair} <= keys
+    assert {f"ml-1m/{name}" for name in NEEDED} <= keys
+
+
+def test_what_is_complete_is_not_played_again(played: Path, suite: tuple[Group, ...]) -> None:
+    assert play_all(suite, "tiny/plans", played / "runs") == (0, [])
+    with pytest.raises(UserError, match=r"no such piece.*tiny/more"):
+        play_all(suite, "tiny/other", played / "runs")
+
+
+def test_a_piece_that_was_cut_off_goes_on(suite: tuple[Group, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from server import rounds
+
+    whole = tmp_path / "whole"
+    play_all(suite, "tiny/references", whole)
+    real, seen = rounds.play, 0
+
+    def cut(*args: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen == 3:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(rounds, "play", cut)
+    with pytest.raises(KeyboardInterrupt):
+        play_all(suite, "tiny/references", tmp_path / "runs")
+    monkeypatch.setattr(rounds, "play", real)
+    assert play_all(suite, "tiny/references", tmp_path / "runs") == (2, [])
+    hashes = []
+    for folder in (whole, tmp_path / "runs"):
+        tables.write(folder, folder, suite, PAIRS)
+        hashes.append([line["ledger_sha256"] for line in lines(folder / tables.CELLS)])
+    assert hashes[0] == hashes[1] and sum(map(bool, hashes[0])) == 4
+
+
+def test_tables_are_what_a_naive_reader_of_the_ledgers_finds(played: Path) -> None:
+    rows = lines(played / "tables" / tables.ACCURACY)
+    means = []
+    for seed in (1, 2):
+        run = played / "runs" / f"tiny_plans_seed-{seed}" / "ledger"
+        frame = pd.concat(pd.read_parquet(path) for path in sorted(run.glob("*.parquet")))
+        line = next(line for line in rows if (line["label"], line["seed"]) == ("chord-plus", str(seed)))
+        per_user = frame.groupby(["user_id", "round"]).ndcg_10.mean().groupby("user_id").mean()
+        assert float(line["ndcg_10"]) == pytest.approx(per_user.mean(), rel=1e-6)
+        last = frame[frame["round"] == frame["round"].max()].groupby("user_id").ndcg_10.mean().mean()
+        assert float(line["ndcg_10_last"]) == pytest.approx(last, rel=1e-6)
+        assert float(line["prescription_bytes"]) == frame[frame.outcome == "served"].prescription_bytes.mean()
+        means.append(per_user)
+    both = next(line for line in rows if (line["label"], line["seed"]) == ("chord-plus", tables.ALL_SEEDS))
+    assert float(both["ndcg_10"]) == pytest.approx(np.mean([m.mean() for m in means]), rel=1e-6) and both["seeds"] == "1 2"
+
+
+def test_missing_cells_are_counted_in_holm_and_shown_with_their_command(played: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = lines(played / "tables" / tables.DIFFERENCES)
+    assert [row["family_size"] for row in rows] == ["3"] * 3
+    assert [bool(row["p_holm"]) for row in rows] == [True, True, False]
+    for row in rows[:2]:
+        assert float(row["p_holm"]) >= float(row["p"]) and len(row["signs"]) == 2
+        assert float(row["difference"]) == pytest.approx(float(row["own_mean"]) - float(row["other_mean"]), abs=1e-7)
+    monkeypatch.setattr(page_module, "FAMILIES", PAIRS)
+    text = page_module.page(played / "tables")
+    assert "| `markov` | missing |" in text and "6 of 8 cells are measured" in text
+    assert "`python -m benchmarks.reproduction run --only tiny/more` | `markov` 1, `markov` 2 |" in text
+    # Claims on other sets are open, and none is held by what is not there.
+    assert text.count("**not measured**") == sum(map(len, CLAIMS.values())) and "**held**" not in text
+
+
+def test_verdicts_judge_what_tables_say(played: Path) -> None:
+    book = page_module.Book.read(played / "tables")
+    score = book.number("tiny/fp32", "ndcg_10_last")
+    assert score is not None
+    assert reaches("tiny/fp32", ndcg_10_last=score)(book).verdict == HELD
+    assert reaches("tiny/fp32", ndcg_10_last=score + 1e-6)(book).verdict == NOT_HELD
+    assert reaches("tiny/markov", ndcg_10_last=0.0)(book).verdict == NOT_MEASURED
+    difference = book.difference("tiny/chord-plus", "tiny/fp32")
+    assert difference is not None
+    part = 1 + float(difference["relative"])
+    assert share("tiny/chord-plus", "tiny/fp32", part - 1e-6)(book).verdict == HELD
+    assert share("tiny/chord-plus", "tiny/fp32", part + 1e-6)(book).verdict == NOT_HELD
+    assert at_most("tiny/chord-plus", "train_macs", 0, "MAC")(book).verdict == HELD
+    assert above("tiny/fp32", "tiny/markov")(book).commands == ("python -m benchmarks.reproduction run --only tiny/more",)
+    held, open_ = at_most("tiny/fp32", "train_macs", 0, "MAC"), above("tiny/fp32", "tiny/markov")
+    assert [at_least_of(n, held, open_)(book).verdict for n in (1, 2)] == [HELD, NOT_MEASURED]
+
+
+def test_commands_say_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--only", "ml-9", "--runs", str(tmp_path)]) == 2
+    assert main(["page", "--tables", str(tmp_path), "--docs", str(tmp_path)]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and all(line.startswith("error: ") for line in told)
+    assert main(["tables", "--runs", str(tmp_path), "--tables", str(tmp_path)]) == 0
+    assert main(["page", "--tables", str(tmp_path), "--docs", str(tmp_path)]) == 0
+    assert "Nothing is measured yet" in (tmp_path / "reproduction.md").read_text()
