@@ -10,6 +10,8 @@ import pytest
 
 # Before torch is loaded: threads that wait for one another cost more than these small products.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# pytest-xdist says 80; tables are tested as wide as they are where nothing says how wide.
+os.environ.pop("COLUMNS", None)
 
 TINY = (
     "data.synthetic.users=40", "data.synthetic.items=60", "data.synthetic.groups=4", "data.synthetic.mean_length=14.0",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from pathlib import Path
 
 from benchmarks.reproduction.book import Book, Line
 from benchmarks.reproduction.claims import CLAIMS
 from benchmarks.reproduction.families import FAMILIES
-from benchmarks.reproduction.suite import AGES, BARE, LEVELS
+from benchmarks.reproduction.suite import AGES, BARE, LEVELS, TRIALS_GROUP
 from benchmarks.reproduction.verdicts import NOT_MEASURED
 from benchmarks.throughput.markdown import table
 
@@ -29,7 +29,8 @@ def page(folder: Path) -> str:
     """
     book = Book.read(folder)
     parts = [
-        _text("head"), _verdicts(book), *(_group(book, group) for group in book.groups), _ages(book), _levels(book), _training(book),
+        _text("head"), _verdicts(book), *(_group(book, group) for group in book.groups if group != TRIALS_GROUP), _ages(book),
+        _levels(book), _trials(book), _training(book),
         _missing(book),
     ]  # fmt: skip
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
@@ -162,6 +163,26 @@ def _levels(book: Book) -> str:
     return "\n\n".join(out) if len(out) > 1 else ""
 
 
+def _trials(book: Book) -> str:
+    """Return the settings that were tried, best validation first; the test item is not looked at."""
+    by_method: dict[str, list[tuple[float, str, str]]] = {}
+    for label in book.labels(TRIALS_GROUP):
+        method, _, setting = label.partition(", ")
+        line = book.line(f"{TRIALS_GROUP}/{label}")
+        score = float(line["validation_ndcg_10"]) if line and line["validation_ndcg_10"] else float("nan")
+        by_method.setdefault(method, []).append((score, setting, line["train_steps"] if line else ""))
+    if not by_method:
+        return ""
+    out = [_text("trials")]
+    for method, tried in by_method.items():
+        rows = [
+            (setting, _number("" if math.isnan(score) else str(score)) if steps else MISSING, steps or "-")
+            for score, setting, steps in sorted(tried, key=lambda one: (math.isnan(one[0]), -one[0]))
+        ]
+        out += [f"### `{method}`, {len(rows)} trials", table(("setting", "validation NDCG@10", "steps"), rows)]
+    return "\n\n".join(out)
+
+
 def _training(book: Book) -> str:
     """Return what every training took."""
     rows = [
@@ -182,18 +203,14 @@ def _missing(book: Book) -> str:
     lacking: dict[str, list[str]] = {}
     for cell in book.cells:
         if cell["state"] == "missing":
-            lacking.setdefault(cell["command"], []).append(f"{cell['label']} ({cell['seed']})")
+            lacking.setdefault(cell["command"], []).append(f"`{cell['label']}` ({cell['seed']})")
     if not lacking:
         return "## Missing cells\n\nNone."
-    rows = [(f"`{command}`", _several(cells)) for command, cells in lacking.items()]
+    rows = [(f"`{command}`", ", ".join(cells)) for command, cells in lacking.items()]
     measured = sum(cell["state"] != "missing" for cell in book.cells)
     return f"## Missing cells\n\n{measured} of {len(book.cells)} cells are measured. What fills the others, by method (seed):\n\n" + table(
         ("command", "fills"), rows
     )
-
-
-def _several(cells: Sequence[str]) -> str:
-    return ", ".join(f"`{label}` {seed}" for label, seed in (cell.rsplit(" ", 1) for cell in cells))
 
 
 def _of(line: Line, whole: Line) -> str:

@@ -55,6 +55,38 @@ WIDE = (
     AT_ONE_BIT,
 )
 
+
+def _trial(name: str, methods: tuple[str, ...], *overrides: str) -> Piece:
+    return Piece(name.replace(" ", "-"), methods, overrides, f", {name}")
+
+
+def _own(name: str, setting: str) -> Piece:
+    return _trial(name, ("chord-plus",), f"settings.chord-plus.{setting}")
+
+
+#: As many settings of `chord-plus` as of `qat-2`, its strongest rival: what is chosen is chosen by validation NDCG@10 alone.
+TRIALS = (
+    Piece("base", ("chord-plus", "qat-2"), suffix=", base"),
+    _trial("dropout 0.1", ("chord-plus", "qat-2"), "training.dropout=0.1"),
+    _trial("dropout 0.4", ("chord-plus", "qat-2"), "training.dropout=0.4"),
+    _trial("half the rates", ("chord-plus", "qat-2"), "training.lr=0.001", "training.plan_lr=0.0025"),
+    _trial("twice the rates", ("chord-plus", "qat-2"), "training.lr=0.004", "training.plan_lr=0.01"),
+    _trial("feed-forward 256", ("chord-plus", "qat-2"), "backbone.ffn_dim=256"),
+    _own("signed weights", 'law="signed"'),
+    _own("GRU extractor", 'extractor="gru"'),
+    _own("distillation", "distil_weight=0.5"),
+    _own("own over swapped", "contrast_weight=0.5"),
+    _own("mask keeps 70 %", "mask_keep=0.7"),
+    _own("no mask", "mask_keep=1.0"),
+    _trial("dropout 0.3", ("qat-2",), "training.dropout=0.3"),
+    _trial("dropout 0.5", ("qat-2",), "training.dropout=0.5"),
+    _trial("weight decay 0.1", ("qat-2",), "training.weight_decay=0.1"),
+    _trial("one head", ("qat-2",), "backbone.heads=1"),
+    _trial("three blocks", ("qat-2",), "backbone.blocks=3"),
+    _trial("half the rates and dropout 0.4", ("qat-2",), "training.lr=0.001", "training.dropout=0.4"),
+)
+TRIALS_GROUP = "trials-ml-100k"
+
 SUITE = (
     Group("ml-100k", "repro-ml-100k", (1, 2, 3), (*RICH, DECODED, *ABLATION)),
     Group("ml-100k-caser", "repro-ml-100k-caser", (1, 2, 3), (*RICH, DECODED, *ABLATION)),
@@ -67,4 +99,5 @@ SUITE = (
     _candidates("yelp", (1, 2)),
     Group("amazon-cds", "repro-amazon-cds", (1,), CORE),
     Group("amazon-beauty", "repro-amazon-beauty", (1,), CORE),
+    Group(TRIALS_GROUP, "repro-ml-100k", (1,), TRIALS),
 )

@@ -126,7 +126,7 @@ def seeds_done(groups: Sequence[tuple[str, int]], keys: Sequence[str]) -> Judge:
             wanted = [key for key in keys if key in book.labels(group)]
             seeds = {key: sum(c["state"] == "measured" for c in book.cells if (c["group"], c["label"]) == (group, key)) for key in wanted}
             done = sum(n >= count for n in seeds.values())
-            good &= done == len(wanted)
+            good &= 0 < len(wanted) == done
             words.append(f"{group}: {done} of {len(wanted)} methods with {count} seeds")
             commands |= dict.fromkeys(book.commands(*(f"{group}/{key}" for key, n in seeds.items() if n < count)))
         return Judgement(HELD if good else NOT_MEASURED, "; ".join(words), tuple(commands))

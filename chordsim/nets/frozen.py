@@ -12,18 +12,33 @@ from chordsim import seeds
 from chordsim.errors import ChordsimError
 from chordsim.nets.shapes import Layer
 
+#: Laws that frozen weights are drawn from: normal, or a constant with a random sign (Ramanujan et al. 2020).
+LAWS = ("gaussian", "signed")
+
 
 class BackboneMismatch(ChordsimError):
     """The weights that a phone drew are not those that the cloud planned for."""
 
 
-def draw(layers: tuple[Layer, ...], seed: int) -> list[Tensor]:
-    """Draw every layer from N(0, gain / fan-in) on the CPU in float32 (He et al. 2015 for gain 2)."""
+def draw(layers: tuple[Layer, ...], seed: int, law: str = "gaussian") -> list[Tensor]:
+    """Draw every layer with variance gain / fan-in on the CPU in float32 (He et al. 2015 for gain 2).
+
+    Args:
+        layers: In plan order.
+        seed: The scenario's seed.
+        law: One of `LAWS`.
+
+    Returns:
+        Per layer [C, K].
+    """
     made = torch.Generator(device="cpu")
     out = []
     for layer in layers:
         made.manual_seed(seeds.key(seed, f"backbone.{layer.name}") >> 1)
-        out.append(torch.randn(layer.channels, layer.fan_in, generator=made) * math.sqrt(layer.gain / layer.fan_in))
+        drawn = torch.randn(layer.channels, layer.fan_in, generator=made)
+        if law == "signed":
+            drawn = torch.where(drawn < 0, -1.0, 1.0)
+        out.append(drawn * math.sqrt(layer.gain / layer.fan_in))
     return out
 
 
@@ -35,13 +50,13 @@ def fingerprint(weights: list[Tensor]) -> str:
     return digest.hexdigest()
 
 
-def draw_checked(layers: tuple[Layer, ...], seed: int, expected: str) -> list[Tensor]:
+def draw_checked(layers: tuple[Layer, ...], seed: int, expected: str, law: str = "gaussian") -> list[Tensor]:
     """Draw the backbone and compare it with the cloud's fingerprint.
 
     Raises:
         BackboneMismatch: Other bits came out, so no plan for it may run here.
     """
-    weights = draw(layers, seed)
+    weights = draw(layers, seed, law)
     if fingerprint(weights) != expected:
         raise BackboneMismatch("the backbone drawn from the seed does not match the fingerprint in the bootstrap")
     return weights

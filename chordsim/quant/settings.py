@@ -8,6 +8,7 @@ from typing import Any
 
 from chordsim.errors import ScenarioError
 from chordsim.nets import extractor
+from chordsim.nets.frozen import LAWS
 from chordsim.nets.shapes import Shapes
 from chordsim.quant.budget import PlanBudget
 
@@ -35,6 +36,9 @@ class PlanSettings:
         extractor: ``mean`` or ``gru``.
         profile_dim: Size of the user embedding.
         horizon: Targets per window that the loss uses.
+        law: What frozen weights are drawn from (`chordsim.nets.frozen.LAWS`).
+        distil_weight: Of the divergence from the full-precision reference's scores in training; 0 trains without a teacher.
+        contrast_weight: Of a term that rewards a user's own plan over another user's in training; 0 is without.
         decode: Who turns codes into bits: the ``cloud``, which reads budgets and sends precisions, or the ``device``, which gets
             importance codes and reads them by a table of its own (`chordsim.quant.decode`).
     """
@@ -50,6 +54,9 @@ class PlanSettings:
     extractor: str = "mean"
     profile_dim: int = 64
     horizon: int = 12
+    law: str = "gaussian"
+    distil_weight: float = 0.0
+    contrast_weight: float = 0.0
     decode: str = "cloud"
 
     @property
@@ -82,6 +89,9 @@ class PlanSettings:
             "extractor": lambda v: v in extractor.EXTRACTORS,
             "profile_dim": lambda v: isinstance(v, int) and 1 <= v <= 4096,
             "horizon": lambda v: isinstance(v, int) and 1 <= v <= 1000,
+            "law": lambda v: v in LAWS,
+            "distil_weight": lambda v: 0 <= v <= 1e3,
+            "contrast_weight": lambda v: 0 <= v <= 1e3,
             "decode": lambda v: v in DECODERS,
         }
         for key, value in values.items():

@@ -26,6 +26,9 @@ _PLUS: Mapping[str, Any] = {
     "extractor": "mean",
     "profile_dim": 64,
     "horizon": 12,
+    "law": "gaussian",
+    "distil_weight": 0.0,
+    "contrast_weight": 0.0,
     "decode": "cloud",
 }
 #: The paper as far as it can be read: no mask, three levels, code 0 unused, 3 bits on average.

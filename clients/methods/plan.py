@@ -136,7 +136,7 @@ class PlanDevice(Device):
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise BadPayload(f"the backbone blob does not say seed and sha256: {error}") from error
         if not shipped:
-            return draw_checked(self.shapes.layers, seed, expected)
+            return draw_checked(self.shapes.layers, seed, expected, self.settings.law)
         sizes = {str(n): (layer.channels, layer.fan_in) for n, layer in enumerate(self.shapes.layers)}
         stored = blobs.load(blobs_by_label["weights"], sizes)
         weights = [stored[str(n)] for n in range(len(self.shapes.layers))]

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from chordsim.data.split import TrainLogs
 from chordsim.methods import Blob, MethodContext, State
-from chordsim.nets import sasrec
 from chordsim.nets.shapes import Shapes
 from chordsim.progress import Progress
 from chordsim.specs.chai import student
@@ -20,6 +18,7 @@ from server.training import dense
 from server.training.joined import join
 from server.training.models import Dense
 from server.training.sampler import Windows
+from server.training.terms import Teacher, divergence, log_chances, some_places
 
 
 class Student(Dense):
@@ -28,22 +27,16 @@ class Student(Dense):
     def __init__(self, shapes: Shapes, context: MethodContext) -> None:
         super().__init__(shapes, context.seed)
         self.distil_weight, self.places = float(context.settings["distil_weight"]), int(context.settings["distil_positions"])
-        #: The teacher's shapes and state; no part of this module's own state.
-        self.teacher: tuple[Shapes, State] | None = None
+        #: Set by the caller; no part of this module's own state.
+        self.teacher: Teacher | None = None
 
     def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
         """Return final states [B, L, d], joined with the divergence from the teacher at some positions."""
         states = super().states(windows, dropout, generator)
         assert self.teacher is not None
-        shapes, teacher = self.teacher
-        places = windows.targets.reshape(-1).nonzero().squeeze(1)
-        places = places[torch.randperm(places.numel(), generator=generator)[: self.places]]
-        with torch.no_grad():
-            first = sasrec.embed(windows.inputs, teacher["item"], teacher["position"])
-            told = sasrec.forward(windows.inputs, first, dense.weights(shapes, teacher), shapes.backbone, reads=windows.inputs.shape[1])
-            wanted = (told.reshape(-1, told.shape[-1])[places] @ teacher["item"][1:].T).log_softmax(1)
-        own = (states.reshape(-1, states.shape[-1])[places] @ self.item[1:].T).log_softmax(1)
-        return join(states, self.distil_weight * F.kl_div(own, wanted, log_target=True, reduction="batchmean"))
+        places = some_places(windows.targets, self.places, generator)
+        wanted = self.teacher.log_chances(windows.inputs, states.shape[1], places)
+        return join(states, self.distil_weight * divergence(log_chances(states, self.item, places), wanted))
 
 
 class ChaiCloud(Trained):
@@ -64,7 +57,7 @@ class ChaiCloud(Trained):
     def start(self, network: Any, logs: TrainLogs, progress: Progress) -> None:
         """Let the trained reference teach."""
         large = self.large
-        network.teacher = (large.shapes, dense.cached(large.shapes, large.context, large.recipe(), logs, progress))
+        network.teacher = Teacher(large.shapes, dense.cached(large.shapes, large.context, large.recipe(), logs, progress))
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return the student."""

@@ -25,6 +25,7 @@ from server.methods.base import Cloud
 from server.training import cache, dense
 from server.training.fit import fit
 from server.training.models import Planned
+from server.training.terms import Teacher
 
 
 class PlanCloud(Cloud):
@@ -58,6 +59,8 @@ class PlanCloud(Cloud):
                 model.item.copy_(start["item"])
                 model.position.copy_(start["position"])
         c = self.context
+        if self.settings.distil_weight:
+            model.teacher = Teacher(self.shapes, dense.cached(self.shapes, c, super().recipe(), logs, progress))
         return {**fit(model, logs, c.training, c.backbone.max_len, c.seed, c.name, progress), **extra}
 
     def bootstrap(self, state: State) -> list[Blob]:

@@ -20,10 +20,14 @@ from chordsim.quant.quantizer import relative_error, table
 from chordsim.quant.settings import PlanSettings
 from server.planning.build import mask_of, straight_through, straight_through_table
 from server.planning.planners import BasePlusResidual, ThreeLevel
+from server.training import terms
 from server.training.dropout import dropped
+from server.training.joined import join
 from server.training.sampler import Windows
 
 EMBEDDING_STD = 0.02
+#: Positions of a step at which loss terms beside the cross-entropy are computed.
+TERM_POSITIONS = 256
 
 
 class Trainable(Protocol):
@@ -112,7 +116,9 @@ class Planned(Recommender):
         """
         super().__init__(shapes, seed, "train.plan.init")
         self.settings, self.horizon = settings, settings.horizon
-        self.frozen = frozen if frozen is not None else draw(shapes.layers, seed)
+        self.frozen = frozen if frozen is not None else draw(shapes.layers, seed, settings.law)
+        #: For `distil_weight`; set by the caller, no part of this module's own state.
+        self.teacher: terms.Teacher | None = None
         self.extractor = extractor.build(settings.extractor, shapes.backbone.dim, settings.profile_dim)
         self.planner = self._planner()
         self._initialise()
@@ -176,7 +182,27 @@ class Planned(Recommender):
             net = torch.cat([torch.full_like(net[: s.lowest], -torch.inf), net[s.lowest :]])
         chances = F.softmax(net / s.temperature, 0)
         weights = straight_through(chances, self.tables(), codes, self.shapes.layers)
-        return self.run(windows.inputs, weights, dropout, generator)
+        states = self.run(windows.inputs, weights, dropout, generator)
+        return self._with_terms(states, windows, codes, dropout, generator)
+
+    def _with_terms(self, states: Tensor, windows: Windows, codes: Tensor, dropout: float, generator: torch.Generator) -> Tensor:
+        """Join the states with what the settings add to the loss, at some positions."""
+        s, reads = self.settings, states.shape[1]
+        if not (s.distil_weight or s.contrast_weight):
+            return states
+        targets = windows.targets[:, -reads:]
+        places = terms.some_places(targets, TERM_POSITIONS, generator)
+        own = terms.log_chances(states, self.item, places)
+        total = torch.zeros(())
+        if s.distil_weight:
+            assert self.teacher is not None
+            total = total + s.distil_weight * terms.divergence(own, self.teacher.log_chances(windows.inputs, reads, places))
+        if s.contrast_weight:
+            with torch.no_grad():
+                swapped = gather(self.tables(), codes.roll(1, 0), self.shapes.layers)
+                other = terms.log_chances(self.run(windows.inputs, swapped, dropout, generator), self.item, places)
+            total = total + s.contrast_weight * terms.preference(own, other, targets.reshape(-1)[places])
+        return join(states, total)
 
     def last_states(self, items: Tensor) -> Tensor:
         """Return the last state [B, d] under each user's own plan at the budget by which training is selected."""

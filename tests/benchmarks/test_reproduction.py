@@ -124,7 +124,7 @@ def test_missing_cells_are_counted_in_holm_and_shown_with_their_command(played: 
     monkeypatch.setattr(page_module, "FAMILIES", PAIRS)
     text = page_module.page(played / "tables")
     assert "| `markov` | missing |" in text and "6 of 8 cells are measured" in text
-    assert "`python -m benchmarks.reproduction run --only tiny/more` | `markov` 1, `markov` 2 |" in text
+    assert "`python -m benchmarks.reproduction run --only tiny/more` | `markov` (1), `markov` (2) |" in text
     # Claims on other sets are open, and none is held by what is not there.
     assert text.count("**not measured**") == sum(map(len, CLAIMS.values())) and "**held**" not in text
 

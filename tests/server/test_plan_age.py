@@ -18,7 +18,8 @@ NAMES = ("chord-plus", "chord-aged-3", "chord-aged-50", "chord-empty")
 def test_one_training_serves_all(table: Callable[..., Any]) -> None:
     at = table("data.synthetic.users=44", "settings.chord-plus.bits=1.5", methods=NAMES)
     trained = train(at.world, Silent())
-    assert trained.from_cache == {name: name != "chord-plus" for name in NAMES}
+    # Side by side, whoever comes first trains; the others wait and find it.
+    assert sorted(trained.from_cache.values()) == [False, True, True, True] and set(trained.from_cache) == set(NAMES)
 
 
 @pytest.mark.parametrize("cells", [1, 3])

@@ -79,11 +79,19 @@ def test_a_process_is_stopped_with_its_children_by_its_id(tmp_path, monkeypatch)
         child = int(stubborn.log.read_text())
         processes.stop([stubborn])
         assert stubborn.popen.returncode == -signal.SIGKILL
-        assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+        # Its death is certain now, its burial is init's.
+        wait_for(lambda: ended(child), "the child's end", 5)
         assert bystander.poll() is None
     finally:
         bystander.kill()
         bystander.wait()
+
+
+def ended(pid):
+    try:
+        return psutil.Process(pid).status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_free_ports_are_distinct():
