@@ -67,7 +67,7 @@ class Told:
 
 
 def plays(suite: tuple[Group, ...], only: str | None) -> Iterator[Play]:
-    """Yield what the suite plays, the first seed of every piece first.
+    """Yield what the suite plays, group by group, the first seed of all of its pieces first.
 
     Args:
         suite: All groups.
@@ -77,6 +77,8 @@ def plays(suite: tuple[Group, ...], only: str | None) -> Iterator[Play]:
         UserError: No such piece.
     """
     made = [Play(group, piece, seed) for group in suite for piece in group.pieces for seed in group.seeds_of(piece)]
+    # Stable: pieces keep their order.
+    made.sort(key=lambda one: (suite.index(one.group), one.seed))
     wanted = [one for one in made if only in (None, one.name, one.group.name)]
     if not wanted:
         raise UserError(f"--only {only}: no such piece; there are {', '.join(sorted({one.name for one in made}))}")

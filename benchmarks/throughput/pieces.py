@@ -167,9 +167,9 @@ def _training(size: Size, cache: Path) -> list[Case]:
 
 
 def _best(size: Size, cache: Path) -> list[Case]:
-    steps, data = (size.steps, "") if size.overrides else (20_000, "ml-1m")
-    settings = {"data": data, "steps": steps, "overrides": ["training.eval_every=500", "training.patience=5", *size.without_settings]}
-    return [Case(method, "training:run", {"method": method, **settings}, most=1) for method in ("fp32", "chord-plus")]
+    if size.overrides:
+        return _training(size, cache)
+    return [Case(method, "training:to_best", {"method": method, "scenario": "repro-ml-1m"}, most=1) for method in ("fp32", "chord-plus")]
 
 
 def _million(size: Size, cache: Path) -> list[Case]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from benchmarks.throughput.turns import Turns
 from benchmarks.throughput.work import ML_1M
 from chordsim import methods
 from chordsim.data.places import data_folder
+from chordsim.data.split import TrainLogs
+from chordsim.errors import RunError
 from chordsim.progress import Silent
 from chordsim.scenario.load import load
 from chordsim.scenario.text import dump
 from chordsim.world import fresh
+from server.training import cache
 
 #: The scenario's key of how many steps are taken.
 STEPS = "training.max_steps"
@@ -33,27 +36,48 @@ class Watch(Silent):
             self.best, self.best_s = float(found[1]), time.perf_counter() - self.began
 
 
-def run(turns: Turns, method: str, data: str = "", steps: int = 100, overrides: Sequence[str] = ()) -> None:
-    """Train anew for each turn, never from the cache.
+def run(turns: Turns, method: str, steps: int = 100, overrides: Sequence[str] = ()) -> None:
+    """Train made-up users of ml-1m's shapes anew for each turn, never from the cache.
 
     Args:
         turns: Repetitions.
         method: What is trained.
-        data: A catalogue name; empty for synthetic users of ml-1m's shapes.
         steps: Steps at most.
         overrides: Over the scenario's keys.
     """
-    source = (f'data.source="{data}"',) if data else ML_1M
-    if data and data_folder() is None:
+    half, logs = _ready([*ML_1M, f"{STEPS}={steps}", *overrides], method, "quickstart")
+    turns.ready(method=method, data="synthetic")
+    for _ in turns:
+        _train(turns, lambda watch: half.train(logs, watch))
+
+
+def to_best(turns: Turns, method: str, scenario: str) -> None:
+    """Train as a shipped scenario says until validation stops improving, once; the model stays in the cache for runs of it."""
+    if data_folder() is None:
         turns.refuse("CHORDSIM_DATA is not set: real data are measured only where they lie already")
         return
-    world = fresh(dump(load("quickstart", [*source, f'methods=["{method}"]', f"{STEPS}={steps}", *overrides], 1)))
-    half = methods.load(world.specs[method].cloud)(world.context(method))
-    turns.ready(method=method, data=data or "synthetic")
+    half, logs = _ready([], method, scenario)
+    turns.ready(method=method, data=scenario)
+
+    def train(watch: Watch) -> methods.State:
+        state, found = cache.trained(half, logs, watch)
+        if found:
+            raise RunError(f"the model of {method} is in the cache already, so its training cannot be timed: set another CHORDSIM_CACHE")
+        return state
+
     for _ in turns:
-        watch = Watch()
-        state = half.train(world.logs, watch)
-        seconds = time.perf_counter() - watch.began
-        taken = max(watch.steps, 1)
-        told = {"best_ndcg_10": watch.best, "to_best_s": watch.best_s} if watch.best else {}
-        turns.result(seconds=seconds, steps=taken, ms_per_step=1e3 * seconds / taken, tensors=len(state), **told)
+        _train(turns, train)
+
+
+def _ready(overrides: Sequence[str], method: str, scenario: str) -> tuple[methods.CloudHalf, TrainLogs]:
+    world = fresh(dump(load(scenario, [f'methods=["{method}"]', *overrides], 1)))
+    return methods.load(world.specs[method].cloud)(world.context(method)), world.logs
+
+
+def _train(turns: Turns, train: Callable[[Watch], methods.State]) -> None:
+    watch = Watch()
+    state = train(watch)
+    seconds = time.perf_counter() - watch.began
+    taken = max(watch.steps, 1)
+    told = {"best_ndcg_10": watch.best, "to_best_s": watch.best_s} if watch.best else {}
+    turns.result(seconds=seconds, steps=taken, ms_per_step=1e3 * seconds / taken, tensors=len(state), **told)

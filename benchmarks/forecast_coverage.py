@@ -1,0 +1,87 @@
+"""How often the forecast's 90 % range holds what is measured, per shipped scenario in which transfers are lost.
+
+Run: python benchmarks/forecast_coverage.py [SCENARIO ...] [--seeds N] [--devices N]. Each seed is a run of its own, with its own
+phones, availability, links and losses; its rows come from the engine's own accounting (`server.fleet`), without training, so every
+byte and second is that of the real run and no rank is. Scenarios of more phones than --devices play with that many. Prints a
+line per scenario and method; exit code 1 if bytes or median time lay inside for fewer than 18 of 20.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from chordsim.errors import ChordsimError
+from chordsim.fleet import Fleet, fleet_of
+from chordsim.forecast.predict import beside, forecast
+from chordsim.ledger.summary import Summary
+from chordsim.scenario.load import load, shipped
+from server.fleet import bootstraps, play_sizes, sized
+
+QUANTITIES = ("down_bytes_per_device", "up_bytes_per_device", "p50_total_s")
+LEAST = 0.9
+
+
+def lossy() -> list[str]:
+    """Return the shipped scenarios with losses on."""
+    return [name for name in sorted(shipped()) if load(name).clock.loss > 0]
+
+
+def measured(fleet: Fleet) -> dict[str, object]:
+    """Return the summary by method of a run of the fleet, played by sizes."""
+    summary = Summary(fleet.n_users, list(fleet.scenario.population.tiers), fleet.scenario.seed)
+    for method in sized(fleet, bootstraps(fleet)):
+        for round in range(1, fleet.scenario.rounds.count + 1):
+            for rows, _ in play_sizes(method, fleet, round, fleet.population.select(round)):
+                summary.add(rows)
+    return summary.methods()
+
+
+def coverage(name: str, overrides: Sequence[str], seeds: Iterable[int]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return by method and quantity, over all phones, in how many runs the range held, and of how many."""
+    inside: Counter[tuple[str, str]] = Counter()
+    seen: Counter[tuple[str, str]] = Counter()
+    for seed in seeds:
+        fleet = fleet_of(load(name, overrides, seed))
+        for method, tiers in beside(forecast(fleet), {"methods": measured(fleet)}).items():
+            for quantity in QUANTITIES:
+                if "measured" in tiers["all"][quantity]:
+                    inside[method, quantity] += tiers["all"][quantity]["inside"]
+                    seen[method, quantity] += 1
+    return {key: (inside[key], seen[key]) for key in seen}
+
+
+def _small(name: str, devices: int) -> list[str]:
+    """Return overrides that bound the phones of a scenario."""
+    population = load(name).population
+    out = [f"population.devices={devices}"] if population.devices > devices else []
+    return [*out, f"population.selected={devices}"] if population.selected > devices else out
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print, and return 1 if a range holds too seldom."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scenarios", nargs="*", default=None, metavar="SCENARIO")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--devices", type=int, default=100_000)
+    given = parser.parse_args(arguments)
+    seldom = 0
+    print(f"| scenario | method | {' | '.join(QUANTITIES)} |\n| --- | --- | {' | '.join('---:' for _ in QUANTITIES)} |")
+    for name in given.scenarios or lossy():
+        try:
+            found = coverage(name, _small(name, given.devices), range(1, given.seeds + 1))
+        except ChordsimError as error:
+            print(f"| {name} | cannot be forecast: {error} | {' | '.join('-' for _ in QUANTITIES)} |", flush=True)
+            seldom += 1
+            continue
+        for method in dict.fromkeys(method for method, _ in found):
+            shares = [found.get((method, quantity), (0, 0)) for quantity in QUANTITIES]
+            seldom += sum(inside < LEAST * seen for inside, seen in shares)
+            print(f"| {name} | {method} | {' | '.join(f'{inside} of {seen}' for inside, seen in shares)} |", flush=True)
+    return min(seldom, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
