@@ -43,6 +43,7 @@ def page(results: Results) -> str:
         _engines(results),
         _parts(results),
         _whole(results),
+        _limits(results),
     ]
     parts += [_series(results, piece) for piece in _SERIES if results.cases(piece)]
     return "\n\n".join(part.strip() for part in (*parts, _training(results), _commands(results)) if part) + "\n"
@@ -164,6 +165,29 @@ def _whole(results: Results) -> str:
         "As `chordsim run` plays them: profile, plan, rank, metrics, ledger, checkpoint; not the first round, in which workers load data."
     )
     return f"## Whole rounds\n\n{text}\n\n" + md.table(head, rows)
+
+
+def _limits(results: Results) -> str:
+    """Return where the processors' time of a device-round goes: what must shrink for more of them per second."""
+    found = [
+        results.figure("whole", "in-process", RATE), results.figure("engines", "in-process", RATE),
+        results.figure("parts", "forward", "devices_per_s"), results.figure("parts", "plans", "devices_per_s"),
+        results.figure("whole", "in-process-1", RATE),
+    ]  # fmt: skip
+    if None in found:
+        return ""
+    whole, phone, forward, plans, alone = (2e6 / figure.median for figure in found if figure)
+    rows = [
+        ("the forward pass", forward),
+        ("the phone besides: decode, build weights, score, rank, costs, report", phone - forward),
+        ("the plan", plans),
+        ("all else: books, metrics, ledger, threads that wait for one another", whole - phone - plans),
+        ("a device-round", whole),
+    ]
+    text = _text("performance_limits").format(room=200, alone=alone / 2, saved=1 - alone / 2 / whole)
+    return f"## What limits it\n\n{text}\n\n" + md.table(
+        ("part, two processors", "µs of both", "share"), [(what, f"{took:,.0f}", f"{took / whole:.0%}") for what, took in rows]
+    )
 
 
 def _series(results: Results, piece: str) -> str:
