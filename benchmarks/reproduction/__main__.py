@@ -1,6 +1,6 @@
 """The reproduction suite's commands: play pieces, write raw tables from their runs, write the page from the tables.
 
-python -m benchmarks.reproduction run [--only GROUP[/PIECE]] [--runs FOLDER]
+python -m benchmarks.reproduction run [--only GROUP[/PIECE]] [--seed N] [--runs FOLDER]
 python -m benchmarks.reproduction tables [--runs FOLDER] [--tables FOLDER]
 python -m benchmarks.reproduction page [--tables FOLDER] [--docs FOLDER]
 """
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
 def _run(given: argparse.Namespace) -> int:
     from benchmarks.reproduction.play import play_all
 
-    played, failed = play_all(SUITE, given.only, given.runs)
+    played, failed = play_all(SUITE, given.only, given.runs, given.seed)
     print(*failed, f"{played} played, {len(failed)} failed; runs in {given.runs}", sep="\n")
     return min(len(failed), 1)
 
@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         if name != "run":
             command.add_argument("--tables", type=Path, default=TABLES, help="where the CSV tables are")
     commands.choices["run"].add_argument("--only", metavar="GROUP[/PIECE]", help="one group, or one piece of it")
+    commands.choices["run"].add_argument("--seed", type=int, help="one seed of what is played")
     commands.choices["page"].add_argument("--docs", type=Path, default=DOCS, help="where the page goes")
     return parser
 

@@ -66,12 +66,13 @@ class Told:
             terminal.done(note)
 
 
-def plays(suite: tuple[Group, ...], only: str | None) -> Iterator[Play]:
+def plays(suite: tuple[Group, ...], only: str | None, seed: int | None = None) -> Iterator[Play]:
     """Yield what the suite plays, group by group, the first seed of all of its pieces first.
 
     Args:
         suite: All groups.
         only: A group, or a piece as ``group/piece``; None takes all.
+        seed: One seed; None takes all.
 
     Raises:
         UserError: No such piece.
@@ -79,18 +80,20 @@ def plays(suite: tuple[Group, ...], only: str | None) -> Iterator[Play]:
     made = [Play(group, piece, seed) for group in suite for piece in group.pieces for seed in group.seeds_of(piece)]
     # Stable: pieces keep their order.
     made.sort(key=lambda one: (suite.index(one.group), one.seed))
-    wanted = [one for one in made if only in (None, one.name, one.group.name)]
+    wanted = [one for one in made if only in (None, one.name, one.group.name) and seed in (None, one.seed)]
+    if not wanted and seed is not None:
+        raise UserError(f"--seed {seed}: no such seed of {only or 'any piece'}")
     if not wanted:
         raise UserError(f"--only {only}: no such piece; there are {', '.join(sorted({one.name for one in made}))}")
     yield from wanted
 
 
-def play_all(suite: tuple[Group, ...], only: str | None, folder: Path) -> tuple[int, list[str]]:
+def play_all(suite: tuple[Group, ...], only: str | None, folder: Path, seed: int | None = None) -> tuple[int, list[str]]:
     """Play every piece that is not complete; return how many were played, and what failed, a line each."""
     played, failed = 0, []
     folder.mkdir(parents=True, exist_ok=True)
     there = filled(complete_runs(folder), suite)
-    for one in plays(suite, only):
+    for one in plays(suite, only, seed):
         if all((cell.key, cell.seed) in there for cell in one.cells):
             print(f"{one.name}, seed {one.seed}: complete", flush=True)
             continue

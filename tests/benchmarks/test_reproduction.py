@@ -67,6 +67,8 @@ def test_every_shipped_piece_resolves_and_every_name_that_is_judged_exists() -> 
 
 def test_what_is_complete_is_not_played_again(played: Path, suite: tuple[Group, ...]) -> None:
     assert play_all(suite, "tiny/plans", played / "runs") == (0, [])
+    with pytest.raises(UserError, match=r"--seed 3: no such seed of tiny/plans"):
+        play_all(suite, "tiny/plans", played / "runs", 3)
     with pytest.raises(UserError, match=r"no such piece.*tiny/more"):
         play_all(suite, "tiny/other", played / "runs")
 
