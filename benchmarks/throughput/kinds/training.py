@@ -52,7 +52,7 @@ def run(turns: Turns, method: str, steps: int = 100, overrides: Sequence[str] = 
 
 
 def to_best(turns: Turns, method: str, scenario: str) -> None:
-    """Train as a shipped scenario says until validation stops improving, once; the model stays in the cache for runs of it."""
+    """Train as a shipped scenario says until validation stops improving, once; the model stays in the suite's `--cache`, for runs of it."""
     if data_folder() is None:
         turns.refuse("CHORDSIM_DATA is not set: real data are measured only where they lie already")
         return
@@ -62,7 +62,7 @@ def to_best(turns: Turns, method: str, scenario: str) -> None:
     def train(watch: Watch) -> methods.State:
         state, found = cache.trained(half, logs, watch)
         if found:
-            raise RunError(f"the model of {method} is in the cache already, so its training cannot be timed: set another CHORDSIM_CACHE")
+            raise RunError(f"the model of {method} is in the cache already, so its training cannot be timed: give another --cache")
         return state
 
     for _ in turns:
