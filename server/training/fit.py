@@ -1,4 +1,4 @@
-"""The training loop: sampled windows, full softmax, early stop on validation NDCG@10, the best state kept."""
+"""The training loop: sampled windows, full softmax, rates cut and training stopped by validation NDCG@10, the best state kept."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from server.training.validation import Validation
 CLIP_NORM = 5.0
 #: Targets per step that decide the number of windows, where the scenario bounds neither.
 POSITIONS = 1536
+#: What the rates are multiplied by when validation has stopped improving.
+CUT = 0.25
 
 
 def fit(
@@ -69,10 +71,18 @@ def _fit(
     progress.start(f"train {title}", config.max_steps)
     if at.step:
         progress.advance(at.step, f"going on after step {at.step}")
+    rates = [float(group["lr"]) for group in optimiser.param_groups]
+    _set(optimiser, rates, at.cuts)
     batch = config.batch or max((config.positions or POSITIONS) // min(model.horizon, length), 1)
     half = torch.bfloat16 if config.softmax == "bfloat16" or (config.softmax == "auto" and fast_half()) else torch.float32
     began = time.monotonic()
-    while at.step < config.max_steps and at.since < config.patience:
+    while at.step < config.max_steps:
+        if at.since >= config.patience:
+            if at.cuts == config.cuts:
+                break
+            model.load_state_dict(at.best)
+            at.since, at.cuts = 0, at.cuts + 1
+            _set(optimiser, rates, at.cuts)
         model.train()
         windows = sampler.draw(batch)
         states = model.states(windows, config.dropout, noise)
@@ -102,6 +112,11 @@ def _fit(
     progress.done(f"{at.step} steps in {time.monotonic() - began:.0f} s, validation NDCG@10 {at.best_score:.4f}")
     noted = {"trained.steps": torch.tensor(at.step), "trained.ndcg_10": torch.tensor(at.best_score, dtype=torch.float64)}
     return {**at.best, **noted}
+
+
+def _set(optimiser: torch.optim.Optimizer, rates: list[float], cuts: int) -> None:
+    for group, rate in zip(optimiser.param_groups, rates, strict=True):
+        group["lr"] = rate * CUT**cuts
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

@@ -74,13 +74,15 @@ class Place:
         step: Steps done.
         best: The state at the best validation so far.
         best_score: Its score.
-        since: Validations since then.
+        since: Validations since then, or since the rates were cut.
+        cuts: How often the rates were cut.
     """
 
     step: int
     best: dict[str, Tensor]
     best_score: float
     since: int
+    cuts: int = 0
 
 
 class Checkpoint:
@@ -113,7 +115,8 @@ class Checkpoint:
             tensors |= {f"optimiser/{index}/{name}": value for name, value in values.items()}
         tensors["noise"] = self._noise.get_state()
         state = _plain(self._windows.bit_generator.state)
-        sealed.write(self._path, tensors, {"step": place.step, "best_score": place.best_score, "since": place.since, "windows": state})
+        counts = {"step": place.step, "best_score": place.best_score, "since": place.since, "cuts": place.cuts}
+        sealed.write(self._path, tensors, {**counts, "windows": state})
 
     def load(self) -> Place | None:
         """Put everything back and return the place; None where there is no sound checkpoint."""
@@ -130,7 +133,8 @@ class Checkpoint:
         self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
         self._noise.set_state(tensors["noise"])
         self._windows.bit_generator.state = _arrays(notes["windows"])
-        return Place(int(notes["step"]), _under(tensors, "best/"), float(notes["best_score"]), int(notes["since"]))
+        counts = (int(notes[name]) for name in ("since", "cuts"))
+        return Place(int(notes["step"]), _under(tensors, "best/"), float(notes["best_score"]), *counts)
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

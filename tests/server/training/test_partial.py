@@ -11,7 +11,7 @@ from chordsim.progress import Silent
 from chordsim.scenario.load import load
 from chordsim.scenario.text import dump
 from chordsim.world import of_text
-from server.training import cache, partial, sealed
+from server.training import cache, fit, partial, sealed
 
 SMALL = [
     "data.synthetic.users=60", "data.synthetic.items=50", "backbone.dim=16", "backbone.ffn_dim=16", "backbone.max_len=8",
@@ -152,3 +152,37 @@ def test_notes_come_back_as_they_were(tmp_path):
     assert same(got, tensors)
     assert back == notes
     assert sealed.read(tmp_path / "none") is None
+
+
+CUTTING = ("training.eval_every=1", "training.patience=1", "training.cuts=2", "training.max_steps=60")
+
+
+def test_rates_are_cut_from_the_best_state_and_then_training_ends(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path))
+    seen = []
+    real = fit._set
+
+    def spy(optimiser, rates, cuts):
+        real(optimiser, rates, cuts)
+        seen.append([group["lr"] / rate for group, rate in zip(optimiser.param_groups, rates, strict=True)])
+
+    monkeypatch.setattr(fit, "_set", spy)
+    state, _ = trained(world_of("chord-plus", *CUTTING), "chord-plus")
+    assert seen == [[1.0, 1.0], [0.25, 0.25], [0.0625, 0.0625]]
+    assert int(state["trained.steps"]) < 60
+    none, _ = trained(world_of("chord-plus", *CUTTING, "training.cuts=0"), "chord-plus")
+    # Until the first cut both are the same training, so cuts can only add.
+    assert int(none["trained.steps"]) < int(state["trained.steps"])
+    assert float(none["trained.ndcg_10"]) <= float(state["trained.ndcg_10"])
+
+
+def test_a_training_that_was_cut_off_after_its_rates_were_cut_goes_on_with_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path / "whole"))
+    world = world_of("chord-plus", *CUTTING)
+    want, _ = trained(world, "chord-plus")
+    monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path / "cut"))
+    for steps in range(2, int(want["trained.steps"]), 2):
+        with pytest.raises(Killed):
+            trained(world, "chord-plus", CutAt(steps))
+    got, _ = trained(world, "chord-plus")
+    assert same(want, got)
