@@ -36,6 +36,8 @@ class PlanSettings:
         extractor: ``mean`` or ``gru``.
         profile_dim: Size of the user embedding.
         horizon: Targets per window that the loss uses.
+        gains: Whether the bootstrap brings a learnt scale for each channel, the same for everybody: what random weights cannot learn
+            otherwise is how large an output should be (after learnt step sizes, Esser et al. 2020; here inference).
         law: What frozen weights are drawn from (`chordsim.nets.frozen.LAWS`).
         distil_weight: Of the divergence from the full-precision reference's scores in training; 0 trains without a teacher.
         contrast_weight: Of a term that rewards a user's own plan over another user's in training; 0 is without.
@@ -54,6 +56,7 @@ class PlanSettings:
     extractor: str = "mean"
     profile_dim: int = 64
     horizon: int = 12
+    gains: bool = False
     law: str = "gaussian"
     distil_weight: float = 0.0
     contrast_weight: float = 0.0
@@ -89,6 +92,7 @@ class PlanSettings:
             "extractor": lambda v: v in extractor.EXTRACTORS,
             "profile_dim": lambda v: isinstance(v, int) and 1 <= v <= 4096,
             "horizon": lambda v: isinstance(v, int) and 1 <= v <= 1000,
+            "gains": lambda v: isinstance(v, bool),
             "law": lambda v: v in LAWS,
             "distil_weight": lambda v: 0 <= v <= 1e3,
             "contrast_weight": lambda v: 0 <= v <= 1e3,
@@ -111,4 +115,5 @@ def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
     parameters, _ = extractor.size(settings.extractor, shapes.backbone.dim, settings.profile_dim)
     mask = -(-shapes.weights // 8) if settings.mask_keep < 1 else 0
     source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0
-    return PlanBudget(shapes, settings.widths, 4 * parameters + mask + source)
+    gains = 4 * shapes.channels if settings.gains else 0
+    return PlanBudget(shapes, settings.widths, 4 * parameters + mask + gains + source)

@@ -26,6 +26,7 @@ _PLUS: Mapping[str, Any] = {
     "extractor": "mean",
     "profile_dim": 64,
     "horizon": 12,
+    "gains": False,
     "law": "gaussian",
     "distil_weight": 0.0,
     "contrast_weight": 0.0,

@@ -36,7 +36,6 @@ class Model:
         item: Item embeddings [n_items + 1, d].
         position: Position embeddings [P, d].
         reader: The feature extractor.
-        source: The frozen weights under the mask, per layer [C, K].
         tables: Every channel at every code, per layer [4, C, K]; a simulator's shortcut, exact because a
             quantized channel depends only on (channel, bits).
     """
@@ -44,7 +43,6 @@ class Model:
     item: Tensor
     position: Tensor
     reader: torch.nn.Module
-    source: list[Tensor]
     tables: list[Tensor]
 
 
@@ -57,7 +55,7 @@ class PlanDevice(Device):
         self.budget = plan_budget(self.shapes, self.settings)
 
     def load(self, blobs_by_label: Mapping[str, bytes]) -> Model:
-        """Draw or unpack the backbone, check it, and decode embeddings, extractor and mask.
+        """Draw or unpack the backbone, check it, and decode embeddings, extractor, mask and gains.
 
         Raises:
             BackboneMismatch: The backbone is not the one that the cloud plans for.
@@ -79,7 +77,11 @@ class PlanDevice(Device):
             kept = [unpack_bits(packed[str(n)], tuple(w.shape)).float() for n, w in enumerate(frozen)]
             source = [masked(w, m, s.mask_keep) for w, m in zip(frozen, kept, strict=True)]
         item = embeddings.decode(tables, "item")
-        return Model(item, tables["position"], reader, source, [table(w, s.widths) for w in source])
+        rows = [table(w, s.widths) for w in source]
+        if s.gains:
+            stored = blobs.load(blobs_by_label["gains"], {str(n): (layer.channels, 1) for n, layer in enumerate(self.shapes.layers)})
+            rows = [choices * stored[str(n)] for n, choices in enumerate(rows)]
+        return Model(item, tables["position"], reader, rows)
 
     def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
         """Send a profile up; turn a prescription into a ranking."""

@@ -64,7 +64,7 @@ class PlanCloud(Cloud):
         return {**fit(model, logs, c.training, c.backbone.max_len, c.seed, c.name, progress), **extra}
 
     def bootstrap(self, state: State) -> list[Blob]:
-        """Return the backbone's seed and fingerprint, embeddings, extractor and mask."""
+        """Return the backbone's seed and fingerprint, embeddings, extractor, mask and gains."""
         model = self._restore(state)
         c = self.context
         trained = c.backbone.init == "trained"
@@ -78,6 +78,8 @@ class PlanCloud(Cloud):
         if self.settings.mask_keep < 1:
             kept = {str(n): pack_bits(w != 0) for n, w in enumerate(model.masked())}
             parts.append(Blob("mask", blobs.save(kept)))
+        if self.settings.gains:
+            parts.append(Blob("gains", blobs.save({str(n): gain for n, gain in enumerate(model.gains)})))
         return parts
 
     def admit(self, state: State, budgets: Budgets) -> npt.NDArray[np.uint8]:

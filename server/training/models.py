@@ -125,6 +125,7 @@ class Planned(Recommender):
         self.mask_scores = nn.ParameterList(
             torch.rand(w.shape, generator=self.generator) * 0.1 for w in self.frozen if settings.mask_keep < 1
         )
+        self.gains = nn.ParameterList(torch.ones(n.channels, 1) for n in shapes.layers if settings.gains)
         fan_in = torch.cat([torch.full((n.channels,), n.fan_in) for n in shapes.layers])
         self._costs = Costs((fan_in[:, None] * torch.tensor(settings.widths))[None])
         self._price = storage_price(self._costs).float()
@@ -146,8 +147,8 @@ class Planned(Recommender):
                 nn.init.zeros_(p)
 
     def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
-        """Return embeddings and extractor at one rate, hypernetwork and mask at another."""
-        slow = [self.item, self.position, *self.extractor.parameters()]
+        """Return embeddings, extractor and gains at one rate, hypernetwork and mask at another."""
+        slow = [self.item, self.position, *self.extractor.parameters(), *self.gains]
         return [{"params": slow, "lr": lr}, {"params": [*self.planner.parameters(), *self.mask_scores], "lr": plan_lr}]
 
     def masked(self) -> list[Tensor]:
@@ -159,7 +160,8 @@ class Planned(Recommender):
 
     def tables(self) -> list[Tensor]:
         """Return per layer every channel at every code, [4, C, K]."""
-        return [straight_through_table(w, table(w, self.settings.widths)) for w in self.masked()]
+        made = [straight_through_table(w, table(w, self.settings.widths)) for w in self.masked()]
+        return [rows * gain for rows, gain in zip(made, self.gains, strict=True)] if self.gains else made
 
     def utilities(self, history: Tensor, item_table: Tensor) -> Tensor:
         """Return utilities [B, C, 4] of users with these histories."""

@@ -103,10 +103,12 @@ def another_backbone(data):
         ("extractor", tensors(lambda t: t.to(torch.int64))),
         ("mask", tensors(lambda t: t.float())),
         ("mask", lambda data: data[:100]),
+        ("gains", tensors(lambda t: t * float("inf"))),
+        ("gains", tensors(lambda t: t[:1])),
     ],
 )
 def test_phones_do_not_load_a_bootstrap_that_does_not_verify(label, change, tiny, play, caplog):
-    run = play(tiny("rounds.count=2", methods=("chord-plus",)), call=swapped(label, change))
+    run = play(tiny("rounds.count=2", "settings.chord-plus.gains=true", methods=("chord-plus",)), call=swapped(label, change))
     assert set(run.ledger.outcome.astype(str)) <= {"failed", "refused"}
     assert run.ledger["rank"].isna().all()
     assert run.manifest["status"] == "complete"

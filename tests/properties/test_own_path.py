@@ -65,11 +65,13 @@ def made_up(world: World, name: str) -> dict[str, torch.Tensor]:
     with torch.no_grad():
         for parameter in (*model.planner.parameters(), *model.extractor.parameters()):
             parameter.add_(torch.randn(parameter.shape, generator=noise) * 0.3)
+        for gain in model.gains:
+            gain.mul_(torch.rand(gain.shape, generator=noise) + 0.5)
         model.item[1:] += torch.randn(model.item[1:].shape, generator=noise)
     return {key: value.detach().clone() for key, value in model.state_dict().items()}
 
 
-@pytest.fixture(scope="module", params=[*NAMES, "chord on device", "chord-plus on device", *CASER])
+@pytest.fixture(scope="module", params=[*NAMES, "chord on device", "chord-plus on device", "chord-plus on gains", *CASER])
 def case(request: pytest.FixtureRequest) -> Case:
     overrides = [
         'methods=["chord","chord-plus","chord-shared"]', "data.synthetic.users=210", "data.synthetic.items=80",
@@ -80,6 +82,8 @@ def case(request: pytest.FixtureRequest) -> Case:
         overrides += ["backbone.kind=caser", "backbone.window=4"]
     else:
         overrides.append("backbone.ffn_dim=24")
+    if where == "gains":
+        overrides += [f"settings.{name}.gains=true", f'settings.{name}.law="signed"']
     if where == "device":
         overrides.append(f"settings.{name}.decode={where}")
     return Case(build(load("offline", overrides)), name)
@@ -119,12 +123,13 @@ def own_path(case: Case, phone: int) -> tuple[bytes, np.ndarray, np.ndarray]:
     read = codes if settings.decode == "cloud" else by_own_table(codes, mine, case)
     weights, at = [], 0
     masks = blobs.load(parts["mask"], {}) if "mask" in parts else {}
-    for n, source in enumerate(draw(layers, int(json.loads(parts["backbone"])["seed"]))):
+    gains = blobs.load(parts["gains"], {}) if "gains" in parts else {}
+    for n, source in enumerate(draw(layers, int(json.loads(parts["backbone"])["seed"]), settings.law)):
         if masks:
             bits = np.unpackbits(masks[str(n)].numpy(), bitorder="little")[: source.numel()].reshape(source.shape)
             source = source * torch.from_numpy(bits).float() / settings.mask_keep**0.5
         rows = [quantize(row[None], settings.widths[code])[0] for row, code in zip(source, read[at : at + len(source)], strict=True)]
-        weights.append(torch.stack(rows))
+        weights.append(torch.stack(rows) * (gains[str(n)] if gains else 1.0))
         at += len(source)
     states = last_states(history, item, stored["position"], weights, config)
     return profile, codes, (states @ item.T)[0].numpy()
