@@ -71,9 +71,14 @@ class ShippedDevice(Device):
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, float(self.bits)), scores)
 
     def states(self, model: Model, history: History) -> Tensor:
-        """Return the last state [D, d] of the shipped model for each phone."""
+        """Return the last state [D, d] of the model for each phone; its weights are shared [C, K] or each phone's own [D, C, K]."""
         items, config = torch.from_numpy(history.items), self.context.backbone
-        return in_blocks(len(items), lambda rows: last_states(items[rows], model.item, model.position, model.weights, config))
+
+        def last(rows: slice) -> Tensor:
+            weights = [weight if weight.ndim == 2 else weight[rows] for weight in model.weights]
+            return last_states(items[rows], model.item, model.position, weights, config)
+
+        return in_blocks(len(items), last)
 
     def cost(self, rows: int) -> Cost:
         """Return what one request takes, the same on every phone."""
