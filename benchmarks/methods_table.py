@@ -23,18 +23,20 @@ CLAIMING = ("chord", "diet", "duet", "forward-ofa", "cocorrrec", "dccl", "otaro"
 ENOUGH = 0.9
 FROM_FP32 = ("qat-2", "static-mixed", "otaro", "film-192", "duet", "forward-ofa", "cocorrrec", "dccl")
 NOT_THE_USERS = ("chord-shared", "chord-random", "chord-swapped", "chord-empty")
-FROM_SCRATCH = ("chord", "chord-plus", "chord-shared", "diet", "cda4rec", "chai")
+FROM_SCRATCH = ("chord", "chord-plus", "chord-shared", "diet")
 COLUMNS = (
     "method", "mechanism", "up B", "down B", "adapts without backprop", "adapts to the budget", "bytes, first contact", "bytes, 10",
     "bytes, 100", "stored bits", "served", "NDCG@10 served", "NDCG@10 to-serve", "of fp32, same phones", "s, p50", "J", "train MACs",
+    "steps",
 )  # fmt: skip
 
 
 def main(run: Path, page: Path) -> None:
     summary, scenario = read_json(run / "summary.json"), parse((run / "scenario.toml").read_text())
+    trained = read_json(run / "manifest.json").get("trained", {})
     ledger = read_ledger(run)
-    rows = [_row(name, ledger, summary["methods"][name]) for name in scenario.methods]
-    text = [_head(scenario, read_json(run / "manifest.json")), _markdown(COLUMNS, rows), _notes(ledger, scenario)]
+    rows = [[*_row(name, ledger, summary["methods"][name]), _steps(trained.get(name))] for name in scenario.methods]
+    text = [_head(scenario, read_json(run / "manifest.json")), _markdown(COLUMNS, rows), _notes(ledger, scenario, trained)]
     if {"chai", "fp32", "cloud-only"} <= set(scenario.methods):
         text.append(_chai(ledger, scenario, summary["methods"]))
     page.write_text("\n\n".join(text) + "\n")
@@ -95,11 +97,10 @@ Written by `python benchmarks/methods_table.py RUN` from one run of the scenario
 {t.max_steps}` (batch {t.batch}), seed {scenario.seed}; ledger `{str(manifest.get("ledger_sha256"))[:16]}`. Do not edit by hand.
 
 Data: {scenario.data.source}. Backbone: SASRec, dim {b.dim}, feed-forward {b.ffn_dim}, {b.blocks} blocks, for every method. One
-validation trial each: one setting, one training with early stopping on the validation item. Numbers at so few steps say how methods
-compare in bytes, seconds and joules; their accuracy is that of short training, one seed, and settles nothing. Methods that start from
+validation trial each: one setting, one training that ends after {t.patience} validations without improvement, {t.eval_every} steps apart.
+One seed: what lies within the intervals is not settled; docs/reproduction.md has more seeds and longer training. Methods that start from
 `fp32` ({", ".join(f"`{name}`" for name in FROM_FP32)})
-took these steps after its own, so they trained twice as long as `fp32` and those that start from scratch. Where `markov`, which only
-counts, stands near `fp32`, `fp32` is far from trained: a share of it is no share of what SASRec can do.
+took their steps after its own.
 
 - **up B, down B**: payload of one session of a served phone, without bootstrap, framing and report.
 - **adapts without backprop**: something of the user's own comes down, and nothing trains on the phone.
@@ -107,17 +108,30 @@ counts, stands near `fp32`, `fp32` is far from trained: a share of it is no shar
 - **bytes**: up and down of one phone after 1, 10 and 100 sessions, bootstrap and its new versions included.
 - **to-serve**: intention to serve; phones that were not served show popular items. Intervals: 95 %, bootstrap by user.
 - **of fp32, same phones**: NDCG@10 over that of `fp32`, on device-rounds that both served.
+- **steps**: of the cloud's training until its best validation stopped improving; those that start from `fp32` count their own.
 - **J, train MACs**: of one phone and round. Seconds and joules rest on assumed constants of the tiers."""
 
 
-def _notes(ledger: pd.DataFrame, scenario: Scenario) -> str:
+def _steps(trained: dict[str, Any] | None) -> str:
+    return f"{trained['steps']:,}" if trained else "-"
+
+
+def _why(name: str, trained: dict[str, Any]) -> str:
+    """Return why a method stays below, as far as its training tells."""
+    own, reference = trained.get(name), trained.get("fp32")
+    if not own or not reference:
+        return " Not reached."
+    scores = f"{own['validation_ndcg_10']:.4f} after {own['steps']:,} steps, that of `fp32` {reference['validation_ndcg_10']:.4f}"
+    return (
+        f" Not reached: {'it trains from scratch, over random weights; ' if name in FROM_SCRATCH else ''}its validation ended at {scores}."
+    )
+
+
+def _notes(ledger: pd.DataFrame, scenario: Scenario, trained: dict[str, Any]) -> str:
     lines = [f"## At least {ENOUGH:.0%} of `fp32`?", "Methods whose papers claim accuracy, on the phones that both serve:"]
     for name in (n for n in CLAIMING if n in scenario.methods):
         share = _share_of_fp32(ledger, name)
-        why = ""
-        if share < ENOUGH:
-            why = " Not reached: it trains from scratch, and these steps are few." if name in FROM_SCRATCH else " Not reached here."
-        lines.append(f"- `{name}`: {share:.0%}.{why}")
+        lines.append(f"- `{name}`: {share:.1%}.{_why(name, trained) if share < ENOUGH else ''}")
     refused = ledger.assign(refused=ledger["outcome"] == "refused").groupby("method", observed=True)["refused"].mean()
     most = refused.sort_values(ascending=False)
     named = ", ".join(f"`{n}` {share:.0%}" for n, share in most[most > 0.2].items())
