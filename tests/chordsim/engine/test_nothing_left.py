@@ -18,7 +18,11 @@ import pytest
 
 from chordsim.store import read_json
 
-CODE = "import sys; from chordsim.cli import main; sys.exit(main(sys.argv[1:]))"
+#: Listens to Ctrl-C as in a terminal, also where the tests themselves run in the background and were told to ignore it.
+CODE = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from chordsim.cli import main; sys.exit(main(sys.argv[1:]))"
+)
 
 
 @pytest.fixture
