@@ -26,18 +26,16 @@ _PLUS: Mapping[str, Any] = {
     "extractor": "mean",
     "profile_dim": 64,
     "horizon": 12,
-    "gains": True,
-    "law": "signed",
+    "gains": False,
+    "law": "gaussian",
     "distil_weight": 0.0,
     "contrast_weight": 0.0,
     "decode": "cloud",
 }
-#: The paper as far as it can be read: no mask, no gains, three levels, code 0 unused, 3 bits on average.
+#: The paper as far as it can be read: no mask, three levels, code 0 unused, 3 bits on average.
 _CHORD: Mapping[str, Any] = {
     **_PLUS,
     "planner": "levels",
-    "gains": False,
-    "law": "gaussian",
     "lowest": 1,
     "bits": 3.0,
     "train_bits": [2.5, 3.0, 4.0],
@@ -117,7 +115,7 @@ def chord(name: str) -> MethodSpec:
 
 def chord_plus(name: str) -> MethodSpec:
     """Return our variant: shared element mask, pruned channels, base plus user residual."""
-    return _spec(name, "a plan of 0, 2, 4 or 8 bits per channel and user under a shared mask and gains, random frozen backbone", _PLUS)
+    return _spec(name, "a plan of 0, 2, 4 or 8 bits per channel and user under a shared mask, random frozen backbone", _PLUS)
 
 
 def chord_shared(name: str) -> MethodSpec:

@@ -108,7 +108,8 @@ def another_backbone(data):
     ],
 )
 def test_phones_do_not_load_a_bootstrap_that_does_not_verify(label, change, tiny, play, caplog):
-    run = play(tiny("rounds.count=2", methods=("chord-plus",)), call=swapped(label, change))
+    given = tiny("rounds.count=2", "settings.chord-plus.gains=true", methods=("chord-plus",))
+    run = play(given, call=swapped(label, change))
     assert set(run.ledger.outcome.astype(str)) <= {"failed", "refused"}
     assert run.ledger["rank"].isna().all()
     assert run.manifest["status"] == "complete"

@@ -71,7 +71,7 @@ def made_up(world: World, name: str) -> dict[str, torch.Tensor]:
     return {key: value.detach().clone() for key, value in model.state_dict().items()}
 
 
-@pytest.fixture(scope="module", params=[*NAMES, "chord on device", "chord-plus on device", "chord-plus on gaussian", *CASER])
+@pytest.fixture(scope="module", params=[*NAMES, "chord on device", "chord-plus on device", "chord-plus on signed", *CASER])
 def case(request: pytest.FixtureRequest) -> Case:
     overrides = [
         'methods=["chord","chord-plus","chord-shared"]', "data.synthetic.users=210", "data.synthetic.items=80",
@@ -82,8 +82,8 @@ def case(request: pytest.FixtureRequest) -> Case:
         overrides += ["backbone.kind=caser", "backbone.window=4"]
     else:
         overrides.append("backbone.ffn_dim=24")
-    if where == "gaussian":
-        overrides += [f"settings.{name}.gains=false", f'settings.{name}.law="gaussian"']
+    if where == "signed":
+        overrides += [f"settings.{name}.gains=true", f'settings.{name}.law="signed"']
     if where == "device":
         overrides.append(f"settings.{name}.decode={where}")
     return Case(build(load("offline", overrides)), name)

@@ -44,7 +44,7 @@ def test_signed_weights_are_one_size_with_the_variance_of_gaussian_ones_and_thei
     assert fingerprint(normal) != fingerprint(signed)
 
 
-@pytest.mark.parametrize("setting", ['law="gaussian"', "gains=false", "distil_weight=0.5", "contrast_weight=0.5"])
+@pytest.mark.parametrize("setting", ['law="signed"', "gains=true", "distil_weight=0.5", "contrast_weight=0.5"])
 def test_a_setting_changes_training_and_its_plans_are_played(setting: str, tiny: Callable[..., list[str]], tmp_path: Path) -> None:
     runs = []
     for name, more in (("plain", ()), ("set", (f"settings.chord-plus.{setting}",))):
