@@ -41,7 +41,8 @@ def switches(chosen: Path | None = None) -> dict[str, str]:
 def superlinks(where: Path) -> list[int]:
     """Return the process ids of the background SuperLinks whose state lies in this home."""
     database = str(where / "local-superlink" / "state.db")
-    listed = subprocess.run(["ps", "-U", str(os.getuid()), "-o", "pid=,args="], capture_output=True, text=True, check=True)  # noqa: S603, S607
+    # -ww: where COLUMNS is set, ps cuts lines there, and the database stands at their end.
+    listed = subprocess.run(["ps", "-ww", "-U", str(os.getuid()), "-o", "pid=,args="], capture_output=True, text=True, check=True)  # noqa: S603, S607
     found = []
     for line in listed.stdout.splitlines():
         pid, _, command = line.strip().partition(" ")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +57,13 @@ def test_nothing_to_stop_is_no_mistake(tmp_path: Path, capsys: pytest.CaptureFix
     assert flower_env.superlinks(tmp_path) == []
     assert main(["flwr-stop", "--home", str(tmp_path)]) == 0
     assert "no SuperLink" in capsys.readouterr().out
+
+
+def test_a_superlink_is_found_however_narrow_the_terminal(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    told = ["flower-superlink", "--database", str(tmp_path / "local-superlink" / "state.db")]
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", *told]) as process:
+        try:
+            assert flower_env.superlinks(tmp_path) == [process.pid]
+        finally:
+            process.kill()
