@@ -96,13 +96,8 @@ def strike(marked: Callable[[], list[psutil.Process]]) -> Callable[..., contextl
                             hit.append(process.pid)
                 time.sleep(0.001)
 
-        thread = threading.Thread(target=watch)
-        thread.start()
-        try:
+        with beside(watch, over):
             yield hit
-        finally:
-            over.set()
-            thread.join()
 
     return striking
 
@@ -130,15 +125,22 @@ def harass(marked: Callable[[], list[psutil.Process]]) -> Callable[..., contextl
                         chosen.kill()
                         hit.append(chosen.pid)
 
-        thread = threading.Thread(target=watch)
-        thread.start()
-        try:
+        with beside(watch, over):
             yield hit
-        finally:
-            over.set()
-            thread.join()
 
     return harassing
+
+
+@contextlib.contextmanager
+def beside(watch: Callable[[], None], over: threading.Event) -> Iterator[None]:
+    """Watch in a thread of its own until the block ends."""
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def gone(living: Callable[[], list[psutil.Process]], within_s: float = 20.0) -> bool:
