@@ -15,6 +15,7 @@ from chordsim.quant.budget import PlanBudget
 PLANNERS = ("levels", "personal", "shared")
 LEVELS = ("layer", "filter", "element")
 DECODERS = ("cloud", "device")
+STARTS = ("scratch", "reference")
 #: Settings of serving alone: one training serves all of their values.
 SERVING = ("bits", "decode")
 
@@ -39,6 +40,8 @@ class PlanSettings:
         gains: Whether the bootstrap brings a learnt scale for each channel, the same for everybody: what random weights cannot learn
             otherwise is how large an output should be (after learnt step sizes, Esser et al. 2020; here inference).
         law: What frozen weights are drawn from (`chordsim.nets.frozen.LAWS`).
+        start: Where embeddings start from: ``scratch`` is random, ``reference`` those of the trained full-precision model, from which
+            `qat-k` and `static-mixed` start too.
         distil_weight: Of the divergence from the full-precision reference's scores in training; 0 trains without a teacher.
         contrast_weight: Of a term that rewards a user's own plan over another user's in training; 0 is without.
         decode: Who turns codes into bits: the ``cloud``, which reads budgets and sends precisions, or the ``device``, which gets
@@ -58,6 +61,7 @@ class PlanSettings:
     horizon: int = 12
     gains: bool = False
     law: str = "gaussian"
+    start: str = "scratch"
     distil_weight: float = 0.0
     contrast_weight: float = 0.0
     decode: str = "cloud"
@@ -94,6 +98,7 @@ class PlanSettings:
             "horizon": lambda v: isinstance(v, int) and 1 <= v <= 1000,
             "gains": lambda v: isinstance(v, bool),
             "law": lambda v: v in LAWS,
+            "start": lambda v: v in STARTS,
             "distil_weight": lambda v: 0 <= v <= 1e3,
             "contrast_weight": lambda v: 0 <= v <= 1e3,
             "decode": lambda v: v in DECODERS,

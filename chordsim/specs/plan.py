@@ -28,6 +28,7 @@ _PLUS: Mapping[str, Any] = {
     "horizon": 12,
     "gains": False,
     "law": "gaussian",
+    "start": "scratch",
     "distil_weight": 0.0,
     "contrast_weight": 0.0,
     "decode": "cloud",

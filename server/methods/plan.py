@@ -48,19 +48,20 @@ class PlanCloud(Cloud):
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:
         """Train embeddings, extractor, mask and hypernetwork over the frozen backbone."""
-        frozen, extra = None, {}
-        if self.context.backbone.init == "trained":
-            start = dense.train(self.shapes, self.context, logs, progress)
-            frozen = dense.weights(self.shapes, start)
-            extra = {f"frozen.{n}": w for n, w in enumerate(frozen)}
-        model = Planned(self.shapes, self.settings, self.context.seed, frozen)
-        if frozen is not None:
+        c, s = self.context, self.settings
+        owned = c.backbone.init == "trained"
+        reference = None
+        if owned or s.start == "reference" or s.distil_weight:
+            reference = dense.cached(self.shapes, c, super().recipe(), logs, progress)
+        frozen = dense.weights(self.shapes, reference) if owned and reference else None
+        model = Planned(self.shapes, s, c.seed, frozen)
+        if reference and (owned or s.start == "reference"):
             with torch.no_grad():
-                model.item.copy_(start["item"])
-                model.position.copy_(start["position"])
-        c = self.context
-        if self.settings.distil_weight:
-            model.teacher = Teacher(self.shapes, dense.cached(self.shapes, c, super().recipe(), logs, progress))
+                model.item.copy_(reference["item"])
+                model.position.copy_(reference["position"])
+        if reference and s.distil_weight:
+            model.teacher = Teacher(self.shapes, reference)
+        extra = {f"frozen.{n}": w for n, w in enumerate(frozen or ())}
         return {**fit(model, logs, c.training, c.backbone.max_len, c.seed, c.name, progress), **extra}
 
     def bootstrap(self, state: State) -> list[Blob]:

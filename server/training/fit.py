@@ -14,6 +14,7 @@ from chordsim.errors import RunError
 from chordsim.memory import keep_freed_pages
 from chordsim.progress import Progress
 from chordsim.scenario.model import TrainingConfig
+from server.training.average import Average
 from server.training.loss import fast_half, linear_cross_entropy
 from server.training.models import Trainable
 from server.training.partial import Checkpoint, Place
@@ -66,7 +67,8 @@ def _fit(
     validation = Validation.of(logs, length, config.eval_users, seed)
     noise = seeds.torch_generator(seed, f"train.{title}.noise")
     optimiser = torch.optim.AdamW(model.groups(config.lr, config.plan_lr), betas=(0.9, 0.98), weight_decay=config.weight_decay)  # type: ignore[arg-type]
-    checkpoint = Checkpoint(title, model, optimiser, draws, noise)
+    average = Average(model, config.average_steps)
+    checkpoint = Checkpoint(title, model, optimiser, average, draws, noise)
     at = checkpoint.load() or Place(0, _copy(model), -1.0, 0)
     progress.start(f"train {title}", config.max_steps)
     if at.step:
@@ -81,6 +83,7 @@ def _fit(
             if at.cuts == config.cuts:
                 break
             model.load_state_dict(at.best)
+            average.restart()
             at.since, at.cuts = 0, at.cuts + 1
             _set(optimiser, rates, at.cuts)
         model.train()
@@ -99,13 +102,15 @@ def _fit(
         optimiser.step()
         with torch.no_grad():
             model.item[0] = 0.0
+        average.update()
         at.step += 1
         note = ""
         if at.step % config.eval_every == 0 or at.step == config.max_steps:
-            score = validation.ndcg_10(model)
-            at.since = 0 if score > at.best_score else at.since + 1
-            if score > at.best_score:
-                at.best, at.best_score = _copy(model), score
+            with average.in_place():
+                score = validation.ndcg_10(model)
+                at.since = 0 if score > at.best_score else at.since + 1
+                if score > at.best_score:
+                    at.best, at.best_score = _copy(model), score
             note = f"loss {loss.item():.3f}, validation NDCG@10 {score:.4f} (best {at.best_score:.4f})"
             checkpoint.save(at)
         progress.advance(1, note)

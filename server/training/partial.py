@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from server.training import sealed
+from server.training.average import Average
 
 #: Days for which a checkpoint is left alone: of this code and machine, and of others, which only they could go on with.
 KEPT_DAYS, FOREIGN_DAYS = 30, 1
@@ -89,7 +90,13 @@ class Checkpoint:
     """Writes and reads one training loop's place together with all that its next steps depend on."""
 
     def __init__(
-        self, title: str, model: nn.Module, optimiser: torch.optim.Optimizer, windows: np.random.Generator, noise: torch.Generator
+        self,
+        title: str,
+        model: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        average: Average,
+        windows: np.random.Generator,
+        noise: torch.Generator,
     ) -> None:
         """Prepare to save and restore.
 
@@ -97,13 +104,14 @@ class Checkpoint:
             title: Tells apart the loops of one state.
             model: What is trained.
             optimiser: Its optimiser.
+            average: Of what is trained.
             windows: Where batches come from.
             noise: Where dropout and other draws come from.
         """
         at = _BESIDE.get()
         name = hashlib.sha256(title.encode()).hexdigest()[:12]
         self._path = at.final.with_name(f"{at.final.stem}.{name}.{at.maker}.part.safetensors") if at else None
-        self._model, self._optimiser, self._windows, self._noise = model, optimiser, windows, noise
+        self._model, self._optimiser, self._average, self._windows, self._noise = model, optimiser, average, windows, noise
 
     def save(self, place: Place) -> None:
         """Write the place; without a folder to keep it in, do nothing."""
@@ -111,6 +119,7 @@ class Checkpoint:
             return
         tensors = {f"model/{name}": value for name, value in self._model.state_dict().items()}
         tensors |= {f"best/{name}": value for name, value in place.best.items()}
+        tensors |= {f"average/{name}": value for name, value in self._average.state().items()}
         for index, values in self._optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{index}/{name}": value for name, value in values.items()}
         tensors["noise"] = self._noise.get_state()
@@ -129,6 +138,7 @@ class Checkpoint:
             index, _, name = key.partition("/")
             moments.setdefault(int(index), {})[name] = value
         self._model.load_state_dict(_under(tensors, "model/"))
+        self._average.load(_under(tensors, "average/"))
         groups = self._optimiser.state_dict()["param_groups"]
         self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
         self._noise.set_state(tensors["noise"])

@@ -11,7 +11,7 @@ from chordsim.progress import Silent
 from chordsim.scenario.load import load
 from chordsim.scenario.text import dump
 from chordsim.world import of_text
-from server.training import cache, fit, partial, sealed
+from server.training import cache, dense, fit, partial, sealed
 
 SMALL = [
     "data.synthetic.users=60", "data.synthetic.items=50", "backbone.dim=16", "backbone.ffn_dim=16", "backbone.max_len=8",
@@ -64,7 +64,7 @@ def unbroken(tmp_path_factory):
 
 @pytest.mark.parametrize("method", ["fp32", "chord-plus", "diet"])
 @pytest.mark.parametrize("cut", [1, 3, 5])
-def test_cut_training_ends_in_the_same_bits(method, cut, unbroken, tmp_path, monkeypatch):
+def test_training_that_was_cut_off_ends_in_the_same_bits(method, cut, unbroken, tmp_path, monkeypatch):
     world = world_of(method)
     want = unbroken(world, method)
     monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path))
@@ -79,16 +79,29 @@ def test_cut_training_ends_in_the_same_bits(method, cut, unbroken, tmp_path, mon
     assert same(trained(world, method)[0], want)
 
 
-def test_two_loops_of_one_state_keep_apart(unbroken, tmp_path, monkeypatch):
-    world = world_of("chord-plus", "backbone.init=trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CHORDSIM_CACHE", str(tmp_path / "whole"))
-        want = trained(world, "chord-plus")[0]
+class TwoLoops:
+    """A state that takes two loops of training."""
+
+    def __init__(self, world):
+        self.cloud = methods.load(world.specs["chord-plus"].cloud)(world.context("chord-plus"))
+
+    def recipe(self):
+        return {**self.cloud.recipe(), "trainer": "two loops"}
+
+    def train(self, logs, progress):
+        first = dense.train(self.cloud.shapes, self.cloud.context, logs, progress)
+        return {**self.cloud.train(logs, progress), **{f"first.{name}": value for name, value in first.items()}}
+
+
+def test_two_loops_of_one_state_keep_apart(tmp_path, monkeypatch):
+    world = world_of("chord-plus")
+    monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path / "whole"))
+    want = cache.trained(TwoLoops(world), world.logs, Silent())[0]
     monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path / "cut"))
     with pytest.raises(Killed):
-        trained(world, "chord-plus", CutAt(11))  # in the second loop
+        cache.trained(TwoLoops(world), world.logs, CutAt(11))  # in the second loop
     assert len(list((tmp_path / "cut" / "models").glob("*.part.safetensors"))) == 2
-    assert same(trained(world, "chord-plus")[0], want)
+    assert same(cache.trained(TwoLoops(world), world.logs, Silent())[0], want)
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "empty", "foreign"])
@@ -154,7 +167,9 @@ def test_notes_come_back_as_they_were(tmp_path):
     assert sealed.read(tmp_path / "none") is None
 
 
-CUTTING = ("training.eval_every=1", "training.patience=1", "training.cuts=2", "training.max_steps=60")
+CUTTING = (
+    "training.eval_every=1", "training.patience=1", "training.cuts=2", "training.max_steps=60", "training.average_steps=3",
+)  # fmt: skip
 
 
 def test_rates_are_cut_from_the_best_state_and_then_training_ends(tmp_path, monkeypatch):

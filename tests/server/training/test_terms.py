@@ -44,7 +44,7 @@ def test_signed_weights_are_one_size_with_the_variance_of_gaussian_ones_and_thei
     assert fingerprint(normal) != fingerprint(signed)
 
 
-@pytest.mark.parametrize("setting", ['law="signed"', "gains=true", "distil_weight=0.5", "contrast_weight=0.5"])
+@pytest.mark.parametrize("setting", ['law="signed"', "gains=true", 'start="reference"', "distil_weight=0.5", "contrast_weight=0.5"])
 def test_a_setting_changes_training_and_its_plans_are_played(setting: str, tiny: Callable[..., list[str]], tmp_path: Path) -> None:
     runs = []
     for name, more in (("plain", ()), ("set", (f"settings.chord-plus.{setting}",))):
@@ -68,7 +68,7 @@ def test_the_other_plan_gets_no_gradient_and_the_own_plan_does() -> None:
     assert own.grad is not None and bool((own.grad.gather(1, torch.arange(4)[:, None]) < 0).all())
 
 
-@pytest.mark.parametrize("setting", ['law="signd"', "distil_weight=-1", "contrast_weight=nan"])
+@pytest.mark.parametrize("setting", ['law="signd"', 'start="refrence"', "distil_weight=-1", "contrast_weight=nan"])
 def test_values_that_make_no_sense_are_refused(setting: str) -> None:
     with pytest.raises(ScenarioError, match=setting.partition("=")[0]):
         chordsim.run("offline", overrides=['methods=["chord-plus"]', f"settings.chord-plus.{setting}"])
