@@ -9,20 +9,31 @@ from pathlib import Path
 from benchmarks.reproduction.tables import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES
 
 Line = dict[str, str]
+SHORT_TRIALS = "short_trials.csv"
 
 
 @dataclass(frozen=True)
 class Book:
-    """Lines of the three tables, in their order."""
+    """Lines of the tables, in their order.
+
+    Attributes:
+        accuracy: Measured cells.
+        differences: Comparisons.
+        cells: What the suite declares.
+        short: Validations of short trainings that settings were chosen by; written once, by no command of the suite.
+    """
 
     accuracy: list[Line]
     differences: list[Line]
     cells: list[Line]
+    short: list[Line]
 
     @classmethod
     def read(cls, folder: Path) -> Book:
         """Read the tables of a folder."""
-        return cls(*(_lines(folder / name) for name in (ACCURACY, DIFFERENCES, CELLS)))
+        short = folder / SHORT_TRIALS
+        tables = [_lines(folder / name) for name in (ACCURACY, DIFFERENCES, CELLS)]
+        return cls(*tables, _lines(short) if short.exists() else [])
 
     @property
     def groups(self) -> list[str]:

@@ -16,6 +16,8 @@ MISSING = "missing"
 _TEXT = Path(__file__).parent / "text"
 #: Sessions over which the refresh policies are priced.
 _SESSIONS = 100
+#: Steps at which short trainings are shown.
+_STEPS = (250, 500, 750, 3000, 5000)
 
 
 def page(folder: Path) -> str:
@@ -30,7 +32,7 @@ def page(folder: Path) -> str:
     book = Book.read(folder)
     parts = [
         _text("head"), _verdicts(book), *(_group(book, group) for group in book.groups if group != TRIALS_GROUP), _ages(book),
-        _levels(book), _trials(book), _training(book),
+        _levels(book), _trials(book), _short(book), _training(book),
         _missing(book),
     ]  # fmt: skip
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
@@ -181,6 +183,17 @@ def _trials(book: Book) -> str:
         ]
         out += [f"### `{method}`, {len(rows)} trials", table(("setting", "validation NDCG@10", "steps"), rows)]
     return "\n\n".join(out)
+
+
+def _short(book: Book) -> str:
+    """Return the short trainings that settings were chosen by, each at the same steps."""
+    tried: dict[tuple[str, str], dict[int, str]] = {}
+    for line in book.short:
+        tried.setdefault((line["method"], line["setting"]), {})[int(line["step"])] = line["validation_ndcg_10"]
+    if not tried:
+        return ""
+    rows = [(f"`{method}`", setting, *(_number(found.get(step, "")) for step in _STEPS)) for (method, setting), found in tried.items()]
+    return _text("short") + "\n" + table(("method", "setting", *(f"{step:,} steps" for step in _STEPS)), rows)
 
 
 def _training(book: Book) -> str:
