@@ -34,7 +34,6 @@ def _of(group: str, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
 FAMILIES: dict[str, tuple[Pair, ...]] = {
     **{name: _of(name, _FULL) for name in ("ml-100k", "ml-100k-caser", "ml-1m", "yelp", "amazon-cds", "amazon-beauty")},
     "ml-1m-wide": _WIDE,
-    "ml-1m-last-item": _of("ml-1m-last-item", (("fp32", "markov"), ("fp32", "popularity"))),
-    "ml-1m-long": _of("ml-1m-long", (("fp32", "markov"), ("fp32", "popularity"))),
+    **{name: _of(name, (("fp32", "markov"), ("fp32", "popularity"))) for name in ("ml-1m-last-item", "ml-1m-long")},
     **{name: _of(name, _RANKED) for name in ("ml-100k-candidates", "ml-1m-candidates", "yelp-candidates")},
 }

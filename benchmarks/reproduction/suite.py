@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from benchmarks.reproduction.plan import Group, Piece
 
 CONTROLS = ("chord-random", "chord-swapped", "chord-empty")
@@ -14,7 +16,7 @@ ONE_BIT, MASK, PHONE, BARE = " at 1 bit", " at uniform 2 bits", " decoded on the
 
 REFERENCES = Piece("references", ("fp32", "int8", "uniform-2", "qat-2", "film-192", "popularity", "markov"))
 MIXED = Piece("mixed", ("static-mixed",))
-MIXED_ONCE = Piece("mixed", ("static-mixed",), seeds=(1,))
+MIXED_ONCE = replace(MIXED, seeds=(1,))
 PLANS = Piece("plans", ("chord-plus", *CONTROLS))
 PLANS_AND_AGES = Piece("plans", ("chord-plus", *CONTROLS, *AGED))
 SHARED = Piece("shared", ("chord-shared",))
@@ -30,8 +32,10 @@ MASK_ALONE = Piece("mask", ("chord-shared",), ("settings.chord-shared.lowest=1",
 DECODED = Piece(
     "decoded", ("chord", "chord-plus"), ('settings.chord.decode="device"', 'settings.chord-plus.decode="device"'), PHONE,
 )  # fmt: skip
-CORE = (REFERENCES, MIXED_ONCE, PLANS, SHARED, CHORD, AT_ONE_BIT, MASK_ALONE)
-RICH = (REFERENCES, MIXED, PLANS_AND_AGES, SHARED, CHORD, AT_ONE_BIT, MASK_ALONE)
+_LATER = (SHARED, CHORD, AT_ONE_BIT, MASK_ALONE)
+CORE = (REFERENCES, MIXED_ONCE, PLANS, *_LATER)
+AGES_TOO = (REFERENCES, MIXED_ONCE, PLANS_AND_AGES, *_LATER)
+RICH = (REFERENCES, MIXED, PLANS_AND_AGES, *_LATER)
 RANKED = ("fp32", "int8", "qat-2", "chord", "chord-plus", "chord-shared", "chord-swapped", "film-192", "popularity", "markov")
 
 
@@ -100,7 +104,7 @@ SUITE = (
     Group("ml-100k", "repro-ml-100k", (1, 2, 3), (*RICH, DECODED, *ABLATION)),
     Group("ml-100k-caser", "repro-ml-100k-caser", (1, 2, 3), (*RICH, DECODED, *ABLATION)),
     _candidates("ml-100k", (1, 2, 3)),
-    Group("ml-1m", "repro-ml-1m", (1, 2), (REFERENCES, MIXED_ONCE, PLANS_AND_AGES, SHARED, CHORD, AT_ONE_BIT, MASK_ALONE)),
+    Group("ml-1m", "repro-ml-1m", (1, 2), AGES_TOO),
     Group("ml-1m-wide", "repro-ml-1m-wide", (1, 2), WIDE),
     Group("ml-1m-last-item", "repro-ml-1m", (1,), PUBLISHED, ("rounds.count=1",)),
     Group("ml-1m-long", "repro-ml-1m-long", (1,), PUBLISHED),
