@@ -89,6 +89,10 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             above("ml-1m/chord-plus", "ml-1m/film-192"),
         ),
         Claim("the same on ml-100k", "interval above zero", above("ml-100k/chord-plus", "ml-100k/film-192")),
+        Claim(
+            "ml-100k, users that the cloud never trained on: own above another user's plan", "interval above zero",
+            above("ml-100k-strangers/chord-plus", "ml-100k-strangers/chord-swapped"),
+        ),
     ),
     "The abstract, with `chord` as the paper can be read": (
         Claim("accuracy is kept (ml-100k)", "at least 95 % of `fp32`", share("ml-100k/chord", "ml-100k/fp32", 0.95)),

@@ -24,6 +24,11 @@ _RANKED = (
     ("chord-plus", "chord-shared"), ("chord-plus", "chord-swapped"), ("chord-plus", "film-192"), ("chord-plus", "fp32"),
     ("chord-plus", "qat-2"), ("chord", "fp32"), ("fp32", "markov"),
 )  # fmt: skip
+#: Among users that the cloud never trained on; the last two tell what not being trained on costs the same users.
+_STRANGERS = (
+    *(("ml-100k-strangers/chord-plus", f"ml-100k-strangers/{name}") for name in ("chord-shared", "chord-swapped", "chord-empty", "fp32")),
+    ("ml-100k-strangers/chord-plus", "ml-100k/chord-plus"), ("ml-100k-strangers/fp32", "ml-100k/fp32"),
+)  # fmt: skip
 
 
 def _of(group: str, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
@@ -34,6 +39,7 @@ def _of(group: str, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
 FAMILIES: dict[str, tuple[Pair, ...]] = {
     **{name: _of(name, _FULL) for name in ("ml-100k", "ml-100k-caser", "ml-1m", "yelp", "amazon-cds", "amazon-beauty")},
     "ml-1m-wide": _WIDE,
+    "ml-100k-strangers": _STRANGERS,
     **{name: _of(name, (("fp32", "markov"), ("fp32", "popularity"))) for name in ("ml-1m-last-item", "ml-1m-long")},
     **{name: _of(name, _RANKED) for name in ("ml-100k-candidates", "ml-1m-candidates", "yelp-candidates")},
 }

@@ -65,7 +65,7 @@ def _group(book: Book, group: str) -> str:
     first = next(line for line in lines.values() if line)
     about = (
         f"Data `{first['data']}`, backbone {first['backbone']}, width {first['width']}, histories of {first['max_len']}, "
-        f"{first['rounds']} round(s), ranking {first['ranking']}."
+        f"{first['rounds']} round(s), ranking {first['ranking']}, {first['counted']}."
     )
     parts = [f"## {group}", about, _accuracy(lines), _costs(lines)]
     if group in FAMILIES:

@@ -40,6 +40,7 @@ class Group:
         seeds: Seeds of its pieces.
         pieces: What is played.
         overrides: What is set over the scenario in every piece.
+        strangers: Whether only users that the cloud never trained on (`data.cloud_share`) count in tables.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Group:
     seeds: tuple[int, ...]
     pieces: tuple[Piece, ...]
     overrides: tuple[str, ...] = ()
+    strangers: bool = False
 
     def resolved(self, piece: Piece, seed: int) -> Scenario:
         """Return the checked scenario of a piece."""

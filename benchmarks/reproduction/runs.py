@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.reproduction.plan import Cell, Group, cells, world
+from chordsim.data.split import drawn_for_cloud
 from chordsim.errors import RunError
 from chordsim.ledger.parquet import ledger_files
 from chordsim.ledger.scan import Part, read_part
@@ -53,7 +54,7 @@ class Measured:
     """One cell as its ledger tells it.
 
     Attributes:
-        rounds: Each user's mean in each round by metric, [users], NaN for none.
+        rounds: Each user's mean in each round by metric, [users], NaN for none and for users that the group does not count.
         means: Means over served device-rounds of `MEANS`, and of down and up bytes over all.
         sessions: What first contact and a session cost.
         training: Of the method whose state it plays.
@@ -106,12 +107,14 @@ def measure(cell: Cell, run: Run) -> Measured:
     if not parts:
         raise RunError(f"{run.path}: is complete and has no ledger of {cell.method}")
     users, sessions = 1 + max(int(part["user_id"].max(initial=-1)) for part in parts), Sessions()
+    known = drawn_for_cloud(users, run.scenario.data.cloud_share, run.scenario.seed)
+    counted = ~known if cell.group.strangers else np.ones(users, np.bool_)
     for part in parts:
         served = part.is_word("outcome", "served")
         sessions.add(part["device_id"], served, part["bootstrap_bytes"], part["down_bytes"], part["up_bytes"])
     means = {name: _mean(parts, name, served_only=True) for name in MEANS}
     means |= {name: _mean(parts, name, served_only=False) for name in ("down_bytes", "up_bytes")}
-    rounds = tuple({name: by_user(part, name, users) for name in METRICS} for part in parts)
+    rounds = tuple({name: np.where(counted, by_user(part, name, users), np.nan) for name in METRICS} for part in parts)
     return Measured(cell, run, rounds, means, sessions, _training(cell, run))
 
 

@@ -100,10 +100,14 @@ TRIALS = (
 )
 TRIALS_GROUP = "trials-ml-100k"
 
+#: A fifth of the users is kept from the cloud's training, and only they count.
+STRANGERS = (Piece("all", ("fp32", "chord-plus", "chord-swapped", "chord-empty", "chord-shared")),)
+
 SUITE = (
     Group("ml-100k", "repro-ml-100k", (1, 2, 3), (*RICH, DECODED, *ABLATION)),
     Group("ml-100k-caser", "repro-ml-100k-caser", (1, 2, 3), (*RICH, DECODED, *ABLATION)),
     _candidates("ml-100k", (1, 2, 3)),
+    Group("ml-100k-strangers", "repro-ml-100k", (1, 2, 3), STRANGERS, ("data.cloud_share=0.8",), strangers=True),
     Group("ml-1m", "repro-ml-1m", (1, 2), AGES_TOO),
     Group("ml-1m-wide", "repro-ml-1m-wide", (1, 2), WIDE),
     Group("ml-1m-last-item", "repro-ml-1m", (1,), PUBLISHED, ("rounds.count=1",)),

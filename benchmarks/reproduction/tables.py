@@ -22,6 +22,8 @@ from chordsim.methods import Floats
 ACCURACY, DIFFERENCES, CELLS = "accuracy.csv", "differences.csv", "cells.csv"
 #: The seed of lines over all seeds: each user's mean over rounds and seeds, then over users.
 ALL_SEEDS = "all"
+#: Whose accuracy a line is the mean of.
+EVERYBODY, STRANGERS = "all users", "users that the cloud never trained on"
 #: Of the bootstrap alone; runs have seeds of their own.
 _BOOTSTRAP_SEED = 1
 Families = Mapping[str, Sequence[tuple[str, str]]]
@@ -66,7 +68,8 @@ def _accuracy_line(mine: list[Measured], seed: str) -> dict[str, Any]:
     line: dict[str, Any] = {
         "group": first.cell.group.name, "label": first.cell.label, "method": first.cell.method, "data": data.source,
         "ranking": first.run.scenario.protocol.ranking, "backbone": backbone.kind, "width": _width(first), "max_len": backbone.max_len,
-        "rounds": first.run.scenario.rounds.count, "seed": seed, "seeds": " ".join(str(one.cell.seed) for one in mine),
+        "rounds": first.run.scenario.rounds.count, "counted": STRANGERS if first.cell.group.strangers else EVERYBODY,
+        "seed": seed, "seeds": " ".join(str(one.cell.seed) for one in mine),
     }  # fmt: skip
     for name in METRICS:
         means = _user_means(mine, name)

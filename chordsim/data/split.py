@@ -149,13 +149,18 @@ def shortest(rounds: int) -> int:
     return rounds + SHORTEST_BESIDES_TARGETS
 
 
+def drawn_for_cloud(users: int, cloud_share: float, seed: int) -> Bools:
+    """Return whom the cloud may train on, [users]: each with probability ``cloud_share``, a pure function of (seed, user id)."""
+    return np.asarray(seeds.uniforms(seed, "data.cloud_share", np.arange(users))[:, 0] < cloud_share)
+
+
 def split(log: Interactions, rounds: int, cloud_share: float, seed: int, past: Interactions | None = None) -> Split:
     """Hold out each user's last ``rounds`` items, and draw which users the cloud may train on.
 
     Args:
         log: Every user needs ``shortest(rounds)`` interactions or more; `load` drops the others.
         rounds: R, at least 1.
-        cloud_share: Probability that the cloud trains on a user, in (0, 1]; a pure function of (seed, user id).
+        cloud_share: Probability that the cloud trains on a user, in (0, 1]; see `drawn_for_cloud`.
         seed: The scenario's seed.
         past: Users who do not play, with the log's item ids; the share is drawn among them too.
 
@@ -170,7 +175,7 @@ def split(log: Interactions, rounds: int, cloud_share: float, seed: int, past: I
         who = f"user {log.user_tokens[short[0]]} has {log.lengths[short[0]]}" if short.size else "there is no user"
         raise DataError(f"{log.source.name}: {rounds} rounds need {needed} interactions of each user; {who}")
     everybody = log.n_users + (past.n_users if past is not None else 0)
-    drawn = seeds.uniforms(seed, "data.cloud_share", np.arange(everybody))[:, 0] < cloud_share
+    drawn = drawn_for_cloud(everybody, cloud_share, seed)
     cloud_users, cloud_past = drawn[: log.n_users], drawn[log.n_users :]
     if not drawn.any():
         raise DataError(f"data.cloud_share = {cloud_share:g} leaves the cloud none of {everybody} users: raise it")

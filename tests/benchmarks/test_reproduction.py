@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from benchmarks.reproduction.play import play_all  # noqa: E402
 from benchmarks.reproduction.suite import SUITE  # noqa: E402
 from benchmarks.reproduction.verdicts import HELD, NOT_HELD, NOT_MEASURED, above, at_least_of, at_most, reaches, share  # noqa: E402
 from chordsim.errors import UserError  # noqa: E402
+from chordsim.ledger.summary import UNKNOWN  # noqa: E402
 
 SMALL = ("settings.chord-plus.profile_dim=8",)
 PAIRS = {"tiny": (("tiny/chord-plus", "tiny/fp32"), ("tiny/fp32", "tiny/popularity"), ("tiny/fp32", "tiny/markov"))}
@@ -113,6 +116,19 @@ def test_tables_are_what_a_naive_reader_of_the_ledgers_finds(played: Path) -> No
         means.append(frame.groupby(["user_id", "round"]).ndcg_10.mean())
     both = next(line for line in rows if (line["label"], line["seed"]) == ("chord-plus", tables.ALL_SEEDS))
     assert float(both["ndcg_10"]) == pytest.approx(pd.concat(means).groupby("user_id").mean().mean(), rel=1e-6) and both["seeds"] == "1 2"
+
+
+def test_a_group_of_strangers_counts_those_alone_whom_the_cloud_never_trained_on(suite: tuple[Group, ...], tmp_path: Path) -> None:
+    known = replace(suite[0], name="known", seeds=(1,), pieces=(Piece("all", ("popularity",)),))
+    apart = replace(known, name="apart", overrides=(*known.overrides, "data.cloud_share=0.5"), strangers=True)
+    assert play_all((known, apart), None, tmp_path) == (2, [])
+    tables.write(tmp_path, tmp_path, (known, apart), {"apart": (("apart/popularity", "known/popularity"),)})
+    everybody, strangers = (line for line in lines(tmp_path / tables.ACCURACY) if line["seed"] == tables.ALL_SEEDS)
+    told = json.loads((tmp_path / "apart_all_seed-1" / "summary.json").read_text())["methods"]["popularity"][UNKNOWN]["ndcg_10"]
+    assert int(strangers["users"]) == told["users"] < int(everybody["users"])
+    assert float(strangers["ndcg_10"]) == pytest.approx(told["mean"], rel=1e-6)
+    (line,) = lines(tmp_path / tables.DIFFERENCES)
+    assert int(line["users"]) == told["users"] and float(line["own_mean"]) == pytest.approx(told["mean"], rel=1e-6)
 
 
 def test_missing_cells_are_counted_in_holm_and_shown_with_their_command(played: Path, monkeypatch: pytest.MonkeyPatch) -> None:
