@@ -107,6 +107,7 @@ class TrainingConfig(Table):
     max_steps: int = Field(3000, ge=0, le=10_000_000)
     batch: int = Field(0, ge=0, le=65_536)  # windows per step; 0: as many as bring `positions` targets
     positions: int = Field(1536, ge=0, le=10_000_000)  # targets per step that the loss uses at most; 0: all
+    latest_of: int = Field(1, ge=1, le=1000)  # a window ends at the latest of so many places drawn from a history; 1: anywhere
     lr: float = Field(2e-3, gt=0, lt=10)
     plan_lr: float = Field(5e-3, gt=0, lt=10)
     softmax: Literal["auto", "float32", "bfloat16"] = "auto"  # products with the item table; auto: bfloat16 where it is faster

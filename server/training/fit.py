@@ -63,7 +63,7 @@ def _fit(
 ) -> dict[str, Tensor]:
     assert isinstance(model, nn.Module)
     draws = seeds.generator(seed, f"train.{title}.windows")
-    sampler = Sampler(logs, length, model.horizon, draws)
+    sampler = Sampler(logs, length, model.horizon, draws, config.latest_of)
     validation = Validation.of(logs, length, config.eval_users, seed)
     noise = seeds.torch_generator(seed, f"train.{title}.noise")
     optimiser = torch.optim.AdamW(model.groups(config.lr, config.plan_lr), betas=(0.9, 0.98), weight_decay=config.weight_decay)  # type: ignore[arg-type]

@@ -27,9 +27,9 @@ class Windows:
 
 
 class Sampler:
-    """Draws windows: a user uniformly, then the window's last target uniformly over the sequence."""
+    """Draws windows: a user uniformly, then the window's last target over the sequence, uniformly or leaning to its end."""
 
-    def __init__(self, logs: TrainLogs, length: int, horizon: int, generator: np.random.Generator) -> None:
+    def __init__(self, logs: TrainLogs, length: int, horizon: int, generator: np.random.Generator, latest_of: int = 1) -> None:
         """Prepare to draw.
 
         Args:
@@ -37,12 +37,15 @@ class Sampler:
             length: Window length L.
             horizon: How many of the last targets the loss uses; ``length`` for all.
             generator: Where draws come from.
+            latest_of: The last target is the latest of so many uniform draws; 1: uniform. Published trainings of SASRec
+                take each user's last window alone, which is where ever larger numbers lead.
 
         Raises:
             ValueError: No user has two items.
         """
         lengths = np.diff(logs.offsets)
         self._items, self._length, self._horizon, self._random = logs.items, length, horizon, generator
+        self._latest_of = latest_of
         self._starts = np.asarray(logs.offsets[:-1][lengths >= 2])
         self._lengths = np.asarray(lengths[lengths >= 2])
         if self._starts.size == 0:
@@ -51,7 +54,9 @@ class Sampler:
     def draw(self, batch: int) -> Windows:
         """Return the next batch."""
         user = self._random.integers(0, self._starts.size, batch)
-        last = 1 + (self._random.random(batch) * (self._lengths[user] - 1)).astype(np.int64)
+        # The largest of n uniform numbers is distributed as the n-th root of one; a root may round to 1.
+        drawn = self._random.random(batch) ** (1 / self._latest_of)
+        last = np.minimum(1 + (drawn * (self._lengths[user] - 1)).astype(np.int64), self._lengths[user] - 1)
         start = self._starts[user]
         tokens = self._cut(start, last, self._length + 1)
         first = last - np.minimum(self._horizon, last) + 1

@@ -60,6 +60,17 @@ def test_windows_reach_every_place_and_no_validation_item(logs: TrainLogs) -> No
     assert seen == set(range(1, logs.items.size + 1)) - {int(o) + 1 for o in logs.offsets[:-1]}
 
 
+@pytest.mark.parametrize("latest_of", [1, 2, 5, 1000])
+def test_a_window_ends_at_the_latest_of_so_many_places_drawn_uniformly(latest_of: int) -> None:
+    places, windows = 10, 20_000
+    one = TrainLogs(np.arange(1, places + 2), np.array([0, places + 1]), places + 1, np.array([0]), np.array([1]))
+    got = Sampler(one, 4, 2, np.random.default_rng(3), latest_of).draw(windows).targets[:, -1].numpy() - 1
+    naive = np.random.default_rng(4).integers(1, places + 1, (windows, latest_of)).max(1)
+    counts = [np.bincount(ends, minlength=places + 1)[1:] / windows for ends in (got, naive)]
+    assert np.abs(counts[0] - counts[1]).max() < 0.015
+    assert got.min() >= 1 and got.max() == places
+
+
 def test_targets_may_change_without_moving_what_a_plan_sees(logs: TrainLogs) -> None:
     """Change every item that the loss asks for, and all that follow: histories stay as they were."""
     sampler = [Sampler(logs, 8, 3, np.random.default_rng(5)), None]
