@@ -192,8 +192,12 @@ def _short(book: Book) -> str:
         tried.setdefault((line["method"], line["setting"]), {})[int(line["step"])] = line["validation_ndcg_10"]
     if not tried:
         return ""
-    rows = [(f"`{method}`", setting, *(_number(found.get(step, "")) for step in _STEPS)) for (method, setting), found in tried.items()]
-    return _text("short") + "\n" + table(("method", "setting", *(f"{step:,} steps" for step in _STEPS)), rows)
+    rows = []
+    for (method, setting), found in tried.items():
+        best = max(found, key=lambda step: float(found[step]))
+        shown = (_number(found.get(step, "")) for step in _STEPS)
+        rows.append((f"`{method}`", setting, *shown, f"{_number(found[best])} ({best:,})"))
+    return _text("short") + "\n" + table(("method", "setting", *(f"{step:,} steps" for step in _STEPS), "best (at step)"), rows)
 
 
 def _training(book: Book) -> str:
