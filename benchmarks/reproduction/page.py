@@ -9,6 +9,7 @@ from benchmarks.reproduction.book import Book, Line
 from benchmarks.reproduction.claims import CLAIMS
 from benchmarks.reproduction.families import FAMILIES
 from benchmarks.reproduction.suite import AGES, BARE, LEVELS, TRIALS_GROUP
+from benchmarks.reproduction.tables import ALL_SEEDS
 from benchmarks.reproduction.verdicts import NOT_MEASURED
 from benchmarks.throughput.markdown import table
 
@@ -202,16 +203,14 @@ def _short(book: Book) -> str:
 
 def _training(book: Book) -> str:
     """Return what every training took."""
-    rows = [
-        (
-            line["group"], f"`{line['label']}`", line["seed"], line["train_steps"], _number(line["train_s"], 0),
-            _number(line["validation_ndcg_10"]),
-        )
-        for line in book.accuracy
-        if line["seed"] != "all" and line["train_steps"]
-    ]  # fmt: skip
-    if not rows:
+    trainings: dict[tuple[str, ...], list[str]] = {}
+    for line in book.accuracy:
+        if line["seed"] != ALL_SEEDS and line["train_steps"]:
+            took = (line["train_steps"], _number(line["train_s"], 0), _number(line["validation_ndcg_10"]))
+            trainings.setdefault((line["group"], line["seed"], *took), []).append(f"`{line['label']}`")
+    if not trainings:
         return ""
+    rows = [(group, ", ".join(labels), *rest) for (group, *rest), labels in trainings.items()]
     return _text("training") + "\n" + table(("group", "method", "seed", "steps", "seconds", "validation NDCG@10"), rows)
 
 

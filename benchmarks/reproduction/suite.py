@@ -104,6 +104,9 @@ TRIALS_GROUP = "trials-ml-100k"
 #: A fifth of the users is kept from the cloud's training, and only they count.
 STRANGERS = (Piece("all", ("fp32", "chord-plus", "chord-swapped", "chord-empty", "chord-shared")),)
 
+#: One training with two threads and nothing beside it; those of the other groups take one core each, two side by side.
+ALONE = (Piece("plans", ("chord-plus",)),)
+
 SUITE = (
     Group("ml-100k", "repro-ml-100k", (1, 2, 3), (*RICH, DECODED, *ABLATION)),
     Group("ml-100k-caser", "repro-ml-100k-caser", (1, 2, 3), (*RICH, DECODED, *ABLATION)),
@@ -112,6 +115,7 @@ SUITE = (
     Group("ml-1m", "repro-ml-1m", (1, 2), AGES_TOO),
     Group("ml-1m-wide", "repro-ml-1m-wide", (1, 2), WIDE),
     Group("ml-1m-last-item", "repro-ml-1m", (1,), PUBLISHED, ("rounds.count=1", "training.latest_of=4")),
+    Group("ml-1m-alone", "repro-ml-1m", (1,), ALONE, ("training.threads=2",)),
     Group("ml-1m-long", "repro-ml-1m-long", (1,), PUBLISHED),
     _candidates("ml-1m", (1, 2)),
     Group("yelp", "repro-yelp", (1, 2), CORE),
