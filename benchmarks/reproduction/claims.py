@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks.reproduction.suite import MASK, ONE_BIT
+from benchmarks.reproduction.suite import BETWEEN, MASK, ONE_BIT
 from benchmarks.reproduction.verdicts import Claim, Judge, above, all_of, at_least_of, at_most, named, reaches, seeds_done, share
 
 #: Methods that verdicts need.
 NEEDED = (
     "fp32", "qat-2", "chord", "chord-plus", "chord-shared", "chord-swapped", "film-192", f"chord-plus{ONE_BIT}",
-    f"chord-shared{ONE_BIT}", f"chord-shared{MASK}", "popularity", "markov",
+    f"chord-shared{ONE_BIT}", f"chord-shared{BETWEEN}", f"chord-shared{MASK}", "popularity", "markov",
 )  # fmt: skip
 _SHARED = ("chord-shared", f"chord-shared{ONE_BIT}")
 
@@ -77,6 +77,11 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             "the same on Yelp or CDs", "on one of them", at_least_of(1, *(_judge_own(group) for group in ("yelp", "amazon-cds")))
         ),
         _over_shared("ml-100k"),
+        Claim(
+            "ml-1m: the same against the shared plan under a budget of 1.5 bits, about what own plans store under one of 2",
+            "at least +1.5 %, interval above zero",
+            above("ml-1m/chord-plus", f"ml-1m/chord-shared{BETWEEN}", f"ml-1m/chord-shared{ONE_BIT}", least=0.015),
+        ),
         Claim(
             "own above another user's plan on ml-1m, and on Yelp or CDs", "intervals above zero",
             all_of(

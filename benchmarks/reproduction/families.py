@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.reproduction.suite import MASK, ONE_BIT
+from benchmarks.reproduction.suite import BETWEEN, MASK, ONE_BIT
 
 Pair = tuple[str, str]
 
@@ -12,6 +12,7 @@ _FULL = (
     ("chord-plus", "qat-2"), ("chord-plus", "static-mixed"), ("chord-plus", f"chord-shared{MASK}"), ("chord-plus", "markov"),
     ("chord-plus", "popularity"), (f"chord-plus{ONE_BIT}", "fp32"), (f"chord-plus{ONE_BIT}", f"chord-shared{ONE_BIT}"),
     ("chord", "fp32"), ("chord", "chord-plus"), ("fp32", "markov"), ("fp32", "popularity"), ("qat-2", "fp32"), ("uniform-2", "fp32"),
+    ("chord-plus", f"chord-shared{BETWEEN}"),
 )  # fmt: skip
 _WIDE = (
     ("ml-1m-wide/chord-plus", "ml-1m-wide/fp32"), ("ml-1m-wide/chord-plus", "ml-1m/fp32"), ("ml-1m-wide/chord-plus", "ml-1m/chord-plus"),

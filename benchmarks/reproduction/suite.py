@@ -12,7 +12,7 @@ AGED = tuple(f"chord-aged-{age}" for age in AGES)
 LEVELS = ("layer", "filter", "element")
 
 #: Labels that comparisons name.
-ONE_BIT, MASK, PHONE, BARE = " at 1 bit", " at uniform 2 bits", " decoded on the phone", " without levels"
+ONE_BIT, BETWEEN, MASK, PHONE, BARE = " at 1 bit", " at 1.5 bits", " at uniform 2 bits", " decoded on the phone", " without levels"
 
 REFERENCES = Piece("references", ("fp32", "int8", "uniform-2", "qat-2", "film-192", "popularity", "markov"))
 MIXED = Piece("mixed", ("static-mixed",))
@@ -21,10 +21,15 @@ PLANS = Piece("plans", ("chord-plus", *CONTROLS))
 PLANS_AND_AGES = Piece("plans", ("chord-plus", *CONTROLS, *AGED))
 SHARED = Piece("shared", ("chord-shared",))
 CHORD = Piece("chord", ("chord",))
-#: One training serves every budget, so this piece trains nothing that `PLANS` and `SHARED` did not.
-AT_ONE_BIT = Piece(
-    "one-bit", ("chord-plus", "chord-shared"), ("settings.chord-plus.bits=1", "settings.chord-shared.bits=1"), ONE_BIT,
-)  # fmt: skip
+
+
+def _at(name: str, bits: float, suffix: str) -> Piece:
+    """Return plans under a smaller budget. One training serves every budget, so it trains nothing that `PLANS` and `SHARED` did not."""
+    methods = ("chord-plus", "chord-shared")
+    return Piece(name, methods, tuple(f"settings.{method}.bits={bits:g}" for method in methods), suffix)
+
+
+AT_ONE_BIT, AT_BETWEEN = _at("one-bit", 1, ONE_BIT), _at("between", 1.5, BETWEEN)
 #: A plan whose smallest code is 2 bits and whose budget is 2 bits has no choice: the shared mask alone is learnt. Widths of
 #: 2, 2, 2, 2 would say the same, but prices must rise with codes.
 MASK_ALONE = Piece("mask", ("chord-shared",), ("settings.chord-shared.lowest=1", "settings.chord-shared.train_bits=[2.0]"), MASK)
@@ -32,7 +37,7 @@ MASK_ALONE = Piece("mask", ("chord-shared",), ("settings.chord-shared.lowest=1",
 DECODED = Piece(
     "decoded", ("chord", "chord-plus"), ('settings.chord.decode="device"', 'settings.chord-plus.decode="device"'), PHONE,
 )  # fmt: skip
-_LATER = (SHARED, CHORD, AT_ONE_BIT, MASK_ALONE)
+_LATER = (SHARED, CHORD, AT_ONE_BIT, AT_BETWEEN, MASK_ALONE)
 CORE = (REFERENCES, MIXED_ONCE, PLANS, *_LATER)
 AGES_TOO = (REFERENCES, MIXED_ONCE, PLANS_AND_AGES, *_LATER)
 RICH = (REFERENCES, MIXED, PLANS_AND_AGES, *_LATER)
