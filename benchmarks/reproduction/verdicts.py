@@ -127,7 +127,7 @@ def seeds_done(groups: Sequence[tuple[str, int]], keys: Sequence[str]) -> Judge:
             seeds = {key: sum(c["state"] == "measured" for c in book.cells if (c["group"], c["label"]) == (group, key)) for key in wanted}
             done = sum(n >= count for n in seeds.values())
             good &= 0 < len(wanted) == done
-            words.append(f"{group}: {done} of {len(wanted)} methods with {count} seeds")
+            words.append(f"{group}: {done} of {len(wanted)} methods with {count} seed{'s' * (count > 1)}")
             commands |= dict.fromkeys(book.commands(*(f"{group}/{key}" for key, n in seeds.items() if n < count)))
         return Judgement(HELD if good else NOT_MEASURED, "; ".join(words), tuple(commands))
 
