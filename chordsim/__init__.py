@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-# Before anything loads OpenMP: threads that spin while they wait for one another make training ten times slower as soon
-# as another process wants the same cores.
+# Before anything loads OpenMP: threads that spin for long while they wait for one another make training ten times slower as
+# soon as another process wants the same cores. Ones that sleep at once gain nothing from a second core: spin for a moment.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 if TYPE_CHECKING:
     from chordsim.api import run as run

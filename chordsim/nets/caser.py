@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from chordsim.nets.choice import Dropout, Weight, linear
+from chordsim.nets.embeddings import look_up
 from chordsim.nets.shapes import Layer
 from chordsim.scenario.model import BackboneConfig
 
@@ -81,7 +82,7 @@ def kept_numbers(config: BackboneConfig) -> int:
 
 def embed(items: Tensor, item_table: Tensor, position_table: Tensor) -> Tensor:
     """Return the input states [D, L, d]: scaled item embedding, zero at padding; positions have no table."""
-    return item_table[items] * (math.sqrt(item_table.shape[1]) * (items > 0).unsqueeze(-1))
+    return look_up(item_table, items) * (math.sqrt(item_table.shape[1]) * (items > 0).unsqueeze(-1))
 
 
 def forward(

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from chordsim.nets.embeddings import look_up
 from chordsim.ragged import Ints
 
 #: Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009).
@@ -22,7 +23,7 @@ class SmallRanker(nn.Module):
 
     def every_state(self, items: Tensor) -> Tensor:
         """Return the state after each position [D, L, width] of item ids [D, L], padded with 0 on the left."""
-        return self.cell(self.item[items] * self.item.shape[1] ** 0.5)[0]  # type: ignore[no-any-return]
+        return self.cell(look_up(self.item, items) * self.item.shape[1] ** 0.5)[0]  # type: ignore[no-any-return]
 
     def rank_of(self, items: Tensor, candidates: Tensor) -> Tensor:
         """Return the place, from 0, that this ranker gives each candidate [D, n]; padding (0) comes last."""

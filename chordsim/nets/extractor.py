@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from chordsim.nets.embeddings import look_up
+
 LONG, SHORT = 50, 8
 GRU_STEPS = 20
 
@@ -26,7 +28,7 @@ class MeanPool(nn.Module):
         for span in (LONG, SHORT):
             recent = items[:, -span:]
             count = (recent > 0).sum(1, keepdim=True).clamp_min(1)
-            pooled.append(item_table[recent].sum(1) / count)
+            pooled.append(look_up(item_table, recent).sum(1) / count)
         hidden = F.relu(self.inner(F.layer_norm(torch.cat(pooled, 1), (2 * item_table.shape[1],))))
         out = self.outer(hidden)
         return F.layer_norm(out, out.shape[-1:])
@@ -45,7 +47,7 @@ class Gru(nn.Module):
 
     def forward(self, items: Tensor, item_table: Tensor) -> Tensor:
         """Return the user embedding [D, width] of item ids [D, L], padded with 0 on the left."""
-        _, last = self.cell(item_table[items[:, -GRU_STEPS:]] * item_table.shape[1] ** 0.5)
+        _, last = self.cell(look_up(item_table, items[:, -GRU_STEPS:]) * item_table.shape[1] ** 0.5)
         return F.layer_norm(last[0], last.shape[-1:])
 
     def macs(self) -> int:

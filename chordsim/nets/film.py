@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from chordsim.nets.embeddings import look_up
+
 RECENT, LEVELS = 8, 127
 
 
@@ -26,7 +28,7 @@ def modulate(states: Tensor, recent: Tensor, numbers: Tensor) -> Tensor:
 def recent_mean(items: Tensor, item_table: Tensor) -> Tensor:
     """Return the normalised mean embedding [D, d] of the last items of [D, L]; 0 is padding."""
     last = items[:, -RECENT:]
-    mean = item_table[last].sum(1) / (last > 0).sum(1, keepdim=True).clamp_min(1)
+    mean = look_up(item_table, last).sum(1) / (last > 0).sum(1, keepdim=True).clamp_min(1)
     return F.layer_norm(mean, mean.shape[1:])
 
 

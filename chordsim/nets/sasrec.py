@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from chordsim.nets.choice import Dropout, Weight, linear
+from chordsim.nets.embeddings import look_up
 from chordsim.nets.shapes import Layer
 from chordsim.scenario.model import BackboneConfig
 
@@ -70,7 +71,7 @@ def kept_numbers(config: BackboneConfig) -> int:
 
 def embed(items: Tensor, item_table: Tensor, position_table: Tensor) -> Tensor:
     """Return the input states [D, L, d]: scaled item embedding plus position, zero at padding."""
-    states = item_table[items] * math.sqrt(item_table.shape[1]) + position_table[: items.shape[1]]
+    states = look_up(item_table, items) * math.sqrt(item_table.shape[1]) + position_table[: items.shape[1]]
     return states * (items > 0).unsqueeze(-1)
 
 
