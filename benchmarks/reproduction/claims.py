@@ -12,18 +12,18 @@ NEEDED = (
 )  # fmt: skip
 #: Those of them that verdicts ask of Yelp.
 NEEDED_ON_YELP = ("fp32", "chord-plus", "chord-shared", f"chord-shared{ONE_BIT}", "chord-swapped")
-_SHARED = ("chord-shared", f"chord-shared{ONE_BIT}")
+
+
+def _above_shared(group: str, *budgets: str) -> Judge:
+    """Judge whether own plans are above the strongest shared plan among those under these budgets, by their labels' ends."""
+    return above(f"{group}/chord-plus", *(f"{group}/chord-shared{budget}" for budget in budgets), least=0.015)
 
 
 def _over_shared(group: str) -> Claim:
     return Claim(
         f"{group}: a user's own plan is better than the best shared plan of no more bits", "at least +1.5 %, interval above zero",
-        above(f"{group}/chord-plus", *(f"{group}/{name}" for name in _SHARED), least=0.015),
+        _above_shared(group, "", ONE_BIT),
     )  # fmt: skip
-
-
-def _judge_own(group: str) -> Judge:
-    return named(group, above(f"{group}/chord-plus", *(f"{group}/{name}" for name in _SHARED), least=0.015))
 
 
 def _paper_set(group: str, least: float) -> Judge:
@@ -76,13 +76,14 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
     "It helps that the plan is the user's own": (
         _over_shared("ml-1m"),
         Claim(
-            "the same on Yelp or CDs", "on one of them", at_least_of(1, *(_judge_own(group) for group in ("yelp", "amazon-cds")))
+            "the same on Yelp or CDs", "on one of them",
+            at_least_of(1, *(named(group, _above_shared(group, "", ONE_BIT)) for group in ("yelp", "amazon-cds"))),
         ),
         _over_shared("ml-100k"),
         Claim(
             "ml-1m: the same against the shared plan under a budget of 1.5 bits, about what own plans store under one of 2",
             "at least +1.5 %, interval above zero",
-            above("ml-1m/chord-plus", f"ml-1m/chord-shared{BETWEEN}", f"ml-1m/chord-shared{ONE_BIT}", least=0.015),
+            _above_shared("ml-1m", BETWEEN, ONE_BIT),
         ),
         Claim(
             "own above another user's plan on ml-1m, and on Yelp or CDs", "intervals above zero",

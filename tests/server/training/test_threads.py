@@ -19,8 +19,6 @@ from server.training import cache
 CROWDED = ("training.threads=2", "training.max_steps=3", "training.eval_every=3", "training.batch=256", "data.synthetic.items=40")
 #: Every network that reads the item table in a way of its own.
 NETWORKS = ("fp32", "qat-2", "chord", "chord-plus", "film-192", "cda4rec", "duet", "forward-ofa")
-
-
 BACKBONES = {"sasrec": (), "caser": ("backbone.kind='caser'", "backbone.ffn_dim=64")}
 
 
