@@ -16,8 +16,8 @@ ONE_BIT, BETWEEN, MASK, PHONE, BARE = " at 1 bit", " at 1.5 bits", " at uniform 
 
 REFERENCES = Piece("references", ("fp32", "int8", "uniform-2", "qat-2", "film-192", "popularity", "markov"))
 #: The same in two: over tens of thousands of items `fp32` alone takes most of an hour.
-LARGE_REFERENCES = Piece("references", tuple(name for name in REFERENCES.methods if name not in ("qat-2", "film-192")))
 RIVALS = Piece("rivals", ("qat-2", "film-192"))
+LARGE_REFERENCES = replace(REFERENCES, methods=tuple(name for name in REFERENCES.methods if name not in RIVALS.methods))
 MIXED = Piece("mixed", ("static-mixed",))
 MIXED_ONCE = replace(MIXED, seeds=(1,))
 PLANS = Piece("plans", ("chord-plus", *CONTROLS))
