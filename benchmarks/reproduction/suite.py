@@ -41,7 +41,6 @@ DECODED = Piece(
     "decoded", ("chord", "chord-plus"), ('settings.chord.decode="device"', 'settings.chord-plus.decode="device"'), PHONE,
 )  # fmt: skip
 _LATER = (SHARED, CHORD, AT_ONE_BIT, AT_BETWEEN, MASK_ALONE)
-CORE = (REFERENCES, MIXED_ONCE, PLANS, *_LATER)
 LARGE = (LARGE_REFERENCES, RIVALS, MIXED_ONCE, PLANS, *_LATER)
 AGES_TOO = (REFERENCES, MIXED_ONCE, PLANS_AND_AGES, *_LATER)
 RICH = (REFERENCES, MIXED, PLANS_AND_AGES, *_LATER)
@@ -127,7 +126,7 @@ SUITE = (
     Group("ml-1m-alone", "repro-ml-1m", (1,), ALONE, ("training.threads=2",)),
     Group("ml-1m-long", "repro-ml-1m-long", (1,), PUBLISHED),
     _candidates("ml-1m", (1, 2)),
-    Group("yelp", "repro-yelp", (1, 2), CORE),
+    Group("yelp", "repro-yelp", (1, 2), LARGE),
     _candidates("yelp", (1, 2)),
     Group("amazon-cds", "repro-amazon-cds", (1,), LARGE),
     Group("amazon-beauty", "repro-amazon-beauty", (1,), LARGE),
