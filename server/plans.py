@@ -25,7 +25,8 @@ class PlanSample:
 
     def __init__(self, shapes: Shapes) -> None:
         """Start empty; ``shapes`` names the layers that codes belong to."""
-        self._layers = [[layer.name, layer.channels, layer.fan_in] for layer in shapes.layers]
+        self._shapes = shapes
+        self._layers: dict[str, list[tuple[str, int, int]]] = {}
         self._widths: dict[str, list[int]] = {}
         self._rows: list[tuple[str, int, int, bytes]] = []
 
@@ -43,6 +44,7 @@ class PlanSample:
         if not isinstance(settings, PlanSettings):
             return
         self._widths[spec.name] = list(settings.widths)
+        self._layers[spec.name] = [(n.name, n.channels, n.fan_in) for n in self._shapes.grouped(settings.group).layers]
         first = frames.slice(0, min(KEPT, len(frames)))
         payloads, bad = decode_rows("prescription", spec.name, round, first)
         for row in np.flatnonzero((bad == 0) & (payloads.lengths > 0)).tolist():

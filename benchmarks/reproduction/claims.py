@@ -1,4 +1,4 @@
-"""The claims that the page gives verdicts on: targets were set before anything was measured."""
+"""The claims that the page gives verdicts on: targets were set before anything was measured, of groups before that group was."""
 
 from __future__ import annotations
 
@@ -72,6 +72,20 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
         Claim(
             "ml-100k: `chord-plus` is above `popularity`", "interval above zero", above("ml-100k/chord-plus", "ml-100k/popularity")
         ),
+    ),
+    "Codes for groups of 32 weights instead of whole channels (ml-1m)": (
+        Claim("against `fp32`", "at least 95 %", share("ml-1m-groups/chord-plus", "ml-1m/fp32", 0.95)),
+        Claim("no loss", "at least 100 %", share("ml-1m-groups/chord-plus", "ml-1m/fp32", 1.0)),
+        Claim("it stores 2 bits or less", "at most 2 bits", at_most("ml-1m-groups/chord-plus", "bits_mean", 2.0, "bits")),
+        Claim("at 1 bit", "at least 88 % of `fp32`", share(f"ml-1m-groups/chord-plus{ONE_BIT}", "ml-1m/fp32", 0.88)),
+        Claim("against one code per channel", "interval above zero", above("ml-1m-groups/chord-plus", "ml-1m/chord-plus")),
+        Claim("against `qat-2`", "within 3 %", share("ml-1m-groups/chord-plus", "ml-1m/qat-2", 0.97)),
+        Claim("ahead of `qat-2`", "interval above zero", above("ml-1m-groups/chord-plus", "ml-1m/qat-2")),
+        Claim(
+            "a user's own plan is better than the best shared plan of no more bits", "at least +1.5 %, interval above zero",
+            _above_shared("ml-1m-groups", "", ONE_BIT),
+        ),
+        Claim("own above another user's plan", "interval above zero", above("ml-1m-groups/chord-plus", "ml-1m-groups/chord-swapped")),
     ),
     "It helps that the plan is the user's own": (
         _over_shared("ml-1m"),

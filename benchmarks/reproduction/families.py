@@ -21,6 +21,12 @@ _WIDE = (
     ("ml-1m-wide/chord-plus", "ml-1m-wide/chord-swapped"), ("ml-1m-wide/chord-plus", "ml-1m-wide/film-192"),
     (f"ml-1m-wide/chord-plus{ONE_BIT}", "ml-1m-wide/fp32"),
 )  # fmt: skip
+#: Named when validation had shown that groups help, and before any of them met a test item.
+_CUT = (
+    *(("ml-1m-groups/chord-plus", f"ml-1m/{name}") for name in ("fp32", "chord-plus", "qat-2", "film-192", f"chord-shared{MASK}")),
+    *(("ml-1m-groups/chord-plus", f"ml-1m-groups/{name}") for name in ("chord-shared", f"chord-shared{ONE_BIT}", "chord-swapped")),
+    (f"ml-1m-groups/chord-plus{ONE_BIT}", "ml-1m/fp32"),
+)
 _RANKED = (
     ("chord-plus", "chord-shared"), ("chord-plus", "chord-swapped"), ("chord-plus", "film-192"), ("chord-plus", "fp32"),
     ("chord-plus", "qat-2"), ("chord", "fp32"), ("fp32", "markov"),
@@ -40,6 +46,7 @@ def _of(group: str, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
 FAMILIES: dict[str, tuple[Pair, ...]] = {
     **{name: _of(name, _FULL) for name in ("ml-100k", "ml-100k-caser", "ml-1m", "yelp", "amazon-cds", "amazon-beauty")},
     "ml-1m-wide": _WIDE,
+    "ml-1m-groups": _CUT,
     "ml-100k-strangers": _STRANGERS,
     **{name: _of(name, (("fp32", "markov"), ("fp32", "popularity"))) for name in ("ml-1m-last-item", "ml-1m-long")},
     **{name: _of(name, _RANKED) for name in ("ml-100k-candidates", "ml-1m-candidates", "yelp-candidates")},

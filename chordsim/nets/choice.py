@@ -19,11 +19,12 @@ class Choice:
 
     Where a layer meets few positions, building each phone's weights costs more than one shared product with all
     precisions, of which each phone keeps the outputs that its plan names; elsewhere they are built, one layer at a
-    time, in memory that stays in the processor's cache. The result is the same up to the order of sums.
+    time, in memory that stays in the processor's cache. The result is the same up to the order of sums. Where groups of
+    a channel's inputs have codes of their own, each group is a row, and weights are always built.
 
     Attributes:
-        rows: Every channel at every code, [4, C, K].
-        codes: Chosen code per phone and channel, [D, C], int64.
+        rows: Every channel, or group, at every code, [4, C, K].
+        codes: Chosen code per phone and row, [D, C], int64.
         room: Where weights are built, float32 [at least D * C * K]; several layers may share it, one at a time.
     """
 
@@ -33,9 +34,9 @@ class Choice:
 
     def product(self, x: Tensor) -> Tensor:
         """Return x [D, n, K] times each phone's own weights, [D, n, C]."""
-        if x.shape[1] > FEW:
-            return torch.bmm(x, build(self.rows, self.codes, self.room).transpose(1, 2))
         kinds, channels, fan_in = self.rows.shape
+        if x.shape[1] > FEW or fan_in != x.shape[2]:
+            return torch.bmm(x, whole(build(self.rows, self.codes, self.room), x.shape[2]).transpose(1, 2))
         every = x.reshape(-1, fan_in) @ self.rows.reshape(kinds * channels, fan_in).T
         every = every.view(x.shape[0], x.shape[1], kinds, channels)
         return every.gather(2, self.codes[:, None, None, :].expand(-1, x.shape[1], 1, -1)).squeeze(2)
@@ -52,8 +53,13 @@ def build(rows: Tensor, codes: Tensor, room: Tensor | None = None) -> Tensor:
 Weight = Tensor | Choice
 
 
+def whole(weight: Tensor, fan_in: int) -> Tensor:
+    """Return weights as [..., C, K], whose rows may be groups of a channel's K = ``fan_in`` inputs, neighbours in order."""
+    return weight if weight.shape[-1] == fan_in else weight.reshape(*weight.shape[:-2], -1, fan_in)
+
+
 def linear(x: Tensor, weight: Weight) -> Tensor:
-    """Return x [D, n, K] times weights [C, K], [D, C, K] or a `Choice`: [D, n, C]."""
+    """Return x [D, n, K] times weights [C, K], [D, C, K] or a `Choice`, whole channels or their groups: [D, n, C]."""
     if isinstance(weight, Choice):
         return weight.product(x)
-    return torch.matmul(x, weight.transpose(-1, -2))
+    return torch.matmul(x, whole(weight, x.shape[-1]).transpose(-1, -2))

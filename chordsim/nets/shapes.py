@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from chordsim.errors import ScenarioError
 from chordsim.scenario.model import BackboneConfig
 
 
@@ -13,8 +14,8 @@ class Layer:
 
     Attributes:
         name: Such as ``block0.query``.
-        channels: Output channels C.
-        fan_in: Inputs of one channel K.
+        channels: Output channels C; where they are cut into groups, the groups of all of them (`Shapes.grouped`).
+        fan_in: Inputs of one channel K, or of one group.
         gain: Variance of a random weight times K.
         positions: How often one request uses it (positions of the history, 1 for the last query only; places of a filter).
     """
@@ -43,6 +44,26 @@ class Shapes:
     def weights(self) -> int:
         """Number of frozen weights of all layers."""
         return sum(layer.channels * layer.fan_in for layer in self.layers)
+
+    def grouped(self, size: int) -> Shapes:
+        """Return these shapes with channels cut into groups that have a code each.
+
+        A weight [C, K] is then [C * K / size, size], the same numbers in the same order.
+
+        Args:
+            size: Neighbouring weights of a channel that share a code; 0: all of the channel.
+
+        Raises:
+            ScenarioError: A layer's fan-in is no multiple of ``size``.
+        """
+        if not size:
+            return self
+        for layer in self.layers:
+            if layer.fan_in % size:
+                raise ScenarioError(f"settings.*.group: {size} weights do not divide the {layer.fan_in} inputs of {layer.name}'s channels")
+        return replace(self, layers=tuple(
+            replace(n, channels=n.channels * n.fan_in // size, fan_in=size, gain=n.gain * size / n.fan_in) for n in self.layers
+        ))  # fmt: skip
 
     @property
     def plan_bytes(self) -> int:

@@ -27,6 +27,7 @@ class PlanSettings:
     Attributes:
         planner: ``levels`` (three importance levels), ``personal`` or ``shared`` (base plus residual).
         widths: Bits that codes 0 to 3 stand for.
+        group: How many neighbouring weights of a channel share a code; 0: all of the channel.
         lowest: The smallest code in use; 1 where code 0 is reserved.
         bits: Budget in stored bits per weight, averaged by fan-in, that plans are served at; training does not know it.
         train_bits: Budgets drawn from in training, so that one hypernetwork serves every device; the checkpoint is
@@ -50,6 +51,7 @@ class PlanSettings:
 
     planner: str
     widths: tuple[int, int, int, int] = (0, 2, 4, 8)
+    group: int = 0
     lowest: int = 0
     bits: float = 2.0
     train_bits: tuple[float, ...] = (1.0, 2.0)
@@ -87,6 +89,7 @@ class PlanSettings:
         rules: dict[str, Callable[[Any], bool]] = {
             "planner": lambda v: v in PLANNERS,
             "widths": lambda v: len(v) == 4 and list(v) == sorted(v) and all(w in (0, 2, 3, 4, 5, 6, 7, 8) for w in v),
+            "group": lambda v: isinstance(v, int) and 0 <= v <= 4096,
             "lowest": lambda v: v in (0, 1, 2),
             "bits": lambda v: 0 < v <= 32,
             "train_bits": lambda v: len(v) > 0 and all(0 < b <= 32 for b in v),

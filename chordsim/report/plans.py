@@ -24,9 +24,9 @@ class Plans:
     """One method's plans in the last round.
 
     Attributes:
-        codes: Code of each channel, [P, channels].
+        codes: Code of each channel, or group of its inputs, [P, channels].
         widths: Bits that each code stands for, [4].
-        layers: Name, channels and fan-in of each layer, in plan order.
+        layers: Name, channels (or groups) and fan-in of each layer, in plan order.
     """
 
     codes: npt.NDArray[np.uint8]
@@ -70,11 +70,14 @@ def read_plans(run: Path) -> dict[str, Plans]:
     try:
         table = pq.read_table(path)
         meta = table.schema.metadata or {}
-        layers = tuple((str(n), int(c), int(k)) for n, c, k in json.loads(meta[b"chordsim.layers"]))
         widths = {str(name): np.array(w, np.float64) for name, w in json.loads(meta[b"chordsim.widths"]).items()}
-        methods, packed = table.column("method").to_pylist(), table.column("codes").to_pylist()
-        channels, out = sum(count for _, count, _ in layers), {}
+        told = json.loads(meta[b"chordsim.layers"])
+        # Runs of older versions have one list for all methods.
+        by_method = told if isinstance(told, dict) else dict.fromkeys(widths, told)
+        methods, packed, out = table.column("method").to_pylist(), table.column("codes").to_pylist(), {}
         for name in widths:
+            layers = tuple((str(n), int(c), int(k)) for n, c, k in by_method[name])
+            channels = sum(count for _, count, _ in layers)
             codes, sound = decode_codes(Ragged.of_rows(c or b"" for m, c in zip(methods, packed, strict=True) if m == name), channels)
             if sound.any():
                 out[name] = Plans(codes[sound], widths[name], layers)

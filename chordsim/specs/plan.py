@@ -17,6 +17,7 @@ _EXCHANGE = (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT)
 _PLUS: Mapping[str, Any] = {
     "planner": "personal",
     "widths": [0, 2, 4, 8],
+    "group": 0,
     "lowest": 0,
     "bits": 2.0,
     "train_bits": [1.0, 2.0],
@@ -52,9 +53,9 @@ class PlanSpec(MethodSpec):
     """A method whose prescription is one 2-bit code per channel."""
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
-        """Return 4 bytes per number of the user embedding plus budgets up, 2 bits per channel down."""
+        """Return 4 bytes per number of the user embedding plus budgets up, 2 bits per channel or group down."""
         up = 4 * int(context.settings["profile_dim"]) + BUDGET_BYTES
-        down = shapes_of(context.backbone, context.n_items).plan_bytes
+        down = shapes_of(context.backbone, context.n_items).grouped(int(context.settings["group"])).plan_bytes
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
 
     def remarks(self, context: MethodContext) -> tuple[str, ...]:
@@ -80,7 +81,8 @@ class PlanSpec(MethodSpec):
         from chordsim.quant.decode import unknown_phones
         from chordsim.quant.settings import PlanSettings, plan_budget
 
-        shapes, s = shapes_of(context.backbone, context.n_items), PlanSettings.of(context.name, context.settings)
+        s = PlanSettings.of(context.name, context.settings)
+        shapes = shapes_of(context.backbone, context.n_items).grouped(s.group)
         budget, rows = plan_budget(shapes, s), budgets.memory_bytes.size
         costs, limits = budget.costs().values.numpy(), budget.limits(budgets, s.bits).numpy()
         floor, top = costs[:, :, s.lowest].sum(1), costs[:, :, 3].sum(1)

@@ -52,6 +52,7 @@ class PlanDevice(Device):
     def __init__(self, context: MethodContext) -> None:
         super().__init__(context)
         self.settings = PlanSettings.of(context.name, context.settings)
+        self.shapes = self.shapes.grouped(self.settings.group)
         self.budget = plan_budget(self.shapes, self.settings)
 
     def load(self, blobs_by_label: Mapping[str, bytes]) -> Model:

@@ -34,6 +34,7 @@ class PlanCloud(Cloud):
     def __init__(self, context: MethodContext) -> None:
         super().__init__(context)
         self.settings = PlanSettings.of(context.name, context.settings)
+        self.shapes = self.shapes.grouped(self.settings.group)
         self._cost = plan_budget(self.shapes, self.settings)
         self._model: tuple[State, Planned] | None = None
 
@@ -53,7 +54,9 @@ class PlanCloud(Cloud):
         reference = None
         if owned or s.start == "reference" or s.distil_weight:
             reference = dense.cached(self.shapes, c, super().recipe(), logs, progress)
-        frozen = dense.weights(self.shapes, reference) if owned and reference else None
+        frozen = None
+        if owned and reference:
+            frozen = [w.view(n.channels, n.fan_in) for w, n in zip(dense.weights(self.shapes, reference), self.shapes.layers, strict=True)]
         model = Planned(self.shapes, s, c.seed, frozen)
         if reference and (owned or s.start == "reference"):
             with torch.no_grad():

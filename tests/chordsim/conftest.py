@@ -75,10 +75,10 @@ def made_run() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def played_run(tiny_overrides: Callable[..., list[str]], shared_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a real run of the six methods, tiny, with its report; not to be changed."""
+    """Return a real run of the six methods, tiny, with its report; chord-shared has codes for groups. Not to be changed."""
     from chordsim.api import run
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHORDSIM_CACHE", str(shared_cache))
         out = tmp_path_factory.mktemp("played") / "offline-1"
-        return run("offline", overrides=tiny_overrides("clock.loss=0.2"), out=out).path
+        return run("offline", overrides=tiny_overrides("clock.loss=0.2", "settings.chord-shared.group=4"), out=out).path

@@ -28,7 +28,8 @@ from server.training.models import Planned
 PHONES = 200
 ALL = np.ones(PHONES, np.bool_)
 NAMES = ("chord", "chord-plus", "chord-shared")
-CASER = ("chord on caser", "chord-plus on caser")
+CASER = ("chord on caser", "chord-plus on caser", "chord-plus on caser in groups")
+GROUPS = ("chord on groups", "chord-plus on groups")
 
 
 class Case:
@@ -60,7 +61,7 @@ def made_up(world: World, name: str) -> dict[str, torch.Tensor]:
     """An untrained model whose planner has opinions: large enough weights that users' plans differ."""
     context = world.context(name)
     cloud = methods.load(world.specs[name].cloud)(context)
-    model = Planned(world.shapes, cloud.settings, context.seed)
+    model = Planned(cloud.shapes, cloud.settings, context.seed)
     noise = torch.Generator().manual_seed(4)
     with torch.no_grad():
         for parameter in (*model.planner.parameters(), *model.extractor.parameters()):
@@ -71,19 +72,21 @@ def made_up(world: World, name: str) -> dict[str, torch.Tensor]:
     return {key: value.detach().clone() for key, value in model.state_dict().items()}
 
 
-@pytest.fixture(scope="module", params=[*NAMES, "chord on device", "chord-plus on device", "chord-plus on signed", *CASER])
+@pytest.fixture(scope="module", params=[*NAMES, "chord on device", "chord-plus on device", "chord-plus on signed", *CASER, *GROUPS])
 def case(request: pytest.FixtureRequest) -> Case:
     overrides = [
         'methods=["chord","chord-plus","chord-shared"]', "data.synthetic.users=210", "data.synthetic.items=80",
         "backbone.dim=16", "backbone.max_len=16", "settings.chord.bits=5.0", "settings.chord-plus.bits=4.0",
     ]  # fmt: skip
     name, _, where = request.param.partition(" on ")
-    if where == "caser":
+    if "caser" in where:
         overrides += ["backbone.kind=caser", "backbone.window=4"]
     else:
         overrides.append("backbone.ffn_dim=24")
     if where == "signed":
         overrides += [f"settings.{name}.gains=true", f'settings.{name}.law="signed"']
+    if "groups" in where:
+        overrides += [f"settings.{name}.group=4", f"settings.{name}.gains=true"]
     if where == "device":
         overrides.append(f"settings.{name}.decode={where}")
     return Case(build(load("offline", overrides)), name)
@@ -92,7 +95,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 def by_own_table(codes: np.ndarray, granted: methods.Budgets, case: Case) -> np.ndarray:
     """What one phone makes of importance codes: a step off all of them at a time, until its budgets hold."""
     settings = case.device.settings
-    costs = plan_budget(case.world.shapes, settings)
+    costs = plan_budget(case.device.shapes, settings)
     for step in range(4 - settings.lowest):
         read = np.maximum(codes.astype(np.int64) - step, settings.lowest)
         spent = costs.cost_of(torch.from_numpy(read[None]))
@@ -105,7 +108,8 @@ def by_own_table(codes: np.ndarray, granted: methods.Budgets, case: Case) -> np.
 def own_path(case: Case, phone: int) -> tuple[bytes, np.ndarray, np.ndarray]:
     """What phone d does by itself, from bytes alone: its profile, its codes, its scores.
 
-    Nothing of the simulator's shortcuts is used: no table of quantized channels, no chunk, no `Choice`.
+    Nothing of the simulator's shortcuts is used: no table of quantized channels, no chunk, no `Choice`. Groups of a channel
+    are cut from it and put together again by hand.
     """
     context, parts = case.world.context(case.name), case.blobs
     config, layers = context.backbone, case.world.shapes.layers
@@ -119,26 +123,32 @@ def own_path(case: Case, phone: int) -> tuple[bytes, np.ndarray, np.ndarray]:
     mine = methods.Budgets(*(getattr(case.who.budgets, f)[phone : phone + 1] for f in ("memory_bytes", "latency_s", "bits", "macs_per_s")))
     profile = pack_floats(user).tobytes() + pack_budgets(mine).tobytes()
     payload = case.answer.outbox[phone]
-    codes = unpack_codes(np.frombuffer(payload, np.uint8)[None], case.world.shapes.channels)[0]
+    codes = unpack_codes(np.frombuffer(payload, np.uint8)[None], case.device.shapes.channels)[0]
     read = codes if settings.decode == "cloud" else by_own_table(codes, mine, case)
     weights, at = [], 0
     masks = blobs.load(parts["mask"], {}) if "mask" in parts else {}
     gains = blobs.load(parts["gains"], {}) if "gains" in parts else {}
     for n, source in enumerate(draw(layers, int(json.loads(parts["backbone"])["seed"]), settings.law)):
+        first = at
         if masks:
             bits = np.unpackbits(masks[str(n)].numpy(), bitorder="little")[: source.numel()].reshape(source.shape)
             source = source * torch.from_numpy(bits).float() / settings.mask_keep**0.5
-        rows = [quantize(row[None], settings.widths[code])[0] for row, code in zip(source, read[at : at + len(source)], strict=True)]
-        weights.append(torch.stack(rows) * (gains[str(n)] if gains else 1.0))
-        at += len(source)
+        size = settings.group or source.shape[1]
+        whole = torch.empty_like(source)
+        for channel, row in enumerate(source):
+            for start in range(0, len(row), size):
+                gain = gains[str(n)][at - first, 0] if gains else 1.0
+                whole[channel, start : start + size] = quantize(row[None, start : start + size], settings.widths[read[at]])[0] * gain
+                at += 1
+        weights.append(whole)
     states = last_states(history, item, stored["position"], weights, config)
     return profile, codes, (states @ item.T)[0].numpy()
 
 
 def step_of(case: Case, phone: int) -> int:
     """How far down its ladder a phone stands, by the bits that it says it stored."""
-    codes = unpack_codes(np.frombuffer(case.answer.outbox[phone], np.uint8)[None], case.world.shapes.channels)[0].astype(np.int64)
-    costs = plan_budget(case.world.shapes, case.device.settings)
+    codes = unpack_codes(np.frombuffer(case.answer.outbox[phone], np.uint8)[None], case.device.shapes.channels)[0].astype(np.int64)
+    costs = plan_budget(case.device.shapes, case.device.settings)
     for step in range(4 - case.device.settings.lowest):
         read = torch.from_numpy(np.maximum(codes - step, case.device.settings.lowest)[None])
         if costs.cost_of(read).weight_bits[0] == round(case.turn.bits[phone] * case.world.shapes.weights):
@@ -147,7 +157,7 @@ def step_of(case: Case, phone: int) -> int:
 
 
 def test_own_path_gives_the_chunks_bytes_codes_scores_and_ranks(case: Case) -> None:
-    codes, sound = decode_codes(case.answer.outbox, case.world.shapes.channels)
+    codes, sound = decode_codes(case.answer.outbox, case.device.shapes.channels)
     assert sound.all() and not case.turn.refusal.any()
     distinct = {row.tobytes() for row in codes}
     assert len(distinct) > (20 if case.name == "chord-shared" else PHONES * 3 // 4)

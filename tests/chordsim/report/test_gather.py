@@ -88,7 +88,9 @@ def test_plans_differ_between_users_where_they_should(played_run):
 
     plans = read_plans(played_run)
     assert set(plans) == {"chord", "chord-plus", "chord-shared"}
-    for p in plans.values():
+    for name, p in plans.items():
+        assert p.edges[-1][1] == p.codes.shape[1] == sum(channels for _, channels, _ in p.layers)
+        assert {fan_in for _, _, fan_in in p.layers} == ({4} if name == "chord-shared" else {16})
         pairs = [(a, b) for i, a in enumerate(p.codes) for b in p.codes[i + 1 :]]
         naive = np.mean([a != b for a, b in pairs], axis=0)
         assert p.disagreement() == pytest.approx(naive)
