@@ -81,10 +81,6 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
         Claim("against one code per channel", "interval above zero", above("ml-1m-groups/chord-plus", "ml-1m/chord-plus")),
         Claim("against `qat-2`", "within 3 %", share("ml-1m-groups/chord-plus", "ml-1m/qat-2", 0.97)),
         Claim("ahead of `qat-2`", "interval above zero", above("ml-1m-groups/chord-plus", "ml-1m/qat-2")),
-        Claim(
-            "a user's own plan is better than the best shared plan of no more bits", "at least +1.5 %, interval above zero",
-            _above_shared("ml-1m-groups", "", ONE_BIT),
-        ),
         Claim("own above another user's plan", "interval above zero", above("ml-1m-groups/chord-plus", "ml-1m-groups/chord-swapped")),
     ),
     "It helps that the plan is the user's own": (

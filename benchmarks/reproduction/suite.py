@@ -74,9 +74,10 @@ WIDE = (
 )
 
 #: Codes for groups of 32 weights instead of whole channels: twice as many, and twice as many gains.
-CUT = tuple(
-    replace(piece, overrides=(*piece.overrides, *(f"settings.{name}.group=32" for name in piece.methods if name != "chord-swapped")))
-    for piece in (Piece("plans", ("chord-plus", "chord-swapped")), SHARED, AT_ONE_BIT)
+CUT_PLUS = "settings.chord-plus.group=32"
+CUT = (
+    Piece("plans", ("chord-plus", "chord-swapped"), (CUT_PLUS,)),
+    Piece("one-bit", ("chord-plus",), (CUT_PLUS, "settings.chord-plus.bits=1"), ONE_BIT),
 )
 
 
@@ -128,7 +129,7 @@ SUITE = (
     Group("ml-100k-strangers", "repro-ml-100k", (1, 2, 3), STRANGERS, ("data.cloud_share=0.8",), strangers=True),
     Group("ml-1m", "repro-ml-1m", (1, 2), AGES_TOO),
     Group("ml-1m-wide", "repro-ml-1m-wide", (1, 2), WIDE),
-    Group("ml-1m-groups", "repro-ml-1m", (1, 2), CUT),
+    Group("ml-1m-groups", "repro-ml-1m", (1,), CUT),
     Group("ml-1m-last-item", "repro-ml-1m", (1,), PUBLISHED, ("rounds.count=1", "training.latest_of=4")),
     Group("ml-1m-alone", "repro-ml-1m", (1,), ALONE, ("training.threads=2",)),
     Group("ml-1m-long", "repro-ml-1m-long", (1,), PUBLISHED),
