@@ -85,7 +85,7 @@ class Trained(Cloud):
 
     def reference(self, logs: TrainLogs, progress: Progress) -> State:
         """Return the trained full-precision reference, shared with the other methods through the cache."""
-        return dense.without_notes(dense.cached(self.shapes, self.context, Cloud.recipe(self), logs, progress))
+        return dense.without_notes(dense.cached(self.context, Cloud.recipe(self), logs, progress))
 
     def restored(self, state: State) -> Any:
         """Return the trained network, rebuilt once per state."""

@@ -57,7 +57,7 @@ class ChaiCloud(Trained):
     def start(self, network: Any, logs: TrainLogs, progress: Progress) -> None:
         """Let the trained reference teach."""
         large = self.large
-        network.teacher = Teacher(large.shapes, dense.cached(large.shapes, large.context, large.recipe(), logs, progress))
+        network.teacher = Teacher(large.shapes, dense.cached(large.context, large.recipe(), logs, progress))
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return the student."""

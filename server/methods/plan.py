@@ -53,7 +53,7 @@ class PlanCloud(Cloud):
         owned = c.backbone.init == "trained"
         reference = None
         if owned or s.start == "reference" or s.distil_weight:
-            reference = dense.cached(self.shapes, c, super().recipe(), logs, progress)
+            reference = dense.cached(c, super().recipe(), logs, progress)
         frozen = None
         if owned and reference:
             frozen = [w.view(n.channels, n.fan_in) for w, n in zip(dense.weights(self.shapes, reference), self.shapes.layers, strict=True)]

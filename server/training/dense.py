@@ -7,7 +7,7 @@ from typing import Any
 
 from chordsim.data.split import TrainLogs
 from chordsim.methods import MethodContext, State
-from chordsim.nets.shapes import Shapes
+from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.progress import Progress
 from server.training import cache
 from server.training.fit import fit
@@ -37,7 +37,6 @@ def weights(shapes: Shapes, state: State) -> list[Any]:
 class _Reference:
     """The reference as something that the cache can train or find."""
 
-    shapes: Shapes
     context: MethodContext
     base: dict[str, Any]
 
@@ -45,20 +44,21 @@ class _Reference:
         return recipe(self.base)
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:
-        return train(self.shapes, self.context, logs, progress)
+        return train(shapes_of(self.context.backbone, self.context.n_items), self.context, logs, progress)
 
 
-def cached(shapes: Shapes, context: MethodContext, base: dict[str, Any], logs: TrainLogs, progress: Progress) -> State:
+def cached(context: MethodContext, base: dict[str, Any], logs: TrainLogs, progress: Progress) -> State:
     """Return the reference from the cache, trained where it is not there yet: the start of methods that tune it.
 
+    It has the backbone's whole channels, however the method that asks for it cuts them.
+
     Args:
-        shapes: The backbone.
         context: The run.
         base: What `server.methods.base.Cloud.recipe` returns.
         logs: What the cloud may see.
         progress: Where training reports to.
     """
-    return cache.trained(_Reference(shapes, context, base), logs, progress)[0]
+    return cache.trained(_Reference(context, base), logs, progress)[0]
 
 
 def without_notes(state: State) -> State:

@@ -44,7 +44,10 @@ def test_signed_weights_are_one_size_with_the_variance_of_gaussian_ones_and_thei
     assert fingerprint(normal) != fingerprint(signed)
 
 
-@pytest.mark.parametrize("setting", ['law="signed"', "gains=true", 'start="reference"', "distil_weight=0.5", "contrast_weight=0.5"])
+SETTINGS = ('law="signed"', "gains=true", "group=4", 'start="reference"', "distil_weight=0.5", "contrast_weight=0.5")
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
 def test_a_setting_changes_training_and_its_plans_are_played(setting: str, tiny: Callable[..., list[str]], tmp_path: Path) -> None:
     runs = []
     for name, more in (("plain", ()), ("set", (f"settings.chord-plus.{setting}",))):
@@ -58,6 +61,19 @@ def test_a_setting_changes_training_and_its_plans_are_played(setting: str, tiny:
     # The reference is not touched.
     same = [run.ledger[run.ledger.method == "fp32"].reset_index(drop=True) for run in runs]
     assert same[0]["rank"].equals(same[1]["rank"])
+
+
+@pytest.mark.parametrize("start", ['settings.chord-plus.start="reference"', 'backbone.init="trained"'])
+def test_groups_leave_the_reference_that_they_train_to_methods_without_groups(
+    start: str, tiny: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranks = []
+    for name, order in (("groups first", ("chord-plus", "fp32")), ("alone", ("fp32",))):
+        monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path / f"{name} cache"))
+        groups = ("settings.chord-plus.profile_dim=8", "settings.chord-plus.group=4", start) if "chord-plus" in order else ()
+        run = chordsim.run("offline", overrides=tiny(*groups, methods=order), out=tmp_path / name)
+        ranks.append(run.ledger[run.ledger.method == "fp32"].reset_index(drop=True)["rank"])
+    assert len(ranks[0]) > 0 and ranks[0].equals(ranks[1])
 
 
 def test_the_other_plan_gets_no_gradient_and_the_own_plan_does() -> None:
