@@ -1,6 +1,6 @@
 """The reproduction suite's commands: play pieces, write raw tables from their runs, write the page from the tables.
 
-python -m benchmarks.reproduction run [--only GROUP[/PIECE]] [--seed N] [--runs FOLDER]
+python -m benchmarks.reproduction run [--only GROUP[/PIECE]] [--seed N] [--missing] [--runs FOLDER] [--tables FOLDER]
 python -m benchmarks.reproduction tables [--runs FOLDER] [--tables FOLDER]
 python -m benchmarks.reproduction page [--tables FOLDER] [--docs FOLDER]
 """
@@ -30,9 +30,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
+    from benchmarks.reproduction.kept import Kept
     from benchmarks.reproduction.play import play_all
 
-    played, failed = play_all(SUITE, given.only, given.runs, given.seed)
+    measured = Kept.read(given.tables, SUITE).cells if given.missing else ()
+    played, failed = play_all(SUITE, given.only, given.runs, given.seed, measured)
     print(*failed, f"{played} played, {len(failed)} failed; runs in {given.runs}", sep="\n")
     return min(len(failed), 1)
 
@@ -40,8 +42,7 @@ def _run(given: argparse.Namespace) -> int:
 def _tables(given: argparse.Namespace) -> int:
     from benchmarks.reproduction.tables import write
 
-    write(given.runs, given.tables, SUITE, FAMILIES)
-    print(f"tables in {given.tables}")
+    print(*write(given.runs, given.tables, SUITE, FAMILIES), f"tables in {given.tables}", sep="\n")
     return 0
 
 
@@ -58,17 +59,17 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     for name, does, about in (
         ("run", _run, "play what is not complete, and go on with what was cut off"),
-        ("tables", _tables, "write the CSV tables from complete runs"),
+        ("tables", _tables, "write the CSV tables from complete runs; what was measured elsewhere stays"),
         ("page", _page, "write docs/reproduction.md from the CSV tables"),
     ):
         command = commands.add_parser(name, help=about)
         command.set_defaults(does=does)
         if name != "page":
             command.add_argument("--runs", type=Path, default=RUNS, help="where run directories are")
-        if name != "run":
-            command.add_argument("--tables", type=Path, default=TABLES, help="where the CSV tables are")
+        command.add_argument("--tables", type=Path, default=TABLES, help="where the CSV tables are")
     commands.choices["run"].add_argument("--only", metavar="GROUP[/PIECE]", help="one group, or one piece of it")
     commands.choices["run"].add_argument("--seed", type=int, help="one seed of what is played")
+    commands.choices["run"].add_argument("--missing", action="store_true", help="leave out what the tables have already")
     commands.choices["page"].add_argument("--docs", type=Path, default=DOCS, help="where the page goes")
     return parser
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.reproduction.tables import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES
+from benchmarks.reproduction.sheets import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES, MISSING, Line, read_lines
 
-Line = dict[str, str]
 SHORT_TRIALS = "short_trials.csv"
 
 
@@ -32,8 +30,8 @@ class Book:
     def read(cls, folder: Path) -> Book:
         """Read the tables of a folder."""
         short = folder / SHORT_TRIALS
-        tables = [_lines(folder / name) for name in (ACCURACY, DIFFERENCES, CELLS)]
-        return cls(*tables, _lines(short) if short.exists() else [])
+        tables = [read_lines(folder / name) for name in (ACCURACY, DIFFERENCES, CELLS)]
+        return cls(*tables, read_lines(short) if short.exists() else [])
 
     @property
     def groups(self) -> list[str]:
@@ -60,13 +58,8 @@ class Book:
 
     def missing(self, *keys: str) -> list[Line]:
         """Return the cells of these keys that are not measured."""
-        return [cell for cell in self.cells if f"{cell['group']}/{cell['label']}" in keys and cell["state"] == "missing"]
+        return [cell for cell in self.cells if f"{cell['group']}/{cell['label']}" in keys and cell["state"] == MISSING]
 
     def commands(self, *keys: str) -> list[str]:
         """Return what fills the missing cells of these keys."""
         return list(dict.fromkeys(cell["command"] for cell in self.missing(*keys)))
-
-
-def _lines(path: Path) -> list[Line]:
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))

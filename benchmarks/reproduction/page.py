@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from benchmarks.reproduction.book import Book, Line
+from benchmarks.reproduction.book import Book
 from benchmarks.reproduction.claims import CLAIMS
 from benchmarks.reproduction.families import FAMILIES
+from benchmarks.reproduction.sheets import ALL_SEEDS, MISSING, Line
 from benchmarks.reproduction.suite import AGES, BARE, LEVELS, TRIALS_GROUP
-from benchmarks.reproduction.tables import ALL_SEEDS
 from benchmarks.reproduction.verdicts import NOT_MEASURED
 from benchmarks.throughput.markdown import table
 
-MISSING = "missing"
 _TEXT = Path(__file__).parent / "text"
 #: Sessions over which the refresh policies are priced.
 _SESSIONS = 100
@@ -218,12 +217,12 @@ def _missing(book: Book) -> str:
     """Return what fills the missing cells."""
     lacking: dict[str, list[str]] = {}
     for cell in book.cells:
-        if cell["state"] == "missing":
+        if cell["state"] == MISSING:
             lacking.setdefault(cell["command"], []).append(f"`{cell['label']}` ({cell['seed']})")
     if not lacking:
         return "## Missing cells\n\nNone."
     rows = [(f"`{command}`", ", ".join(cells)) for command, cells in lacking.items()]
-    measured = sum(cell["state"] != "missing" for cell in book.cells)
+    measured = sum(cell["state"] != MISSING for cell in book.cells)
     return f"## Missing cells\n\n{measured} of {len(book.cells)} cells are measured. What fills the others, by method (seed):\n\n" + table(
         ("command", "fills"), rows
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from chordsim import methods
 from chordsim.scenario.load import load
 from chordsim.scenario.model import Scenario
 
@@ -87,6 +89,14 @@ class Cell:
         """What fills this cell."""
         return f"python -m benchmarks.reproduction run --only {self.group.name}/{self.piece.name}"
 
+    @property
+    def scenario_digest(self) -> str:
+        """A digest of all that this cell's figures depend on and that is not at its default, so that a new key changes none."""
+        made, defaults = self.group.resolved(self.piece, self.seed), methods.find(self.method).defaults
+        settings = {key: value for key, value in made.settings.get(self.method, {}).items() if value != defaults.get(key)}
+        whole = json.dumps([world(made, exclude_defaults=True), self.method, settings], sort_keys=True)
+        return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
     def is_of(self, scenario: Scenario, its_world: str) -> bool:
         """Return whether a run of this scenario (and its `world`) holds this cell, whatever other methods it played."""
         if self.seed != scenario.seed or self.method not in scenario.methods:
@@ -103,10 +113,10 @@ def cells(suite: tuple[Group, ...]) -> Iterator[Cell]:
                 yield from (Cell(group, piece, method, seed) for method in piece.methods)
 
 
-def world(scenario: Scenario) -> str:
+def world(scenario: Scenario, *, exclude_defaults: bool = False) -> str:
     """Return all that must be the same for cells to be of one group and seed; methods and carriers are not part of it."""
-    whole = scenario.model_dump(mode="json", exclude={"question", "name", "methods", "settings"})
-    return json.dumps({**whole, "engine": whole["engine"]["chunk_size"]}, sort_keys=True)
+    whole = scenario.model_dump(mode="json", exclude={"question", "name", "methods", "settings"}, exclude_defaults=exclude_defaults)
+    return json.dumps({**whole, "engine": scenario.engine.chunk_size}, sort_keys=True)
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -16,6 +16,8 @@ from chordsim.cli.terminal import Terminal
 from chordsim.errors import ChordsimError, UserError
 from chordsim.scenario.load import digest
 from chordsim.store import LOCK, MANIFEST, SCENARIO
+
+At = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,26 @@ def plays(suite: tuple[Group, ...], only: str | None, seed: int | None = None) -
     yield from wanted
 
 
-def play_all(suite: tuple[Group, ...], only: str | None, folder: Path, seed: int | None = None) -> tuple[int, list[str]]:
-    """Play every piece that is not complete; return how many were played, and what failed, a line each."""
+def play_all(
+    suite: tuple[Group, ...], only: str | None, folder: Path, seed: int | None = None, measured: Container[At] = ()
+) -> tuple[int, list[str]]:
+    """Play every piece that is not complete.
+
+    Args:
+        suite: All groups.
+        only: A group, or a piece as ``group/piece``; None takes all.
+        folder: Where run directories are.
+        seed: One seed; None takes all.
+        measured: Keys and seeds of cells that need no run here.
+
+    Returns:
+        How many were played, and what failed, a line each.
+    """
     played, failed = 0, []
     folder.mkdir(parents=True, exist_ok=True)
     there = filled(complete_runs(folder), suite)
     for one in plays(suite, only, seed):
-        if all((cell.key, cell.seed) in there for cell in one.cells):
+        if all((cell.key, cell.seed) in there or (cell.key, cell.seed) in measured for cell in one.cells):
             print(f"{one.name}, seed {one.seed}: complete", flush=True)
             continue
         print(f"{one.name}, seed {one.seed}", flush=True)

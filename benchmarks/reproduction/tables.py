@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,18 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.reproduction.kept import Kept
 from benchmarks.reproduction.plan import Cell, Group, cells
 from benchmarks.reproduction.runs import METRICS, Measured, complete_runs, filled, measure
+from benchmarks.reproduction.sheets import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES, MEASURED, MISSING, Line, text, write_lines
 from chordsim.compare.pairing import Paired
-from chordsim.compare.statistics import mean_interval, paired
+from chordsim.compare.statistics import holm, mean_interval, paired
 from chordsim.errors import RunError
 from chordsim.ledger.clustered import UserMeans
 from chordsim.ledger.summary import SESSIONS
 from chordsim.methods import Floats
 
-ACCURACY, DIFFERENCES, CELLS = "accuracy.csv", "differences.csv", "cells.csv"
-#: The seed of lines over all seeds: each user's mean over rounds and seeds, then over users.
-ALL_SEEDS = "all"
 #: Whose accuracy a line is the mean of.
 EVERYBODY, STRANGERS = "all users", "users that the cloud never trained on"
 #: Of the bootstrap alone; runs have seeds of their own.
@@ -29,37 +27,57 @@ _BOOTSTRAP_SEED = 1
 Families = Mapping[str, Sequence[tuple[str, str]]]
 
 
-def write(folder: Path, out: Path, suite: tuple[Group, ...], families: Families) -> None:
-    """Write the tables from the complete runs of a folder.
+def write(folder: Path, out: Path, suite: tuple[Group, ...], families: Families) -> list[str]:
+    """Write the tables from the complete runs of a folder; cells that were measured elsewhere keep the lines that they have.
+
+    Returns:
+        What is told of it, a line each.
 
     Raises:
         RunError: A damaged run, or two cells of one comparison over other data or under another protocol.
     """
     found = {key: measure(*where) for key, where in filled(complete_runs(folder), suite).items()}
+    kept = Kept.read(out, suite)
     out.mkdir(parents=True, exist_ok=True)
     by_cell: dict[str, list[Measured]] = {}
     for (key, _), measured in sorted(found.items(), key=lambda item: item[0][1]):
         by_cell.setdefault(key, []).append(measured)
-    _save(out / CELLS, (_cell_line(cell, found.get((cell.key, cell.seed))) for cell in cells(suite)))
+    compared = [
+        line
+        for name, pairs in families.items()
+        for line in _corrected([kept.difference(made) for made in _difference_lines(name, pairs, by_cell)])
+    ]
     keys = dict.fromkeys(cell.key for cell in cells(suite))
-    lines = [line for key in keys if key in by_cell for line in _accuracy_lines(by_cell[key])]
-    _save(out / ACCURACY, lines)
-    _save(out / DIFFERENCES, [line for name, pairs in families.items() for line in _difference_lines(name, pairs, by_cell)])
+    accuracy = [line for key in keys for line in kept.accuracy_with(key, _accuracy_lines(by_cell.get(key, [])))]
+    told = [_cell_line(cell, found.get((cell.key, cell.seed)), kept.cells.get((cell.key, cell.seed))) for cell in cells(suite)]
+    for name, lines in ((CELLS, told), (ACCURACY, accuracy), (DIFFERENCES, compared)):
+        write_lines(out / name, lines)
+    at_hand, measured_at_all = len(found), sum(line["state"] == MEASURED for line in told)
+    return [
+        f"{measured_at_all} of {len(told)} cells are measured: {at_hand} in {folder}, {measured_at_all - at_hand} before",
+        *(f"dropped, measured in a form that the suite does not have: {name}" for name in kept.outdated),
+    ]
 
 
-def _cell_line(cell: Cell, measured: Measured | None) -> dict[str, Any]:
-    return {
-        "group": cell.group.name, "label": cell.label, "method": cell.method, "seed": cell.seed,
-        "state": "measured" if measured else "missing", "command": cell.command,
-        "run": measured.run.path.name if measured else "",
-        "ledger_sha256": (measured.run.manifest.get("ledger_sha256") or "") if measured else "",
+def _cell_line(cell: Cell, measured: Measured | None, kept: Line | None) -> Line:
+    line = {
+        "group": cell.group.name, "label": cell.label, "method": cell.method, "seed": str(cell.seed), "state": MISSING,
+        "command": cell.command, "scenario": cell.scenario_digest, "run": "", "ledger_sha256": "",
     }  # fmt: skip
+    if measured:
+        hashed = measured.run.manifest.get("ledger_sha256") or ""
+        return {**line, "state": MEASURED, "run": measured.run.path.name, "ledger_sha256": hashed}
+    return {**line, **{name: kept[name] for name in ("state", "run", "ledger_sha256")}} if kept else line
 
 
-def _accuracy_lines(mine: list[Measured]) -> list[dict[str, Any]]:
+def _accuracy_lines(mine: list[Measured]) -> list[Line]:
     """Return a line per seed, and one over all seeds."""
     lines = [_accuracy_line([one], str(one.cell.seed)) for one in mine]
-    return [*lines, _accuracy_line(mine, ALL_SEEDS)]
+    return [_written(line) for line in (*lines, _accuracy_line(mine, ALL_SEEDS))] if mine else []
+
+
+def _written(line: Mapping[str, Any]) -> Line:
+    return {name: text(value) for name, value in line.items()}
 
 
 def _accuracy_line(mine: list[Measured], seed: str) -> dict[str, Any]:
@@ -113,8 +131,14 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known and len(known) == len(kept) else None
 
 
-def _difference_lines(family: str, pairs: Sequence[tuple[str, str]], by_cell: Mapping[str, list[Measured]]) -> list[dict[str, Any]]:
-    """Return a line per comparison; one that is not measured counts in Holm's correction with p = 1."""
+def _corrected(lines: list[Line]) -> list[Line]:
+    """Return a family's lines with Holm's correction; one that is not measured counts with p = 1."""
+    corrected = holm([float(line["p"] or 1) for line in lines])
+    return [{**line, "p_holm": text(p) if line["p"] else ""} for line, p in zip(lines, corrected, strict=True)]
+
+
+def _difference_lines(family: str, pairs: Sequence[tuple[str, str]], by_cell: Mapping[str, list[Measured]]) -> list[Line]:
+    """Return a line per comparison, without Holm's correction."""
     joined = {pair: _joined(*(by_cell.get(key, []) for key in pair)) for pair in pairs}
     made = paired({" | ".join(pair): one[0] for pair, one in joined.items()}, _BOOTSTRAP_SEED, "reproduction.bootstrap")
     out = []
@@ -124,15 +148,15 @@ def _difference_lines(family: str, pairs: Sequence[tuple[str, str]], by_cell: Ma
         measured = bool(by_seed)
         level = float(base[both].mean()) if both.any() else None
         low, high = difference.ci95 or (None, None)
-        out.append({
+        out.append(_written({
             "family": family, "own": own, "other": other, "metric": "ndcg_10", "seeds": " ".join(map(str, by_seed)),
             "users": difference.users, "own_mean": float(mine[both].mean()) if both.any() else None, "other_mean": level,
             "difference": difference.mean, "low": low, "high": high,
             "relative": _over(difference.mean, level), "relative_low": _over(low, level), "relative_high": _over(high, level),
-            "p": difference.p if measured else None, "p_holm": difference.p_holm if measured else None, "family_size": len(pairs),
+            "p": difference.p if measured else None, "p_holm": None, "family_size": len(pairs),
             "signs": "".join("+" if d > 0 else "-" if d < 0 else "0" for d in by_seed.values()),
             "by_seed": " ".join(f"{seed}:{d:+.5f}" for seed, d in by_seed.items()),
-        })  # fmt: skip
+        }))  # fmt: skip
     return out
 
 
@@ -168,18 +192,3 @@ def _check_same(one: Measured, two: Measured) -> None:
     ):
         if a != b:
             raise RunError(f"{two.run.path}: cannot be paired with {one.run.path}: the {what} differ")
-
-
-def _save(path: Path, lines: Iterable[dict[str, Any]]) -> None:
-    """Write lines as CSV; a table without lines is a file without columns."""
-    made = list(lines)
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(made[0]) if made else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: _text(value) for key, value in line.items()} for line in made)
-
-
-def _text(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return f"{value:.8g}" if isinstance(value, float) else str(value)

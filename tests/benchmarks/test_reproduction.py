@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.reproduction import __main__ as main_module  # noqa: E402
 from benchmarks.reproduction import page as page_module  # noqa: E402
 from benchmarks.reproduction import tables  # noqa: E402
 from benchmarks.reproduction.__main__ import main  # noqa: E402
@@ -144,6 +146,53 @@ def test_missing_cells_are_counted_in_holm_and_shown_with_their_command(played: 
     assert "`python -m benchmarks.reproduction run --only tiny/more` | `markov` (1), `markov` (2) |" in text
     # Claims on other sets are open, and none is held by what is not there.
     assert text.count("**not measured**") == sum(map(len, CLAIMS.values())) and "**held**" not in text
+
+
+def test_what_was_measured_elsewhere_stays(played: Path, suite: tuple[Group, ...]) -> None:
+    before = {path.name: path.read_bytes() for path in (played / "tables").iterdir()}
+    assert len(before) == 3
+    shutil.rmtree(played / "runs" / "tiny_plans_seed-1")
+    for folder in ("runs", "none"):
+        told = tables.write(played / folder, played / "tables", suite, PAIRS)
+        assert {path.name: path.read_bytes() for path in (played / "tables").iterdir()} == before
+    assert told == [f"6 of 8 cells are measured: 0 in {played / 'none'}, 6 before"]
+
+
+def test_a_seed_from_elsewhere_is_joined_with_seeds_at_hand(played: Path, suite: tuple[Group, ...], tmp_path: Path) -> None:
+    whole = {line["seed"]: line for line in lines(played / "tables" / tables.ACCURACY) if line["label"] == "chord-plus"}
+    (pair,) = (line for line in lines(played / "tables" / tables.DIFFERENCES) if line["own"] == "tiny/chord-plus")
+    for seed in (1, 2):
+        apart = tmp_path / f"only-{seed}"
+        for name in ("plans", "references"):
+            shutil.copytree(played / "runs" / f"tiny_{name}_seed-{seed}", apart / f"tiny_{name}_seed-{seed}")
+        tables.write(apart, tmp_path / "joined", suite, PAIRS)
+    joined = {line["seed"]: line for line in lines(tmp_path / "joined" / tables.ACCURACY) if line["label"] == "chord-plus"}
+    assert list(joined) == ["1", "2", tables.ALL_SEEDS] and joined[tables.ALL_SEEDS]["seeds"] == "1 2"
+    for name, value in whole[tables.ALL_SEEDS].items():
+        if name in ("ndcg_10_low", "ndcg_10_high"):
+            assert value and not joined[tables.ALL_SEEDS][name], "an interval over users of runs that are not at hand"
+        elif name in (*tables.METRICS, "bits_mean", "bytes_after_10", "train_steps"):
+            assert float(joined[tables.ALL_SEEDS][name]) == pytest.approx(float(value), rel=1e-6)
+    # Users' values of one seed are gone, so the comparison stays that of the first seed, and says so.
+    (kept,) = (line for line in lines(tmp_path / "joined" / tables.DIFFERENCES) if line["own"] == "tiny/chord-plus")
+    assert (kept["seeds"], pair["seeds"]) == ("1", "1 2") and kept["by_seed"] == pair["by_seed"].split()[0]
+
+
+def test_a_cell_in_another_form_is_dropped_and_named(played: Path, suite: tuple[Group, ...]) -> None:
+    references, plans, more = suite[0].pieces
+    changed = (replace(suite[0], pieces=(references, replace(plans, overrides=("settings.chord-plus.profile_dim=4",)), more)),)
+    told = tables.write(played / "none", played / "tables", changed, PAIRS)
+    assert told[0].startswith("4 of 8 cells are measured") and len(told) == 3
+    assert all("dropped" in line and "tiny/chord-plus, seed" in line for line in told[1:])
+    assert {line["label"] for line in lines(played / "tables" / tables.ACCURACY)} == {"fp32", "popularity"}
+    assert [bool(line["difference"]) for line in lines(played / "tables" / tables.DIFFERENCES)] == [False, True, False]
+
+
+def test_missing_plays_what_the_tables_do_not_have(played: Path, suite: tuple[Group, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main_module, "SUITE", suite)
+    command = ["run", "--missing", "--runs", str(played / "anew"), "--tables", str(played / "tables")]
+    assert main(command) == 0
+    assert sorted(path.name for path in (played / "anew").iterdir() if path.is_dir()) == ["tiny_more_seed-1", "tiny_more_seed-2"]
 
 
 def test_verdicts_judge_what_tables_say(played: Path) -> None:

@@ -1,0 +1,104 @@
+"""Lines of tables that were written before, of cells whose runs are not at hand: what another machine measured stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.reproduction.plan import Cell, Group, cells
+from benchmarks.reproduction.sheets import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES, MEASURED, Line, read_lines, text
+from chordsim.errors import RunError
+
+#: Columns of the accuracy table that say what a line is about; all others are means.
+_ABOUT = ("group", "label", "method", "data", "ranking", "backbone", "width", "max_len", "rounds", "counted", "users")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What stands in the tables and still holds: cells that the suite declares in the form that was measured.
+
+    Attributes:
+        cells: Lines of such cells, by key and seed.
+        accuracy: Accuracy lines of these cells, by key, then by seed or `ALL_SEEDS`.
+        differences: Measured comparisons that rest on such cells alone, by own and other.
+        outdated: Cells that were measured in another form, or are not declared any more, in words.
+    """
+
+    cells: Mapping[tuple[str, int], Line]
+    accuracy: Mapping[str, Mapping[str, Line]]
+    differences: Mapping[tuple[str, str], Line]
+    outdated: tuple[str, ...]
+
+    @classmethod
+    def read(cls, folder: Path, suite: tuple[Group, ...]) -> Kept:
+        """Read the tables of a folder, where there are any."""
+        tables = [read_lines(folder / name) if (folder / name).exists() else [] for name in (CELLS, ACCURACY, DIFFERENCES)]
+        declared = {(cell.key, cell.seed): cell for cell in cells(suite)}
+        there = {(_key(line), int(line["seed"])): line for line in tables[0] if line["state"] == MEASURED}
+        good = {at: line for at, line in there.items() if _is_of(line, declared.get(at))}
+        outdated = tuple(f"{key}, seed {seed}" for key, seed in there if (key, seed) not in good)
+
+        def rests(seeds: str, *keys: str) -> bool:
+            return all((key, int(seed)) in good for key in keys for seed in seeds.split())
+
+        accuracy: dict[str, dict[str, Line]] = {}
+        for line in tables[1]:
+            if rests(line["seeds"], _key(line)):
+                accuracy.setdefault(_key(line), {})[line["seed"]] = line
+        compared = {(line["own"], line["other"]): line for line in tables[2] if line["seeds"]}
+        return cls(good, accuracy, {at: line for at, line in compared.items() if rests(line["seeds"], *at)}, outdated)
+
+    def accuracy_with(self, key: str, made: Sequence[Line]) -> list[Line]:
+        """Return a cell's accuracy lines, a line per seed and one over all.
+
+        Args:
+            key: The cell's.
+            made: The same of runs at hand. They come first; a line over all seeds of which some runs are not at hand is the
+                mean of its seeds, without an interval, unless the tables held one over just these.
+
+        Raises:
+            RunError: Seeds of one cell with other users.
+        """
+        kept, fresh = self.accuracy.get(key, {}), {line["seed"]: line for line in made}
+        if set(kept) <= set(fresh):
+            return list(made)
+        by_seed = {**kept, **fresh}
+        seeds = sorted(set(by_seed) - {ALL_SEEDS}, key=int)
+        lines, whole = [by_seed[seed] for seed in seeds], kept.get(ALL_SEEDS)
+        same = all(fresh[seed]["ndcg_10"] == line["ndcg_10"] for seed, line in kept.items() if seed in fresh and seed != ALL_SEEDS)
+        if whole and whole["seeds"].split() == seeds and same:
+            return [*lines, whole]
+        return [*lines, _over_seeds(key, lines)]
+
+    def difference(self, made: Line) -> Line:
+        """Return the line of a comparison that rests on more seeds, the one of runs at hand where they are equally many."""
+        kept = self.differences.get((made["own"], made["other"]))
+        if kept is None or set(kept["seeds"].split()) <= set(made["seeds"].split()):
+            return made
+        return {**kept, **{name: made[name] for name in ("family", "family_size")}}
+
+
+def _key(line: Line) -> str:
+    return f"{line['group']}/{line['label']}"
+
+
+def _is_of(line: Line, cell: Cell | None) -> bool:
+    return cell is not None and line["scenario"] == cell.scenario_digest
+
+
+def _over_seeds(key: str, lines: Sequence[Line]) -> Line:
+    """Return the mean over seeds: that of each user's means, as every seed has the same users."""
+    if len(lines) == 1:
+        return {**lines[0], "seed": ALL_SEEDS}
+    if len({line["users"] for line in lines}) > 1:
+        raise RunError(f"{key}: its seeds have different users and not all of its runs are at hand: play the others again")
+    means = {name: _mean(line.get(name, "") for line in lines) for name in lines[0] if name not in (*_ABOUT, "seed", "seeds")}
+    joined = {**lines[0], **means, "seed": ALL_SEEDS, "seeds": " ".join(line["seed"] for line in lines)}
+    return {**joined, "ndcg_10_low": "", "ndcg_10_high": ""}
+
+
+def _mean(values: Iterable[str]) -> str:
+    """Return the mean, nothing where a value is not known."""
+    given = list(values)
+    return text(sum(map(float, given)) / len(given)) if all(given) else ""
