@@ -67,7 +67,8 @@ def _candidates(name: str, seeds: tuple[int, ...]) -> Group:
 PUBLISHED = (Piece("references", ("fp32", "popularity", "markov")),)
 
 WIDE = (
-    Piece("references", ("fp32", "int8", "qat-2", "film-192")),
+    Piece("references", ("fp32", "int8")),
+    RIVALS,
     Piece("plans", ("chord-plus", "chord-swapped")),
     SHARED,
     AT_ONE_BIT,
