@@ -111,6 +111,7 @@ def allocate(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int = 0) -
     # One pass: a NaN or an infinity anywhere shows in the sum.
     if not bool(torch.isfinite(utilities.sum())):
         raise ValueError("utilities must be finite")
+    utilities, named = _cheapest_first(utilities, costs, lowest)
     floor = costs.values[:, :, lowest].sum(1)
     room = limits.clamp(-(2**62), 2**62) - floor
     refused = (room < 0).any(1)
@@ -123,11 +124,40 @@ def allocate(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int = 0) -
     _fill(taken, grow, tight, narrow, low, free, channels)
     taken &= ~refused[:, None]
     codes = taken.view(devices, 3 - lowest, channels).sum(1, dtype=torch.int64) + lowest
-    codes = torch.where(refused[:, None], 0, _worth(utilities, codes, lowest)).to(torch.uint8)
+    codes = _worth(utilities, codes, lowest)
+    if named is not None:
+        codes = named.gather(-1, codes.unsqueeze(-1)).squeeze(-1)
+    codes = torch.where(refused[:, None], 0, codes).to(torch.uint8)
     binding = torch.where(free, -1, _tightest(taken.to(weight.dtype) @ weight.T, room))
     overrun = (floor - limits).double() / floor.clamp_min(1).double()
     binding = torch.where(refused, overrun.argmax(1), binding)
     return Allocation(codes, refused, binding, torch.where(free, torch.zeros_like(high), high))
+
+
+def _cheapest_first(utilities: Tensor, costs: Costs, lowest: int) -> tuple[Tensor, Tensor | None]:
+    """Let the first of codes that cost the same everywhere stand for the best of them, and the others for nothing.
+
+    A choice among such codes is no matter of budgets; left to multipliers, their slopes would dwarf all others.
+
+    Returns:
+        Utilities in which the others are worse than the first, and the code that each code stands for [D, C, 4]; None where
+        all codes differ in cost.
+    """
+    same = [code > lowest and not bool(costs.values[..., code - 1 : code + 1].diff(dim=-1).any()) for code in range(4)]
+    if not any(same):
+        return utilities, None
+    out, named = utilities.clone(), torch.arange(4).repeat(*utilities.shape[:-1], 1)
+    first = lowest
+    for code in range(lowest + 1, 4):
+        if not same[code]:
+            first = code
+            continue
+        better = utilities[..., code] > out[..., first]
+        named[..., first] = torch.where(better, code, named[..., first])
+        out[..., first] = torch.maximum(out[..., first], utilities[..., code])
+    for code in (code for code in range(4) if same[code]):
+        out[..., code] = out.amin(-1) - 1.0
+    return out, named
 
 
 def _worth(utilities: Tensor, codes: Tensor, lowest: int) -> Tensor:

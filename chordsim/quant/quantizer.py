@@ -53,6 +53,11 @@ def table(weights: Tensor, widths: tuple[int, ...] = WIDTHS) -> Tensor:
     return torch.stack([quantize(weights, bits) for bits in widths])
 
 
+def scaled(rows: Tensor, gains: Tensor) -> Tensor:
+    """Return a table [4, C, K] times learnt scales [C, 1], one per channel, or [C, 4], one per code of a channel."""
+    return rows * gains.T.unsqueeze(-1)
+
+
 def relative_error(weights: Tensor, widths: tuple[int, ...]) -> Tensor:
     """Return |w - Q_b(w)|^2 / |w|^2 per channel and width, [C, len(widths)]."""
     power = weights.square().sum(-1).clamp_min(1e-30)

@@ -15,7 +15,10 @@ from chordsim.quant.budget import PlanBudget
 PLANNERS = ("levels", "personal", "shared")
 LEVELS = ("layer", "filter", "element")
 DECODERS = ("cloud", "device")
+GAINED = ("channel", "code")
 STARTS = ("scratch", "reference")
+#: Where the scales of codes 0 to 3 start: the base's first choice as it is, softer, louder.
+START_GAINS = (1.0, 1.0, 0.5, 2.0)
 #: Settings of serving alone: one training serves all of their values.
 SERVING = ("bits", "decode")
 
@@ -40,6 +43,8 @@ class PlanSettings:
         horizon: Targets per window that the loss uses.
         gains: Whether the bootstrap brings a learnt scale for each channel, the same for everybody: what random weights cannot learn
             otherwise is how large an output should be (after learnt step sizes, Esser et al. 2020; here inference).
+        gains_of: What has such a scale: each ``channel``, or each ``code`` of each channel, so that codes of one width
+            are different steps of the same bits and a plan chooses among them (inference). Codes start from `START_GAINS`.
         law: What frozen weights are drawn from (`chordsim.nets.frozen.LAWS`).
         start: Where embeddings start from: ``scratch`` is random, ``reference`` those of the trained full-precision model, from which
             `qat-k` and `static-mixed` start too.
@@ -62,11 +67,17 @@ class PlanSettings:
     profile_dim: int = 64
     horizon: int = 12
     gains: bool = False
+    gains_of: str = "channel"
     law: str = "gaussian"
     start: str = "scratch"
     distil_weight: float = 0.0
     contrast_weight: float = 0.0
     decode: str = "cloud"
+
+    @property
+    def gain_columns(self) -> int:
+        """Learnt scales of a channel: none, one, or one for each code."""
+        return (4 if self.gains_of == "code" else 1) if self.gains else 0
 
     @property
     def selection_bits(self) -> float:
@@ -100,6 +111,7 @@ class PlanSettings:
             "profile_dim": lambda v: isinstance(v, int) and 1 <= v <= 4096,
             "horizon": lambda v: isinstance(v, int) and 1 <= v <= 1000,
             "gains": lambda v: isinstance(v, bool),
+            "gains_of": lambda v: v in GAINED,
             "law": lambda v: v in LAWS,
             "start": lambda v: v in STARTS,
             "distil_weight": lambda v: 0 <= v <= 1e3,
@@ -123,5 +135,5 @@ def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
     parameters, _ = extractor.size(settings.extractor, shapes.backbone.dim, settings.profile_dim)
     mask = -(-shapes.weights // 8) if settings.mask_keep < 1 else 0
     source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0
-    gains = 4 * shapes.channels if settings.gains else 0
+    gains = 4 * shapes.channels * settings.gain_columns
     return PlanBudget(shapes, settings.widths, 4 * parameters + mask + gains + source)

@@ -28,6 +28,7 @@ _PLUS: Mapping[str, Any] = {
     "profile_dim": 64,
     "horizon": 12,
     "gains": False,
+    "gains_of": "channel",
     "law": "gaussian",
     "start": "scratch",
     "distil_weight": 0.0,

@@ -19,7 +19,7 @@ from chordsim.quant.budget import PlanCost, refusals
 from chordsim.quant.decode import breaks, decode
 from chordsim.quant.packing import unpack_bits
 from chordsim.quant.plan import gather, room_for
-from chordsim.quant.quantizer import table
+from chordsim.quant.quantizer import scaled, table
 from chordsim.quant.settings import PlanSettings, plan_budget
 from chordsim.ragged import Ragged
 from chordsim.wire.codes import decode_codes
@@ -80,8 +80,9 @@ class PlanDevice(Device):
         item = embeddings.decode(tables, "item")
         rows = [table(w, s.widths) for w in source]
         if s.gains:
-            stored = blobs.load(blobs_by_label["gains"], {str(n): (layer.channels, 1) for n, layer in enumerate(self.shapes.layers)})
-            rows = [choices * stored[str(n)] for n, choices in enumerate(rows)]
+            sizes = {str(n): (layer.channels, s.gain_columns) for n, layer in enumerate(self.shapes.layers)}
+            stored = blobs.load(blobs_by_label["gains"], sizes)
+            rows = [scaled(choices, stored[str(n)]) for n, choices in enumerate(rows)]
         return Model(item, tables["position"], reader, rows)
 
     def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:

@@ -16,8 +16,8 @@ from chordsim.nets.frozen import draw, masked
 from chordsim.nets.shapes import Shapes
 from chordsim.quant.allocate import Costs, allocate, storage_price
 from chordsim.quant.plan import gather
-from chordsim.quant.quantizer import relative_error, table
-from chordsim.quant.settings import PlanSettings
+from chordsim.quant.quantizer import relative_error, scaled, table
+from chordsim.quant.settings import START_GAINS, PlanSettings
 from server.planning.build import mask_of, straight_through, straight_through_table
 from server.planning.planners import BasePlusResidual, ThreeLevel
 from server.training import terms
@@ -125,7 +125,8 @@ class Planned(Recommender):
         self.mask_scores = nn.ParameterList(
             torch.rand(w.shape, generator=self.generator) * 0.1 for w in self.frozen if settings.mask_keep < 1
         )
-        self.gains = nn.ParameterList(torch.ones(n.channels, 1) for n in shapes.layers if settings.gains)
+        start = torch.tensor(START_GAINS if settings.gains_of == "code" else (1.0,))
+        self.gains = nn.ParameterList(start.repeat(n.channels, 1) for n in shapes.layers if settings.gains)
         fan_in = torch.cat([torch.full((n.channels,), n.fan_in) for n in shapes.layers])
         self._costs = Costs((fan_in[:, None] * torch.tensor(settings.widths))[None])
         self._price = storage_price(self._costs).float()
@@ -161,7 +162,7 @@ class Planned(Recommender):
     def tables(self) -> list[Tensor]:
         """Return per layer every channel at every code, [4, C, K]."""
         made = [straight_through_table(w, table(w, self.settings.widths)) for w in self.masked()]
-        return [rows * gain for rows, gain in zip(made, self.gains, strict=True)] if self.gains else made
+        return [scaled(rows, gain) for rows, gain in zip(made, self.gains, strict=True)] if self.gains else made
 
     def utilities(self, history: Tensor, item_table: Tensor) -> Tensor:
         """Return utilities [B, C, 4] of users with these histories."""

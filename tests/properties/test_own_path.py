@@ -72,7 +72,10 @@ def made_up(world: World, name: str) -> dict[str, torch.Tensor]:
     return {key: value.detach().clone() for key, value in model.state_dict().items()}
 
 
-@pytest.fixture(scope="module", params=[*NAMES, "chord on device", "chord-plus on device", "chord-plus on signed", *CASER, *GROUPS])
+@pytest.fixture(
+    scope="module",
+    params=[*NAMES, "chord on device", "chord-plus on device", "chord-plus on signed", "chord-plus on steps", *CASER, *GROUPS],
+)
 def case(request: pytest.FixtureRequest) -> Case:
     overrides = [
         'methods=["chord","chord-plus","chord-shared"]', "data.synthetic.users=210", "data.synthetic.items=80",
@@ -85,6 +88,8 @@ def case(request: pytest.FixtureRequest) -> Case:
         overrides.append("backbone.ffn_dim=24")
     if where == "signed":
         overrides += [f"settings.{name}.gains=true", f'settings.{name}.law="signed"']
+    if where == "steps":
+        overrides += [f"settings.{name}.gains=true", f'settings.{name}.gains_of="code"', f"settings.{name}.widths=[0,2,2,2]"]
     if "groups" in where:
         overrides += [f"settings.{name}.group=4", f"settings.{name}.gains=true"]
     if where == "device":
@@ -137,7 +142,8 @@ def own_path(case: Case, phone: int) -> tuple[bytes, np.ndarray, np.ndarray]:
         whole = torch.empty_like(source)
         for channel, row in enumerate(source):
             for start in range(0, len(row), size):
-                gain = gains[str(n)][at - first, 0] if gains else 1.0
+                learnt = gains[str(n)][at - first] if gains else torch.ones(1)
+                gain = learnt[read[at]] if settings.gains_of == "code" else learnt[0]
                 whole[channel, start : start + size] = quantize(row[None, start : start + size], settings.widths[read[at]])[0] * gain
                 at += 1
         weights.append(whole)

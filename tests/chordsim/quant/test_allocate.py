@@ -251,6 +251,30 @@ def test_prices_rise_even_where_no_budget_tells_codes_apart() -> None:
     assert plan.codes.tolist() == [[3]]
 
 
+@pytest.mark.parametrize(
+    ("widths", "lowest"), [((0, 2, 2, 2), 0), ((0, 2, 2, 4), 0), ((0, 2, 4, 4), 0), ((2, 2, 4, 8), 0), ((0, 2, 2, 2), 1)]
+)
+def test_among_codes_of_one_cost_the_best_is_taken_whatever_the_budget(widths: tuple[int, ...], lowest: int) -> None:
+    """As good as the plans of distinct costs alone, each channel's best code standing for all that cost the same."""
+    rng = np.random.default_rng(6)
+    unit = torch.from_numpy(rng.integers(1, 9, (2, 40, 1)))
+    costs = Costs(unit * torch.tensor(widths))
+    utilities, limits = utilities_of(rng, 300, 40), limits_of(rng, costs, 300)
+    plan = allocate(utilities, costs, limits, lowest)
+    holds(costs, limits, plan, lowest)
+    same = torch.tensor(widths)[:, None] == torch.tensor(widths)
+    same[:lowest] = same[:, :lowest] = False
+    among = torch.where(same, utilities[..., None, :], -torch.inf).amax(-1)
+    served = ~plan.refused
+    assert torch.equal(utility(utilities, plan.codes)[served], utility(among, plan.codes)[served])
+    if len(set(widths[lowest:])) == 2:
+        # One choice a channel: what is taken is worth as much as the same knapsack with that choice alone.
+        first = torch.stack([costs.values[..., lowest], *[costs.values[..., 3] * (n + 1) for n in range(3)]], -1)
+        twice = torch.stack([among[..., lowest], among[..., 3], *[among.amin(-1) - 1] * 2], -1)
+        alone = allocate(twice, Costs(first), limits)
+        assert torch.equal(utility(among, plan.codes)[served], utility(twice, alone.codes)[served])
+
+
 def test_nonsense_is_refused() -> None:
     rising = torch.tensor([[[0, 1, 2, 3]]])
     one, limit = torch.zeros(1, 1, 4), torch.tensor([[3]])
