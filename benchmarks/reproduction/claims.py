@@ -83,23 +83,6 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
         Claim("ahead of `qat-2`", "interval above zero", above("ml-1m-groups/chord-plus", "ml-1m/qat-2")),
         Claim("own above another user's plan", "interval above zero", above("ml-1m-groups/chord-plus", "ml-1m-groups/chord-swapped")),
     ),
-    "Codes as three steps of 2 bits instead of 2, 4 and 8 bits (ml-1m)": (
-        Claim("against `fp32`", "at least 95 %", share("ml-1m-steps/chord-plus", "ml-1m-steps/fp32", 0.95)),
-        Claim("no loss", "at least 100 %", share("ml-1m-steps/chord-plus", "ml-1m-steps/fp32", 1.0)),
-        Claim("it stores 2 bits or less", "at most 2 bits", at_most("ml-1m-steps/chord-plus", "bits_mean", 2.0, "bits")),
-        Claim("at 1 bit", "at least 88 % of `fp32`", share(f"ml-1m-steps/chord-plus{ONE_BIT}", "ml-1m-steps/fp32", 0.88)),
-        Claim(
-            "above frozen weights and mask at uniform 2 bits", "at least +6 %",
-            above("ml-1m-steps/chord-plus", f"ml-1m-steps/chord-shared{MASK}", least=0.06),
-        ),
-        Claim("against `qat-2`", "within 3 %", share("ml-1m-steps/chord-plus", "ml-1m-steps/qat-2", 0.97)),
-        Claim("ahead of `qat-2`", "interval above zero", above("ml-1m-steps/chord-plus", "ml-1m-steps/qat-2")),
-        Claim(
-            "a user's own plan is better than the best shared plan of no more bits, the mask alone among them",
-            "at least +1.5 %, interval above zero", _above_shared("ml-1m-steps", "", ONE_BIT, MASK),
-        ),
-        Claim("own above another user's plan", "interval above zero", above("ml-1m-steps/chord-plus", "ml-1m-steps/chord-swapped")),
-    ),
     "It helps that the plan is the user's own": (
         _over_shared("ml-1m"),
         Claim(

@@ -27,12 +27,6 @@ _CUT = (
     ("ml-1m-groups/chord-plus", "ml-1m-groups/chord-swapped"),
     (f"ml-1m-groups/chord-plus{ONE_BIT}", "ml-1m/fp32"),
 )
-#: Named after a short training and before a test item.
-_STEPS = (
-    ("chord-plus", "fp32"), ("chord-plus", "qat-2"), ("chord-plus", "chord-shared"), ("chord-plus", f"chord-shared{ONE_BIT}"),
-    ("chord-plus", f"chord-shared{MASK}"), ("chord-plus", "chord-swapped"), ("chord-plus", "chord-empty"),
-    (f"chord-plus{ONE_BIT}", "fp32"), (f"chord-plus{ONE_BIT}", f"chord-shared{ONE_BIT}"),
-)  # fmt: skip
 _RANKED = (
     ("chord-plus", "chord-shared"), ("chord-plus", "chord-swapped"), ("chord-plus", "film-192"), ("chord-plus", "fp32"),
     ("chord-plus", "qat-2"), ("chord", "fp32"), ("fp32", "markov"),
@@ -53,7 +47,6 @@ FAMILIES: dict[str, tuple[Pair, ...]] = {
     **{name: _of(name, _FULL) for name in ("ml-100k", "ml-100k-caser", "ml-1m", "yelp", "amazon-cds", "amazon-beauty")},
     "ml-1m-wide": _WIDE,
     "ml-1m-groups": _CUT,
-    "ml-1m-steps": _of("ml-1m-steps", _STEPS),
     "ml-100k-strangers": _STRANGERS,
     **{name: _of(name, (("fp32", "markov"), ("fp32", "popularity"))) for name in ("ml-1m-last-item", "ml-1m-long")},
     **{name: _of(name, _RANKED) for name in ("ml-100k-candidates", "ml-1m-candidates", "yelp-candidates")},

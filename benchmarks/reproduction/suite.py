@@ -81,18 +81,6 @@ CUT = (
     Piece("one-bit", ("chord-plus",), (CUT_PLUS, "settings.chord-plus.bits=1"), ONE_BIT),
 )
 
-#: Codes 1 to 3 as steps of one width instead of 2, 4 and 8 bits, for own and shared plans; what they are held against comes along.
-_STEPS = {
-    method: (f'settings.{method}.gains_of="code"', f"settings.{method}.widths=[0,2,2,2]") for method in ("chord-plus", "chord-shared")
-}
-STEPS = (
-    Piece("references", ("fp32", "qat-2")),
-    Piece("plans", ("chord-plus", "chord-swapped", "chord-empty"), _STEPS["chord-plus"]),
-    Piece("shared", ("chord-shared",), _STEPS["chord-shared"]),
-    replace(AT_ONE_BIT, overrides=(*AT_ONE_BIT.overrides, *_STEPS["chord-plus"], *_STEPS["chord-shared"])),
-    MASK_ALONE,
-)
-
 
 def _trial(name: str, methods: tuple[str, ...], *overrides: str) -> Piece:
     return Piece(name.replace(" ", "-"), methods, overrides, f", {name}")
@@ -143,7 +131,6 @@ SUITE = (
     Group("ml-1m", "repro-ml-1m", (1, 2), AGES_TOO),
     Group("ml-1m-wide", "repro-ml-1m-wide", (1, 2), WIDE),
     Group("ml-1m-groups", "repro-ml-1m", (1,), CUT),
-    Group("ml-1m-steps", "repro-ml-1m", (1, 2), STEPS),
     Group("ml-1m-last-item", "repro-ml-1m", (1,), PUBLISHED, ("rounds.count=1", "training.latest_of=4")),
     Group("ml-1m-alone", "repro-ml-1m", (1,), ALONE, ("training.threads=2",)),
     Group("ml-1m-long", "repro-ml-1m-long", (1,), PUBLISHED),
