@@ -124,11 +124,12 @@ def _layout(path: Path, data: bytes, start: int, format: Format) -> lines.Layout
         if "user" not in names or "item" not in names or not all(":" in f for f in fields):
             raise DataError(f"{path}: line {number}: an .inter file begins with a header such as user_id:token<tab>item_id:token")
         return _headed(path, delimiter, names, end, number)
-    if format == "csv":
+    if format in ("csv", "u.data"):
+        # Between tabs as between commas: MovieLens' own u.data has no header, the same table from elsewhere often has.
         known = tuple(next((c for c, words in _ALIASES.items() if f in words), "") for f in fields)
         if "user" in known and "item" in known:
             return _headed(path, delimiter, known, end, number)
-        if len(fields) != len(_FOUR):
+        if format == "csv" and len(fields) != len(_FOUR):
             raise DataError(
                 f"{path}: line {number}: {len(fields)} columns without a header; write user,item,rating,timestamp, "
                 "or name the columns (user and item at least) in a first line"

@@ -70,9 +70,11 @@ def test_word_formats(tmp_path: Path, format: str, given: str) -> None:
         ("\ufeffuser,item", "é,ü", ("é", "ü", None, None)),
         ("\n\nuser,item", " a , b ", ("a", "b", None, None)),
         ("user,item,rating", "a,b,+1e-1", ("a", "b", 0.1, None)),
+        ("timestamp\tmovieId\tuserId", "5\tb\ta", ("a", "b", None, 5.0)),
+        ("User\tTitle\tItem\tRating", "a\tany, text\tb\t4.5", ("a", "b", 4.5, None)),
     ],
 )
-def test_csv_headers_choose_columns(tmp_path: Path, header: str, row: str, expected: tuple[object, ...]) -> None:
+def test_headers_choose_columns(tmp_path: Path, header: str, row: str, expected: tuple[object, ...]) -> None:
     assert rows_of(read_file(write(tmp_path, f"{header}\n{row}\n".encode())).log) == [expected]
 
 
