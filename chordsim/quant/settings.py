@@ -127,7 +127,10 @@ class PlanSettings:
                 good = False
             if not good:
                 raise ScenarioError(f"settings.{name}.{key} = {settings[key]!r} is out of range")
-        return cls(**values)
+        made = cls(**values)
+        if made.gains_of == "code" and not made.gains:
+            raise ScenarioError(f'settings.{name}.gains_of = "code" asks for settings.{name}.gains = true')
+        return made
 
 
 def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:

@@ -100,7 +100,7 @@ def test_shipped_settings_are_sound_and_count_what_the_method_adds(spec: object)
     ("key", "value"),
     [("planner", "magic"), ("widths", [0, 4, 2, 8]), ("widths", [0, 2, 4]), ("widths", [0, 2, 4, 9]), ("lowest", 3), ("bits", 0.0),
      ("train_bits", []), ("mask_keep", 0.0), ("temperature", 0.0), ("levels", ["row"]), ("extractor", "cnn"), ("profile_dim", 0),
-     ("horizon", 0), ("bits", "two"), ("stray", 1)],
+     ("horizon", 0), ("bits", "two"), ("stray", 1), ("gains_of", "user"), ("gains_of", "code")],
 )  # fmt: skip
 def test_settings_that_make_no_plan_are_refused_in_one_line(key: str, value: object) -> None:
     with pytest.raises(ScenarioError) as caught:

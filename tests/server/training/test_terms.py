@@ -44,13 +44,14 @@ def test_signed_weights_are_one_size_with_the_variance_of_gaussian_ones_and_thei
     assert fingerprint(normal) != fingerprint(signed)
 
 
-SETTINGS = ('law="signed"', "gains=true", "group=4", 'start="reference"', "distil_weight=0.5", "contrast_weight=0.5")
+STEPS = 'gains=true gains_of="code" widths=[0,2,2,2]'
+SETTINGS = ('law="signed"', "gains=true", STEPS, "group=4", 'start="reference"', "distil_weight=0.5", "contrast_weight=0.5")
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_setting_changes_training_and_its_plans_are_played(setting: str, tiny: Callable[..., list[str]], tmp_path: Path) -> None:
     runs = []
-    for name, more in (("plain", ()), ("set", (f"settings.chord-plus.{setting}",))):
+    for name, more in (("plain", ()), ("set", tuple(f"settings.chord-plus.{one}" for one in setting.split()))):
         given = tiny("settings.chord-plus.profile_dim=8", *more, methods=("fp32", "chord-plus"))
         runs.append(chordsim.run("offline", overrides=given, out=tmp_path / name))
     plain, changed = runs
