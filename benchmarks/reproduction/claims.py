@@ -30,6 +30,38 @@ def _paper_set(group: str, least: float) -> Judge:
     return named(group, share(f"{group}/chord-plus", f"{group}/fp32", least))
 
 
+#: The paper's three sets, with both backbones where both were trained, and the one with published figures.
+_PAPER_AND_ML_1M = ("ml-100k", "ml-100k-caser", "amazon-cds", "yelp", "ml-1m")
+#: What the abstract says (arXiv 2510.03038), and where it is asked here: the page's first lines.
+ABSTRACT: tuple[tuple[str, tuple[tuple[str, Judge], ...]], ...] = (
+    (
+        "`chord` on frozen random weights keeps accuracy (95 % of `fp32` at 3 bits)",
+        tuple((g, share(f"{g}/chord", f"{g}/fp32", 0.95)) for g in _PAPER_AND_ML_1M),
+    ),
+    (
+        "`chord-plus`, ours, keeps accuracy (92 % at 2 bits or less)",
+        tuple((g, share(f"{g}/chord-plus", f"{g}/fp32", 0.92)) for g in _PAPER_AND_ML_1M),
+    ),
+    (
+        "one hypernetwork adapts plans to small devices (`chord-plus`, 88 % at 1 bit)",
+        tuple((g, share(f"{g}/chord-plus{ONE_BIT}", f"{g}/fp32", 0.88)) for g in _PAPER_AND_ML_1M),
+    ),
+    (
+        "plans are personal: another user's plan is worse than the own one (`chord-plus`)",
+        tuple((g, above(f"{g}/chord-plus", f"{g}/chord-swapped")) for g in _PAPER_AND_ML_1M),
+    ),
+    (
+        "a personal plan is needed: the best plan shared by all is worse by 1.5 % (`chord-plus`, under the same budgets)",
+        tuple((g, _above_shared(g, "", ONE_BIT)) for g in _PAPER_AND_ML_1M),
+    ),
+    (
+        "quantizing by plan beats tuning one model to 2 bits for everybody (`chord-plus` above `qat-2`)",
+        tuple((g, above(f"{g}/chord-plus", f"{g}/qat-2")) for g in _PAPER_AND_ML_1M),
+    ),
+    ("phones do no training", (("ml-100k", at_most("ml-100k/chord", "train_macs", 0, "MAC")),)),
+    ("a plan costs 192 bytes to send", (("ml-100k", at_most("ml-100k/chord", "prescription_bytes", 192, "B")),)),
+)
+
 CLAIMS: dict[str, tuple[Claim, ...]] = {
     "The reference is strong": (
         Claim("ml-1m: `fp32` with histories of 50", "NDCG@10 at least 0.165", reaches("ml-1m-last-item/fp32", ndcg_10_last=0.165)),

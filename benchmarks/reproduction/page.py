@@ -6,11 +6,11 @@ import math
 from pathlib import Path
 
 from benchmarks.reproduction.book import Book
-from benchmarks.reproduction.claims import CLAIMS
+from benchmarks.reproduction.claims import ABSTRACT, CLAIMS
 from benchmarks.reproduction.families import FAMILIES
 from benchmarks.reproduction.sheets import ALL_SEEDS, MISSING, Line
 from benchmarks.reproduction.suite import AGES, BARE, LEVELS, TRIALS_GROUP
-from benchmarks.reproduction.verdicts import NOT_MEASURED
+from benchmarks.reproduction.verdicts import HELD, NOT_HELD, NOT_MEASURED
 from benchmarks.throughput.markdown import table
 
 _TEXT = Path(__file__).parent / "text"
@@ -30,16 +30,26 @@ def page(folder: Path) -> str:
         OSError: A table is not there.
     """
     book = Book.read(folder)
-    parts = [
-        _text("head"), _verdicts(book), *(_group(book, group) for group in book.groups if group != TRIALS_GROUP), _ages(book),
-        _levels(book), _trials(book), _short(book), _training(book),
-        _missing(book),
-    ]  # fmt: skip
+    groups = [_group(book, group) for group in book.groups if group != TRIALS_GROUP]
+    parts = [_text("head"), _abstract(book), _verdicts(book), *groups, _ages(book), _levels(book), _trials(book), _short(book)]
+    parts += [_training(book), _missing(book)]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
 def _text(name: str) -> str:
     return (_TEXT / f"{name}.md").read_text()
+
+
+def _abstract(book: Book) -> str:
+    """Return what becomes of each sentence of the abstract, and where."""
+    out = []
+    for sentence, asked in ABSTRACT:
+        found: dict[str, list[str]] = {}
+        for where, judge in asked:
+            found.setdefault(judge(book).verdict, []).append(where)
+        told = "; ".join(f"**{verdict}** on {', '.join(found[verdict])}" for verdict in (HELD, NOT_HELD, NOT_MEASURED) if verdict in found)
+        out.append(f"- {sentence}: {told}.")
+    return "## The abstract, sentence by sentence\n\n" + "\n".join(out)
 
 
 def _verdicts(book: Book) -> str:
