@@ -258,6 +258,9 @@ class DeviceHalf(Protocol):
         ...
 
 
+Allowed = tuple[float, float] | tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class MethodSpec:
     """A method as the round loop sees it.
@@ -276,6 +279,8 @@ class MethodSpec:
             controls that must share its training. Empty for none.
         backbones: Kinds of backbone that it can work with; empty for any.
         renews: Labels of the bootstrap parts that learning changes; empty for all of them.
+        allowed: By setting, the lowest and highest number that it (or each entry of a list) may be, or the words to choose from;
+            a setting that is not named here may have any value of its default's type.
     """
 
     name: str
@@ -290,6 +295,7 @@ class MethodSpec:
     settings_of: str = ""
     backbones: tuple[str, ...] = ()
     renews: tuple[str, ...] = ()
+    allowed: Mapping[str, Allowed] = field(default_factory=dict)
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return the payload bytes of every leg but the report, [D] each, in closed form.
@@ -297,6 +303,13 @@ class MethodSpec:
         A test equates them with what is really encoded.
         """
         return {}
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that only together make no sense; each alone is held against `allowed` before.
+
+        Raises:
+            ScenarioError: Naming ``settings.NAME.KEY`` and what would be right.
+        """
 
     def ends(self, context: MethodContext) -> tuple[MethodSpec, MethodSpec]:
         """Return two methods between whose sizes and needs this one's lie, where they depend on the user; itself twice else.

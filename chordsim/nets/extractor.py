@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chordsim.nets.embeddings import look_up
+from chordsim.nets.kinds import EXTRACTORS
 
 LONG, SHORT = 50, 8
 GRU_STEPS = 20
@@ -55,12 +56,12 @@ class Gru(nn.Module):
         return GRU_STEPS * sum(p.numel() for n, p in self.named_parameters() if "weight" in n)
 
 
-EXTRACTORS: dict[str, type[MeanPool] | type[Gru]] = {"mean": MeanPool, "gru": Gru}
+_MADE: dict[str, type[MeanPool] | type[Gru]] = dict(zip(EXTRACTORS, (MeanPool, Gru), strict=True))
 
 
 def build(kind: str, dim: int, width: int) -> MeanPool | Gru:
     """Return an extractor; its weights are whatever the caller loads or initialises next."""
-    return EXTRACTORS[kind](dim, width)
+    return _MADE[kind](dim, width)
 
 
 @lru_cache(maxsize=64)

@@ -12,9 +12,6 @@ from chordsim import seeds
 from chordsim.errors import ChordsimError
 from chordsim.nets.shapes import Layer
 
-#: Laws that frozen weights are drawn from: normal, or a constant with a random sign (Ramanujan et al. 2020).
-LAWS = ("gaussian", "signed")
-
 
 class BackboneMismatch(ChordsimError):
     """The weights that a phone drew are not those that the cloud planned for."""
@@ -26,7 +23,7 @@ def draw(layers: tuple[Layer, ...], seed: int, law: str = "gaussian") -> list[Te
     Args:
         layers: In plan order.
         seed: The scenario's seed.
-        law: One of `LAWS`.
+        law: One of `chordsim.nets.kinds.LAWS`.
 
     Returns:
         Per layer [C, K].

@@ -7,10 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from chordsim.errors import ScenarioError
-from chordsim.nets import extractor
-from chordsim.nets.frozen import LAWS
-from chordsim.nets.shapes import Shapes
-from chordsim.quant.budget import PlanBudget
+from chordsim.nets.kinds import EXTRACTORS, LAWS
 
 PLANNERS = ("levels", "personal", "shared")
 LEVELS = ("layer", "filter", "element")
@@ -21,6 +18,43 @@ STARTS = ("scratch", "reference")
 START_GAINS = (1.0, 1.0, 0.5, 2.0)
 #: Settings of serving alone: one training serves all of their values.
 SERVING = ("bits", "decode")
+
+
+def _whole(low: int, high: int) -> tuple[Callable[[Any], bool], str]:
+    return lambda v: isinstance(v, int) and not isinstance(v, bool) and low <= v <= high, f"a whole number from {low} to {high}"
+
+
+def _one_of(words: tuple[str, ...]) -> tuple[Callable[[Any], bool], str]:
+    return lambda v: v in words, " or ".join(f'"{word}"' for word in words)
+
+
+_FLAG: tuple[Callable[[Any], bool], str] = (lambda v: isinstance(v, bool), "true or false")
+_WEIGHT: tuple[Callable[[Any], bool], str] = (lambda v: 0 <= v <= 1e3, "a number from 0 to 1000")
+#: What each setting may be, and the same in words.
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "planner": _one_of(PLANNERS),
+    "widths": (
+        lambda v: len(v) == 4 and list(v) == sorted(v) and all(w in (0, 2, 3, 4, 5, 6, 7, 8) for w in v),
+        "four of 0 and 2 to 8 bits, none below the one before",
+    ),
+    "group": _whole(0, 4096),
+    "lowest": _whole(0, 2),
+    "bits": (lambda v: 0 < v <= 32, "above 0 and at most 32"),
+    "train_bits": (lambda v: len(v) > 0 and all(0 < b <= 32 for b in v), "budgets, each above 0 and at most 32"),
+    "mask_keep": (lambda v: 0 < v <= 1, "above 0 and at most 1"),
+    "temperature": (lambda v: 0 < v <= 1e3, "above 0 and at most 1000"),
+    "levels": (lambda v: all(level in LEVELS for level in v), f"some of {', '.join(LEVELS)}"),
+    "extractor": _one_of(EXTRACTORS),
+    "profile_dim": _whole(1, 4096),
+    "horizon": _whole(1, 1000),
+    "gains": _FLAG,
+    "gains_of": _one_of(GAINED),
+    "law": _one_of(LAWS),
+    "start": _one_of(STARTS),
+    "distil_weight": _WEIGHT,
+    "contrast_weight": _WEIGHT,
+    "decode": _one_of(DECODERS),
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +79,7 @@ class PlanSettings:
             otherwise is how large an output should be (after learnt step sizes, Esser et al. 2020; here inference).
         gains_of: What has such a scale: each ``channel``, or each ``code`` of each channel, so that codes of one width
             are different steps of the same bits and a plan chooses among them (inference). Codes start from `START_GAINS`.
-        law: What frozen weights are drawn from (`chordsim.nets.frozen.LAWS`).
+        law: What frozen weights are drawn from (`chordsim.nets.kinds.LAWS`).
         start: Where embeddings start from: ``scratch`` is random, ``reference`` those of the trained full-precision model, from which
             `qat-k` and `static-mixed` start too.
         distil_weight: Of the divergence from the full-precision reference's scores in training; 0 trains without a teacher.
@@ -97,46 +131,17 @@ class PlanSettings:
         """
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in settings.items()}
         stray = set(values) - {f.name for f in fields(cls)}
-        rules: dict[str, Callable[[Any], bool]] = {
-            "planner": lambda v: v in PLANNERS,
-            "widths": lambda v: len(v) == 4 and list(v) == sorted(v) and all(w in (0, 2, 3, 4, 5, 6, 7, 8) for w in v),
-            "group": lambda v: isinstance(v, int) and 0 <= v <= 4096,
-            "lowest": lambda v: v in (0, 1, 2),
-            "bits": lambda v: 0 < v <= 32,
-            "train_bits": lambda v: len(v) > 0 and all(0 < b <= 32 for b in v),
-            "mask_keep": lambda v: 0 < v <= 1,
-            "temperature": lambda v: 0 < v <= 1e3,
-            "levels": lambda v: all(level in LEVELS for level in v),
-            "extractor": lambda v: v in extractor.EXTRACTORS,
-            "profile_dim": lambda v: isinstance(v, int) and 1 <= v <= 4096,
-            "horizon": lambda v: isinstance(v, int) and 1 <= v <= 1000,
-            "gains": lambda v: isinstance(v, bool),
-            "gains_of": lambda v: v in GAINED,
-            "law": lambda v: v in LAWS,
-            "start": lambda v: v in STARTS,
-            "distil_weight": lambda v: 0 <= v <= 1e3,
-            "contrast_weight": lambda v: 0 <= v <= 1e3,
-            "decode": lambda v: v in DECODERS,
-        }
         for key, value in values.items():
             if key in stray:
                 raise ScenarioError(f"settings.{name}.{key}: no such setting")
+            rule, right = _RULES[key]
             try:
-                good = rules[key](value)
+                good = rule(value)
             except TypeError:
                 good = False
             if not good:
-                raise ScenarioError(f"settings.{name}.{key} = {settings[key]!r} is out of range")
+                raise ScenarioError(f"settings.{name}.{key}: must be {right}, not {settings[key]!r}")
         made = cls(**values)
         if made.gains_of == "code" and not made.gains:
             raise ScenarioError(f'settings.{name}.gains_of = "code" asks for settings.{name}.gains = true')
         return made
-
-
-def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
-    """Return the cost arithmetic of plans, with what the method adds to every model."""
-    parameters, _ = extractor.size(settings.extractor, shapes.backbone.dim, settings.profile_dim)
-    mask = -(-shapes.weights // 8) if settings.mask_keep < 1 else 0
-    source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0
-    gains = 4 * shapes.channels * settings.gain_columns
-    return PlanBudget(shapes, settings.widths, 4 * parameters + mask + gains + source)

@@ -15,8 +15,8 @@ def resolve_settings(scenario: Scenario) -> Scenario:
     """Return the scenario with every setting of every method written out, in the order of its methods.
 
     Raises:
-        ScenarioError: An unknown method, an unknown setting, a value of another type than the default, a
-            method that is registered but cannot be loaded, or one that cannot work with this backbone.
+        ScenarioError: An unknown method, an unknown setting, a value of another type than the default or outside of
+            what the method allows, a method that is registered but cannot be loaded, or one that cannot work with this backbone.
     """
     filled = {}
     for name in scenario.methods:
@@ -29,6 +29,9 @@ def resolve_settings(scenario: Scenario) -> Scenario:
                 near = suggest(key, defaults) if defaults else f": {name} has no settings"
                 raise ScenarioError(f"unknown key 'settings.{name}.{key}'{near}")
         table = {key: _typed(f"settings.{name}.{key}", given.get(key, default), default) for key, default in defaults.items()}
+        for key, allowed in spec.allowed.items():
+            _check_value(f"settings.{name}.{key}", table[key], allowed)
+        spec.check(table)
         if table:
             filled[name] = table
     return scenario.model_copy(update={"settings": filled})
@@ -60,6 +63,20 @@ def _typed(key: str, value: Any, default: Any) -> Any:
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     raise ScenarioError(f"{key}: must be {_kind(default)}, such as {_toml(default)}, not {_toml(value)}")
+
+
+def _check_value(key: str, value: Any, allowed: methods.Allowed) -> None:
+    if isinstance(value, list):
+        if not value:
+            raise ScenarioError(f"{key}: must have an entry")
+        for entry in value:
+            _check_value(f"{key}: each", entry, allowed)
+    elif isinstance(allowed[0], str):
+        if value not in allowed:
+            raise ScenarioError(f"{key}: must be {' or '.join(_toml(word) for word in allowed)}, not {_toml(value)}")
+    elif isinstance(value, bool) or not isinstance(value, int | float) or not allowed[0] <= value <= allowed[-1]:
+        only = f"must be {allowed[0]:g}" if allowed[0] == allowed[-1] else f"must be a number from {allowed[0]:g} to {allowed[-1]:g}"
+        raise ScenarioError(f"{key}: {only}, not {_toml(value)}")
 
 
 def _plain(value: Any) -> Any:

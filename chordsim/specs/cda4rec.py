@@ -97,4 +97,5 @@ def spec(name: str) -> MethodSpec:
         (UP_PROFILE, DOWN_CANDIDATES, DOWN_PRESCRIPTION, UP_REPORT),
         "server.methods.cda4rec:Cda4RecCloud", "clients.methods.cda4rec:Cda4RecDevice",
         {"list_length": 100, "short_history": 30, "width": 32},
+        allowed={"list_length": (1, 10_000), "short_history": (0, 100_000), "width": (1, 4096)},
     )  # fmt: skip

@@ -9,8 +9,11 @@ print its own four ratios beside those claims. Everything here is therefore infe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+from chordsim.errors import ScenarioError
 from chordsim.methods import UP_REPORT, Budgets, MethodContext, MethodSpec, Needs
 from chordsim.nets.shapes import shapes_of
 from chordsim.specs.shipped import shipped_cost
@@ -29,6 +32,14 @@ def student(context: MethodContext) -> MethodContext:
 class ChaiSpec(MethodSpec):
     """A student, the same on every phone."""
 
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse a student that is no backbone: its width must be a multiple of 4 and of its heads."""
+        for key in ("dim", "ffn_dim"):
+            if settings[key] % 4:
+                raise ScenarioError(f"settings.{self.name}.{key}: must be a multiple of 4, not {settings[key]}")
+        if settings["dim"] % settings["heads"]:
+            raise ScenarioError(f"settings.{self.name}.heads: must divide dim = {settings['dim']}, not {settings['heads']}")
+
     def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
         """Return what the student takes, and who cannot bear it."""
         from chordsim.specs.costs import on_device
@@ -42,5 +53,10 @@ def spec(name: str) -> MethodSpec:
     return ChaiSpec(
         name, "a compact student distilled from the cloud's model, shipped once", (UP_REPORT,),
         "server.methods.chai:ChaiCloud", "clients.methods.chai:ChaiDevice",
-        {"dim": 32, "ffn_dim": 32, "blocks": 1, "heads": 1, "distil_weight": 1.0, "distil_positions": 256}, backbones=("sasrec",),
+        {"dim": 32, "ffn_dim": 32, "blocks": 1, "heads": 1, "distil_weight": 1.0, "distil_positions": 256},
+        allowed={
+            "dim": (4, 1024), "ffn_dim": (1, 4096), "blocks": (1, 16), "heads": (1, 64),
+            "distil_weight": (0, 1000), "distil_positions": (1, 100_000),
+        },
+        backbones=("sasrec",),
     )  # fmt: skip

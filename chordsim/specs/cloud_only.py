@@ -38,4 +38,5 @@ def spec(name: str) -> MethodSpec:
     return CloudOnlySpec(
         name, "no model on the phone: history up, ranked list down", (UP_PROFILE, DOWN_CANDIDATES, UP_REPORT),
         "server.methods.cloud_only:CloudOnlyCloud", "clients.methods.cloud_only:CloudOnlyDevice", {"list_length": 100},
+        allowed={"list_length": (1, 10_000)},
     )  # fmt: skip

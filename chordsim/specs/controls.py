@@ -19,6 +19,7 @@ import numpy as np
 
 from chordsim.errors import ScenarioError
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
+from chordsim.nets.kinds import EXTRACTORS
 from chordsim.nets.shapes import shapes_of
 from chordsim.ragged import Ints
 from chordsim.specs.plan import PlanSpec, chord_plus
@@ -71,6 +72,7 @@ def markov(name: str) -> MethodSpec:
     return CountsSpec(
         name, "control: what most often follows the last item, shipped once", (UP_REPORT,),
         "server.methods.counts:MarkovCloud", "clients.methods.counts:MarkovDevice", {"successors": 50},
+        allowed={"successors": (1, 10_000)},
     )  # fmt: skip
 
 
@@ -161,4 +163,5 @@ def film(name: str) -> MethodSpec:
         name, "control: as many bytes as a plan, as int8 numbers that modulate the last state", (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
         "server.methods.film:FilmCloud", "clients.methods.film:FilmDevice",
         {"profile_dim": 64, "extractor": "mean", "horizon": 12},
+        allowed={"profile_dim": (1, 4096), "extractor": EXTRACTORS, "horizon": (1, 1000)},
     )  # fmt: skip

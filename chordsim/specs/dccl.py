@@ -20,6 +20,7 @@ import numpy as np
 from chordsim.methods import UP_REPORT, UP_UPDATE, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
 from chordsim.nets.shapes import shapes_of
 from chordsim.ragged import Ints
+from chordsim.specs.finetune import ON_PHONE
 from chordsim.specs.shipped import shipped_cost
 
 
@@ -70,5 +71,8 @@ def spec(name: str) -> MethodSpec:
         name, "patches of a shared basis times a metapatch, trained on the phone, distilled on the cloud", (UP_UPDATE, UP_REPORT),
         "server.methods.dccl:DcclCloud", "clients.methods.dccl:DcclDevice",
         {"hidden": 8, "rank": 8, "steps": 3, "rate": 0.05, "positions": 10, "horizon": 12, "distil_steps": 20, "distil_rate": 2e-4},
+        allowed={
+            **ON_PHONE, "hidden": (1, 4096), "rank": (1, 1024), "horizon": (1, 1000), "distil_steps": (0, 10_000), "distil_rate": (0, 10),
+        },
         needs_autograd=True, learns=True, backbones=("sasrec",), renews=("weights", "patches"),
     )  # fmt: skip

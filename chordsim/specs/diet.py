@@ -21,6 +21,7 @@ from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Bu
 from chordsim.nets import footprint
 from chordsim.nets.diet import mask_bytes
 from chordsim.nets.extractor import size
+from chordsim.nets.kinds import EXTRACTORS
 from chordsim.nets.shapes import shapes_of
 from chordsim.ragged import Ints
 from chordsim.specs.costs import on_device, same_for_all
@@ -62,4 +63,5 @@ def spec(name: str) -> MethodSpec:
         name, "a binary mask per user over a frozen backbone that all share", (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
         "server.methods.diet:DietCloud", "clients.methods.diet:DietDevice",
         {"keep": 0.5, "profile_dim": 64, "extractor": "gru", "horizon": 12},
+        allowed={"keep": (0.001, 1), "profile_dim": (1, 4096), "extractor": EXTRACTORS, "horizon": (1, 1000)},
     )  # fmt: skip

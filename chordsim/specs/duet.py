@@ -53,4 +53,5 @@ def spec(name: str) -> MethodSpec:
     return DuetSpec(
         name, "a cloud hypernetwork generates the head's 32-bit weights from recent clicks", (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
         "server.methods.duet:DuetCloud", "clients.methods.duet:DuetDevice", {"clicks": 20, "horizon": 12},
+        allowed={"clicks": (1, 1000), "horizon": (1, 1000)},
     )  # fmt: skip

@@ -16,6 +16,7 @@ import numpy as np
 from chordsim.methods import UP_REPORT, UP_UPDATE, Batch, Budgets, Leg, MethodContext, MethodSpec, Needs
 from chordsim.nets.shapes import shapes_of
 from chordsim.ragged import Ints
+from chordsim.specs.finetune import ON_PHONE
 
 
 @dataclass(frozen=True)
@@ -38,5 +39,6 @@ def spec(name: str) -> MethodSpec:
     return FedAvgSpec(
         name, "the backbone trained across phones: weights up, averaged on the cloud", (UP_UPDATE, UP_REPORT),
         "server.methods.fedavg:FedAvgCloud", "clients.methods.fedavg:FedAvgDevice",
-        {"bits": 32, "steps": 3, "rate": 0.05, "positions": 10}, needs_autograd=True, learns=True, renews=("weights",),
+        {"bits": 32, "steps": 3, "rate": 0.05, "positions": 10},
+        allowed={"bits": (32, 32), **ON_PHONE}, needs_autograd=True, learns=True, renews=("weights",),
     )  # fmt: skip

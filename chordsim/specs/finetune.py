@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from chordsim.methods import UP_REPORT, Budgets, MethodContext, MethodSpec, Needs
 
+#: What settings of training on the phone may be (`MethodSpec.allowed`).
+ON_PHONE = {"steps": (1, 1000), "rate": (0, 10), "positions": (1, 1000)}
+
 
 @dataclass(frozen=True)
 class FinetuneSpec(MethodSpec):
@@ -27,5 +30,6 @@ def spec(name: str) -> MethodSpec:
     return FinetuneSpec(
         name, "the shipped model, fine-tuned on the phone with its own recent history", (UP_REPORT,),
         "server.methods.shipped:ShippedCloud", "clients.methods.finetune:FinetuneDevice",
-        {"bits": 32, "steps": 3, "rate": 0.05, "positions": 10}, needs_autograd=True,
+        {"bits": 32, "steps": 3, "rate": 0.05, "positions": 10},
+        allowed={"bits": (32, 32), **ON_PHONE}, needs_autograd=True,
     )  # fmt: skip

@@ -116,5 +116,7 @@ def spec(name: str) -> MethodSpec:
         name, "the phone chooses blocks, the cloud generates their 32-bit weights",
         (DOWN_CANDIDATES, UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
         "server.methods.forward_ofa:ForwardOfaCloud", "clients.methods.forward_ofa:ForwardOfaDevice",
-        {"candidates": 100, "rank": 8, "budget": 0.7, "cost_weight": 0.2, "horizon": 12}, backbones=("sasrec",),
+        {"candidates": 100, "rank": 8, "budget": 0.7, "cost_weight": 0.2, "horizon": 12},
+        allowed={"candidates": (1, 10_000), "rank": (1, 1024), "budget": (0, 1), "cost_weight": (0, 1000), "horizon": (1, 1000)},
+        backbones=("sasrec",),
     )  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
 from chordsim.nets.shapes import shapes_of
+from chordsim.quant.settings import PlanSettings
 from chordsim.ragged import Ints
 from chordsim.wire.floats import BUDGET_BYTES
 
@@ -73,14 +74,18 @@ class PlanSpec(MethodSpec):
             )
         return tuple(out)
 
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that make no plan."""
+        PlanSettings.of(self.name, settings)
+
     def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
         """Return who cannot bear the smallest plan, and what a plan takes that fills its budgets.
 
         Which channels a plan keeps is not known before training, so operations are an upper end.
         """
         from chordsim.nets import extractor, footprint
+        from chordsim.quant.budget import plan_budget
         from chordsim.quant.decode import unknown_phones
-        from chordsim.quant.settings import PlanSettings, plan_budget
 
         s = PlanSettings.of(context.name, context.settings)
         shapes = shapes_of(context.backbone, context.n_items).grouped(s.group)

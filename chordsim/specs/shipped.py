@@ -45,6 +45,7 @@ def fp32(name: str) -> MethodSpec:
     return ShippedSpec(
         name, "trained weights at full precision, shipped once", (UP_REPORT,),
         "server.methods.shipped:ShippedCloud", "clients.methods.shipped:ShippedDevice", {"bits": 32},
+        allowed={"bits": (32, 32)},
     )  # fmt: skip
 
 
@@ -65,4 +66,5 @@ def uniform(name: str) -> MethodSpec:
     return ShippedSpec(
         name, f"trained weights rounded to {bits} bits, shipped once", (UP_REPORT,),
         "server.methods.shipped:ShippedCloud", "clients.methods.shipped:ShippedDevice", {"bits": bits},
+        allowed={"bits": (bits, bits)},
     )  # fmt: skip

@@ -69,6 +69,7 @@ def qat(name: str) -> MethodSpec:
     return ShippedSpec(
         name, f"trained on from fp32 with weights rounded to {bits} bits, shipped once", (UP_REPORT,),
         "server.methods.tuned:QatCloud", "clients.methods.shipped:ShippedDevice", {"bits": bits},
+        allowed={"bits": (bits, bits)},
     )  # fmt: skip
 
 
@@ -77,4 +78,5 @@ def static_mixed(name: str) -> MethodSpec:
     return MixedSpec(
         name, "one plan of 2, 4 or 8 bits per channel for all, by rounding error, shipped once", (UP_REPORT,),
         "server.methods.tuned:MixedCloud", "clients.methods.tuned:MixedDevice", {"bits": 3.0, "tuning": True},
+        allowed={"bits": (min(WIDTHS), max(WIDTHS))},
     )  # fmt: skip

@@ -15,12 +15,12 @@ from chordsim.methods import INVALID, Batch, Budgets, Columns, Cost, History, Le
 from chordsim.nets import blobs, embeddings, extractor, footprint
 from chordsim.nets.backbone import last_states, position_shape
 from chordsim.nets.frozen import draw_checked, fingerprint, masked
-from chordsim.quant.budget import PlanCost, refusals
+from chordsim.quant.budget import PlanCost, plan_budget, refusals
 from chordsim.quant.decode import breaks, decode
 from chordsim.quant.packing import unpack_bits
 from chordsim.quant.plan import gather, room_for
 from chordsim.quant.quantizer import scaled, table
-from chordsim.quant.settings import PlanSettings, plan_budget
+from chordsim.quant.settings import PlanSettings
 from chordsim.ragged import Ragged
 from chordsim.wire.codes import decode_codes
 from chordsim.wire.errors import BadPayload

@@ -15,9 +15,10 @@ from chordsim.nets import blobs, embeddings
 from chordsim.nets.frozen import fingerprint
 from chordsim.progress import Progress
 from chordsim.quant.allocate import allocate
+from chordsim.quant.budget import plan_budget
 from chordsim.quant.decode import unknown_phones
 from chordsim.quant.packing import pack_bits
-from chordsim.quant.settings import SERVING, PlanSettings, plan_budget
+from chordsim.quant.settings import SERVING, PlanSettings
 from chordsim.ragged import Ragged
 from chordsim.wire.codes import pack_codes
 from chordsim.wire.floats import BUDGET_BYTES, unpack_budgets, unpack_floats

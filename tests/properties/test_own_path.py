@@ -15,8 +15,8 @@ from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, Batch
 from chordsim.nets import blobs, embeddings, extractor
 from chordsim.nets.backbone import last_states
 from chordsim.nets.frozen import draw
+from chordsim.quant.budget import plan_budget
 from chordsim.quant.quantizer import quantize
-from chordsim.quant.settings import plan_budget
 from chordsim.ragged import Ragged
 from chordsim.scenario.load import load
 from chordsim.seeds import generator

@@ -8,7 +8,8 @@ import torch
 from chordsim.errors import ScenarioError
 from chordsim.nets import backbone
 from chordsim.nets.choice import Choice
-from chordsim.nets.frozen import LAWS, draw
+from chordsim.nets.frozen import draw
+from chordsim.nets.kinds import LAWS
 from chordsim.nets.shapes import shapes_of
 from chordsim.scenario.model import BackboneConfig
 

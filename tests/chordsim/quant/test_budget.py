@@ -11,8 +11,8 @@ from chordsim.methods import BINDINGS, Budgets
 from chordsim.nets import footprint
 from chordsim.nets.shapes import shapes_of
 from chordsim.quant.allocate import allocate
-from chordsim.quant.budget import BITS, LATENCY, MEMORY, PlanBudget, refusals
-from chordsim.quant.settings import PlanSettings, plan_budget
+from chordsim.quant.budget import BITS, LATENCY, MEMORY, PlanBudget, plan_budget, refusals
+from chordsim.quant.settings import PlanSettings
 from chordsim.scenario.model import BackboneConfig
 from chordsim.specs.plan import chord, chord_plus
 

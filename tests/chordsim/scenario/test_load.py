@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chordsim.errors import ScenarioError
+from chordsim.methods import find, known
 from chordsim.scenario.load import digest, dump, load, parse, resolve_settings, shipped
 from chordsim.scenario.model import Scenario
 
@@ -83,6 +88,47 @@ def test_a_default_tier_can_be_changed_in_one_value() -> None:
     tiers = load("offline", ["population.tiers.low.memory_mb=1.5"]).population.tiers
     assert list(tiers) == ["low", "mid", "high"]
     assert tiers["low"].memory_mb == 1.5 and tiers["low"].memory_of_fp32 is None and tiers["mid"].memory_of_fp32 == 1.3
+
+
+def outside(allowed: Any, default: Any) -> list[Any]:
+    """Values that a range or a choice of words does not hold."""
+    if isinstance(allowed[0], str):
+        return ["nothing of the kind"]
+    values = [allowed[0] - 1, allowed[1] + 1]
+    return [[value] for value in values] + [[]] if isinstance(default, list) else [type(default)(value) for value in values]
+
+
+FAMILIES = [name.replace("-k", "-2") for name in sorted(known()) if not name.startswith("chord")]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_setting_of_every_method_says_what_it_may_be(name: str) -> None:
+    spec = find(name)
+    assert {key for key, value in spec.defaults.items() if not isinstance(value, bool)} == set(spec.allowed)
+    for key, allowed in spec.allowed.items():
+        assert load("offline", [f'methods=["{name}"]']).settings[name][key] == spec.defaults[key]
+        for value in outside(allowed, spec.defaults[key]):
+            with pytest.raises(ScenarioError, match=rf"settings\.{name}\.{key}.*must (be|have)") as caught:
+                load("offline", [f'methods=["{name}"]', f"settings.{name}.{key}={json.dumps(value)}"])
+            assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["chord", "chord-plus", "chord-shared", "chord-swapped", "chord-aged-5"])
+def test_settings_that_make_no_plan_are_refused_when_the_scenario_is_read(name: str) -> None:
+    for key, value in (("widths", [0, 4, 2, 8]), ("law", "signd"), ("horizon", 0), ("gains_of", "code")):
+        with pytest.raises(ScenarioError, match=rf"settings\.{name}\.{key}"):
+            load("offline", [f'methods=["{name}"]', f"settings.{name}.{key}={json.dumps(value)}"])
+
+
+@pytest.mark.parametrize(("key", "value"), [("heads", 3), ("dim", 30), ("ffn_dim", 33)])
+def test_a_student_that_is_no_backbone_is_refused(key: str, value: int) -> None:
+    with pytest.raises(ScenarioError, match=rf"settings\.chai\.{key}: must"):
+        load("offline", ['methods=["chai"]', f"settings.chai.{key}={value}"])
+
+
+def test_checking_a_scenario_needs_no_torch() -> None:
+    code = "import sys; from chordsim.scenario.load import load; load('quickstart'); print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
 
 
 def test_settings_of_methods_taken_out_by_an_override_go_with_them(tmp_path: Path) -> None:
