@@ -48,6 +48,6 @@ FAMILIES: dict[str, tuple[Pair, ...]] = {
     "ml-1m-wide": _WIDE,
     "ml-1m-groups": _CUT,
     "ml-100k-strangers": _STRANGERS,
-    **{name: _of(name, (("fp32", "markov"), ("fp32", "popularity"))) for name in ("ml-1m-last-item", "ml-1m-long")},
+    **{name: _of(name, (("fp32", "markov"), ("fp32", "popularity"))) for name in ("ml-1m-last-item", "ml-1m-wide-last-item", "ml-1m-long")},
     **{name: _of(name, _RANKED) for name in ("ml-100k-candidates", "ml-1m-candidates", "yelp-candidates")},
 }

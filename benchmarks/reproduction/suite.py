@@ -132,6 +132,7 @@ SUITE = (
     Group("ml-1m-wide", "repro-ml-1m-wide", (1, 2), WIDE),
     Group("ml-1m-groups", "repro-ml-1m", (1,), CUT),
     Group("ml-1m-last-item", "repro-ml-1m", (1,), PUBLISHED, ("rounds.count=1", "training.latest_of=4")),
+    Group("ml-1m-wide-last-item", "repro-ml-1m-wide", (1,), PUBLISHED, ("rounds.count=1", "training.latest_of=4")),
     Group("ml-1m-alone", "repro-ml-1m", (1,), ALONE, ("training.threads=2",)),
     Group("ml-1m-long", "repro-ml-1m-long", (1,), PUBLISHED),
     _candidates("ml-1m", (1, 2)),
