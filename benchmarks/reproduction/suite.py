@@ -98,22 +98,12 @@ TRIALS = (
     _trial("half the rates", ("chord-plus", "qat-2"), "training.lr=0.001", "training.plan_lr=0.0025"),
     _trial("twice the rates", ("chord-plus", "qat-2"), "training.lr=0.004", "training.plan_lr=0.01"),
     _trial("feed-forward 256", ("chord-plus", "qat-2"), "backbone.ffn_dim=256"),
-    _own("Gaussian weights", 'law="gaussian"'),
-    _own("no gains", "gains=false"),
-    _trial("Gaussian weights and no gains", ("chord-plus",), 'settings.chord-plus.law="gaussian"', "settings.chord-plus.gains=false"),
     _own("GRU extractor", 'extractor="gru"'),
     _own("distillation", "distil_weight=0.5"),
     _own("own over swapped", "contrast_weight=0.5"),
-    _own("mask keeps 50 %", "mask_keep=0.5"),
-    _own("embeddings from scratch", 'start="scratch"'),
-    _trial("no average", ("qat-2",), "training.average_steps=0"),
     _trial("dropout 0.3", ("qat-2",), "training.dropout=0.3"),
-    _trial("dropout 0.5", ("qat-2",), "training.dropout=0.5"),
     _trial("weight decay 0.1", ("qat-2",), "training.weight_decay=0.1"),
     _trial("one head", ("qat-2",), "backbone.heads=1"),
-    _trial("three blocks", ("qat-2",), "backbone.blocks=3"),
-    _trial("weight decay 0.01", ("qat-2",), "training.weight_decay=0.01"),
-    _trial("half the rates and dropout 0.4", ("qat-2",), "training.lr=0.001", "training.dropout=0.4"),
 )
 TRIALS_GROUP = "trials-ml-100k"
 
