@@ -31,7 +31,17 @@ def page(folder: Path) -> str:
     """
     book = Book.read(folder)
     groups = [_group(book, group) for group in book.groups if group != TRIALS_GROUP]
-    parts = [_text("head"), _abstract(book), _verdicts(book), *groups, _ages(book), _levels(book), _trials(book), _short(book)]
+    parts = [
+        _text("head"),
+        _abstract(book),
+        _verdicts(book),
+        _text("shortfalls"),
+        *groups,
+        _ages(book),
+        _levels(book),
+        _trials(book),
+        _short(book),
+    ]
     parts += [_training(book), _missing(book)]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
