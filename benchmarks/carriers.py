@@ -18,7 +18,7 @@ from pathlib import Path
 
 from chordsim.engine import flower_env
 from chordsim.errors import RunError
-from chordsim.store import read_json
+from chordsim.files import read_json
 
 ROOT = Path(__file__).parents[1]
 CARRIERS = {

@@ -1,7 +1,7 @@
 """How often the forecast's 90 % range holds what is measured, per shipped scenario in which transfers are lost.
 
 Run: python benchmarks/forecast_coverage.py [SCENARIO ...] [--seeds N] [--devices N]. Each seed is a run of its own, with its own
-phones, availability, links and losses; its rows come from the engine's own accounting (`server.fleet`), without training, so every
+phones, availability, links and losses; its rows come from the engine's own accounting (`chordsim.round.sizes`), without training, so every
 byte and second is that of the real run and no rank is. Scenarios of more phones than --devices play with that many. Prints a
 line per scenario and method; exit code 1 if bytes or median time lay inside for fewer than 18 of 20.
 """
@@ -14,11 +14,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from chordsim.errors import ChordsimError
-from chordsim.fleet import Fleet, fleet_of
 from chordsim.forecast.predict import beside, forecast
 from chordsim.ledger.summary import Summary
+from chordsim.round import sizes
 from chordsim.scenario.load import load, shipped
-from server.fleet import bootstraps, play_sizes, sized
+from chordsim.sized import SizedWorld, sized_world
 
 QUANTITIES = ("down_bytes_per_device", "up_bytes_per_device", "p50_total_s")
 LEAST = 0.9
@@ -29,13 +29,13 @@ def lossy() -> list[str]:
     return [name for name in sorted(shipped()) if load(name).clock.loss > 0]
 
 
-def measured(fleet: Fleet) -> dict[str, object]:
+def measured(fleet: SizedWorld) -> dict[str, object]:
     """Return the summary by method of a run of the fleet, played by sizes."""
     summary = Summary(fleet.n_users, list(fleet.scenario.population.tiers), fleet.scenario.seed)
-    for method in sized(fleet, bootstraps(fleet)):
+    for player in sizes.players(fleet, sizes.bootstraps(fleet)):
         for round in range(1, fleet.scenario.rounds.count + 1):
-            for rows, _ in play_sizes(method, fleet, round, fleet.population.select(round)):
-                summary.add(rows)
+            for played in sizes.play(player, fleet, round, fleet.population.select(round)):
+                summary.add(played.rows)
     return summary.methods()
 
 
@@ -44,7 +44,7 @@ def coverage(name: str, overrides: Sequence[str], seeds: Iterable[int]) -> dict[
     inside: Counter[tuple[str, str]] = Counter()
     seen: Counter[tuple[str, str]] = Counter()
     for seed in seeds:
-        fleet = fleet_of(load(name, overrides, seed))
+        fleet = sized_world(load(name, overrides, seed))
         for method, tiers in beside(forecast(fleet), {"methods": measured(fleet)}).items():
             for quantity in QUANTITIES:
                 if "measured" in tiers["all"][quantity]:

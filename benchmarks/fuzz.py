@@ -28,6 +28,7 @@ import torch
 from flwr.app import ConfigRecord, RecordDict
 
 from chordsim import methods
+from chordsim.config.model import BackboneConfig, DataConfig, RoundsConfig, Scenario, SyntheticConfig, TrainingConfig
 from chordsim.engine.cell import CellCall, pack_columns, unpack_columns
 from chordsim.engine.records import BLOBS, SIM, call_from_record, call_to_record
 from chordsim.errors import ChordsimError
@@ -35,7 +36,6 @@ from chordsim.methods import Batch, Budgets, Leg
 from chordsim.nets import blobs
 from chordsim.progress import Silent
 from chordsim.ragged import Ragged
-from chordsim.scenario.model import BackboneConfig, DataConfig, RoundsConfig, Scenario, SyntheticConfig, TrainingConfig
 from chordsim.scenario.settings import resolve_settings
 from chordsim.wire.codes import decode_codes, pack_codes, unpack_codes
 from chordsim.wire.floats import pack_budgets, pack_floats, unpack_budgets, unpack_floats

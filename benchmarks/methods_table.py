@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 
 from chordsim import methods
+from chordsim.config.model import Scenario
+from chordsim.files import read_json
 from chordsim.ledger.parquet import read_ledger
 from chordsim.methods import MethodSpec
+from chordsim.methods.chai.spec import CLAIMS, student
 from chordsim.nets.shapes import shapes_of
+from chordsim.quant import costs
 from chordsim.scenario.load import parse
-from chordsim.scenario.model import Scenario
-from chordsim.specs import costs
-from chordsim.specs.chai import CLAIMS, student
-from chordsim.store import read_json
 
 #: Papers that claim accuracy, and what to say where a run shows less than 90 % of `fp32`.
 CLAIMING = ("chord", "diet", "duet", "forward-ofa", "cocorrrec", "dccl", "otaro", "cda4rec")

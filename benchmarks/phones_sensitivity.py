@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from unittest import mock
 
-from chordsim.fleet import fleet_of
 from chordsim.forecast.predict import Range, forecast
 from chordsim.population import eras
 from chordsim.scenario.load import load
+from chordsim.sized import sized_world
 
 SHOWN = ("served_share", "p50_total_s", "joules_per_device")
 
@@ -34,7 +34,7 @@ def changes(factor: float) -> dict[str, object]:
 
 
 def shown(scenario: str, method: str) -> dict[str, Range]:
-    fleet = fleet_of(load(scenario, [f'methods=["{method}"]', "settings={}", "population.devices=20000"]))
+    fleet = sized_world(load(scenario, [f'methods=["{method}"]', "settings={}", "population.devices=20000"]))
     return forecast(fleet)[method]["all"]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from chordsim.installed import VERSION as __version__
+
 # Before anything loads OpenMP: threads that spin for long while they wait for one another make training ten times slower as
 # soon as another process wants the same cores. Ones that sleep at once gain nothing from a second core: spin for a moment.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -14,8 +16,6 @@ if TYPE_CHECKING:
     from chordsim.api import run as run
 
 __all__ = ["__version__", "run"]
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chordsim.errors import UserError
+from chordsim.files import read_json
 from chordsim.progress import CURRENT, Progress, Silent
-from chordsim.store import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,6 +134,6 @@ def run(
 
 
 def _next_free(name: str, seed: int) -> Path:
-    from chordsim.store import free_folder
+    from chordsim.files import free_folder
 
     return free_folder(Path("runs").absolute(), f"{name}-{seed}")

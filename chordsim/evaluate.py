@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from chordsim import seeds
+from chordsim.arrays import Floats, Ints
+from chordsim.config.model import ProtocolConfig, Scenario
 from chordsim.data.retriever import CANDIDATES, CREDIT, VOTERS
 from chordsim.errors import ScenarioError
-from chordsim.methods import Floats
-from chordsim.ragged import Ints
-from chordsim.scenario.model import ProtocolConfig, Scenario
 
 NEGATIVES = 100
 _DRAWS_PER_NEGATIVE = 6

@@ -9,6 +9,8 @@ from functools import cached_property
 from threading import Lock
 
 from chordsim import evaluate, methods
+from chordsim.arrays import Ints
+from chordsim.config.model import Scenario
 from chordsim.data.load import load as load_data
 from chordsim.data.retriever import CANDIDATES, Retriever
 from chordsim.data.split import Split, TrainLogs
@@ -17,9 +19,7 @@ from chordsim.nets import footprint
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.population.generate import Pace, Population
 from chordsim.progress import Progress, Silent
-from chordsim.ragged import Ints
 from chordsim.scenario.load import parse
-from chordsim.scenario.model import Scenario
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,16 @@ import numpy as np
 import torch
 
 from chordsim import evaluate, methods
+from chordsim.arrays import Columns, Ints
 from chordsim.engine.cell import CellCall, CellReply
+from chordsim.errors import WireError
 from chordsim.memory import keep_freed_pages
-from chordsim.methods import INVALID, Batch, Columns, Cost, DeviceHalf, History, Leg, MethodSpec, Turn
+from chordsim.methods import INVALID, Batch, Cost, DeviceHalf, History, Leg, MethodSpec, Turn
 from chordsim.nets.frozen import BackboneMismatch
-from chordsim.ragged import Ints, Ragged
+from chordsim.ragged import Ragged
 from chordsim.threads import one_thread_per_product
 from chordsim.wire.blobs import blob_digest
-from chordsim.wire.errors import BadPayload, WireError
+from chordsim.wire.errors import BadPayload
 from chordsim.wire.report import FLAG_UNVERIFIED, Reports, pack_reports
 from chordsim.wire.rows import decode_rows, encode_rows
 from chordsim.world import World, of_text

@@ -9,15 +9,15 @@ from pathlib import Path
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from chordsim.cli.terminal import Terminal
 from chordsim.engine.grid import GridCarrier, LocalGrid
 from chordsim.errors import ChordsimError
+from chordsim.files import read_json
 from chordsim.progress import CURRENT, Progress
 from chordsim.report.page import write_after_run
 from chordsim.scenario.load import load
-from chordsim.store import read_json
+from chordsim.store.resume import Resume
+from chordsim.terminal import Terminal
 from server import rounds
-from server.resume import Resume
 
 app = ServerApp()
 DEFAULT_SCENARIO = "quickstart"

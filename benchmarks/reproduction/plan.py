@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from chordsim import methods
+from chordsim.config.model import Scenario
 from chordsim.scenario.load import load
-from chordsim.scenario.model import Scenario
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import IO
 from benchmarks.reproduction.plan import Cell, Group, Piece
 from benchmarks.reproduction.runs import complete_runs, filled
 from chordsim import api
-from chordsim.cli.terminal import Terminal
 from chordsim.errors import ChordsimError, UserError
 from chordsim.scenario.load import digest
-from chordsim.store import LOCK, MANIFEST, SCENARIO
+from chordsim.store.directory import LOCK, MANIFEST, SCENARIO
+from chordsim.terminal import Terminal
 
 At = tuple[str, int]
 

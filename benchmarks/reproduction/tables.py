@@ -13,12 +13,12 @@ from benchmarks.reproduction.kept import Kept
 from benchmarks.reproduction.plan import Cell, Group, cells
 from benchmarks.reproduction.runs import METRICS, Measured, complete_runs, filled, measure
 from benchmarks.reproduction.sheets import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES, MEASURED, MISSING, Line, text, write_lines
+from chordsim.arrays import Floats
 from chordsim.compare.pairing import Paired
 from chordsim.compare.statistics import holm, mean_interval, paired
 from chordsim.errors import RunError
 from chordsim.ledger.clustered import UserMeans
 from chordsim.ledger.summary import SESSIONS
-from chordsim.methods import Floats
 
 #: Whose accuracy a line is the mean of.
 EVERYBODY, STRANGERS = "all users", "users that the cloud never trained on"

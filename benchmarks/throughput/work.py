@@ -11,11 +11,12 @@ import numpy as np
 import torch
 
 from chordsim import methods
+from chordsim.arrays import Ints
 from chordsim.engine.cell import Carrier, CellCall, CellReply
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, History
 from chordsim.nets import footprint
 from chordsim.progress import Silent
-from chordsim.ragged import Ints, Ragged
+from chordsim.ragged import Ragged
 from chordsim.scenario.load import load
 from chordsim.scenario.text import dump
 from chordsim.threads import one_thread_per_product

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from chordsim import __version__
 from chordsim.cli import compare, data, deploy, flower, forecast, population, recost, report, run, scenarios, sweep
+from chordsim.installed import VERSION
 
 app = typer.Typer(
     name="chordsim",
@@ -35,7 +35,7 @@ app.add_typer(scenarios.app, name="scenarios")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"chordsim {__version__}")
+        typer.echo(f"chordsim {VERSION}")
         raise typer.Exit
 
 

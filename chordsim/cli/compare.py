@@ -16,9 +16,9 @@ def compare(
 
     RUN is a run directory; every other one is compared with the first.
     """
-    from chordsim.cli.terminal import screen
     from chordsim.compare import page
     from chordsim.compare.runs import compare as compared
+    from chordsim.terminal import screen
 
     found = compared(runs)
     console = screen()

@@ -21,8 +21,8 @@ def list_sets() -> None:
     """List the catalogue, and what is on this machine already."""
     from rich.table import Table
 
-    from chordsim.cli.terminal import screen
     from chordsim.data.entries import entries
+    from chordsim.terminal import screen
 
     table = Table("name", "here", "what", "terms", box=None, pad_edge=False)
     for entry in entries().values():
@@ -36,8 +36,8 @@ def fetch(
     refresh: Annotated[bool, typer.Option("--refresh", help="Download again, whatever the cache holds.")] = False,
 ) -> None:
     """Find or download a data set and verify its checksum. NAME is one of chordsim data list."""
-    from chordsim.cli.terminal import Terminal
     from chordsim.data import catalog
+    from chordsim.terminal import Terminal
 
     with Terminal() as progress:
         found = catalog.fetch(name, progress, refresh=refresh)
@@ -53,8 +53,8 @@ def inspect(
     """Read a file, plain or gzip, as a run would, without filters, and tell what is in it."""
     from rich.table import Table
 
-    from chordsim.cli.terminal import screen
     from chordsim.data.load import read_interactions
+    from chordsim.terminal import screen
 
     log = read_interactions(path, format)
     table = Table(show_header=False, box=None, pad_edge=False)

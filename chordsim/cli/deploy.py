@@ -26,9 +26,9 @@ def deploy(
 
     docs/deployment.md tells how to do the same on real machines.
     """
-    from chordsim.cli.terminal import Terminal, screen
     from chordsim.deploy.deploy import deploy as run
     from chordsim.report.tables import final_table
+    from chordsim.terminal import Terminal, screen
 
     console = screen()
     with Terminal() as progress:

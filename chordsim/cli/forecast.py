@@ -22,17 +22,17 @@ def forecast(
     """
     import json
 
-    from chordsim.cli.terminal import Terminal, screen
-    from chordsim.fleet import fleet_of
+    from chordsim.files import atomic_write
     from chordsim.forecast.predict import as_json
     from chordsim.forecast.predict import forecast as predict
     from chordsim.forecast.table import forecast_table
     from chordsim.scenario.load import load
-    from chordsim.store import atomic_write
+    from chordsim.sized import sized_world
+    from chordsim.terminal import Terminal, screen
 
     resolved = load(scenario, overrides or (), seed)
     with Terminal() as progress:
-        predicted = predict(fleet_of(resolved, progress))
+        predicted = predict(sized_world(resolved, progress))
     console = screen()
     console.print(forecast_table(predicted))
     if json_path is not None:

@@ -10,8 +10,8 @@ import typer
 from chordsim.cli.options import ScenarioArgument, SeedOption, SetOption
 
 if TYPE_CHECKING:
+    from chordsim.arrays import Ints
     from chordsim.population.generate import Population
-    from chordsim.ragged import Ints
 
 #: Beyond this many phones the first round's are shown.
 MOST_SHOWN = 1_000_000
@@ -28,19 +28,19 @@ def population(
 
     SCENARIO is a shipped name (see chordsim scenarios) or the path of a TOML file.
     """
-    from chordsim.cli.terminal import Terminal, screen
-    from chordsim.fleet import fleet_of
+    from chordsim.files import atomic_write
     from chordsim.population.describe import per_tier, write_csv
     from chordsim.population.drawing import as_svg, as_text, histograms
     from chordsim.report.tables import tiers_table
     from chordsim.scenario.load import load
-    from chordsim.store import atomic_write
+    from chordsim.sized import sized_world
+    from chordsim.terminal import Terminal, screen
     from chordsim.world import build
 
     resolved = load(scenario, overrides or (), seed)
     with Terminal() as progress:
         only_sizes = resolved.protocol.metrics == "none"
-        phones = fleet_of(resolved, progress).population if only_sizes else build(resolved, progress).population
+        phones = sized_world(resolved, progress).population if only_sizes else build(resolved, progress).population
     ids, which = _shown(phones)
     profiles = phones.profiles(ids)
     console = screen()

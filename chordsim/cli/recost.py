@@ -21,10 +21,10 @@ def recost(
     """
     import json
 
-    from chordsim.cli.terminal import screen
+    from chordsim.files import atomic_write
     from chordsim.recost.again import recost as again
     from chordsim.recost.table import recost_table, unknown_lines
-    from chordsim.store import atomic_write
+    from chordsim.terminal import screen
 
     found = again(run, overrides or ())
     console = screen()

@@ -29,11 +29,11 @@ def run(
     SCENARIO is a shipped name (see chordsim scenarios) or the path of a TOML file.
     """
     from chordsim import api
-    from chordsim.cli.terminal import Terminal, screen
     from chordsim.errors import RunError
     from chordsim.forecast.table import beside_lines
     from chordsim.report.tables import final_table, strangers_table
     from chordsim.scenario.load import load
+    from chordsim.terminal import Terminal, screen
 
     console = screen()
     # Loaded here only to say what begins; a mistake in it is told before anything heavy is imported.

@@ -22,9 +22,9 @@ def list_scenarios(context: typer.Context) -> None:
         return
     from rich.table import Table
 
-    from chordsim.cli.terminal import screen
     from chordsim.scenario.reading import read_text
     from chordsim.scenario.shipped import question_of, shipped
+    from chordsim.terminal import screen
 
     table = Table("name", "question that it answers", box=None, pad_edge=False)
     for name, path in shipped().items():

@@ -24,9 +24,9 @@ def sweep(
 
     SCENARIO is a shipped name (see chordsim scenarios) or the path of a TOML file.
     """
-    from chordsim.cli.terminal import Terminal, screen
     from chordsim.sweep.runs import PAGE, TABLE_CSV
     from chordsim.sweep.runs import sweep as swept
+    from chordsim.terminal import Terminal, screen
 
     with Terminal() as progress:
         found = swept(

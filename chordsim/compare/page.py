@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chordsim.compare.runs import Comparison, Line
+from chordsim.files import atomic_write
 from chordsim.report.charts.chart import Chart, colour, figure, number, symbol
 from chordsim.report.html import Column, Grid, Section, document, text
 from chordsim.report.opening import interval
-from chordsim.store import atomic_write
 
 if TYPE_CHECKING:
     from rich.table import Table

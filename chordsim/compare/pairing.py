@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from chordsim.arrays import Floats
 from chordsim.ledger.parquet import ledger_files
 from chordsim.ledger.scan import Part, read_part
-from chordsim.methods import Floats
 
 _COLUMNS = ("user_id", "ndcg_10", "ndcg_10_all")
 

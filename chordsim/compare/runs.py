@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from chordsim.arrays import Floats
 from chordsim.compare.pairing import pair
 from chordsim.compare.scenarios import differences
 from chordsim.compare.statistics import Difference, paired
 from chordsim.errors import UserError
-from chordsim.methods import Floats
 from chordsim.report.gather import Gathered, gather
 from chordsim.report.source import Source
 

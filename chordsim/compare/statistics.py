@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chordsim import seeds
-from chordsim.methods import Floats
+from chordsim.arrays import Floats
 
 RESAMPLES = 10_000
 #: With more users than this the interval and p are the normal approximation: there the bootstrap says the same.

@@ -17,8 +17,8 @@ from chordsim.data.formats import Format
 from chordsim.data.places import DATA_VARIABLE, cache_folder, data_folder
 from chordsim.data.wheel import WheelCopy, read_from_wheel
 from chordsim.errors import DataError
+from chordsim.nearest import suggest
 from chordsim.progress import Progress
-from chordsim.scenario.nearest import suggest
 
 __all__ = ["Copy", "Entry", "Fetched", "Publisher", "WheelCopy", "entries", "fetch", "fetch_entry", "find"]
 

@@ -9,11 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from chordsim.arrays import Floats, Ints
 from chordsim.data.interactions import Tokens
 from chordsim.data.lines import BLANKS, Layout
 from chordsim.data.raw import LARGEST_RATING, TIMESTAMP_END, RawLog, token_fault
-from chordsim.methods import Floats
-from chordsim.ragged import Ints
 
 _BLOCK_BYTES = 8 << 20
 _TOKEN = pa.dictionary(pa.int32(), pa.string())

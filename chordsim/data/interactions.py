@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from chordsim.arrays import Bools, Ints
 from chordsim.errors import DataError
-from chordsim.ragged import Bools, Ints
 
 Items = npt.NDArray[np.int32]
 Tokens = npt.NDArray[np.str_]

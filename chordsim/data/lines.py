@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from chordsim.arrays import Floats, Ints
 from chordsim.data.raw import LARGEST_RATING, TIMESTAMP_END, RawLog, token_fault
 from chordsim.errors import DataError
-from chordsim.methods import Floats
-from chordsim.ragged import Ints
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 #: Blanks around a field are no part of it.

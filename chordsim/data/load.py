@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from chordsim.config.model import DataConfig
 from chordsim.data import catalog, filters
 from chordsim.data.formats import read_file
 from chordsim.data.interactions import Interactions, SourceInfo
@@ -13,7 +14,6 @@ from chordsim.data.synthetic import generate
 from chordsim.data.time_split import at_one_time
 from chordsim.errors import DataError
 from chordsim.progress import Progress, Silent
-from chordsim.scenario.model import DataConfig
 
 
 def load(config: DataConfig, rounds: int, seed: int, progress: Progress | None = None) -> tuple[Interactions, Split]:

@@ -9,10 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chordsim.arrays import Bools, Floats, Ints
 from chordsim.data.interactions import Interactions, SourceInfo, Tokens
 from chordsim.errors import DataError
-from chordsim.methods import Floats
-from chordsim.ragged import Bools, Ints
 
 LONGEST_TOKEN = 256
 LARGEST_ID = 2**63 - 1

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from chordsim.arrays import Bools, Ints
 from chordsim.data.split import TrainLogs
-from chordsim.ragged import Bools, Ints
 
 #: Length of a list.
 CANDIDATES = 100

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chordsim.arrays import Floats, Ints
 from chordsim.data.split import TrainLogs
-from chordsim.methods import Floats
-from chordsim.ragged import Ints
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from chordsim import seeds
+from chordsim.arrays import Bools, Ints
+from chordsim.data.history import History
 from chordsim.data.interactions import Interactions, Items, digest_of
 from chordsim.errors import DataError
-from chordsim.methods import History
-from chordsim.ragged import Bools, Ints
 
 #: The validation item and two items to train on (one step from one to the next) besides the R targets.
 SHORTEST_BESIDES_TARGETS = 3

@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from chordsim import seeds
+from chordsim.arrays import Bools, Floats, Ints
+from chordsim.config.model import SyntheticConfig
 from chordsim.data.interactions import Interactions, SourceInfo, digest_of
 from chordsim.errors import DataError
-from chordsim.methods import Floats
-from chordsim.ragged import Bools, Ints
-from chordsim.scenario.model import SyntheticConfig
 
 SHORTEST = 5
 #: Chance of each successor of an item.

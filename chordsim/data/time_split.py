@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from chordsim.arrays import Bools
 from chordsim.data.interactions import Interactions
 from chordsim.data.split import SHORTEST_BESIDES_TARGETS
 from chordsim.errors import DataError
-from chordsim.ragged import Bools
 
 
 def at_one_time(log: Interactions, rounds: int, train_share: float) -> tuple[Interactions, Interactions | None]:

@@ -14,10 +14,10 @@ from chordsim.deploy import traffic
 from chordsim.deploy.deployment import deployment
 from chordsim.deploy.traffic import Way
 from chordsim.errors import UserError
+from chordsim.files import atomic_write, free_folder, read_json
 from chordsim.progress import Progress, Silent
 from chordsim.scenario.load import load
 from chordsim.scenario.text import dump
-from chordsim.store import atomic_write, free_folder, read_json
 
 MOST_NODES = 64
 #: A message takes seconds: nodes and SuperLink ask one another every few seconds, and each call starts a process.

@@ -14,12 +14,12 @@ from typing import Any
 
 import tomli_w
 
-import chordsim
 from chordsim.deploy import keys, processes
 from chordsim.deploy.flower import Flower, write_app, write_home
 from chordsim.deploy.keys import Tls
 from chordsim.deploy.processes import Process
 from chordsim.errors import RunError
+from chordsim.installed import HOME
 from chordsim.progress import Progress, Silent
 
 HOST = "127.0.0.1"
@@ -146,7 +146,7 @@ def deployment(folder: Path | None = None, keep: bool = False) -> Iterator[Deplo
     address = f"{HOST}:{processes.free_ports(1, HOST)[0]}"
     write_home(where / "home", address, tls.authority)
     # The apps live in this installation, which Flower's processes must find.
-    home = str(Path(chordsim.__file__).parent.parent)
+    home = str(HOME)
     paths = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
     # The SuperLink starts programs of its own by name.
     programs = os.pathsep.join([str(Path(processes.program("flower-superlink")).parent), os.environ.get("PATH", os.defpath)])

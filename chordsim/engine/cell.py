@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from chordsim.methods import Columns
+from chordsim.arrays import Columns
 from chordsim.ragged import Ragged
 from chordsim.wire.errors import BadPayload
 

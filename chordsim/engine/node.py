@@ -9,8 +9,8 @@ from typing import Any
 from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 
-import chordsim
 from chordsim.errors import RunError
+from chordsim.installed import HOME
 
 #: Flower's code for a client app that raised.
 CLIENT_RAISED = 2
@@ -38,7 +38,7 @@ def load_app(path: str) -> Any:
     """
     module_name, _, attribute = path.partition(":")
     package = importlib.import_module(module_name.partition(".")[0])
-    home = Path(chordsim.__file__).parent.parent
+    home = HOME
     found = Path(str(package.__file__)).parent.parent
     if found != home:
         raise RunError(f"package {package.__name__!r} was found in {found}, but chordsim lives in {home}: remove or rename the other one")

@@ -18,11 +18,11 @@ import ray
 from flwr.app import Error, Message
 from ray.exceptions import RayActorError, RayError
 
+from chordsim.config.model import EngineConfig
 from chordsim.engine import codec
 from chordsim.engine.grid import RUN_ID, LocalGrid
 from chordsim.engine.ray_cluster import Cluster
 from chordsim.engine.ray_worker import Worker
-from chordsim.scenario.model import EngineConfig
 
 NODE_UNAVAILABLE = 5
 #: How often a call is tried before its cell is lost: a cell that kills every worker must not do so for ever.

@@ -15,8 +15,8 @@ from typing import Self
 import ray
 from ray.job_config import JobConfig
 
-import chordsim
 from chordsim.errors import RunError, UserError
+from chordsim.installed import HOME
 from chordsim.threads import cores
 
 #: Objects in flight are few and small; Ray's own default is a third of the machine's memory.
@@ -104,7 +104,7 @@ class Cluster:
             self.where = "the Ray that this process uses already"
             return
         # Workers find chordsim, server and clients where this process found them.
-        job = JobConfig(code_search_path=[str(Path(chordsim.__file__).parent.parent)])
+        job = JobConfig(code_search_path=[str(HOME)])
         self._ours = True
         if self._address is not None:
             _check_address(self._address)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from chordsim.config.model import Scenario
 from chordsim.errors import UserError
-from chordsim.scenario.model import Scenario
 
 SERVER_APP, CLIENT_APP = "server.app:app", "clients.app:app"
 

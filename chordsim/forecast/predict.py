@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from chordsim import methods, seeds
+from chordsim import seeds
+from chordsim.arrays import Bools, Floats, Ints
 from chordsim.errors import ScenarioError
-from chordsim.fleet import Fleet
 from chordsim.ledger.rounds import finished
 from chordsim.ledger.rows import Rows
-from chordsim.methods import Floats
 from chordsim.population.generate import Population
-from chordsim.ragged import Bools, Ints
+from chordsim.round import sizes
+from chordsim.sized import SizedWorld
 
 #: Fleets that are compared, and phones of each at most: one in a hundred of the run's, within these ends.
 FLEETS, PHONES = 24, (500, 4000)
@@ -51,35 +51,35 @@ Forecast = dict[str, dict[str, dict[str, Range]]]
 """By method, then tier or ``all``, then quantity."""
 
 
-def forecast(fleet: Fleet) -> Forecast:
+def forecast(world: SizedWorld) -> Forecast:
     """Return the forecast of a scenario.
 
     Args:
-        fleet: The scenario without its people.
+        world: The scenario without its people.
 
     Raises:
         ScenarioError: The deadline is shorter than the fastest phone's round.
         RunError: A method's sizes are not known before training.
     """
-    small = _small(fleet)
-    weight = math.sqrt(small.population.selected / FLEETS / fleet.population.selected)
-    parts, sized = methods.load("server.fleet:bootstraps")(small), methods.load("server.fleet:sized")
-    tiers = list(fleet.scenario.population.tiers)
+    small = _small(world)
+    weight = math.sqrt(small.population.selected / FLEETS / world.population.selected)
+    parts = sizes.bootstraps(small)
+    tiers = list(world.scenario.population.tiers)
     out: Forecast = {}
     fastest_s = math.inf
-    for least, most in zip(sized(small, parts, 0), sized(small, parts, 1), strict=True):
+    for least, most in zip(sizes.players(small, parts, 0), sizes.players(small, parts, 1), strict=True):
         ends = []
         # Where users do not matter the two ends are one method, which is played once.
-        for method in (least, most) if least.spec != most.spec else (most,):
-            sums = _Sums(tiers, fleet.scenario.rounds.requests_per_round)
-            for rows in _rounds(method, small):
-                sums.add(rows, _least_share(method, small))
+        for player in (least, most) if least[0].spec != most[0].spec else (most,):
+            sums = _Sums(tiers, world.scenario.rounds.requests_per_round)
+            for rows in _rounds(player, small):
+                sums.add(rows, _least_share(player[1], small))
                 some = rows.is_word("outcome", "served", "late")
                 fastest_s = min(fastest_s, float(rows["total_s"][some].min(initial=math.inf)))
-            known = method.needs_of(0, small.population.profiles(np.arange(1))) is not None
+            known = player[1].needs_of(0, small.population.profiles(np.arange(1))) is not None
             ends.append(sums.ranges(weight, QUANTITIES if known else BYTES))
-        out[most.spec.name] = _spanned(ends[0], ends[-1])
-    deadline = fleet.scenario.clock.deadline_s
+        out[most[0].spec.name] = _spanned(ends[0], ends[-1])
+    deadline = world.scenario.clock.deadline_s
     if 0 < deadline < fastest_s < math.inf:
         raise ScenarioError(
             f"clock.deadline_s = {deadline:g} is shorter than the fastest phone's round, {fastest_s:.3g} s: nobody would be served"
@@ -119,29 +119,28 @@ def _measured(found: dict[str, Any], name: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _small(fleet: Fleet) -> Fleet:
+def _small(world: SizedWorld) -> SizedWorld:
     """Return `FLEETS` small fleets in one, under a seed of their own, with the scenario's chance to be selected."""
-    phones, config = fleet.population, fleet.scenario.population
+    phones, config = world.population, world.scenario.population
     wanted = min(phones.wanted, max(PHONES[0], min(phones.wanted // 100, PHONES[1]))) * FLEETS
     devices = min(math.ceil(phones.size * wanted / phones.wanted), MOST_DEVICES)
     changed = config.model_copy(update={"devices": devices, "selected": wanted if config.selected else 0, "activity_tier": 0.0})
-    seed = seeds.key(fleet.scenario.seed, "forecast") >> 1
-    scenario = fleet.scenario.model_copy(update={"population": changed, "seed": seed})
+    seed = seeds.key(world.scenario.seed, "forecast") >> 1
+    scenario = world.scenario.model_copy(update={"population": changed, "seed": seed})
     # Who the users are changes no size, so there is one.
     population = Population(changed, seed, 1, phones.fp32_peak_bytes, pace=phones.pace)
-    return Fleet(scenario, population, fleet.specs, fleet.n_items, 1, fleet.train_logs)
+    return SizedWorld(scenario, population, world.specs, world.n_items, 1, world.train_logs)
 
 
-def _rounds(method: Any, fleet: Fleet) -> Iterator[Rows]:
-    play = methods.load("server.fleet:play_sizes")
-    for round in range(1, fleet.scenario.rounds.count + 1):
-        for rows, _ in play(method, fleet, round, fleet.population.select(round)):
-            yield rows
+def _rounds(player: sizes.Player, world: SizedWorld) -> Iterator[Rows]:
+    for round in range(1, world.scenario.rounds.count + 1):
+        for played in sizes.play(player, world, round, world.population.select(round)):
+            yield played.rows
 
 
-def _least_share(method: Any, fleet: Fleet) -> float:
+def _least_share(teller: sizes.Sizes, world: SizedWorld) -> float:
     """Return the least share of the upper end's operations that a plan may need."""
-    needs = method.needs_of(0, fleet.population.profiles(np.arange(1000)))
+    needs = teller.needs_of(0, world.population.profiles(np.arange(1000)))
     if needs is None or not needs.cost.macs.any():
         return 1.0
     return float((needs.least_macs / np.maximum(needs.cost.macs, 1)).min())

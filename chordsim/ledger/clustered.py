@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chordsim import seeds
-from chordsim.methods import Floats
-from chordsim.ragged import Bools, Ints
+from chordsim.arrays import Bools, Floats, Ints
 
 RESAMPLES = 1000
 #: With more users than this the interval is the normal approximation: there the bootstrap says the same.

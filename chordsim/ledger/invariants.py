@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chordsim.arrays import Bools
 from chordsim.errors import InvariantError
 from chordsim.ledger.columns import PER_ROW, SCORED
 from chordsim.ledger.rows import Rows
-from chordsim.ragged import Bools
 
 DOWN_PARTS = ("bootstrap_bytes", "candidates_bytes", "prescription_bytes", "framing_down_bytes")
 UP_PARTS = ("profile_bytes", "update_bytes", "report_bytes", "framing_up_bytes")

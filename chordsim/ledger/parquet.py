@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from chordsim.errors import InvariantError, RunError
+from chordsim.files import atomic_write
 from chordsim.ledger.columns import COLUMNS, PER_ROW, SCHEMA_VERSION, Column
 from chordsim.ledger.digest import rows_digest
 from chordsim.ledger.rows import Rows
-from chordsim.store import atomic_write
 
 if TYPE_CHECKING:
     import pandas as pd

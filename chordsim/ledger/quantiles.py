@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chordsim.methods import Floats
-from chordsim.ragged import Bools, Ints
+from chordsim.arrays import Bools, Floats, Ints
 
 #: Values kept as they are (float32); above it they are counted into bins.
 EXACT_LIMIT = 5_000_000

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from chordsim.arrays import Bools, Floats
 from chordsim.ledger.columns import OUTCOMES
+from chordsim.ledger.quantiles import Quantiles
 from chordsim.ledger.rows import Rows
-from chordsim.methods import Floats
-from chordsim.ragged import Bools
 
+_METRICS = ("ndcg_10", "ndcg_10_all")
+_BYTES = ("down_bytes", "up_bytes", "wasted_bytes")
 #: Columns of rounds.csv. `p50_total_s` is over the phones that finished: served and late.
-ROUND_FIELDS: tuple[str, ...] = (
-    "round", "method", "selected", *OUTCOMES, "ndcg_10", "ndcg_10_all", "down_bytes", "up_bytes", "wasted_bytes", "p50_total_s", "round_s",
-)  # fmt: skip
+ROUND_FIELDS: tuple[str, ...] = ("round", "method", "selected", *OUTCOMES, *_METRICS, *_BYTES, "p50_total_s", "round_s")
+
+Line = dict[str, str | int | float | None]
 
 
 def finished(rows: Rows) -> Bools:
@@ -20,25 +22,55 @@ def finished(rows: Rows) -> Bools:
     return rows.is_word("outcome", "served", "late")
 
 
-def round_line(rows: Rows, round_s: float | None = None) -> dict[str, str | int | float | None]:
-    """Return one line for rounds.csv.
+class RoundLine:
+    """A line in the making: one method's round, taken in part by part."""
 
-    Args:
-        rows: One method's round.
-        round_s: When the clock closed the round, in simulated seconds; None takes the slowest phone's.
-    """
-    line: dict[str, str | int | float | None] = {"round": rows.round, "method": rows.method, "selected": len(rows)}
-    counts = np.bincount(rows["outcome"], minlength=len(OUTCOMES))
-    line.update(zip(OUTCOMES, counts.tolist(), strict=True))
-    for name in ("ndcg_10", "ndcg_10_all"):
-        line[name] = _mean(rows[name][~rows.nulls[name]])
-    for name in ("down_bytes", "up_bytes", "wasted_bytes"):
-        line[name] = int(rows[name].sum())
-    times = rows["total_s"][finished(rows)]
-    line["p50_total_s"] = float(np.median(times)) if times.size else None
-    line["round_s"] = float(rows["total_s"].max(initial=0.0)) if round_s is None else float(round_s)
-    return line
+    def __init__(self) -> None:
+        self._outcomes = np.zeros(len(OUTCOMES), np.int64)
+        self._bytes = dict.fromkeys(_BYTES, 0)
+        self._means = {name: (0.0, 0) for name in _METRICS}
+        self._times, self._round_s = Quantiles(1), 0.0
+        self._only: Floats | None = None
+        self._parts = 0
+
+    def add(self, rows: Rows, round_s: float) -> None:
+        """Take in some of the round's phones.
+
+        Args:
+            rows: Their rows.
+            round_s: When the clock closed the round for them, in simulated seconds.
+        """
+        self._outcomes += np.bincount(rows["outcome"], minlength=len(OUTCOMES))
+        for name in _BYTES:
+            self._bytes[name] += int(rows[name].sum())
+        for name, (mean, count) in self._means.items():
+            values = rows[name][~rows.nulls[name]]
+            if values.size:
+                total = count + values.size
+                self._means[name] = (float(values.mean()) * (values.size / total) + mean * (count / total), total)
+        times = rows["total_s"][finished(rows)]
+        # One part's median needs no float32, which is what a stream of parts is kept in.
+        self._only = times if not self._parts else None
+        self._parts += 1
+        self._times.add(times, np.zeros(times.size, np.int64))
+        self._round_s = max(self._round_s, round_s)
+
+    def line(self, round: int, method: str) -> Line:
+        """Return the line."""
+        return {
+            "round": round,
+            "method": method,
+            "selected": int(self._outcomes.sum()),
+            **dict(zip(OUTCOMES, self._outcomes.tolist(), strict=True)),
+            **{name: mean if count else None for name, (mean, count) in self._means.items()},
+            **self._bytes,
+            "p50_total_s": float(np.median(self._only)) if self._only is not None and self._only.size else self._times.quantiles((0.5,))[0],
+            "round_s": self._round_s,
+        }
 
 
-def _mean(values: Floats) -> float | None:
-    return float(values.mean()) if values.size else None
+def round_line(rows: Rows, round_s: float | None = None) -> Line:
+    """Return the line of a whole round; without ``round_s`` the slowest phone closed it."""
+    gathered = RoundLine()
+    gathered.add(rows, float(rows["total_s"].max(initial=0.0)) if round_s is None else round_s)
+    return gathered.line(rows.round, rows.method)

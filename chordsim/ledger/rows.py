@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from chordsim.arrays import Bools, Floats, Ints
 from chordsim.errors import InvariantError
 from chordsim.ledger.columns import BY_NAME, PER_ROW, Column
-from chordsim.methods import Floats
-from chordsim.ragged import Bools, Ints
 
 Array = npt.NDArray[Any]
 
@@ -93,6 +92,10 @@ class Rows:
         """Return a text column [D]."""
         return np.array(self.words[name] or ("",), np.str_)[self.values[name]]
 
+    def of_nobody(self) -> Rows:
+        """Return the rows as one user's, for sums in which none is told apart."""
+        return replace(self, values={**self.values, "user_id": np.zeros(len(self), np.int64)})
+
     def is_word(self, name: str, *texts: str) -> Bools:
         """Return where a text column holds one of the texts, shape [D]."""
         return np.isin(self.values[name], [code for code, word in enumerate(self.words[name]) if word in texts])
@@ -152,3 +155,13 @@ def _text(column: Column, given: Array, tiers: tuple[str, ...], where: _Where) -
     mapped = known[codes] if codes.size else codes.astype(np.int64)
     where.refuse(column.name, mapped < 0, f"is not one of {', '.join(words)}")
     return mapped, words
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Return one method's round from its parts, which follow one another by device id."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    values = {name: np.concatenate([part.values[name] for part in parts]) for name in first.values}
+    nulls = {name: np.concatenate([part.nulls[name] for part in parts]) for name in first.nulls}
+    return Rows(first.method, first.round, values, nulls, first.words)

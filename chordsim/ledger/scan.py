@@ -12,11 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from chordsim.arrays import Bools, Floats
 from chordsim.errors import RunError
 from chordsim.ledger.columns import BY_NAME, SCHEMA_VERSION
 from chordsim.ledger.parquet import ledger_files
-from chordsim.methods import Floats
-from chordsim.ragged import Bools
 
 
 @dataclass(frozen=True)

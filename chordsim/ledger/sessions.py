@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chordsim.ragged import Bools, Ints
+from chordsim.arrays import Bools, Ints
 
 
 class Sessions:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chordsim.arrays import Bools, Floats, Ints
 from chordsim.errors import InvariantError
 from chordsim.ledger.clustered import Estimate, UserMeans, estimate
 from chordsim.ledger.columns import OUTCOMES, SERVED_BY
@@ -14,8 +15,7 @@ from chordsim.ledger.quantiles import EXACT_LIMIT, Quantiles
 from chordsim.ledger.rounds import finished
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.sessions import Sessions
-from chordsim.methods import BINDINGS, Floats
-from chordsim.ragged import Bools, Ints
+from chordsim.methods import BINDINGS
 
 SESSIONS = (1, 10, 100)
 #: Parts of a method's summary where `data.cloud_share` keeps users out of training.

@@ -7,10 +7,10 @@ from typing import Protocol
 
 from torch import Tensor
 
+from chordsim.config.model import BackboneConfig
 from chordsim.nets import caser, sasrec
 from chordsim.nets.choice import Dropout, Weight
-from chordsim.nets.shapes import Layer
-from chordsim.scenario.model import BackboneConfig
+from chordsim.nets.layers import Layer
 
 
 class Net(Protocol):

@@ -21,10 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from chordsim.config.model import BackboneConfig
 from chordsim.nets.choice import Dropout, Weight, linear
 from chordsim.nets.embeddings import look_up
-from chordsim.nets.shapes import Layer
-from chordsim.scenario.model import BackboneConfig
+from chordsim.nets.layers import Layer
 
 
 def layers(config: BackboneConfig) -> tuple[Layer, ...]:

@@ -10,10 +10,10 @@ import math
 
 import numpy as np
 
+from chordsim.arrays import Ints
 from chordsim.nets import embeddings
 from chordsim.nets.backbone import net, position_shape
 from chordsim.nets.shapes import Shapes
-from chordsim.ragged import Ints
 
 #: Operations to draw, scale, round and pack one frozen weight, in multiply-accumulates (assumed).
 ADAPT_MACS_PER_WEIGHT = 8

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chordsim import seeds
 from chordsim.errors import ChordsimError
-from chordsim.nets.shapes import Layer
+from chordsim.nets.layers import Layer
 
 
 class BackboneMismatch(ChordsimError):

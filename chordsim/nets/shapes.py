@@ -4,27 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from chordsim.config.model import BackboneConfig
 from chordsim.errors import ScenarioError
-from chordsim.scenario.model import BackboneConfig
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One frozen weight, viewed as channels by fan-in.
-
-    Attributes:
-        name: Such as ``block0.query``.
-        channels: Output channels C; where they are cut into groups, the groups of all of them (`Shapes.grouped`).
-        fan_in: Inputs of one channel K, or of one group.
-        gain: Variance of a random weight times K.
-        positions: How often one request uses it (positions of the history, 1 for the last query only; places of a filter).
-    """
-
-    name: str
-    channels: int
-    fan_in: int
-    gain: float
-    positions: int
+from chordsim.nets.backbone import net
+from chordsim.nets.layers import Layer
 
 
 @dataclass(frozen=True)
@@ -73,6 +56,4 @@ class Shapes:
 
 def shapes_of(backbone: BackboneConfig, n_items: int) -> Shapes:
     """Return the shapes of a backbone over a catalogue of ``n_items``."""
-    from chordsim.nets.backbone import net
-
     return Shapes(backbone, n_items, net(backbone).layers(backbone))

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chordsim import seeds
-from chordsim.methods import Floats
+from chordsim.arrays import Floats, Ints
 from chordsim.population.marginals import cdf
-from chordsim.ragged import Ints
 
 if TYPE_CHECKING:
     from chordsim.population.hardware import Source

@@ -12,10 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from chordsim import seeds
-from chordsim.methods import Floats
+from chordsim.arrays import Bools, Floats, Ints
+from chordsim.config.model import AvailabilityConfig
 from chordsim.population.trace import Trace, read_trace
-from chordsim.ragged import Bools, Ints
-from chordsim.scenario.model import AvailabilityConfig
 
 DAY_H, HOUR_S = 24.0, 3600.0
 #: Share of the time that a phone is free: Weibull (fitted: hours per device of 107,749 phones over 96 hours).

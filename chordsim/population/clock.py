@@ -7,9 +7,8 @@ import math
 import numpy as np
 
 from chordsim import seeds
-from chordsim.methods import Floats
-from chordsim.ragged import Ints
-from chordsim.scenario.model import ClockConfig
+from chordsim.arrays import Floats, Ints
+from chordsim.config.model import ClockConfig
 
 #: Seconds that the radio stays on after its last byte of a round (assumed).
 RADIO_TAIL_S = 2.0

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from chordsim.arrays import Ints
+from chordsim.files import atomic_write
 from chordsim.population.profile import Profiles
-from chordsim.ragged import Ints
-from chordsim.store import atomic_write
 
 
 @dataclass(frozen=True)

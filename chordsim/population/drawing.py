@@ -8,9 +8,8 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from chordsim.methods import Floats
+from chordsim.arrays import Floats, Ints
 from chordsim.population.profile import Profiles
-from chordsim.ragged import Ints
 
 BINS = 48
 _BLOCKS = " ▁▂▃▄▅▆▇█"

@@ -9,14 +9,14 @@ from functools import cached_property
 import numpy as np
 
 from chordsim import seeds
+from chordsim.arrays import Floats, Ints
+from chordsim.config.model import PopulationConfig
 from chordsim.errors import ScenarioError
-from chordsim.methods import Budgets, Floats
+from chordsim.methods import Budgets
 from chordsim.population.assign import Assignment
 from chordsim.population.availability import Always, Availability, availability_of
 from chordsim.population.hardware import Hardware, source_of, spread
 from chordsim.population.profile import Profiles
-from chordsim.ragged import Ints
-from chordsim.scenario.model import PopulationConfig
 
 _MB = 1e6
 #: What `population.equal` levels, by its words.

@@ -9,13 +9,12 @@ from typing import Protocol
 import numpy as np
 
 from chordsim import seeds
+from chordsim.arrays import Floats, Ints
+from chordsim.config.model import PopulationConfig, TierConfig
 from chordsim.errors import ScenarioError
-from chordsim.methods import Floats
 from chordsim.population.eras import DOWN_UP_LATENT, ERAS, MACS_PER_SAMPLE, RAM_SPEED_LATENT, Era
 from chordsim.population.marginals import of_mixture, of_steps, z_of_shares
 from chordsim.population.own import OwnPhones, read_own
-from chordsim.ragged import Ints
-from chordsim.scenario.model import PopulationConfig, TierConfig
 
 GB, MBIT_BYTES = 1e9, 1e6 / 8
 

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from chordsim.methods import Floats
+from chordsim.arrays import Floats
 from chordsim.population.eras import Mixture, Steps
 
 #: Latents beyond this are held here; one phone in 10^15 would be.

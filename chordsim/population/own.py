@@ -11,9 +11,9 @@ from statistics import NormalDist
 
 import numpy as np
 
+from chordsim.arrays import Floats
+from chordsim.config.phones import HARDWARE
 from chordsim.errors import DataError
-from chordsim.methods import Floats
-from chordsim.scenario.phones import HARDWARE
 
 MAX_ROWS = 1_000_000
 _MAY_BE_ZERO = ("round_trip_ms", "nj_per_mac", "radio_w")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from chordsim.methods import Budgets, Floats
-from chordsim.ragged import Bools, Ints
+from chordsim.arrays import Bools, Floats, Ints
+from chordsim.methods import Budgets
 
 Mark = Literal["measured", "fitted", "assumed"]
 

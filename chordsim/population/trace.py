@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chordsim.arrays import Bools, Floats, Ints
 from chordsim.errors import DataError
-from chordsim.methods import Floats
 from chordsim.population.own import read_table
-from chordsim.ragged import Bools, Ints
 
 COLUMNS = ("device_id", "start_s", "end_s")
 MAX_ROWS = 10_000_000

@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chordsim.arrays import Ints
 from chordsim.methods import Budgets
-from chordsim.nets import extractor, footprint
+from chordsim.nets import footprint
 from chordsim.nets.shapes import Shapes
 from chordsim.quant.allocate import Costs
-from chordsim.quant.settings import PlanSettings
-from chordsim.ragged import Ints
 
 #: Order of the budgets in costs and limits; plus one, these are codes into `chordsim.methods.BINDINGS`.
 MEMORY, LATENCY, BITS = 0, 1, 2
@@ -92,12 +91,3 @@ def refusals(peak_memory_bytes: Ints, macs: Ints, budgets: Budgets) -> np.ndarra
     """Return which budget a model would break on each phone, codes into `BINDINGS`, 0 where it fits, [D]."""
     slow = macs > budgets.latency_s * budgets.macs_per_s
     return np.where(peak_memory_bytes > budgets.memory_bytes, MEMORY + 1, np.where(slow, LATENCY + 1, 0)).astype(np.uint8)
-
-
-def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
-    """Return the cost arithmetic of plans, with what the method adds to every model."""
-    parameters, _ = extractor.size(settings.extractor, shapes.backbone.dim, settings.profile_dim)
-    mask = -(-shapes.weights // 8) if settings.mask_keep < 1 else 0
-    source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0
-    gains = 4 * shapes.channels * settings.gain_columns
-    return PlanBudget(shapes, settings.widths, 4 * parameters + mask + gains + source)

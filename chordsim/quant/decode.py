@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chordsim.arrays import Bools
 from chordsim.methods import Budgets
 from chordsim.quant.budget import BITS, PlanBudget, refusals
-from chordsim.ragged import Bools
 
 #: What a cloud that decodes nothing assumes of every phone: all the room there is, so that its own cap alone limits a plan.
 _PLENTY = (2**52, 1e15, 32.0, 1.0)

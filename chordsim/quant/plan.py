@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from chordsim.nets.choice import Choice
-from chordsim.nets.shapes import Layer
+from chordsim.nets.layers import Layer
 
 
 def split_channels(values: Tensor, layers: tuple[Layer, ...], dim: int = -1) -> list[Tensor]:

@@ -6,31 +6,30 @@ have been another, and one that would show another old plan than it did.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chordsim import evaluate, methods
+from chordsim import evaluate
+from chordsim.arrays import Bools, Floats
+from chordsim.config.model import Scenario
 from chordsim.errors import ScenarioError, UserError
-from chordsim.fleet import Fleet, fleet_of
 from chordsim.ledger.parquet import iter_rows
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.summary import Summary
-from chordsim.methods import Cost, Floats, Needs
+from chordsim.methods import Given
 from chordsim.population.generate import Population
-from chordsim.population.profile import Profiles
-from chordsim.ragged import Bools, Ints
+from chordsim.round import sizes
+from chordsim.round.recorded import player as recorded_player
 from chordsim.scenario.load import load
-from chordsim.scenario.model import Scenario
+from chordsim.sized import SizedWorld, sized_world
 from chordsim.world import pace_of
 
 #: Keys that leave what was computed as it is. Another selection or assignment asks other users.
 _MAY_CHANGE = ("population.", "clock.", "rounds.requests_per_round", "rounds.new_model_every")
-#: Name of the part of a recorded bootstrap that learning changes.
-_RENEWED = "renewed"
 _MAY_NOT = ("population.devices", "population.selected", "population.activity_tier", "clock.over_select")
 
 
@@ -67,10 +66,10 @@ def recost(run: Path, overrides: Sequence[str]) -> Recosted:
         raise UserError(f"{run}: not a run directory: no scenario.toml in it")
     old, new = load(path), load(path, overrides)
     changed = _changed(old, new)
-    fleet = fleet_of(new)
-    former = Population(old.population, old.seed, fleet.n_users, fleet.population.fp32_peak_bytes, pace=pace_of(old))
+    world = sized_world(new)
+    former = Population(old.population, old.seed, world.n_users, world.population.fp32_peak_bytes, pace=pace_of(old))
     tiers = list(new.population.tiers)
-    before, after = Summary(fleet.n_users, list(old.population.tiers), old.seed), Summary(fleet.n_users, tiers, new.seed)
+    before, after = Summary(world.n_users, list(old.population.tiers), old.seed), Summary(world.n_users, tiers, new.seed)
     unknown: dict[str, dict[str, int]] = {}
     rounds: dict[str, list[Rows]] = {}
     for rows in iter_rows(run):
@@ -78,105 +77,32 @@ def recost(run: Path, overrides: Sequence[str]) -> Recosted:
         before.add(rows)
     for name, recorded in rounds.items():
         counts = unknown.setdefault(name, {"not served then": 0, "another plan": 0, "another old plan": 0, "rows": 0})
-        for rows in _again(fleet, former, name, recorded, counts):
+        for rows in _again(world, former, name, recorded, counts):
             after.add(rows)
     shares = {name: {why: n / max(c["rows"], 1) for why, n in c.items() if why != "rows"} for name, c in unknown.items()}
     return Recosted(changed, before.methods(), after.methods(), shares)
 
 
-def _again(fleet: Fleet, former: Population, name: str, recorded: list[Rows], counts: dict[str, int]) -> Iterator[Rows]:
+def _again(world: SizedWorld, former: Population, name: str, recorded: list[Rows], counts: dict[str, int]) -> Iterator[Rows]:
     """Yield the rows of one method's rounds on the other phones."""
-    context = fleet.context(name)
-    spec, parts = fleet.specs[name].ends(context)[1], _paid(recorded)
-    size = fleet.population.size
-    columns = methods.load("server.held:columns_for")(fleet.scenario, size)
+    context = world.context(name)
+    spec = world.specs[name].ends(context)[1]
     by_round = {rows.round: rows for rows in recorded}
-    method = _recorded_method()(spec, context, parts, np.zeros(size, np.int32), columns, 1, by_round)
-    play = methods.load("server.fleet:play_sizes")
+    player = recorded_player(world, spec, context, by_round)
     for round in sorted(by_round):
         then = by_round[round]
         at = 0
-        for rows, _ in play(method, fleet, round, then["device_id"]):
+        for played in sizes.play(player, world, round, then["device_id"]):
+            rows = played.rows
             part = slice(at, at + len(rows))
             at += len(rows)
-            phones, old_phones = fleet.population.profiles(rows["device_id"]), former.profiles(rows["device_id"])
-            same = _same_plan(then, part, phones, old_phones, context.settings) if _plans(spec) else np.ones(len(rows), np.bool_)
-            yield _with_ranks(rows, then, part, same, fleet.n_items, counts)
+            now, before = (phones.profiles(rows["device_id"]).budgets for phones in (world.population, former))
+            same = spec.unchanged(context, _given(then, part), now, before)
+            yield _with_ranks(rows, then, part, same if same is not None else np.ones(len(rows), np.bool_), world.n_items, counts)
 
 
-def _paid(recorded: list[Rows]) -> dict[str, int]:
-    """Return the bytes of the bootstrap that phones paid: what came again where less than all of it did, and the rest."""
-    charged = np.concatenate([rows["bootstrap_bytes"] for rows in recorded])
-    charged = charged[charged > 0]
-    if not charged.size:
-        return {}
-    return {_RENEWED: int(charged.min()), "once": int(charged.max() - charged.min())}
-
-
-def _recorded_method() -> type[Any]:
-    """Return `server.fleet.Sized` with the costs that were recorded in the place of closed forms."""
-    base: type[Any] = methods.load("server.fleet:Sized")
-
-    class Recorded(base):  # type: ignore[misc]
-        """A method whose phones take what the run recorded."""
-
-        def __init__(
-            self, spec: Any, context: Any, parts: dict[str, int], held: Ints, columns: Any, version: int, by_round: Mapping[int, Rows]
-        ) -> None:
-            super().__init__(spec, context, parts, held, columns, version)
-            self.by_round = by_round
-
-        def renew(self, labels: Iterable[str]) -> None:
-            """Put a new version into force; what learning changes is what phones were once charged alone."""
-            super().renew([_RENEWED] if self.spec.learns else labels)
-
-        def needs_of(self, round: int, phones: Profiles) -> Needs | None:
-            """Return recorded costs where the model ran, the closed form elsewhere."""
-            return _recorded(self.spec.needs(self.context, phones.budgets), self.by_round[round], phones)
-
-    return Recorded
-
-
-def _recorded(closed: Needs | None, then: Rows, phones: Profiles) -> Needs:
-    from chordsim.quant.budget import refusals
-
-    place = np.searchsorted(then["device_id"], phones.device_ids)
-    ran = then["macs"][place] > 0
-    zero = Cost.zero(ran.size)
-    known = closed.cost if closed is not None else zero
-    names = ("macs", "train_macs", "bitops", "peak_memory_bytes", "model_bytes")
-    cost = replace(known, **{name: np.where(ran, then[name][place], getattr(known, name)) for name in names})
-    if closed is not None and closed.side == "cloud":
-        # Budgets bind a plan that is made; what was recorded says only what it then took.
-        return replace(closed, cost=cost)
-    refusal = refusals(cost.peak_memory_bytes, cost.macs, phones.budgets)
-    bits = np.where(ran, then.floats("bits_mean")[place], np.nan)
-    return Needs(cost, refusal, "device", refusal, bits, cost.macs)
-
-
-def _plans(spec: methods.MethodSpec) -> bool:
-    """Return whether a method's plan depends on the phone's budgets."""
-    from chordsim.specs.plan import PlanSpec
-
-    return isinstance(spec, PlanSpec)
-
-
-def _same_plan(then: Rows, part: slice, now: Profiles, old: Profiles, settings: Mapping[str, Any]) -> Bools:
-    """Return whose plan would have been the recorded one: the budget that bound it is the same, and it fits all others."""
-    cap = float(settings.get("bits", 32.0))
-    bits = [np.minimum(p.budgets.bits, cap) for p in (now, old)]
-    speed = [p.budgets.latency_s * p.budgets.macs_per_s for p in (now, old)]
-    fits = (then["peak_memory_bytes"][part] <= now.budgets.memory_bytes) & (then["macs"][part] <= speed[0])
-    fits &= then["bits_mean"][part] <= bits[0] + 1e-9
-    binding = then.texts("binding")[part]
-    equal = {"memory": now.budgets.memory_bytes == old.budgets.memory_bytes, "latency": speed[0] == speed[1], "bits": bits[0] == bits[1]}
-    if settings.get("decode") == "device":
-        # The ledger does not say which table the phone took: only a phone that grants the same takes the same one for sure.
-        return np.asarray(fits & np.all(list(equal.values()), axis=0))
-    same = np.asarray(binding == "none")
-    for word, mine in equal.items():
-        same |= (binding == word) & mine
-    return np.asarray(fits & same)
+def _given(then: Rows, part: slice) -> Given:
+    return Given(then["peak_memory_bytes"][part], then["macs"][part], then.floats("bits_mean")[part], then.texts("binding")[part])
 
 
 def _with_ranks(rows: Rows, then: Rows, part: slice, same: Bools, n_items: int, counts: dict[str, int]) -> Rows:

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from chordsim.arrays import Ints
 from chordsim.errors import RunError
-from chordsim.ragged import Ints
-from chordsim.store import DEVICES
+from chordsim.store.directory import DEVICES
 
 _GROUPS = 4
 COLUMN = "history_items"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from chordsim import __version__
+from chordsim.installed import VERSION
 from chordsim.ledger.summary import KNOWN, UNKNOWN
 from chordsim.report.charts import groups, planned, predicted, times, traffic
 from chordsim.report.gather import Gathered
@@ -92,7 +92,7 @@ def reproduce(g: Gathered) -> Section:
     """Return commands, files and how to cite."""
     name = shlex.quote(str(g.source.path.name))
     commands = (
-        f"pip install chordsim=={g.source.manifest.get('versions', {}).get('chordsim', __version__)}\n"
+        f"pip install chordsim=={g.source.manifest.get('versions', {}).get('chordsim', VERSION)}\n"
         "chordsim run scenario.toml          # the file below, saved under this name\n"
         f"chordsim report {name}   # makes this page again from the run directory\n"
     )
@@ -108,5 +108,5 @@ def reproduce(g: Gathered) -> Section:
     if g.source.scenario_text:
         blocks.append(folded("scenario.toml, fully resolved", code(g.source.scenario_text)))
     digest = g.source.manifest.get("ledger_sha256") or "none, since the run did not end whole"
-    blocks.append(text(f"To cite: chordsim {__version__}, scenario {g.source.name}, seed {g.source.seed}, ledger {digest}.", css="soft"))
+    blocks.append(text(f"To cite: chordsim {VERSION}, scenario {g.source.name}, seed {g.source.seed}, ledger {digest}.", css="soft"))
     return Section("reproduce", "How to reproduce", blocks)

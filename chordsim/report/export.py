@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from chordsim.arrays import Floats
 from chordsim.ledger.clustered import UserMeans
 from chordsim.ledger.scan import scan
-from chordsim.methods import Floats
 from chordsim.report.gather import Gathered, gather
 from chordsim.report.source import Source
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from chordsim.arrays import Floats, Ints
 from chordsim.ledger.clustered import Estimate, UserMeans, estimate
 from chordsim.ledger.columns import OUTCOMES, SERVED_BY
 from chordsim.ledger.quantiles import Quantiles
 from chordsim.ledger.scan import Part, scan
 from chordsim.ledger.sessions import Sessions
 from chordsim.ledger.summary import SESSIONS
-from chordsim.methods import BINDINGS, Floats
-from chordsim.ragged import Ints
+from chordsim.methods import BINDINGS
 from chordsim.report.activity import Activity
 from chordsim.report.source import Source
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from chordsim.compare.statistics import Difference, paired
+from chordsim.config.model import OWN_SETTINGS
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.report.charts import cost, served
 from chordsim.report.gather import Gathered
 from chordsim.report.html import Column, Grid, Section, folded, grid_html, text
-from chordsim.scenario.model import OWN_SETTINGS
 
 _RESULTS = (
     Column("method", "name in the scenario"),

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chordsim.errors import ChordsimError
+from chordsim.files import atomic_write
 from chordsim.progress import Progress
-from chordsim.store import atomic_write
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

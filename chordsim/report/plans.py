@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from chordsim.arrays import Floats
 from chordsim.errors import ChordsimError, RunError
-from chordsim.methods import Floats
 from chordsim.ragged import Ragged
 from chordsim.wire.codes import decode_codes
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from chordsim.errors import UserError
+from chordsim.files import read_json
 from chordsim.ledger.columns import SCHEMA_VERSION
-from chordsim.store import MANIFEST, ROUNDS, SCENARIO, SUMMARY, read_json
+from chordsim.store.directory import MANIFEST, ROUNDS, SCENARIO, SUMMARY
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from chordsim.scenario.model import Scenario
-from chordsim.scenario.nearest import suggest
+from chordsim.config.model import Scenario
+from chordsim.nearest import suggest
 
 #: Errors that follow from another one, or say less than it; shown only if there is no other.
 _LAST = ("missing", "too_short")

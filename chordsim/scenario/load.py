@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from chordsim.config.model import Scenario
 from chordsim.errors import ScenarioError
+from chordsim.nearest import suggest
 from chordsim.scenario.explain import explain
-from chordsim.scenario.model import Scenario
-from chordsim.scenario.nearest import suggest
 from chordsim.scenario.overrides import apply
 from chordsim.scenario.reading import Plain, parse_toml, read_text
 from chordsim.scenario.settings import resolve_settings

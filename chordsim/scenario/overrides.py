@@ -77,7 +77,7 @@ def _seed_tiers(tables: Plain, parts: list[str]) -> None:
         return
     population = tables.setdefault("population", {})
     if isinstance(population, dict) and "tiers" not in population:
-        from chordsim.scenario.model import default_tiers, era_tiers
+        from chordsim.config.model import default_tiers, era_tiers
 
         tiers = era_tiers() if population.get("era") or population.get("csv") else default_tiers()
         population["tiers"] = {name: tier.model_dump(exclude_none=True) for name, tier in tiers.items()}

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from chordsim import methods
+from chordsim.config.model import Scenario
 from chordsim.errors import ScenarioError
-from chordsim.scenario.model import Scenario
-from chordsim.scenario.nearest import suggest
+from chordsim.nearest import suggest
 
 
 def resolve_settings(scenario: Scenario) -> Scenario:

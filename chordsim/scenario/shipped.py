@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import chordsim
 from chordsim.errors import ScenarioError
+from chordsim.installed import HOME
 
 SUFFIX = ".toml"
 
@@ -16,7 +16,7 @@ def folder() -> Path:
     Raises:
         ScenarioError: The installation holds neither.
     """
-    package = Path(chordsim.__file__).resolve().parent
+    package = HOME.resolve() / "chordsim"
     places = (package / "_scenarios", package.parent / "scenarios")
     for place in places:
         if place.is_dir():

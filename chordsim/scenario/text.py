@@ -8,7 +8,7 @@ from typing import Any
 
 import tomli_w
 
-from chordsim.scenario.model import Scenario
+from chordsim.config.model import Scenario
 
 
 def dump(scenario: Scenario) -> str:

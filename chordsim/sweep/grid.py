@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chordsim.config.model import Scenario
 from chordsim.errors import ScenarioError
 from chordsim.evaluate import describe
 from chordsim.scenario.load import digest, load
-from chordsim.scenario.model import Scenario
 
 #: More runs than this are surely a slip.
 MOST_POINTS = 10_000

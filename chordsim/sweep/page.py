@@ -8,10 +8,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from chordsim.files import atomic_write
 from chordsim.report.charts.chart import Chart, colour, dash, figure, number, symbol
 from chordsim.report.html import Column, Grid, Section, document, text
 from chordsim.report.opening import interval
-from chordsim.store import atomic_write
 from chordsim.sweep.grid import Point
 from chordsim.sweep.table import Mean, means
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from chordsim import api
 from chordsim.errors import ChordsimError, RunError, UserError
+from chordsim.files import read_json
 from chordsim.progress import Progress, Silent
 from chordsim.scenario.text import digest
-from chordsim.store import LOCK, MANIFEST, read_json, take_lock
+from chordsim.store.directory import LOCK, MANIFEST, take_lock
 from chordsim.sweep.grid import Point, axis, points
 
 if TYPE_CHECKING:

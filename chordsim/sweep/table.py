@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chordsim.arrays import Floats
 from chordsim.compare.statistics import mean_interval, mean_t_interval
+from chordsim.files import atomic_write, read_json
 from chordsim.ledger.clustered import UserMeans
 from chordsim.ledger.scan import scan
-from chordsim.methods import Floats
-from chordsim.store import SUMMARY, atomic_write, read_json
+from chordsim.store.directory import SUMMARY
 from chordsim.sweep.grid import Point
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from chordsim.ragged import Bools, Bytes, Ragged
+from chordsim.arrays import Bools, Bytes
+from chordsim.ragged import Ragged
 from chordsim.wire.errors import BadPayload
 
 Codes = npt.NDArray[np.uint8]

@@ -7,8 +7,9 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from chordsim.methods import Budgets, Floats
-from chordsim.ragged import Bools, Bytes, Ragged
+from chordsim.arrays import Bools, Bytes, Floats
+from chordsim.methods import Budgets
+from chordsim.ragged import Ragged
 from chordsim.wire.errors import BadPayload
 
 Bits = Literal[32, 16]

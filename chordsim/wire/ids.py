@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from chordsim.ragged import Bools, Bytes, Ints, Ragged
+from chordsim.arrays import Bools, Bytes, Ints
+from chordsim.ragged import Ragged
 
 
 def id_bytes(n_items: int) -> int:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from chordsim.methods import BINDINGS, Floats
-from chordsim.ragged import Bools, Bytes, Ragged
+from chordsim.arrays import Bools, Bytes, Floats
+from chordsim.methods import BINDINGS
+from chordsim.ragged import Ragged
 
 _REPORT = np.dtype([("rank2", "<u4"), ("refusal", "u1"), ("flags", "u1")])
 #: Payload bytes of one report.

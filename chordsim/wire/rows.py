@@ -7,8 +7,9 @@ import zlib
 import numpy as np
 import numpy.typing as npt
 
+from chordsim.arrays import Bools, Bytes, Ints
 from chordsim.methods import Kind
-from chordsim.ragged import Bools, Bytes, Ints, Ragged
+from chordsim.ragged import Ragged
 from chordsim.wire import errors
 from chordsim.wire.errors import Oversized
 from chordsim.wire.frame import CRC, HEADER, MAGIC, OVERHEAD_BYTES, VERSION, check_round, method_id

@@ -17,9 +17,9 @@ import torch
 
 import chordsim
 import server
+from chordsim.arrays import State
 from chordsim.data.split import TrainLogs
 from chordsim.errors import UserError
-from chordsim.methods import State
 from chordsim.progress import Progress
 from server.training import partial, sealed
 from server.training.loss import fast_half

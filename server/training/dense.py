@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from chordsim.arrays import State
 from chordsim.data.split import TrainLogs
-from chordsim.methods import MethodContext, State
+from chordsim.methods import MethodContext
+from chordsim.nets.recommender import Dense
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.progress import Progress
 from server.training import cache
 from server.training.fit import fit
-from server.training.models import Dense
 
 TITLE = "fp32"
 
@@ -54,7 +55,7 @@ def cached(context: MethodContext, base: dict[str, Any], logs: TrainLogs, progre
 
     Args:
         context: The run.
-        base: What `server.methods.base.Cloud.recipe` returns.
+        base: What `server.half.Cloud.recipe` returns.
         logs: What the cloud may see.
         progress: Where training reports to.
     """

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from chordsim import seeds
+from chordsim.config.model import TrainingConfig
 from chordsim.data.split import TrainLogs
 from chordsim.errors import RunError
 from chordsim.memory import keep_freed_pages
+from chordsim.nets.recommender import Trainable
 from chordsim.progress import Progress
-from chordsim.scenario.model import TrainingConfig
 from server.training.average import Average
 from server.training.loss import fast_half, linear_cross_entropy
-from server.training.models import Trainable
 from server.training.partial import Checkpoint, Place
 from server.training.sampler import Sampler
 from server.training.validation import Validation
@@ -66,7 +66,7 @@ def _fit(
     sampler = Sampler(logs, length, model.horizon, draws, config.latest_of)
     validation = Validation.of(logs, length, config.eval_users, seed)
     noise = seeds.torch_generator(seed, f"train.{title}.noise")
-    optimiser = torch.optim.AdamW(model.groups(config.lr, config.plan_lr), betas=(0.9, 0.98), weight_decay=config.weight_decay)  # type: ignore[arg-type]
+    optimiser = torch.optim.AdamW(model.groups(config.lr, config.plan_lr), betas=(0.9, 0.98), weight_decay=config.weight_decay)
     average = Average(model, config.average_steps)
     checkpoint = Checkpoint(title, model, optimiser, average, draws, noise)
     at = checkpoint.load() or Place(0, _copy(model), -1.0, 0)

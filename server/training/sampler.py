@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
-from torch import Tensor
 
 from chordsim.data.split import TrainLogs
-
-
-@dataclass(frozen=True)
-class Windows:
-    """A batch of B windows.
-
-    Attributes:
-        inputs: Item ids [B, L], 0 pads on the left.
-        targets: The item after each input [B, L]; 0 where the loss does not look.
-        history: Items strictly before the first target [B, L], 0 pads on the left: all that a plan may see.
-    """
-
-    inputs: Tensor
-    targets: Tensor
-    history: Tensor
+from chordsim.nets.windows import Windows
 
 
 class Sampler:

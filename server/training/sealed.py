@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from chordsim.store import atomic_write
+from chordsim.files import atomic_write
 
 _NOTES, _SUM = "notes", "sha256"
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from chordsim import seeds
 from chordsim.data.split import TrainLogs
-from server.training.models import Trainable
+from chordsim.nets.recommender import Trainable
 
 ROWS = 256
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chordsim import evaluate
+from chordsim.config.model import ProtocolConfig, Scenario
 from chordsim.errors import ScenarioError
-from chordsim.scenario.model import ProtocolConfig, Scenario
 
 ALL, UNMASKED = ProtocolConfig(), ProtocolConfig(mask_seen=False)
 SAMPLED = ProtocolConfig(ranking="sampled-100")

@@ -10,14 +10,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from chordsim import store
 from chordsim.errors import RunError, UserError
+from chordsim.files import atomic_write
 from chordsim.ledger.columns import PER_ROW
 from chordsim.ledger.digest import ledger_sha256, rows_digest
 from chordsim.ledger.parquet import iter_rows
 from chordsim.ledger.rounds import ROUND_FIELDS, round_line
 from chordsim.ledger.rows import Rows
-from chordsim.store import RunDirectory, atomic_write
+from chordsim.store.directory import RunDirectory
+from chordsim.store.directory import directory as store
 
 
 def rows_of(method="fp32", round=1, count=3):

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from chordsim import methods
+from chordsim.config.model import BackboneConfig, DataConfig, RoundsConfig, Scenario, SyntheticConfig, TrainingConfig
 from chordsim.methods import Batch, Budgets, CloudTurn, History, Leg, MethodContext, MethodSpec, Turn
 from chordsim.progress import Silent
 from chordsim.ragged import Ragged
-from chordsim.scenario.model import BackboneConfig, DataConfig, RoundsConfig, Scenario, SyntheticConfig, TrainingConfig
 from chordsim.scenario.settings import resolve_settings
 from chordsim.world import World, build
 

@@ -9,7 +9,7 @@ import pytest
 
 import chordsim
 from chordsim.scenario.load import load
-from clients.methods.base import BLOCK
+from clients.half import BLOCK
 
 METHODS = load("neighbours").methods
 #: The other user whose plan this control takes is one of the same chunk.

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from chordsim.methods import DOWN_CANDIDATES, DOWN_PRESCRIPTION
-from chordsim.nets import cda4rec
+from chordsim.methods.cda4rec import net as cda4rec
 from chordsim.ragged import Ragged
 
 

@@ -21,8 +21,8 @@ def test_the_student_is_what_the_phone_runs_and_it_costs_less(talk):
 
 def test_the_teacher_pulls_on_the_student(talk):
     t = talk("chai", SMALL)
+    from chordsim.nets.windows import Windows
     from chordsim.progress import Silent
-    from server.training.sampler import Windows
 
     network = t.cloud.network()
     t.cloud.start(network, t.world.logs, Silent())

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 
 from chordsim.methods import DOWN_PRESCRIPTION
-from chordsim.nets import cocorrrec, sasrec
-from chordsim.nets.cocorrrec import EPSILON, HEADS, MINI_BATCH
+from chordsim.methods.cocorrrec import net as cocorrrec
+from chordsim.methods.cocorrrec.net import EPSILON, HEADS, MINI_BATCH
+from chordsim.nets import sasrec
 
 
 @pytest.fixture

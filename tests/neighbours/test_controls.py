@@ -7,8 +7,8 @@ import torch
 from chordsim import methods
 from chordsim.errors import ScenarioError
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, History
+from chordsim.methods.chord.controls.cloud import partners
 from chordsim.wire.codes import decode_codes
-from server.methods.plan_controls import partners
 from server.training import cache
 
 

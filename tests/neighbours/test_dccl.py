@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from chordsim.methods import UP_UPDATE
-from chordsim.nets import dccl
+from chordsim.methods.dccl import net as dccl
 
 
 def test_a_patch_is_basis_times_metapatch_beside_the_feed_forward(talk):

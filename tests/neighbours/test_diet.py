@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from chordsim.methods import DOWN_PRESCRIPTION
-from chordsim.nets import diet
+from chordsim.methods.diet import net as diet
 from chordsim.ragged import Ragged
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from chordsim.methods import DOWN_PRESCRIPTION
-from chordsim.nets import duet
+from chordsim.methods.duet import net as duet
 
 
 def test_the_head_changes_with_the_clicks(talk):

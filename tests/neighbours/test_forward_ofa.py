@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE
-from chordsim.nets import footprint, forward_ofa, sasrec
+from chordsim.methods.forward_ofa import net as forward_ofa
+from chordsim.nets import footprint, sasrec
 from chordsim.ragged import Ragged
 
 

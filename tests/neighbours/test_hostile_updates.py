@@ -13,9 +13,9 @@ from hypothesis.extra import numpy as hnp
 from chordsim.methods import UP_UPDATE
 from chordsim.nets import sasrec
 from chordsim.ragged import Ragged
+from chordsim.round.quarantine import bounded, clipped, counting, finite
 from chordsim.wire.floats import unpack_floats
-from clients.methods import learning
-from server.quarantine import bounded, clipped, counting, finite
+from clients import learning
 
 POISON = {
     "huge": lambda own: np.full_like(own, 3e38), "negative": lambda own: np.full_like(own, -3e38), "none": lambda own: own * np.nan,

@@ -10,7 +10,7 @@ from chordsim.methods import UP_REPORT, UP_UPDATE, Batch, History
 from chordsim.nets import sasrec
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import pack_floats
-from clients.methods import learning
+from clients import learning
 
 
 @pytest.mark.parametrize("row", [0, 3])

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from chordsim import seeds
+from chordsim.nets.windows import Windows
 from chordsim.progress import Silent
-from server.training.sampler import Sampler, Windows
+from server.training.sampler import Sampler
 
 PERSONAL = ["diet", "duet", "forward-ofa", "cocorrrec", "dccl", "film-192"]
 OTHERS = ["qat-2", "chai"]

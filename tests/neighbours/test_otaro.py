@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chordsim.methods import UP_REPORT
-from chordsim.nets import sefp
-from chordsim.specs.otaro import width_cost
+from chordsim.methods.otaro import net as sefp
+from chordsim.methods.otaro.spec import width_cost
 
 
 def reference(group: list[float], bits: int) -> list[float]:

@@ -6,8 +6,8 @@ import torch
 
 from chordsim.errors import ScenarioError
 from chordsim.methods import UP_REPORT, find
+from chordsim.methods.static_mixed.cloud import plan_of
 from chordsim.quant.quantizer import quantize
-from server.methods.tuned import plan_of
 
 
 @pytest.mark.parametrize("name", ["qat-2", "qat-4", "static-mixed"])

@@ -6,7 +6,7 @@ import numpy as np
 
 from chordsim import methods
 from chordsim.methods import Blob
-from server.play import Enrolled
+from chordsim.round.enrolled import Hosted
 
 
 class _Half:
@@ -18,7 +18,7 @@ class _Half:
 
 def _method():
     held = np.array([0, 1, 0, 0])
-    return Enrolled(methods.find("fedavg"), _Half(), {"model": b"a" * 10}, held)
+    return Hosted(methods.find("fedavg"), held=held, half=_Half(), state={"model": b"a" * 10})
 
 
 def test_only_changed_parts_are_missing():
@@ -47,6 +47,6 @@ def test_a_checkpoint_brings_back_when_parts_changed():
 def test_phones_download_new_weights_but_not_the_embeddings_again(talk):
     t = talk("fedavg")
     blobs = t.blobs()
-    method = Enrolled(t.spec, t.cloud, t.state, np.array([1, 0]))
+    method = Hosted(t.spec, held=np.array([1, 0]), half=t.cloud, state=t.state)
     method.update({**t.state, "weights.0": t.state["weights.0"] + 1}, 2)
     assert method.missing_bytes(np.array([0, 1])).tolist() == [len(blobs["weights"]), sum(map(len, blobs.values()))]

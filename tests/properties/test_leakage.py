@@ -17,6 +17,8 @@ from chordsim.data.split import Split
 from chordsim.engine.cell import CellCall
 from chordsim.engine.records import call_from_record, call_to_record
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, Batch
+from chordsim.methods.chord.network import Planned
+from chordsim.nets.windows import Windows
 from chordsim.progress import Silent
 from chordsim.ragged import Ragged
 from chordsim.scenario.load import load
@@ -24,8 +26,7 @@ from chordsim.scenario.text import dump
 from chordsim.world import World, build
 from clients import cohort
 from server.training import cache
-from server.training.models import Planned
-from server.training.sampler import Sampler, Windows
+from server.training.sampler import Sampler
 
 NAMES = ("fp32", "chord", "chord-plus", "chord-shared", "cloud-only")
 ROUNDS = 3

@@ -15,7 +15,7 @@ import pytest
 
 import chordsim
 from chordsim.engine import flower_env
-from chordsim.store import read_json
+from chordsim.files import read_json
 
 ROOT = Path(__file__).parents[2]
 THREE = ("fp32", "chord-plus", "cloud-only")

@@ -12,10 +12,11 @@ import torch
 
 from chordsim import evaluate, methods
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, Batch
+from chordsim.methods.chord.network import Planned
+from chordsim.methods.chord.settings import plan_budget
 from chordsim.nets import blobs, embeddings, extractor
 from chordsim.nets.backbone import last_states
 from chordsim.nets.frozen import draw
-from chordsim.quant.budget import plan_budget
 from chordsim.quant.quantizer import quantize
 from chordsim.ragged import Ragged
 from chordsim.scenario.load import load
@@ -23,7 +24,6 @@ from chordsim.seeds import generator
 from chordsim.wire.codes import decode_codes, unpack_codes
 from chordsim.wire.floats import pack_budgets, pack_floats
 from chordsim.world import World, build
-from server.training.models import Planned
 
 PHONES = 200
 ALL = np.ones(PHONES, np.bool_)

@@ -17,13 +17,15 @@ from chordsim.engine.cell import CellCall, CellReply
 from chordsim.engine.records import call_from_record, call_to_record, reply_from_record, reply_to_record, wire_bytes
 from chordsim.methods import MethodSpec
 from chordsim.progress import Silent
+from chordsim.round.enrolled import Hosted
+from chordsim.round.live import play
+from chordsim.round.scene import scene_of
+from chordsim.round.script import Played
 from chordsim.scenario.load import load
 from chordsim.scenario.text import dump
 from chordsim.world import World, of_text
 from clients import cohort
-from server.play import Enrolled, Played, play
-from server.rounds import train
-from server.scene import scene_of
+from server.hosting import train
 
 
 @dataclass
@@ -73,9 +75,9 @@ class Table:
     world: World
     text: str
     carrier: Carrier
-    enrolled: dict[str, Enrolled] = field(default_factory=dict)
+    enrolled: dict[str, Hosted] = field(default_factory=dict)
 
-    def method(self, name: str) -> Enrolled:
+    def method(self, name: str) -> Hosted:
         if not self.enrolled:
             self.enrolled = {method.spec.name: method for method in train(self.world, Silent()).methods}
         return self.enrolled[name]

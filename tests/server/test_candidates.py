@@ -12,14 +12,14 @@ import torch
 
 import chordsim
 from chordsim.api import RunResult
-from chordsim.candidates import payload_bytes
 from chordsim.compare.runs import compare
+from chordsim.config.model import BackboneConfig
 from chordsim.data.retriever import CANDIDATES
 from chordsim.errors import ScenarioError, UserError
 from chordsim.ledger.invariants import check
 from chordsim.nets import embeddings
 from chordsim.ragged import Ragged
-from chordsim.scenario.model import BackboneConfig
+from chordsim.round.candidates import payload_bytes
 from chordsim.wire.frame import OVERHEAD_BYTES
 from chordsim.wire.ids import pack_ids
 from chordsim.wire.rows import encode_rows

@@ -9,10 +9,10 @@ import pytest
 
 import chordsim
 from chordsim.errors import UserError
-from chordsim.fleet import fleet_of
 from chordsim.ledger.columns import PER_ROW
+from chordsim.round import sizes
 from chordsim.scenario.load import load
-from server.fleet import bootstraps, play_sizes, sized
+from chordsim.sized import sized_world
 
 SMALL = [
     'methods=["fp32","uniform-2","chord","chord-plus","cloud-only"]', "data.synthetic.users=90", "data.synthetic.items=80",
@@ -34,17 +34,18 @@ def test_the_closed_form_is_what_a_real_run_sends(tmp_path: Path, protocol: list
     real = (
         chordsim.run("offline", overrides=overrides, out=tmp_path / "run").ledger.set_index(["method", "round", "device_id"]).sort_index()
     )
-    fleet = fleet_of(load("offline", overrides))
+    fleet = sized_world(load("offline", overrides))
     compared = 0
-    for method in sized(fleet, bootstraps(fleet)):
-        exact = method.spec.name in ("fp32", "uniform-2")
+    for player in sizes.players(fleet, sizes.bootstraps(fleet)):
+        exact = player[0].spec.name in ("fp32", "uniform-2")
         for round in (1, 2, 3):
-            ((rows, _),) = play_sizes(method, fleet, round, fleet.population.select(round))
-            other = real.loc[(method.spec.name, round)]
+            (played,) = sizes.play(player, fleet, round, fleet.population.select(round))
+            rows = played.rows
+            other = real.loc[(rows.method, round)]
             for column in (c.name for c in PER_ROW if c.name not in ("device_id", *_SCORES)):
                 if column in _OF_THE_PLAN and not (exact and column != "cloud_macs"):
                     continue
-                where = f"{method.spec.name} round {round} {column}"
+                where = f"{rows.method} round {round} {column}"
                 if column in rows.words:
                     assert (rows.texts(column) == other[column].astype(str).to_numpy()).all(), where
                 else:
@@ -61,7 +62,7 @@ def test_blocks_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("chordsim.forecast.predict.PHONES", (20, 20))
     hashes = []
     for block in (1 << 16, 333):
-        monkeypatch.setattr("server.fleet.BLOCK", block)
+        monkeypatch.setattr("chordsim.round.sizes.BLOCK", block)
         run = chordsim.run("offline", overrides=overrides, out=tmp_path / str(block))
         hashes.append(run.manifest["ledger_sha256"])
     assert hashes[0] == hashes[1]

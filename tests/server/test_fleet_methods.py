@@ -12,11 +12,11 @@ import pytest
 import chordsim
 from chordsim import methods
 from chordsim.api import RunResult
-from chordsim.fleet import fleet_of
 from chordsim.forecast.predict import QUANTITIES
 from chordsim.ledger.columns import PER_ROW
+from chordsim.round import sizes
 from chordsim.scenario.load import load
-from server.fleet import bootstraps, play_sizes, sized
+from chordsim.sized import sized_world
 
 NAMES = tuple(sorted(name.replace("-k", "-2") for name, path in methods.known().items() if path.startswith("chordsim.")))
 #: What this one sends depends on the user; the closed form is the most that it sends.
@@ -36,14 +36,15 @@ def both(overrides: list[str], out: Path) -> Runs:
     """Return the real run, its ledger and that of the run in sizes, by method, round and device."""
     run = chordsim.run("offline", overrides=overrides, out=out, report=False)
     real = run.ledger
-    fleet = fleet_of(load("offline", overrides))
+    fleet = sized_world(load("offline", overrides))
     told = []
-    for method in sized(fleet, bootstraps(fleet)):
+    for player in sizes.players(fleet, sizes.bootstraps(fleet)):
         for round in range(1, fleet.scenario.rounds.count + 1):
-            for rows, _ in play_sizes(method, fleet, round, fleet.population.select(round)):
+            for played in sizes.play(player, fleet, round, fleet.population.select(round)):
+                rows = played.rows
                 words = {name: rows.texts(name) for name in ("outcome", "refused_by", "binding")}
                 numbers = {c.name: rows.floats(c.name) for c in PER_ROW if c.name not in rows.words}
-                told.append(pd.DataFrame({**numbers, **words, "method": method.spec.name, "round": round}))
+                told.append(pd.DataFrame({**numbers, **words, "method": rows.method, "round": round}))
     key = ["method", "round", "device_id"]
     whole = pd.concat(told).astype({"device_id": "int64"})
     return run, real.astype({"method": str}).set_index(key).sort_index(), whole.set_index(key).sort_index()

@@ -10,7 +10,7 @@ import pytest
 
 from chordsim.ledger.invariants import check
 from chordsim.progress import Silent
-from server.rounds import train
+from server.hosting import train
 
 NAMES = ("chord-plus", "chord-aged-3", "chord-aged-50", "chord-empty")
 

@@ -14,11 +14,11 @@ from chordsim.ledger.invariants import DOWN_PARTS, UP_PARTS, check
 from chordsim.ledger.rows import Rows
 from chordsim.methods import DOWN_CANDIDATES, DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, UP_UPDATE
 from chordsim.ragged import Ragged
+from chordsim.round.scene import scene_of
+from chordsim.round.visit import visits
 from chordsim.wire.frame import OVERHEAD_BYTES
 from chordsim.wire.report import REPORT_BYTES
 from chordsim.world import World
-from server.play import visits
-from server.scene import scene_of
 
 Make = Callable[..., Any]
 NAMES = ("fp32", "uniform-2", "chord", "chord-plus", "cloud-only")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from chordsim.arrays import Ints
 from chordsim.ledger.columns import OUTCOMES, SERVED_BY
 from chordsim.methods import BINDINGS
-from chordsim.ragged import Ints
 from chordsim.report.charts.chart import Chart, bars_height, colour, figure, number
 from chordsim.report.gather import Gathered
 

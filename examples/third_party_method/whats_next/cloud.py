@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from server.methods import base
+from server import half as base
 
 
 class Cloud(base.Cloud):

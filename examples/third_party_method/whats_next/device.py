@@ -4,7 +4,7 @@ import numpy as np
 
 from chordsim.methods import INVALID, Turn
 from chordsim.ragged import Ragged
-from clients.methods import base
+from clients import half as base
 
 
 class Device(base.Device):

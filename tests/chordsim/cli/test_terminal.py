@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from chordsim.cli.terminal import PLAIN_WIDTH, Terminal, screen
 from chordsim.progress import Progress
+from chordsim.terminal import PLAIN_WIDTH, Terminal, screen
 
 
 class Tty(io.StringIO):

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from chordsim.config.model import DataConfig
 from chordsim.data.load import load, read_interactions
 from chordsim.errors import DataError
-from chordsim.scenario.model import DataConfig
 
 
 def write(folder: Path, users: int = 6, length: int = 8) -> Path:

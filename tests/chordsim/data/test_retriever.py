@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from chordsim.config.model import SyntheticConfig
 from chordsim.data.interactions import Interactions, SourceInfo
 from chordsim.data.retriever import CANDIDATES, CREDIT, VOTERS, Retriever
 from chordsim.data.split import Split, split
 from chordsim.data.synthetic import generate
-from chordsim.scenario.model import SyntheticConfig
 
 
 def world(users: int = 60, items: int = 150, cloud_share: float = 1.0, seed: int = 3, rounds: int = 2) -> Split:

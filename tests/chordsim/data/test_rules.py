@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chordsim.config.model import DataConfig
 from chordsim.data import rules
 from chordsim.data.load import load
 from chordsim.data.split import Split, TrainLogs
-from chordsim.scenario.model import DataConfig
 
 
 @settings(deadline=None)

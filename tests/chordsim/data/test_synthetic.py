@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chordsim.config.model import DataConfig, SyntheticConfig
 from chordsim.data.load import load
 from chordsim.data.synthetic import generate
 from chordsim.errors import DataError
-from chordsim.scenario.model import DataConfig, SyntheticConfig
 
 
 def test_a_seed_is_a_log() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from chordsim.config.model import DataConfig, Scenario
 from chordsim.data.interactions import Interactions, SourceInfo
 from chordsim.data.load import load
 from chordsim.data.raw import RawLog
@@ -20,7 +21,6 @@ from chordsim.data.split import Split, split
 from chordsim.data.time_split import at_one_time
 from chordsim.errors import DataError
 from chordsim.evaluate import describe
-from chordsim.scenario.model import DataConfig, Scenario
 
 
 def made(rows: list[tuple[int, int, int]]) -> Interactions:

@@ -20,9 +20,9 @@ MARK = "CHORDSIM_TEST_MARK"
 TROUBLE = '''"""A third party's method: the device half of fp32, which raises, hangs or dies when a file says so."""
 import dataclasses, os, time
 from pathlib import Path
-from chordsim.specs.shipped import fp32
+from chordsim.methods.shipped.spec import fp32
 from chordsim.methods import load
-from server.methods import shipped
+from chordsim.methods.shipped import cloud as shipped
 
 INNER = fp32("fp32")
 

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from chordsim.store import read_json
+from chordsim.files import read_json
 
 #: Listens to Ctrl-C as in a terminal, also where the tests themselves run in the background and were told to ignore it.
 CODE = (

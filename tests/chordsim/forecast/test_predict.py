@@ -10,22 +10,22 @@ import pytest
 
 import chordsim
 from chordsim.errors import ScenarioError
-from chordsim.fleet import Fleet, fleet_of
 from chordsim.forecast.predict import QUANTITIES, beside, forecast
 from chordsim.ledger.summary import Summary
+from chordsim.round import sizes
 from chordsim.scenario.load import load
-from server.fleet import bootstraps, play_sizes, sized
+from chordsim.sized import SizedWorld, sized_world
 
 BASE = ['methods=["fp32","chord-plus","cloud-only"]', "data.synthetic.users=250", "data.synthetic.items=80", "rounds.count=2"]
 
 
-def measured(fleet: Fleet) -> dict[str, Any]:
+def measured(fleet: SizedWorld) -> dict[str, Any]:
     """Return the summary of the run itself, under its own seed."""
     summary = Summary(fleet.n_users, list(fleet.scenario.population.tiers), 1)
-    for method in sized(fleet, bootstraps(fleet)):
+    for player in sizes.players(fleet, sizes.bootstraps(fleet)):
         for round in range(1, fleet.scenario.rounds.count + 1):
-            for rows, _ in play_sizes(method, fleet, round, fleet.population.select(round)):
-                summary.add(rows)
+            for played in sizes.play(player, fleet, round, fleet.population.select(round)):
+                summary.add(played.rows)
     return summary.methods()
 
 
@@ -38,7 +38,7 @@ def test_ranges_hold_at_least_18_of_20_runs(weather: list[str]) -> None:
     inside: Counter[tuple[str, str, str]] = Counter()
     seen: Counter[tuple[str, str, str]] = Counter()
     for seed in range(1, 21):
-        fleet = fleet_of(load("offline", [*BASE, *weather], seed))
+        fleet = sized_world(load("offline", [*BASE, *weather], seed))
         for method, tiers in beside(forecast(fleet), {"methods": measured(fleet)}).items():
             for tier, quantities in tiers.items():
                 for name, line in quantities.items():
@@ -63,7 +63,7 @@ def test_ranges_hold_real_runs_of_methods_with_plans(tmp_path: Path) -> None:
 
 def test_a_larger_run_has_a_narrower_range() -> None:
     def width(devices: int) -> float:
-        fleet = fleet_of(load("offline", [*BASE, "clock.loss=0.1", f"population.devices={devices}"]))
+        fleet = sized_world(load("offline", [*BASE, "clock.loss=0.1", f"population.devices={devices}"]))
         found = forecast(fleet)["fp32"]["all"]["down_bytes_per_device"]
         return (found.high - found.low) / found.middle
 
@@ -71,7 +71,7 @@ def test_a_larger_run_has_a_narrower_range() -> None:
 
 
 def test_every_quantity_has_a_range_in_order() -> None:
-    for tiers in forecast(fleet_of(load("offline", BASE))).values():
+    for tiers in forecast(sized_world(load("offline", BASE))).values():
         assert set(tiers["all"]) == set(QUANTITIES)
         for quantities in tiers.values():
             assert all(0 <= r.low <= r.middle <= r.high for r in quantities.values())

@@ -14,7 +14,7 @@ from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.parquet import read_ledger
 from chordsim.ledger.rounds import ROUND_FIELDS, round_line
 from chordsim.ledger.summary import Summary
-from chordsim.store import RunDirectory
+from chordsim.store.directory import RunDirectory
 
 TIERS = ("low", "mid", "high")
 USERS = 70

@@ -10,13 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chordsim.config.model import BackboneConfig
 from chordsim.nets import backbone, caser, footprint
 from chordsim.nets.choice import Choice, build
 from chordsim.nets.frozen import draw
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.quant.plan import gather
 from chordsim.quant.quantizer import table
-from chordsim.scenario.model import BackboneConfig
 
 CONFIG = BackboneConfig(kind="caser", dim=12, window=4, vertical=3, horizontal=5, max_len=10)
 SHAPES = shapes_of(CONFIG, 30)

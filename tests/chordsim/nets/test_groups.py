@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from chordsim.config.model import BackboneConfig
 from chordsim.errors import ScenarioError
 from chordsim.nets import backbone
 from chordsim.nets.choice import Choice
 from chordsim.nets.frozen import draw
 from chordsim.nets.kinds import LAWS
 from chordsim.nets.shapes import shapes_of
-from chordsim.scenario.model import BackboneConfig
 
 CONFIGS = {
     "sasrec": BackboneConfig(dim=16, ffn_dim=24, max_len=10),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from chordsim.config.model import BackboneConfig
 from chordsim.nets import blobs, embeddings, extractor, footprint
 from chordsim.nets.shapes import shapes_of
-from chordsim.scenario.model import BackboneConfig
 from chordsim.wire.errors import BadPayload
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from chordsim.config.model import BackboneConfig
 from chordsim.nets import sasrec
 from chordsim.nets.choice import Choice
 from chordsim.nets.frozen import BackboneMismatch, draw, draw_checked, fingerprint, masked
 from chordsim.nets.shapes import shapes_of
-from chordsim.scenario.model import BackboneConfig
 
 CONFIG = BackboneConfig(dim=16, ffn_dim=24, blocks=2, heads=2, max_len=10)
 SHAPES = shapes_of(CONFIG, 30)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from chordsim.config.model import AvailabilityConfig
 from chordsim.errors import DataError, ScenarioError
 from chordsim.population.availability import TRACE_BEGINS_H, Always, Habit, Traced, availability_of
 from chordsim.population.trace import read_trace
 from chordsim.scenario.load import load
-from chordsim.scenario.model import AvailabilityConfig
 
 IDS = np.arange(60_000)
 HOURS = np.arange(0, 24, 1.0)

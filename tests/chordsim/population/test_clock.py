@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chordsim.config.model import ClockConfig
 from chordsim.population import clock
-from chordsim.scenario.model import ClockConfig
 
 SIZES = st.integers(0, 10**9)
 RATES = st.floats(1.0, 1e9)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from chordsim.config.model import PopulationConfig
 from chordsim.errors import DataError, ScenarioError
 from chordsim.population.eras import CONSTANTS, ERAS, MACS_PER_SAMPLE
 from chordsim.population.generate import Pace, Population
 from chordsim.population.profile import Profiles
 from chordsim.scenario.load import load
-from chordsim.scenario.model import PopulationConfig
 
 PEAK = 1_000_000
 KEY = (0.05, 0.25, 0.5, 0.75, 0.95)

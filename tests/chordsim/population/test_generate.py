@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chordsim.config.model import PopulationConfig
 from chordsim.errors import ScenarioError
 from chordsim.methods import Budgets
 from chordsim.population.generate import Population
 from chordsim.population.profile import MARKS, Profiles
-from chordsim.scenario.model import PopulationConfig
 
 PEAK = 1_000_000
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from chordsim.config.model import BackboneConfig
 from chordsim.errors import ScenarioError
 from chordsim.methods import BINDINGS, Budgets
+from chordsim.methods.chord.settings import PlanSettings, plan_budget
+from chordsim.methods.chord.spec import chord, chord_plus
 from chordsim.nets import footprint
 from chordsim.nets.shapes import shapes_of
 from chordsim.quant.allocate import allocate
-from chordsim.quant.budget import BITS, LATENCY, MEMORY, PlanBudget, plan_budget, refusals
-from chordsim.quant.settings import PlanSettings
-from chordsim.scenario.model import BackboneConfig
-from chordsim.specs.plan import chord, chord_plus
+from chordsim.quant.budget import BITS, LATENCY, MEMORY, PlanBudget, refusals
 
 SHAPES = shapes_of(BackboneConfig(dim=16, ffn_dim=32, max_len=12), 70)
 WIDTHS = (0, 2, 4, 8)

@@ -8,12 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chordsim.config.model import BackboneConfig
 from chordsim.methods import Budgets
 from chordsim.nets.shapes import shapes_of
 from chordsim.quant.allocate import allocate
 from chordsim.quant.budget import BITS, PlanBudget, refusals
 from chordsim.quant.decode import breaks, decode, tables, unknown_phones
-from chordsim.scenario.model import BackboneConfig
 
 SHAPES = shapes_of(BackboneConfig(dim=8, ffn_dim=12, max_len=10), 30)
 PAPER = PlanBudget(SHAPES, (0, 2, 4, 8), 0)

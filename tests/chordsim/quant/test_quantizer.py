@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chordsim.nets.choice import FEW, build
-from chordsim.nets.shapes import Layer
+from chordsim.nets.layers import Layer
 from chordsim.quant.packing import pack_bits, pack_levels, unpack_bits, unpack_levels
 from chordsim.quant.plan import gather, room_for
 from chordsim.quant.quantizer import levels_and_scales, quantize, relative_error, table

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
 
+from chordsim.config.model import PopulationConfig
 from chordsim.population.describe import per_tier
 from chordsim.population.generate import Population
 from chordsim.report.tables import final_table, tiers_table
-from chordsim.scenario.model import PopulationConfig
 
 
 def printed(table: Table) -> list[str]:

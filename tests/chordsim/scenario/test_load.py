@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from chordsim.config.model import Scenario
 from chordsim.errors import ScenarioError
 from chordsim.methods import find, known
 from chordsim.scenario.load import digest, dump, load, parse, resolve_settings, shipped
-from chordsim.scenario.model import Scenario
 
 
 def write(folder: Path, text: str | bytes, name: str = "mine.toml") -> Path:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chordsim.config.model import Scenario, TierConfig
 from chordsim.errors import ScenarioError
 from chordsim.scenario.load import digest, dump, parse, resolve_settings
-from chordsim.scenario.model import Scenario, TierConfig
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
 SMALL = st.floats(1e-6, 1.0)

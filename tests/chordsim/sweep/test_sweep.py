@@ -11,7 +11,7 @@ import pytest
 from chordsim import api
 from chordsim.cli import main
 from chordsim.errors import RunError, UserError
-from chordsim.store import take_lock
+from chordsim.store.directory import take_lock
 from chordsim.sweep.grid import axis, points
 from chordsim.sweep.runs import sweep
 from chordsim.sweep.table import means, typed

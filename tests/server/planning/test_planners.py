@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from chordsim.config.model import BackboneConfig
+from chordsim.methods.chord.hypernetwork import RESIDUAL_BOUND, BasePlusResidual, ThreeLevel
+from chordsim.methods.chord.network import Planned
+from chordsim.methods.chord.settings import PlanSettings
+from chordsim.methods.chord.spec import chord, chord_plus, chord_shared
 from chordsim.nets.frozen import draw
 from chordsim.nets.shapes import shapes_of
 from chordsim.quant.quantizer import relative_error
-from chordsim.quant.settings import PlanSettings
-from chordsim.scenario.model import BackboneConfig
-from chordsim.specs.plan import chord, chord_plus, chord_shared
-from server.planning.planners import RESIDUAL_BOUND, BasePlusResidual, ThreeLevel
-from server.training.models import Planned
 
 SHAPES = shapes_of(BackboneConfig(dim=16, ffn_dim=24, max_len=10), 40)
 WIDTHS = (0, 2, 4, 8)
@@ -99,7 +99,7 @@ def test_plans_hold_their_bits_for_every_method(make: object, bits: float) -> No
 
 @pytest.mark.parametrize("make", [chord, chord_plus])
 def test_gradients_reach_everything_that_is_trained_and_nothing_that_is_frozen(make: object) -> None:
-    from server.training.sampler import Windows
+    from chordsim.nets.windows import Windows
 
     spec = make("m")  # type: ignore[operator]
     model = Planned(SHAPES, PlanSettings.of("m", {**spec.defaults, "profile_dim": 6}), 1)
@@ -117,7 +117,7 @@ def test_an_untrained_model_ranks_in_training_as_on_the_phone() -> None:
     """The state that ranks the next item is the last of a training pass under the same plan, up to rounding."""
     model = Planned(SHAPES, PlanSettings.of("m", {**chord_plus("m").defaults, "profile_dim": 6, "train_bits": [2.0]}), 1)
     items = torch.randint(1, 41, (16, 10), generator=torch.Generator().manual_seed(4))
-    from server.training.sampler import Windows
+    from chordsim.nets.windows import Windows
 
     with torch.no_grad():
         trained = model.states(Windows(items, items, items), 0.0, torch.Generator().manual_seed(5))[:, -1]

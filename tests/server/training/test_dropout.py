@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from server.training.dropout import dropped
+from chordsim.nets.dropout import dropped
 
 
 def test_the_share_is_dropped_and_the_mean_kept_at_every_place_in_a_word() -> None:

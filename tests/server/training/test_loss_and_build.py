@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from chordsim.nets.shapes import Layer
+from chordsim.nets.layers import Layer
 from chordsim.quant.quantizer import table
-from server.planning.build import mask_of, straight_through, straight_through_table
+from chordsim.quant.straight_through import mask_of, straight_through, straight_through_table
 from server.training import loss as fused
 from server.training.loss import linear_cross_entropy
 

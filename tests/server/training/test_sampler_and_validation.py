@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from chordsim import evaluate
+from chordsim.config.model import ProtocolConfig, SyntheticConfig, TrainingConfig
 from chordsim.data.split import TrainLogs, split
 from chordsim.data.synthetic import generate
 from chordsim.errors import RunError
+from chordsim.nets.windows import Windows
 from chordsim.progress import Silent
-from chordsim.scenario.model import ProtocolConfig, SyntheticConfig, TrainingConfig
 from server.training.fit import fit
-from server.training.sampler import Sampler, Windows
+from server.training.sampler import Sampler
 from server.training.validation import Validation
 
 

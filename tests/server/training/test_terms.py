@@ -10,11 +10,11 @@ import pytest
 import torch
 
 import chordsim
+from chordsim.config.model import BackboneConfig
 from chordsim.errors import ScenarioError
+from chordsim.nets import terms
 from chordsim.nets.frozen import draw, fingerprint
 from chordsim.nets.shapes import shapes_of
-from chordsim.scenario.model import BackboneConfig
-from server.training import terms
 
 
 def test_divergence_and_preference_equal_naive_loops() -> None:

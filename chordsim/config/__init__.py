@@ -1,0 +1,1 @@
+"""What a scenario may say: frozen, validated models, one for each table of the file."""

@@ -1,0 +1,174 @@
+"""The scenario as a typed object: one pydantic model per table of the TOML file."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+# Re-exported: the rest of chordsim takes every table from here.
+from chordsim.config.phones import AvailabilityConfig as AvailabilityConfig
+from chordsim.config.phones import ClockConfig as ClockConfig
+from chordsim.config.phones import PopulationConfig as PopulationConfig
+from chordsim.config.phones import TierConfig as TierConfig
+from chordsim.config.phones import default_tiers as default_tiers
+from chordsim.config.phones import era_tiers as era_tiers
+from chordsim.config.table import Name as Name
+from chordsim.config.table import Table as Table
+
+SCHEMA_VERSION = 1
+
+
+class SyntheticConfig(Table):
+    """The seeded generator of `data.source = "synthetic"`."""
+
+    users: int = Field(400, ge=1, le=10_000_000)
+    items: int = Field(300, ge=2, le=10_000_000)
+    groups: int = Field(8, ge=1, le=10_000)
+    mean_length: float = Field(30.0, ge=4, le=10_000)
+    drift: float = Field(0.1, ge=0, le=1)
+    popularity_skew: float = Field(1.0, ge=0, le=5)
+    noise: float = Field(0.2, ge=0, le=1)
+
+
+class DataConfig(Table):
+    """Whose interactions are played."""
+
+    source: str = "ml-100k"  # a catalogue name, "synthetic" or "file"
+    path: str | None = None
+    format: Literal["auto", "u.data", "inter", "csv", "ratings.dat", "pairs", "seq"] = "auto"
+    min_rating: float | None = None
+    min_user: int = Field(5, ge=1)
+    min_item: int = Field(1, ge=1)
+    k_core: bool = True
+    max_users: int | None = Field(None, ge=1)
+    split: Literal["last", "global-time"] = "last"  # global-time: no training on anybody's future; needs time stamps
+    train_share: float = Field(0.8, gt=0, lt=1)  # global-time: share of all interactions that come before the cut
+    cloud_share: float = Field(1.0, gt=0, le=1)
+    synthetic: SyntheticConfig = SyntheticConfig()
+
+    @model_validator(mode="after")
+    def _path_goes_with_file(self) -> DataConfig:
+        if (self.source == "file") != (self.path is not None):
+            raise ValueError('data.path goes with data.source = "file", and only with it')
+        return self
+
+    @model_validator(mode="after")
+    def _train_share_goes_with_global_time(self) -> DataConfig:
+        if self.split != "global-time" and self.train_share != type(self).model_fields["train_share"].default:
+            raise ValueError('data.train_share goes with data.split = "global-time", and only with it')
+        return self
+
+
+#: Settings that one kind of backbone alone has.
+OWN_SETTINGS = {"sasrec": ("ffn_dim", "blocks", "heads"), "caser": ("window", "vertical", "horizontal")}
+
+
+class BackboneConfig(Table):
+    """The recommender that every phone owns."""
+
+    kind: Literal["sasrec", "caser"] = "sasrec"
+    dim: int = Field(64, ge=4, le=1024, multiple_of=4)
+    ffn_dim: int = Field(64, ge=4, le=4096, multiple_of=4)
+    blocks: int = Field(2, ge=1, le=16)
+    heads: int = Field(2, ge=1, le=16)
+    max_len: int = Field(50, ge=2, le=1000)
+    embedding_bits: Literal[32, 16, 8] = 32
+    init: Literal["random", "trained"] = "random"
+    window: int = Field(5, ge=1, le=50)  # caser: how many of the last items it reads; heights of filters go up to it
+    vertical: int = Field(4, ge=1, le=256)  # caser: filters down each column
+    horizontal: int = Field(16, ge=1, le=1024)  # caser: filters of each height
+
+    @model_validator(mode="after")
+    def _heads_divide_dim(self) -> BackboneConfig:
+        if self.dim % self.heads:
+            raise ValueError("backbone.heads must divide backbone.dim")
+        return self
+
+    @model_validator(mode="after")
+    def _window_fits_history(self) -> BackboneConfig:
+        if self.kind == "caser" and self.window > self.max_len:
+            raise ValueError("backbone.window must not be larger than backbone.max_len")
+        return self
+
+    @model_validator(mode="after")
+    def _others_settings_are_left_alone(self) -> BackboneConfig:
+        for kind, names in OWN_SETTINGS.items():
+            for name in names if kind != self.kind else ():
+                default = type(self).model_fields[name].default
+                if getattr(self, name) != default:
+                    raise ValueError(f'backbone.{name} is for backbone.kind = "{kind}": with "{self.kind}" leave it out or at {default}')
+        return self
+
+
+class TrainingConfig(Table):
+    """How the cloud trains; everything here is part of the cache key."""
+
+    max_steps: int = Field(3000, ge=0, le=10_000_000)
+    batch: int = Field(0, ge=0, le=65_536)  # windows per step; 0: as many as bring `positions` targets
+    positions: int = Field(1536, ge=0, le=10_000_000)  # targets per step that the loss uses at most; 0: all
+    latest_of: int = Field(1, ge=1, le=1000)  # a window ends at the latest of so many places drawn from a history; 1: anywhere
+    lr: float = Field(2e-3, gt=0, lt=10)
+    plan_lr: float = Field(5e-3, gt=0, lt=10)
+    softmax: Literal["auto", "float32", "bfloat16"] = "auto"  # products with the item table; auto: bfloat16 where it is faster
+    dropout: float = Field(0.2, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0, lt=10)
+    eval_every: int = Field(250, ge=1)
+    patience: int = Field(4, ge=1)  # validations without improvement that end training, or cut the rates where `cuts` are left
+    average_steps: int = Field(0, ge=0, le=1_000_000)  # validate and keep the moving average over about so many steps; 0: the last step
+    cuts: int = Field(0, ge=0, le=20)  # how often rates are cut to a quarter, each time from the best state, before training ends
+    eval_users: int = Field(2000, ge=1)
+    threads: int = Field(1, ge=1, le=256)  # of one training; other counts give other last bits
+
+
+class RoundsConfig(Table):
+    """How many rounds, and how much the phone is asked for in each."""
+
+    count: int = Field(3, ge=1, le=100_000)
+    requests_per_round: int = Field(10, ge=1, le=1_000_000)
+    new_model_every: int = Field(0, ge=0, le=100_000)  # after so many rounds every phone needs the bootstrap anew; 0: never
+
+
+class ProtocolConfig(Table):
+    """How what a phone ranked is scored. Seen items are masked, ties take the middle rank."""
+
+    metrics: Literal["all", "none"] = "all"  # none: sizes in closed form and no recommender, for fleets
+    ranking: Literal["all", "candidates", "sampled-100"] = "all"  # candidates: the cloud's 100 for the user, sent each session
+    mask_seen: bool = True
+
+
+class EngineConfig(Table):
+    """How the work is cut and carried; no setting here may change a ledger, except `chunk_size` in last bits."""
+
+    kind: Literal["inprocess", "ray"] = "inprocess"
+    workers: int = Field(0, ge=0, le=10_000)  # 0: one per core
+    chunk_size: int = Field(256, ge=1, le=65_536)
+    cells: int = Field(0, ge=0, le=1_000_000)  # 0: as many as the workers can use; textbook: one per chunk
+    timeout_s: float = Field(600.0, gt=0, le=1e6)
+
+
+class Scenario(Table):
+    """A whole scenario, resolved: every key has a value."""
+
+    question: str = Field("", max_length=400)
+    name: Name = "scenario"
+    seed: int = Field(1, ge=0, le=2**63 - 1)
+    methods: tuple[Name, ...] = Field(("fp32", "chord-plus"), min_length=1, max_length=256, strict=False)
+    data: DataConfig = DataConfig()
+    backbone: BackboneConfig = BackboneConfig()
+    training: TrainingConfig = TrainingConfig()
+    population: PopulationConfig = Field(default_factory=PopulationConfig)
+    rounds: RoundsConfig = RoundsConfig()
+    clock: ClockConfig = ClockConfig()
+    protocol: ProtocolConfig = ProtocolConfig()
+    engine: EngineConfig = EngineConfig()
+    settings: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _methods_are_distinct(self) -> Scenario:
+        if len(set(self.methods)) != len(self.methods):
+            raise ValueError("methods: a name stands twice")
+        stray = set(self.settings) - set(self.methods)
+        if stray:
+            raise ValueError(f"settings.{min(stray)}: no such method in this scenario's methods")
+        return self

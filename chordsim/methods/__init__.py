@@ -1,0 +1,35 @@
+"""Methods: the contract that all of them keep, and a room for each that ships."""
+
+from chordsim.arrays import Columns as Columns
+from chordsim.arrays import Floats as Floats
+from chordsim.arrays import State as State
+from chordsim.data.history import History as History
+from chordsim.methods.contract import BINDINGS as BINDINGS
+from chordsim.methods.contract import DOWN_CANDIDATES as DOWN_CANDIDATES
+from chordsim.methods.contract import DOWN_PRESCRIPTION as DOWN_PRESCRIPTION
+from chordsim.methods.contract import GROUP as GROUP
+from chordsim.methods.contract import INVALID as INVALID
+from chordsim.methods.contract import UP_PROFILE as UP_PROFILE
+from chordsim.methods.contract import UP_REPORT as UP_REPORT
+from chordsim.methods.contract import UP_UPDATE as UP_UPDATE
+from chordsim.methods.contract import Allowed as Allowed
+from chordsim.methods.contract import Batch as Batch
+from chordsim.methods.contract import Blob as Blob
+from chordsim.methods.contract import Budgets as Budgets
+from chordsim.methods.contract import CloudHalf as CloudHalf
+from chordsim.methods.contract import CloudTurn as CloudTurn
+from chordsim.methods.contract import Cost as Cost
+from chordsim.methods.contract import DeviceHalf as DeviceHalf
+from chordsim.methods.contract import Direction as Direction
+from chordsim.methods.contract import Given as Given
+from chordsim.methods.contract import Kind as Kind
+from chordsim.methods.contract import Leg as Leg
+from chordsim.methods.contract import MethodContext as MethodContext
+from chordsim.methods.contract import MethodFactory as MethodFactory
+from chordsim.methods.contract import MethodSpec as MethodSpec
+from chordsim.methods.contract import Needs as Needs
+from chordsim.methods.contract import PlanForm as PlanForm
+from chordsim.methods.contract import Turn as Turn
+from chordsim.methods.contract import find as find
+from chordsim.methods.contract import known as known
+from chordsim.methods.contract import load as load

@@ -1,0 +1,55 @@
+"""The small ranker that a CDA4Rec-style phone runs: a GRU over a narrow item table of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from chordsim.arrays import Ints
+from chordsim.nets.embeddings import look_up
+
+#: Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009).
+FUSION = 60
+
+
+class SmallRanker(nn.Module):
+    """A GRU whose state is compared with item embeddings."""
+
+    def __init__(self, n_items: int, width: int) -> None:
+        super().__init__()
+        self.item = nn.Parameter(torch.zeros(n_items + 1, width))
+        self.cell = nn.GRU(width, width, batch_first=True)
+
+    def every_state(self, items: Tensor) -> Tensor:
+        """Return the state after each position [D, L, width] of item ids [D, L], padded with 0 on the left."""
+        return self.cell(look_up(self.item, items) * self.item.shape[1] ** 0.5)[0]  # type: ignore[no-any-return]
+
+    def rank_of(self, items: Tensor, candidates: Tensor) -> Tensor:
+        """Return the place, from 0, that this ranker gives each candidate [D, n]; padding (0) comes last."""
+        scores = (self.every_state(items)[:, -1:] @ self.item[candidates].transpose(1, 2)).squeeze(1)
+        scores = scores.masked_fill(candidates == 0, -torch.inf)
+        return scores.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+
+
+def ranker_size(n_items: int, width: int) -> int:
+    """Return the numbers of a ranker."""
+    return (n_items + 1) * width + 6 * width * width + 6 * width
+
+
+def ranker_macs(length: int, width: int, candidates: int) -> int:
+    """Return multiply-accumulates of one request."""
+    return length * 6 * width * width + candidates * width
+
+
+def fuse(candidates: Ints, places: Ints) -> Ints:
+    """Return candidates [D, n], in the cloud's order, reordered by the sum of reciprocal ranks of cloud and phone."""
+    cloud = np.arange(candidates.shape[1])[None]
+    worth = 1.0 / (FUSION + cloud) + 1.0 / (FUSION + places)
+    worth = np.where(candidates > 0, worth, -1.0)
+    return np.take_along_axis(candidates, np.argsort(-worth, axis=1, kind="stable"), 1)
+
+
+def on_phone(lengths: Ints, short_history: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Return who ranks on the phone: the planner's rule, users with enough history [D]."""
+    return np.asarray(lengths >= short_history, np.bool_)

@@ -1,0 +1,1 @@
+"""The room of CHORD: hypernetworks on the cloud prescribe each channel's precision on a phone."""

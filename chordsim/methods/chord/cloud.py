@@ -1,0 +1,134 @@
+"""Cloud half of the methods that send a plan: train the hypernetwork, ship the bootstrap, allocate bits."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from chordsim.arrays import State
+from chordsim.data.split import TrainLogs
+from chordsim.methods import INVALID, Batch, Blob, Budgets, CloudTurn, Leg, MethodContext
+from chordsim.methods.chord.network import Planned
+from chordsim.methods.chord.settings import SERVING, PlanSettings, plan_budget
+from chordsim.nets import blobs, embeddings
+from chordsim.nets.frozen import fingerprint
+from chordsim.nets.terms import Teacher
+from chordsim.progress import Progress
+from chordsim.quant.allocate import allocate
+from chordsim.quant.decode import unknown_phones
+from chordsim.quant.packing import pack_bits
+from chordsim.ragged import Ragged
+from chordsim.wire.codes import pack_codes
+from chordsim.wire.floats import BUDGET_BYTES, unpack_budgets, unpack_floats
+from server.half import Cloud
+from server.training import cache, dense
+from server.training.fit import fit
+
+
+class PlanCloud(Cloud):
+    """Reads a user embedding and budgets, answers with one 2-bit code per channel."""
+
+    def __init__(self, context: MethodContext) -> None:
+        super().__init__(context)
+        self.settings = PlanSettings.of(context.name, context.settings)
+        self.shapes = self.shapes.grouped(self.settings.group)
+        self._cost = plan_budget(self.shapes, self.settings)
+        self._model: tuple[State, Planned] | None = None
+
+    def recipe(self) -> dict[str, Any]:
+        """Return backbone, training, plan settings, the name (draws depend on it) and the source of this code.
+
+        The budget that plans are served at is not among them, nor who decodes: one training serves them all.
+        """
+        plan = {key: value for key, value in self.context.settings.items() if key not in SERVING}
+        half = {"trainer": "plan", "plan": plan, "name": self.context.name}
+        return {**super().recipe(), **half, "source": cache.source_of(type(self))}
+
+    def train(self, logs: TrainLogs, progress: Progress) -> State:
+        """Train embeddings, extractor, mask and hypernetwork over the frozen backbone."""
+        c, s = self.context, self.settings
+        owned = c.backbone.init == "trained"
+        reference = None
+        if owned or s.start == "reference" or s.distil_weight:
+            reference = dense.cached(c, super().recipe(), logs, progress)
+        frozen = None
+        if owned and reference:
+            frozen = [w.view(n.channels, n.fan_in) for w, n in zip(dense.weights(self.shapes, reference), self.shapes.layers, strict=True)]
+        model = Planned(self.shapes, s, c.seed, frozen)
+        if reference and (owned or s.start == "reference"):
+            with torch.no_grad():
+                model.item.copy_(reference["item"])
+                model.position.copy_(reference["position"])
+        if reference and s.distil_weight:
+            model.teacher = Teacher(self.shapes, reference)
+        extra = {f"frozen.{n}": w for n, w in enumerate(frozen or ())}
+        return {**fit(model, logs, c.training, c.backbone.max_len, c.seed, c.name, progress), **extra}
+
+    def bootstrap(self, state: State) -> list[Blob]:
+        """Return the backbone's seed and fingerprint, embeddings, extractor, mask and gains."""
+        model = self._restore(state)
+        c = self.context
+        trained = c.backbone.init == "trained"
+        backbone = {"seed": c.seed, "sha256": fingerprint(model.frozen), "shipped": trained}
+        parts = [Blob("backbone", json.dumps(backbone, sort_keys=True).encode())]
+        if trained:
+            parts.append(Blob("weights", blobs.save({str(n): w for n, w in enumerate(model.frozen)})))
+        table = embeddings.encode(state["item"], c.backbone.embedding_bits, "item") | {"position": state["position"]}
+        reader = {k.removeprefix("extractor."): v for k, v in state.items() if k.startswith("extractor.")}
+        parts += [Blob("embeddings", blobs.save(table)), Blob("extractor", blobs.save(reader))]
+        if self.settings.mask_keep < 1:
+            kept = {str(n): pack_bits(w != 0) for n, w in enumerate(model.masked())}
+            parts.append(Blob("mask", blobs.save(kept)))
+        if self.settings.gains:
+            parts.append(Blob("gains", blobs.save({str(n): gain for n, gain in enumerate(model.gains)})))
+        return parts
+
+    def admit(self, state: State, budgets: Budgets) -> npt.NDArray[np.uint8]:
+        """Refuse phones that not even the smallest plan fits, before any byte is sent."""
+        floor = self._cost.costs().values[:, :, self.settings.lowest].sum(1)
+        lacking = floor - self._cost.limits(budgets, self.settings.bits)
+        worst = (lacking.double() / floor.clamp_min(1).double()).argmax(1)
+        return torch.where((lacking > 0).any(1), worst + 1, 0).to(torch.uint8).numpy()
+
+    def respond(self, state: State, leg: Leg, who: Batch, inbox: Ragged) -> CloudTurn:
+        """Turn profiles into plans."""
+        width = self.settings.profile_dim
+        packed, fits = inbox.matrix(4 * width + BUDGET_BYTES)
+        user, finite = unpack_floats(Ragged.of_matrix(packed[:, : 4 * width]), width)
+        budgets, sound = unpack_budgets(packed[:, 4 * width :])
+        valid = fits & finite & sound
+        model = self._restore(state)
+        with torch.inference_mode():
+            utilities = self.utilities(model, torch.from_numpy(user), who)
+            # Numbers that are finite but absurd overflow in the planner: that phone's question makes no sense.
+            usable = torch.isfinite(utilities.flatten(1).sum(1))
+            if not bool(usable.all()):
+                utilities = torch.where(usable[:, None, None], utilities, 0.0)
+            valid &= usable.numpy()
+            known = budgets if self.settings.decode == "cloud" else unknown_phones(len(who))
+            limits = self._cost.limits(known, self.settings.bits)
+            plan = allocate(utilities, self._cost.costs(), limits, self.settings.lowest)
+        refused, binding = plan.refused.numpy(), (plan.binding.numpy() + 1).astype(np.uint8)
+        refusal = np.where(valid, np.where(refused, binding, 0), INVALID).astype(np.uint8)
+        sent = who.active & (refusal == 0)
+        macs = np.full(len(who), model.planner.macs(), np.int64)
+        return CloudTurn(Ragged.of_matrix(pack_codes(plan.codes.numpy()), sent), macs, np.where(who.active, refusal, 0), binding)
+
+    def utilities(self, model: Planned, user: torch.Tensor, who: Batch) -> torch.Tensor:
+        """Return the utilities [D, C, 4] that plans are made from; controls put others in their place."""
+        return model.planner(user)  # type: ignore[no-any-return]
+
+    def _restore(self, state: State) -> Planned:
+        """Return the trained networks, rebuilt once per state."""
+        held = self._model
+        if held is None or held[0] is not state:
+            frozen = [state[f"frozen.{n}"] for n in range(len(self.shapes.layers))] if "frozen.0" in state else None
+            model = Planned(self.shapes, self.settings, self.context.seed, frozen)
+            model.load_state_dict({k: v for k, v in state.items() if not k.startswith(("trained.", "frozen."))})
+            model.requires_grad_(False).eval()
+            self._model = held = (state, model)
+        return held[1]

@@ -1,0 +1,74 @@
+"""Cloud halves of the controls of `chord-plus`: its plans, from the wrong utilities or for whatever profile comes up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chordsim import seeds
+from chordsim.arrays import Ints, State
+from chordsim.data.split import TrainLogs
+from chordsim.methods import Batch, CloudTurn, Leg
+from chordsim.methods.chord.cloud import PlanCloud
+from chordsim.methods.chord.controls.spec import LENGTH_BYTES
+from chordsim.methods.chord.network import Planned
+from chordsim.progress import Progress
+from chordsim.ragged import Ragged
+from chordsim.wire.floats import BUDGET_BYTES
+
+
+class OfChordPlus(PlanCloud):
+    """Trains as `chord-plus` does, to the same state; as it stands for controls that differ on the phone alone."""
+
+    def recipe(self) -> dict[str, Any]:
+        """Return the recipe of `chord-plus`."""
+        return self._own().recipe()
+
+    def train(self, logs: TrainLogs, progress: Progress) -> State:
+        """Train under the name of `chord-plus`, whose draws these controls share."""
+        return self._own().train(logs, progress)
+
+    def _own(self) -> PlanCloud:
+        return PlanCloud(replace(self.context, name="chord-plus"))
+
+
+class RandomPlanCloud(OfChordPlus):
+    """A plan that knows nobody: normal utilities, a function of (seed, device, round)."""
+
+    def utilities(self, model: Planned, user: Tensor, who: Batch) -> Tensor:
+        """Return utilities [D, C, 4]."""
+        count = self.shapes.channels * 4
+        drawn = seeds.normals(self.context.seed, "control.random_plan", who.device_ids, round=who.round, count=count)
+        return torch.from_numpy(drawn.astype(np.float32)).view(-1, self.shapes.channels, 4)
+
+
+class SwappedPlanCloud(OfChordPlus):
+    """A plan that knows somebody else."""
+
+    def respond(self, state: State, leg: Leg, who: Batch, inbox: Ragged) -> CloudTurn:
+        """Swap user embeddings between neighbours in history length, keep budgets, then plan."""
+        packed, fits = inbox.matrix(4 * self.settings.profile_dim + BUDGET_BYTES + LENGTH_BYTES)
+        length = packed[:, -LENGTH_BYTES:].copy().view("<u2")[:, 0].astype(np.int64)
+        partner = partners(length, who.device_ids, who.active & fits)
+        cut = 4 * self.settings.profile_dim
+        swapped = np.concatenate([packed[partner, :cut], packed[:, cut:-LENGTH_BYTES]], 1)
+        return super().respond(state, leg, who, Ragged.of_matrix(swapped, fits))
+
+
+def partners(lengths: Ints, device_ids: Ints, taking_part: np.ndarray) -> Ints:
+    """Return whose embedding each row gets: pairs of neighbours by length swap; an odd last one takes its neighbour's.
+
+    A row that is alone in its chunk, or takes no part, keeps its own.
+    """
+    out = np.arange(lengths.size)
+    rows = np.flatnonzero(taking_part)
+    order = rows[np.lexsort((device_ids[rows], lengths[rows]))]
+    for at in range(0, order.size - 1, 2):
+        out[order[at]], out[order[at + 1]] = order[at + 1], order[at]
+    if order.size % 2 and order.size > 1:
+        out[order[-1]] = order[-2]
+    return out

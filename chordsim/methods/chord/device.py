@@ -1,0 +1,150 @@
+"""Device half of the methods that receive a plan: read the user, decode the plan, quantize, rank, or refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chordsim.arrays import Columns
+from chordsim.methods import INVALID, Batch, Budgets, Cost, History, Leg, MethodContext, Turn
+from chordsim.methods.chord.settings import PlanSettings, plan_budget
+from chordsim.nets import blobs, embeddings, extractor, footprint
+from chordsim.nets.backbone import last_states, position_shape
+from chordsim.nets.frozen import draw_checked, fingerprint, masked
+from chordsim.quant.budget import PlanCost, refusals
+from chordsim.quant.decode import breaks, decode
+from chordsim.quant.packing import unpack_bits
+from chordsim.quant.plan import gather, room_for
+from chordsim.quant.quantizer import scaled, table
+from chordsim.ragged import Ragged
+from chordsim.wire.codes import decode_codes
+from chordsim.wire.errors import BadPayload
+from chordsim.wire.floats import pack_budgets, pack_floats
+from clients.half import BLOCK, Device, in_blocks, quiet, score
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a phone holds before its first plan.
+
+    Attributes:
+        item: Item embeddings [n_items + 1, d].
+        position: Position embeddings [P, d].
+        reader: The feature extractor.
+        tables: Every channel at every code, per layer [4, C, K]; a simulator's shortcut, exact because a
+            quantized channel depends only on (channel, bits).
+    """
+
+    item: Tensor
+    position: Tensor
+    reader: torch.nn.Module
+    tables: list[Tensor]
+
+
+class PlanDevice(Device):
+    """Owns the frozen backbone; a plan tells it how to quantize each channel."""
+
+    def __init__(self, context: MethodContext) -> None:
+        super().__init__(context)
+        self.settings = PlanSettings.of(context.name, context.settings)
+        self.shapes = self.shapes.grouped(self.settings.group)
+        self.budget = plan_budget(self.shapes, self.settings)
+
+    def load(self, blobs_by_label: Mapping[str, bytes]) -> Model:
+        """Draw or unpack the backbone, check it, and decode embeddings, extractor, mask and gains.
+
+        Raises:
+            BackboneMismatch: The backbone is not the one that the cloud plans for.
+            BadPayload: A blob is not what this backbone needs.
+        """
+        config, s = self.context.backbone, self.settings
+        frozen = self._frozen(blobs_by_label)
+        tables = blobs.load(
+            blobs_by_label["embeddings"],
+            {"item": (self.context.n_items + 1, config.dim), "position": position_shape(config)},
+        )
+        reader = extractor.build(s.extractor, config.dim, s.profile_dim)
+        reader.load_state_dict(blobs.load(blobs_by_label["extractor"], {n: tuple(p.shape) for n, p in reader.named_parameters()}))
+        reader.requires_grad_(False).eval()
+        source = frozen
+        if s.mask_keep < 1:
+            sizes = {str(n): (-(-layer.channels * layer.fan_in // 8),) for n, layer in enumerate(self.shapes.layers)}
+            packed = blobs.load(blobs_by_label["mask"], sizes)
+            kept = [unpack_bits(packed[str(n)], tuple(w.shape)).float() for n, w in enumerate(frozen)]
+            source = [masked(w, m, s.mask_keep) for w, m in zip(frozen, kept, strict=True)]
+        item = embeddings.decode(tables, "item")
+        rows = [table(w, s.widths) for w in source]
+        if s.gains:
+            columns = {str(n): (layer.channels, s.gain_columns) for n, layer in enumerate(self.shapes.layers)}
+            stored = blobs.load(blobs_by_label["gains"], columns)
+            rows = [scaled(choices, stored[str(n)]) for n, choices in enumerate(rows)]
+        return Model(item, tables["position"], reader, rows)
+
+    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+        """Send a profile up; turn a prescription into a ranking."""
+        if leg.kind == "profile":
+            return self._profile(model, who, history)
+        if leg.kind == "prescription":
+            return self._apply(model, who, history, inbox)
+        return quiet(len(who))
+
+    def _profile(self, model: Model, who: Batch, history: History) -> Turn:
+        assert who.budgets is not None
+        user = model.reader(torch.from_numpy(history.items), model.item).numpy()
+        payload = np.concatenate([pack_floats(user), pack_budgets(who.budgets)], 1)
+        return quiet(len(who), Ragged.of_matrix(payload, who.active))
+
+    def _apply(self, model: Model, who: Batch, history: History, inbox: Ragged) -> Turn:
+        assert who.budgets is not None
+        codes, sound = decode_codes(inbox, self.shapes.channels)
+        sound &= (codes >= self.settings.lowest).all(1)
+        codes = np.where(sound[:, None], codes, self.settings.lowest).astype(np.uint8)
+        plan = self._read(torch.from_numpy(codes), who.budgets)
+        items, config = torch.from_numpy(history.items), self.context.backbone
+        room = room_for(min(BLOCK, len(who)), self.shapes.layers)
+
+        def last(rows: slice) -> Tensor:
+            weights = gather(model.tables, plan[rows], self.shapes.layers, room)
+            return last_states(items[rows], model.item, model.position, weights, config)
+
+        states = in_blocks(len(who), last)
+        spent = self.budget.cost_of(plan)
+        refusal = np.where(sound, self._refused(plan, spent, who.budgets), INVALID).astype(np.uint8)
+        rows = len(who)
+        zero = np.zeros(rows, np.int64)
+        _, read = extractor.size(self.settings.extractor, self.context.backbone.dim, self.settings.profile_dim)
+        adapt = np.full(rows, footprint.adapt_macs(self.shapes) + read, np.int64)
+        cost = Cost(spent.macs, zero, spent.bitops, adapt, spent.peak_memory_bytes, spent.model_bytes)
+        bits = spent.weight_bits / self.shapes.weights
+        return Turn(Ragged.empty(rows), refusal, cost, bits, score(states, model.item))
+
+    def _read(self, codes: Tensor, granted: Budgets) -> Tensor:
+        """Return what the phones make of the codes that came: precisions, or importance that they turn into precisions."""
+        return codes if self.settings.decode == "cloud" else decode(codes, self.settings.lowest, self.budget, granted)
+
+    def _refused(self, plan: Tensor, spent: PlanCost, granted: Budgets) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        """Return which budget each plan breaks; a phone that decodes answers for the bits too, since no cloud did."""
+        if self.settings.decode == "device":
+            return breaks(plan, self.budget, granted)
+        return refusals(spent.peak_memory_bytes, spent.macs, granted)
+
+    def _frozen(self, blobs_by_label: Mapping[str, bytes]) -> list[Tensor]:
+        try:
+            told = json.loads(blobs_by_label["backbone"])
+            seed, expected, shipped = int(told["seed"]), str(told["sha256"]), bool(told["shipped"])
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            raise BadPayload(f"the backbone blob does not say seed and sha256: {error}") from error
+        if not shipped:
+            return draw_checked(self.shapes.layers, seed, expected, self.settings.law)
+        sizes = {str(n): (layer.channels, layer.fan_in) for n, layer in enumerate(self.shapes.layers)}
+        stored = blobs.load(blobs_by_label["weights"], sizes)
+        weights = [stored[str(n)] for n in range(len(self.shapes.layers))]
+        if fingerprint(weights) != expected:
+            raise BadPayload("the shipped backbone does not match its fingerprint")
+        return weights

@@ -1,0 +1,136 @@
+"""What the cloud trains for CHORD: embeddings, extractor, mask and hypernetwork over a frozen backbone."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from chordsim.methods.chord.hypernetwork import BasePlusResidual, ThreeLevel
+from chordsim.methods.chord.settings import START_GAINS, PlanSettings
+from chordsim.nets import backbone, extractor, terms
+from chordsim.nets.frozen import draw, masked
+from chordsim.nets.joined import join
+from chordsim.nets.recommender import Recommender
+from chordsim.nets.shapes import Shapes
+from chordsim.nets.windows import Windows
+from chordsim.quant.allocate import Costs, allocate, storage_price
+from chordsim.quant.plan import gather
+from chordsim.quant.quantizer import relative_error, scaled, table
+from chordsim.quant.straight_through import mask_of, straight_through, straight_through_table
+
+#: Positions of a step at which loss terms beside the cross-entropy are computed.
+TERM_POSITIONS = 256
+
+
+class Planned(Recommender):
+    """A frozen backbone, a shared mask, and a hypernetwork that chooses each channel's precision per user."""
+
+    def __init__(self, shapes: Shapes, settings: PlanSettings, seed: int, frozen: list[Tensor] | None = None) -> None:
+        """Start from seeded weights.
+
+        Args:
+            shapes: The backbone.
+            settings: How plans are made.
+            seed: The scenario's seed.
+            frozen: Weights to freeze, per layer [C, K]; drawn from the seed where None.
+        """
+        super().__init__(shapes, seed, "train.plan.init")
+        self.settings, self.horizon = settings, settings.horizon
+        self.frozen = frozen if frozen is not None else draw(shapes.layers, seed, settings.law)
+        #: For `distil_weight`; set by the caller, no part of this module's own state.
+        self.teacher: terms.Teacher | None = None
+        self.extractor = extractor.build(settings.extractor, shapes.backbone.dim, settings.profile_dim)
+        self.planner = self._planner()
+        self._initialise()
+        self.mask_scores = nn.ParameterList(
+            torch.rand(w.shape, generator=self.generator) * 0.1 for w in self.frozen if settings.mask_keep < 1
+        )
+        start = torch.tensor(START_GAINS if settings.gains_of == "code" else (1.0,))
+        self.gains = nn.ParameterList(start.repeat(n.channels, 1) for n in shapes.layers if settings.gains)
+        fan_in = torch.cat([torch.full((n.channels,), n.fan_in) for n in shapes.layers])
+        self._costs = Costs((fan_in[:, None] * torch.tensor(settings.widths))[None])
+        self._price = storage_price(self._costs).float()
+
+    def _planner(self) -> ThreeLevel | BasePlusResidual:
+        s = self.settings
+        if s.planner == "levels":
+            errors = torch.cat([relative_error(w, s.widths) for w in self.frozen])
+            return ThreeLevel(self.shapes, s.profile_dim, [w.abs() for w in self.frozen], errors, s.levels)
+        return BasePlusResidual(self.shapes, s.profile_dim, personal=s.planner == "personal")
+
+    def _initialise(self) -> None:
+        for name, p in [*self.extractor.named_parameters(), *self.planner.named_parameters()]:
+            if name.endswith("head.weight"):
+                nn.init.normal_(p, std=0.02, generator=self.generator)
+            elif p.ndim == 2 and name not in ("base", "layer"):
+                nn.init.normal_(p, std=p.shape[1] ** -0.5, generator=self.generator)
+            elif "bias" in name:
+                nn.init.zeros_(p)
+
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+        """Return embeddings, extractor and gains at one rate, hypernetwork and mask at another."""
+        slow = [self.item, self.position, *self.extractor.parameters(), *self.gains]
+        return [{"params": slow, "lr": lr}, {"params": [*self.planner.parameters(), *self.mask_scores], "lr": plan_lr}]
+
+    def masked(self) -> list[Tensor]:
+        """Return the frozen weights under the shared mask, rescaled to keep their variance."""
+        keep = self.settings.mask_keep
+        if keep >= 1:
+            return self.frozen
+        return [masked(w, mask_of(s, keep), keep) for w, s in zip(self.frozen, self.mask_scores, strict=True)]
+
+    def tables(self) -> list[Tensor]:
+        """Return per layer every channel at every code, [4, C, K]."""
+        made = [straight_through_table(w, table(w, self.settings.widths)) for w in self.masked()]
+        return [scaled(rows, gain) for rows, gain in zip(made, self.gains, strict=True)] if self.gains else made
+
+    def utilities(self, history: Tensor, item_table: Tensor) -> Tensor:
+        """Return utilities [B, C, 4] of users with these histories."""
+        return self.planner(self.extractor(history, item_table))  # type: ignore[no-any-return]
+
+    def codes(self, utilities: Tensor, bits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return plans [B, C] (int64) under ``bits`` per weight [B], and each plan's multiplier [B]."""
+        limits = torch.floor(bits.double() * self.shapes.weights).long()[:, None]
+        plan = allocate(utilities.detach(), self._costs, limits, self.settings.lowest)
+        return plan.codes.long(), plan.multiplier
+
+    def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
+        """Return final states [B, horizon, d]; plans come from `windows.history` alone."""
+        s = self.settings
+        utilities = self.utilities(windows.history, self.item)
+        choice = torch.randint(len(s.train_bits), (utilities.shape[0],), generator=generator)
+        codes, price = self.codes(utilities, torch.tensor(s.train_bits)[choice])
+        net = utilities.permute(2, 0, 1) - price[:, None] * self._price.T[:, None]
+        if s.lowest:
+            net = torch.cat([torch.full_like(net[: s.lowest], -torch.inf), net[s.lowest :]])
+        chances = F.softmax(net / s.temperature, 0)
+        weights = straight_through(chances, self.tables(), codes, self.shapes.layers)
+        states = self.run(windows.inputs, weights, dropout, generator)
+        return self._with_terms(states, windows, codes, dropout, generator)
+
+    def _with_terms(self, states: Tensor, windows: Windows, codes: Tensor, dropout: float, generator: torch.Generator) -> Tensor:
+        """Join the states with what the settings add to the loss, at some positions."""
+        s, reads = self.settings, states.shape[1]
+        if not (s.distil_weight or s.contrast_weight):
+            return states
+        targets = windows.targets[:, -reads:]
+        places = terms.some_places(targets, TERM_POSITIONS, generator)
+        own = terms.log_chances(states, self.item, places)
+        total = torch.zeros(())
+        if s.distil_weight:
+            assert self.teacher is not None
+            total = total + s.distil_weight * terms.divergence(own, self.teacher.log_chances(windows.inputs, reads, places))
+        if s.contrast_weight:
+            with torch.no_grad():
+                swapped = gather(self.tables(), codes.roll(1, 0), self.shapes.layers)
+                other = terms.log_chances(self.run(windows.inputs, swapped, dropout, generator), self.item, places)
+            total = total + s.contrast_weight * terms.preference(own, other, targets.reshape(-1)[places])
+        return join(states, total)
+
+    def last_states(self, items: Tensor) -> Tensor:
+        """Return the last state [B, d] under each user's own plan at the budget by which training is selected."""
+        shipped = self.item_as_shipped()
+        codes, _ = self.codes(self.utilities(items, shipped), torch.full((items.shape[0],), self.settings.selection_bits))
+        weights = gather(self.tables(), codes, self.shapes.layers)
+        return backbone.last_states(items, shipped, self.position, weights, self.shapes.backbone)

@@ -1,0 +1,159 @@
+"""How a plan is made: the settings of `chord`, `chord-plus` and `chord-shared`, the same on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from chordsim.errors import ScenarioError
+from chordsim.nets import extractor
+from chordsim.nets.kinds import EXTRACTORS, LAWS
+from chordsim.nets.shapes import Shapes
+from chordsim.quant.budget import PlanBudget
+
+PLANNERS = ("levels", "personal", "shared")
+LEVELS = ("layer", "filter", "element")
+DECODERS = ("cloud", "device")
+GAINED = ("channel", "code")
+STARTS = ("scratch", "reference")
+#: Where the scales of codes 0 to 3 start: the base's first choice as it is, softer, louder.
+START_GAINS = (1.0, 1.0, 0.5, 2.0)
+#: Settings of serving alone: one training serves all of their values.
+SERVING = ("bits", "decode")
+
+
+def _whole(low: int, high: int) -> tuple[Callable[[Any], bool], str]:
+    return lambda v: isinstance(v, int) and not isinstance(v, bool) and low <= v <= high, f"a whole number from {low} to {high}"
+
+
+def _one_of(words: tuple[str, ...]) -> tuple[Callable[[Any], bool], str]:
+    return lambda v: v in words, " or ".join(f'"{word}"' for word in words)
+
+
+_FLAG: tuple[Callable[[Any], bool], str] = (lambda v: isinstance(v, bool), "true or false")
+_WEIGHT: tuple[Callable[[Any], bool], str] = (lambda v: 0 <= v <= 1e3, "a number from 0 to 1000")
+#: What each setting may be, and the same in words.
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "planner": _one_of(PLANNERS),
+    "widths": (
+        lambda v: len(v) == 4 and list(v) == sorted(v) and all(w in (0, 2, 3, 4, 5, 6, 7, 8) for w in v),
+        "four of 0 and 2 to 8 bits, none below the one before",
+    ),
+    "group": _whole(0, 4096),
+    "lowest": _whole(0, 2),
+    "bits": (lambda v: 0 < v <= 32, "above 0 and at most 32"),
+    "train_bits": (lambda v: len(v) > 0 and all(0 < b <= 32 for b in v), "budgets, each above 0 and at most 32"),
+    "mask_keep": (lambda v: 0 < v <= 1, "above 0 and at most 1"),
+    "temperature": (lambda v: 0 < v <= 1e3, "above 0 and at most 1000"),
+    "levels": (lambda v: all(level in LEVELS for level in v), f"some of {', '.join(LEVELS)}"),
+    "extractor": _one_of(EXTRACTORS),
+    "profile_dim": _whole(1, 4096),
+    "horizon": _whole(1, 1000),
+    "gains": _FLAG,
+    "gains_of": _one_of(GAINED),
+    "law": _one_of(LAWS),
+    "start": _one_of(STARTS),
+    "distil_weight": _WEIGHT,
+    "contrast_weight": _WEIGHT,
+    "decode": _one_of(DECODERS),
+}
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """How a plan is made.
+
+    Attributes:
+        planner: ``levels`` (three importance levels), ``personal`` or ``shared`` (base plus residual).
+        widths: Bits that codes 0 to 3 stand for.
+        group: How many neighbouring weights of a channel share a code; 0: all of the channel.
+        lowest: The smallest code in use; 1 where code 0 is reserved.
+        bits: Budget in stored bits per weight, averaged by fan-in, that plans are served at; training does not know it.
+        train_bits: Budgets drawn from in training, so that one hypernetwork serves every device; the checkpoint is
+            chosen on validation at the largest.
+        mask_keep: Share of elements that the shared mask keeps; 1 is no mask.
+        temperature: Of the softmax that carries gradients to utilities.
+        levels: Which importance levels are on, for ``planner = "levels"``.
+        extractor: ``mean`` or ``gru``.
+        profile_dim: Size of the user embedding.
+        horizon: Targets per window that the loss uses.
+        gains: Whether the bootstrap brings a learnt scale for each channel, the same for everybody: what random weights cannot learn
+            otherwise is how large an output should be (after learnt step sizes, Esser et al. 2020; here inference).
+        gains_of: What has such a scale: each ``channel``, or each ``code`` of each channel, so that codes of one width
+            are different steps of the same bits and a plan chooses among them (inference). Codes start from `START_GAINS`.
+        law: What frozen weights are drawn from (`chordsim.nets.kinds.LAWS`).
+        start: Where embeddings start from: ``scratch`` is random, ``reference`` those of the trained full-precision model, from which
+            `qat-k` and `static-mixed` start too.
+        distil_weight: Of the divergence from the full-precision reference's scores in training; 0 trains without a teacher.
+        contrast_weight: Of a term that rewards a user's own plan over another user's in training; 0 is without.
+        decode: Who turns codes into bits: the ``cloud``, which reads budgets and sends precisions, or the ``device``, which gets
+            importance codes and reads them by a table of its own (`chordsim.quant.decode`).
+    """
+
+    planner: str
+    widths: tuple[int, int, int, int] = (0, 2, 4, 8)
+    group: int = 0
+    lowest: int = 0
+    bits: float = 2.0
+    train_bits: tuple[float, ...] = (1.0, 2.0)
+    mask_keep: float = 0.5
+    temperature: float = 1.0
+    levels: tuple[str, ...] = field(default=LEVELS)
+    extractor: str = "mean"
+    profile_dim: int = 64
+    horizon: int = 12
+    gains: bool = False
+    gains_of: str = "channel"
+    law: str = "gaussian"
+    start: str = "scratch"
+    distil_weight: float = 0.0
+    contrast_weight: float = 0.0
+    decode: str = "cloud"
+
+    @property
+    def gain_columns(self) -> int:
+        """Learnt scales of a channel: none, one, or one for each code."""
+        return (4 if self.gains_of == "code" else 1) if self.gains else 0
+
+    @property
+    def selection_bits(self) -> float:
+        """Budget at which validation chooses the checkpoint: the largest of training, whatever plans are served at."""
+        return max(self.train_bits)
+
+    @classmethod
+    def of(cls, name: str, settings: Mapping[str, Any]) -> PlanSettings:
+        """Check a method's settings.
+
+        Args:
+            name: The method's name, for messages.
+            settings: Its resolved table.
+
+        Raises:
+            ScenarioError: A value that makes no plan, with the key and what would be right.
+        """
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in settings.items()}
+        stray = set(values) - {f.name for f in fields(cls)}
+        for key, value in values.items():
+            if key in stray:
+                raise ScenarioError(f"settings.{name}.{key}: no such setting")
+            rule, right = _RULES[key]
+            try:
+                good = rule(value)
+            except TypeError:
+                good = False
+            if not good:
+                raise ScenarioError(f"settings.{name}.{key}: must be {right}, not {settings[key]!r}")
+        made = cls(**values)
+        if made.gains_of == "code" and not made.gains:
+            raise ScenarioError(f'settings.{name}.gains_of = "code" asks for settings.{name}.gains = true')
+        return made
+
+
+def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
+    """Return the cost arithmetic of plans, with what the method adds to every model."""
+    parameters, _ = extractor.size(settings.extractor, shapes.backbone.dim, settings.profile_dim)
+    mask = -(-shapes.weights // 8) if settings.mask_keep < 1 else 0
+    source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0
+    gains = 4 * shapes.channels * settings.gain_columns
+    return PlanBudget(shapes, settings.widths, 4 * parameters + mask + gains + source)

@@ -1,0 +1,167 @@
+"""Specs of the methods that send a plan: `chord`, `chord-plus` and `chord-shared`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chordsim.arrays import Bools, Ints
+from chordsim.methods import (
+    DOWN_PRESCRIPTION,
+    UP_PROFILE,
+    UP_REPORT,
+    Batch,
+    Budgets,
+    Cost,
+    Given,
+    Leg,
+    MethodContext,
+    MethodSpec,
+    Needs,
+    PlanForm,
+)
+from chordsim.methods.chord.settings import PlanSettings
+from chordsim.nets.shapes import shapes_of
+from chordsim.wire.floats import BUDGET_BYTES
+
+_EXCHANGE = (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT)
+_PLUS: Mapping[str, Any] = {
+    "planner": "personal",
+    "widths": [0, 2, 4, 8],
+    "group": 0,
+    "lowest": 0,
+    "bits": 2.0,
+    "train_bits": [1.0, 2.0],
+    "mask_keep": 0.5,
+    "temperature": 1.0,
+    "levels": [],
+    "extractor": "mean",
+    "profile_dim": 64,
+    "horizon": 12,
+    "gains": False,
+    "gains_of": "channel",
+    "law": "gaussian",
+    "start": "scratch",
+    "distil_weight": 0.0,
+    "contrast_weight": 0.0,
+    "decode": "cloud",
+}
+#: The paper as far as it can be read: no mask, three levels, code 0 unused, 3 bits on average.
+_CHORD: Mapping[str, Any] = {
+    **_PLUS,
+    "planner": "levels",
+    "lowest": 1,
+    "bits": 3.0,
+    "train_bits": [2.5, 3.0, 4.0],
+    "mask_keep": 1.0,
+    "temperature": 0.1,
+    "levels": ["layer", "filter", "element"],
+    "extractor": "gru",
+}
+
+
+@dataclass(frozen=True)
+class PlanSpec(MethodSpec):
+    """A method whose prescription is one 2-bit code per channel."""
+
+    def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
+        """Return 4 bytes per number of the user embedding plus budgets up, 2 bits per channel or group down."""
+        up = 4 * int(context.settings["profile_dim"]) + BUDGET_BYTES
+        down = shapes_of(context.backbone, context.n_items).grouped(int(context.settings["group"])).plan_bytes
+        return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
+
+    def remarks(self, context: MethodContext) -> tuple[str, ...]:
+        """Say where plans are served at a budget that training never drew, and where phones change the plans that they get."""
+        bits, trained = float(context.settings["bits"]), [float(b) for b in context.settings["train_bits"]]
+        out = []
+        if not min(trained) <= bits <= max(trained):
+            seen = f"{min(trained):g} to {max(trained):g}" if len(trained) > 1 else f"{trained[0]:g}"
+            out.append(f"settings.{context.name}.bits = {bits:g} lies outside what its hypernetwork was trained at (train_bits: {seen})")
+        if context.settings["decode"] == "device":
+            out.append(
+                f'settings.{context.name}.decode = "device": the cloud sends importance codes and knows no budgets, so binding names '
+                "its own cap; what a phone's table takes off shows in bits_mean"
+            )
+        return tuple(out)
+
+    def plan_form(self, context: MethodContext) -> PlanForm:
+        """Return the widths of codes, and how many weights share one."""
+        settings = PlanSettings.of(context.name, context.settings)
+        return PlanForm(settings.widths, settings.group)
+
+    def unchanged(self, context: MethodContext, then: Given, now: Budgets, before: Budgets) -> Bools:
+        """Return whose plan would have been the recorded one: the budget that bound it is the same, and it fits all others."""
+        cap = float(context.settings["bits"])
+        bits = [np.minimum(budgets.bits, cap) for budgets in (now, before)]
+        speed = [budgets.latency_s * budgets.macs_per_s for budgets in (now, before)]
+        fits = (then.peak_memory_bytes <= now.memory_bytes) & (then.macs <= speed[0]) & (then.bits <= bits[0] + 1e-9)
+        equal = {"memory": now.memory_bytes == before.memory_bytes, "latency": speed[0] == speed[1], "bits": bits[0] == bits[1]}
+        if context.settings["decode"] == "device":
+            # The ledger does not say which table the phone took: only a phone that grants the same takes the same one for sure.
+            return np.asarray(fits & np.all(list(equal.values()), axis=0))
+        same = np.asarray(then.binding == "none")
+        for word, mine in equal.items():
+            same |= (then.binding == word) & mine
+        return np.asarray(fits & same)
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that make no plan."""
+        PlanSettings.of(self.name, settings)
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return who cannot bear the smallest plan, and what a plan takes that fills its budgets.
+
+        Which channels a plan keeps is not known before training, so operations are an upper end.
+        """
+        from chordsim.methods.chord.settings import plan_budget
+        from chordsim.nets import extractor, footprint
+        from chordsim.quant.decode import unknown_phones
+
+        s = PlanSettings.of(context.name, context.settings)
+        shapes = shapes_of(context.backbone, context.n_items).grouped(s.group)
+        budget, rows = plan_budget(shapes, s), budgets.memory_bytes.size
+        costs, limits = budget.costs().values.numpy(), budget.limits(budgets, s.bits).numpy()
+        floor, top = costs[:, :, s.lowest].sum(1), costs[:, :, 3].sum(1)
+        lacking = (floor - limits) / np.maximum(floor, 1)
+        refusal = np.where((limits < floor).any(1), lacking.argmax(1) + 1, 0).astype(np.uint8)
+        planned_for = limits if s.decode == "cloud" else budget.limits(unknown_phones(rows), s.bits).numpy()
+        tightest = ((planned_for - floor) / np.maximum(top - floor, 1)).argmin(1) + 1
+        binding = np.where(refusal > 0, refusal, np.where((planned_for >= top).all(1), 0, tightest)).astype(np.uint8)
+        bits = np.maximum(np.minimum(np.minimum(limits[:, 0], limits[:, 2]), top[2]), floor[2])
+        kept = np.maximum(np.minimum(limits[:, 1], top[1]), floor[1])
+        packed, fixed = footprint.packed_bytes(bits), footprint.fixed_macs(shapes)
+        _, read = extractor.size(s.extractor, context.backbone.dim, s.profile_dim)
+        adapt = np.full(rows, footprint.adapt_macs(shapes) + read, np.int64)
+        bitops = (bits / shapes.weights * kept).astype(np.int64) * footprint.FLOAT_BITS + fixed * footprint.FLOAT_BITS**2
+        model = packed + budget.extra_bytes + footprint.embedding_bytes(shapes)
+        cost = Cost(kept + fixed, np.zeros(rows, np.int64), bitops, adapt, packed + budget.fixed_bytes, model)
+        # A plan of the same bits keeps fewest channels where all of them are stored at the widest.
+        fewest = np.minimum(kept, kept * bits // max(int(top[2]), 1)) if s.lowest == 0 else kept
+        if s.decode == "device":
+            # A phone's table may take more off than its budgets ask for.
+            fewest = np.full(rows, floor[1], np.int64)
+        return Needs(cost, refusal, "cloud", binding, bits / shapes.weights, fewest + fixed)
+
+
+def _spec(name: str, summary: str, defaults: Mapping[str, Any]) -> PlanSpec:
+    return PlanSpec(
+        name, summary, _EXCHANGE, "chordsim.methods.chord.cloud:PlanCloud", "chordsim.methods.chord.device:PlanDevice", defaults
+    )
+
+
+def chord(name: str) -> MethodSpec:
+    """Return CHORD as the paper can be read (arXiv 2510.03038; operators by inference)."""
+    return _spec(name, "CHORD as published: a plan of 2, 4 or 8 bits per channel and user, random frozen backbone", _CHORD)
+
+
+def chord_plus(name: str) -> MethodSpec:
+    """Return our variant: shared element mask, pruned channels, base plus user residual."""
+    return _spec(name, "a plan of 0, 2, 4 or 8 bits per channel and user under a shared mask, random frozen backbone", _PLUS)
+
+
+def chord_shared(name: str) -> MethodSpec:
+    """Return the control of `chord-plus`: one learnt plan, the same for every user."""
+    return _spec(name, "control: the plan of chord-plus learnt once for everybody", {**_PLUS, "planner": "shared"})

@@ -1,0 +1,42 @@
+"""Spec of `cloud-only`: no model on the phone; it sends its history and shows the list that comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chordsim.arrays import Ints
+from chordsim.methods import DOWN_CANDIDATES, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
+from chordsim.wire.ids import id_bytes
+
+
+@dataclass(frozen=True)
+class CloudOnlySpec(MethodSpec):
+    """History up, list down."""
+
+    def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
+        """Return one id per position of the window up, one per place of the list down."""
+        one = id_bytes(context.n_items)
+        listed = min(int(context.settings["list_length"]), context.n_items)
+        return {
+            UP_PROFILE: np.full(len(who), one * context.backbone.max_len, np.int64),
+            DOWN_CANDIDATES: np.full(len(who), one * listed, np.int64),
+        }
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return the memory of the list: no model runs here."""
+        rows = budgets.memory_bytes.size
+        listed = min(int(context.settings["list_length"]), context.n_items)
+        zero, none = np.zeros(rows, np.int64), np.zeros(rows, np.uint8)
+        cost = Cost(zero, zero, zero, zero, np.full(rows, listed * id_bytes(context.n_items), np.int64), zero)
+        return Needs(cost, none, "device", none, np.full(rows, np.nan), zero)
+
+
+def spec(name: str) -> MethodSpec:
+    """Return the spec."""
+    return CloudOnlySpec(
+        name, "no model on the phone: history up, ranked list down", (UP_PROFILE, DOWN_CANDIDATES, UP_REPORT),
+        "chordsim.methods.cloud_only.cloud:CloudOnlyCloud", "chordsim.methods.cloud_only.device:CloudOnlyDevice", {"list_length": 100},
+        allowed={"list_length": (1, 10_000)},
+    )  # fmt: skip

@@ -1,0 +1,61 @@
+"""Spec of `cocorrrec`: a layer that corrects itself on the phone in closed form, with a correction from the cloud.
+
+Source: CoCorrRec (IJCAI 2025, arXiv 2506.12687) and its authors' code.
+Published: on the phone one test-time-training layer (hidden 64, 4 heads, mini-batches of 10, base rate 1), whose fast
+weights take one gradient step per mini-batch in closed form; on the cloud a GRU and three bias-free layers with leaky
+ReLU give corrections of the attention matrix and of the bias, standardised, scaled to the device tensor's own mean
+and deviation, and added with learnt weights (0 and 0.25 at the start). One round trip: hidden states up, correction down.
+Inference: only the last mini-batch, the one that is read, is corrected; in training the correction reads what came
+before the targets, and is scaled position by position (over a mini-batch, a position would learn of later ones); a
+feed-forward follows the layer; softmax over the catalogue where the code has a binary loss; item embeddings start
+from `fp32`. Left out: rotary positions (learnt ones instead), and the MLP over the target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chordsim.arrays import Ints
+from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
+from chordsim.methods.cocorrrec.net import HEADS, MINI_BATCH, correction_numbers, layer_macs, layer_size
+from chordsim.nets import footprint
+from chordsim.nets.shapes import shapes_of
+from chordsim.quant.costs import on_device, same_for_all
+
+
+@dataclass(frozen=True)
+class CoCorrRecSpec(MethodSpec):
+    """Hidden states up, a correction down."""
+
+    def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
+        """Return 4 bytes per number of one mini-batch's states up, of its correction down."""
+        dim = context.backbone.dim
+        up, down = 4 * MINI_BATCH * dim, 4 * correction_numbers(dim)
+        return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what the layer takes, and who cannot bear it."""
+        return on_device(layer_cost(context, budgets.memory_bytes.size), budgets, 32.0)
+
+
+def layer_cost(context: MethodContext, rows: int) -> Cost:
+    """Return what one request takes: the layer, its fast weights, the correction, one mini-batch's activations."""
+    shapes, config = shapes_of(context.backbone, context.n_items), context.backbone
+    weights, correction = 4 * layer_size(shapes), 4 * correction_numbers(config.dim)
+    fast = 4 * (config.dim * config.dim // HEADS + config.dim)
+    live = 4 * (config.max_len * config.dim + MINI_BATCH * (7 * config.dim + HEADS * MINI_BATCH) + config.ffn_dim)
+    macs, table = layer_macs(shapes), footprint.embedding_bytes(shapes)
+    return same_for_all(
+        rows, macs=macs, bitops=macs * 32 * 32, model_bytes=table + weights,
+        peak_memory_bytes=table + weights + correction + fast + live + 4 * (shapes.n_items + 1),
+    )  # fmt: skip
+
+
+def spec(name: str) -> MethodSpec:
+    """Return the spec."""
+    return CoCorrRecSpec(
+        name, "self-correction on the phone in closed form, global correction from the cloud", (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
+        "chordsim.methods.cocorrrec.cloud:CoCorrRecCloud", "chordsim.methods.cocorrrec.device:CoCorrRecDevice", {}, backbones=("sasrec",),
+    )  # fmt: skip

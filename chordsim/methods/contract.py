@@ -1,0 +1,393 @@
+"""What a method is: a light spec plus a cloud half and a device half, found through entry points.
+
+A third party adds a method by registering an object under the entry point group ``chordsim.methods``; the
+round loop, the wire and the ledger know methods through this file only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from chordsim.arrays import Bools, Columns, Floats, Ints, State
+from chordsim.data.history import History
+from chordsim.errors import ScenarioError
+from chordsim.ragged import Ragged
+
+if TYPE_CHECKING:
+    from chordsim.config.model import BackboneConfig, TrainingConfig
+    from chordsim.data.split import TrainLogs
+    from chordsim.progress import Progress
+
+Direction = Literal["up", "down"]
+Kind = Literal["profile", "prescription", "candidates", "update", "report"]
+GROUP = "chordsim.methods"
+
+#: Which budget limited a plan, by code; the ledger's `binding`.
+BINDINGS = ("none", "memory", "latency", "bits")
+#: A refusal is the code of the budget that it would break, or this one for a payload that makes no sense.
+INVALID = 4
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One message of a method's exchange: a direction and a kind, which names its ledger column."""
+
+    direction: Direction
+    kind: Kind
+
+
+UP_PROFILE = Leg("up", "profile")
+UP_UPDATE = Leg("up", "update")
+UP_REPORT = Leg("up", "report")
+DOWN_PRESCRIPTION = Leg("down", "prescription")
+DOWN_CANDIDATES = Leg("down", "candidates")
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A content-addressed part of the bootstrap: what a device owns before its first round."""
+
+    label: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """What a phone grants the app, per device, shape [D] each.
+
+    Attributes:
+        memory_bytes: Peak memory for the app's model.
+        latency_s: On-device seconds per request.
+        bits: Cap on stored bits per weight, averaged over weights.
+        macs_per_s: Speed of the phone, which turns operations into seconds.
+    """
+
+    memory_bytes: Ints
+    latency_s: Floats
+    bits: Floats
+    macs_per_s: Floats
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Who takes part: one padded chunk of devices, shape [D] each.
+
+    Attributes:
+        device_ids: Ids, ascending; padding repeats the last one.
+        active: False for padding and for devices that are out of this round. Their rows are computed and
+            thrown away, so that every product has the same shape.
+        round: The round, from 1.
+        budgets: What each phone grants; on the cloud None, since a phone tells its budgets in its profile.
+    """
+
+    device_ids: Ints
+    active: Bools
+    round: int
+    budgets: Budgets | None = None
+
+    def __len__(self) -> int:
+        return self.device_ids.size
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the phone spent in one turn, per device, shape [D], int64."""
+
+    macs: Ints
+    train_macs: Ints
+    bitops: Ints
+    adapt_macs: Ints
+    peak_memory_bytes: Ints
+    model_bytes: Ints
+
+    @classmethod
+    def zero(cls, rows: int) -> Cost:
+        """Return a cost of nothing for ``rows`` devices."""
+        return cls(*(np.zeros(rows, np.int64) for _ in range(6)))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a device half gives back for one leg.
+
+    Attributes:
+        state: Columns to keep, committed when the round closes; may be empty.
+        outbox: One payload per device for an up leg, empty rows otherwise. A report leg's payload is
+            written by the simulator, never by a method.
+        refusal: Code into `BINDINGS` per device, 0 where the phone does not refuse, `INVALID` where what it
+            received makes no sense, shape [D], uint8.
+        scores: Scores of all items, float32 [D, n_items + 1], column 0 is padding; None if not ranked here.
+        ranking: Or an ordered list of item ids [D, n], 0 pads at the end; None if not ranked here.
+        bits: Stored bits per weight, shape [D]; NaN where no model ran.
+        cost: What it took.
+    """
+
+    outbox: Ragged
+    refusal: npt.NDArray[np.uint8]
+    cost: Cost
+    bits: Floats
+    scores: npt.NDArray[np.float32] | None = None
+    ranking: Ints | None = None
+    state: Columns = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CloudTurn:
+    """What a cloud half gives back for one down leg: payloads, operations and refusals, shape [D] each.
+
+    Attributes:
+        outbox: One payload per device; empty where the cloud refuses.
+        macs: Multiply-accumulates spent on the cloud for each device.
+        refusal: Code into `BINDINGS`, 0 where it does not refuse.
+        binding: Code into `BINDINGS`: which budget limited the plan.
+    """
+
+    outbox: Ragged
+    macs: Ints
+    refusal: npt.NDArray[np.uint8]
+    binding: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a method takes on each phone in closed form, before anything is trained, shape [D] each.
+
+    Attributes:
+        cost: Operations and memory of one request; an upper end where they depend on the plan.
+        refusal: Code into `BINDINGS`, 0 where the phone is not refused.
+        side: Who refuses: ``cloud`` before any byte, or ``device`` after the download.
+        binding: Code into `BINDINGS`: which budget limits the plan.
+        bits: Stored bits per weight; NaN where no model runs.
+        least_macs: The lower end of ``cost.macs``.
+    """
+
+    cost: Cost
+    refusal: npt.NDArray[np.uint8]
+    side: Literal["cloud", "device"]
+    binding: npt.NDArray[np.uint8]
+    bits: Floats
+    least_macs: Ints
+
+
+@dataclass(frozen=True)
+class MethodContext:
+    """Everything that a half may know about the run, the same on both sides.
+
+    Attributes:
+        name: The method's name in the scenario.
+        settings: The scenario's ``[settings.NAME]`` table over the method's defaults.
+        backbone: The recommender that phones own.
+        training: How the cloud trains.
+        n_items: Size of the catalogue; item ids run from 1 to ``n_items``.
+        seed: The scenario's seed.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    backbone: BackboneConfig
+    training: TrainingConfig
+    n_items: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a run recorded of the phones that a method served, shape [D] each: enough to tell whether other budgets would change it.
+
+    Attributes:
+        peak_memory_bytes: What the model took, and
+        macs: its operations per request.
+        bits: Stored bits per weight; NaN where no model ran.
+        binding: Which budget limited the plan, as a word of `BINDINGS`.
+    """
+
+    peak_memory_bytes: Ints
+    macs: Ints
+    bits: Floats
+    binding: npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class PlanForm:
+    """How a prescription reads as a plan: one 2-bit code for each channel, or for each group of its weights.
+
+    Attributes:
+        widths: Bits of codes 0 to 3.
+        group: Weights that share a code; 0 for a whole channel.
+    """
+
+    widths: tuple[int, ...]
+    group: int = 0
+
+
+class CloudHalf(Protocol):
+    """The half that runs on the server. Built as ``Half(context)``; holds no state between calls."""
+
+    def __init__(self, context: MethodContext) -> None: ...
+
+    def recipe(self) -> dict[str, Any]:
+        """Return all settings that the trained state depends on (JSON). Equal recipes share one training."""
+        ...
+
+    def train(self, logs: TrainLogs, progress: Progress) -> State:
+        """Train on the cloud's logs and return a flat dict of tensors."""
+        ...
+
+    def bootstrap(self, state: State) -> list[Blob]:
+        """Return what a device must own before its first round."""
+        ...
+
+    def admit(self, state: State, budgets: Budgets) -> npt.NDArray[np.uint8]:
+        """Return a refusal code [D] per phone by the budgets it registered, before any byte is sent."""
+        ...
+
+    def respond(self, state: State, leg: Leg, who: Batch, inbox: Ragged) -> CloudTurn:
+        """Answer one chunk of devices on a down leg; ``inbox`` holds each device's last up payload."""
+        ...
+
+    def learn(self, state: State, reports: Sequence[tuple[Batch, Ragged]]) -> State:
+        """Take in the round's updates, in chunk order, and return the new state."""
+        ...
+
+
+class DeviceHalf(Protocol):
+    """The half that runs on the phones. Built as ``Half(context)``."""
+
+    def __init__(self, context: MethodContext) -> None: ...
+
+    def load(self, blobs_by_label: Mapping[str, bytes]) -> Any:
+        """Decode the bootstrap (label to bytes) into whatever `act` needs; called once per worker."""
+        ...
+
+    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+        """Take one leg's turn for a padded chunk of phones."""
+        ...
+
+
+Allowed = tuple[float, float] | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MethodSpec:
+    """A method as the round loop sees it.
+
+    Attributes:
+        name: Name in the scenario and the ledger.
+        summary: One line for a person.
+        exchange: Its legs, in order; the last is a report.
+        cloud: ``"package.module:Class"`` of the cloud half, loaded on the server only.
+        device: The same of the device half, loaded on clients only.
+        defaults: Settings and their default values; a scenario may set these keys and no others.
+        needs_autograd: True for training on the phone; otherwise the device path runs under inference mode.
+        learns: True if the cloud takes in updates after each round.
+        extra_history: Items that its device half is given beyond the backbone's window, older ones on the left.
+        settings_of: A method whose settings, where it stands in the same scenario, are the defaults of this one's: for
+            controls that must share its training. Empty for none.
+        backbones: Kinds of backbone that it can work with; empty for any.
+        renews: Labels of the bootstrap parts that learning changes; empty for all of them.
+        by_budgets: Whether what a phone is given depends on the budgets that it grants, refusals aside; None where that is not known.
+        allowed: By setting, the lowest and highest number that it (or each entry of a list) may be, or the words to choose from;
+            a setting that is not named here may have any value of its default's type.
+    """
+
+    name: str
+    summary: str
+    exchange: tuple[Leg, ...]
+    cloud: str
+    device: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    needs_autograd: bool = False
+    learns: bool = False
+    extra_history: int = 0
+    settings_of: str = ""
+    backbones: tuple[str, ...] = ()
+    renews: tuple[str, ...] = ()
+    by_budgets: bool | None = None
+    allowed: Mapping[str, Allowed] = field(default_factory=dict)
+
+    def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
+        """Return the payload bytes of every leg but the report, [D] each, in closed form.
+
+        A test equates them with what is really encoded.
+        """
+        return {}
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that only together make no sense; each alone is held against `allowed` before.
+
+        Raises:
+            ScenarioError: Naming ``settings.NAME.KEY`` and what would be right.
+        """
+
+    def ends(self, context: MethodContext) -> tuple[MethodSpec, MethodSpec]:
+        """Return two methods between whose sizes and needs this one's lie, where they depend on the user; itself twice else.
+
+        The first is where users take least, the second where they take most; each is consistent in itself.
+        """
+        return self, self
+
+    def plan_form(self, context: MethodContext) -> PlanForm | None:
+        """Return how this method's prescriptions read as plans, for plans.parquet; None where they are none."""
+        return None
+
+    def unchanged(self, context: MethodContext, then: Given, now: Budgets, before: Budgets) -> Bools | None:
+        """Return which phones would get and show the same under other budgets, [D]; None where that is not known.
+
+        Args:
+            context: The method's settings.
+            then: What was recorded.
+            now: Budgets that phones would grant, and
+            before: those that they granted.
+        """
+        return None if self.by_budgets is None else np.full(then.macs.size, not self.by_budgets)
+
+    def remarks(self, context: MethodContext) -> tuple[str, ...]:
+        """Return what a reader of the results must know about these settings: one line each, shown with the table."""
+        return ()
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs | None:
+        """Return what the method takes on phones with these budgets, in closed form; None where no closed form is known."""
+        return None
+
+
+class MethodFactory(Protocol):
+    """What an entry point loads: makes the spec for a name such as ``uniform-2``."""
+
+    def __call__(self, name: str) -> MethodSpec:
+        """Return the spec of the method ``name``."""
+        ...
+
+
+def known() -> dict[str, str]:
+    """Return registered families and the object path of each; ``uniform-k`` stands for any number k."""
+    return {e.name: e.value for e in entry_points(group=GROUP)}
+
+
+def find(name: str) -> MethodSpec:
+    """Return the spec of a method by its name in a scenario.
+
+    Raises:
+        ScenarioError: No entry point of that name; the text names the nearest.
+    """
+    family = re.sub(r"-\d+$", "-k", name)
+    for entry in entry_points(group=GROUP):
+        if entry.name in (name, family):
+            factory: MethodFactory = entry.load()
+            return factory(name)
+    from chordsim.nearest import suggest
+
+    raise ScenarioError(f"unknown method {name!r}{suggest(name, known())}")
+
+
+def load(path: str) -> Any:
+    """Return the object that ``"package.module:Name"`` names."""
+    module, _, attribute = path.partition(":")
+    return getattr(importlib.import_module(module), attribute)

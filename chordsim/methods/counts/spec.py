@@ -1,0 +1,54 @@
+"""Specs of `popularity` and `markov`: no network, the bootstrap ships counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chordsim.methods import UP_REPORT, Budgets, Cost, MethodContext, MethodSpec, Needs
+
+
+def counts_tables(context: MethodContext) -> dict[str, tuple[int, ...]]:
+    """Return the tensors that `popularity` and `markov` ship, by name, and their shapes."""
+    n = context.n_items + 1
+    if "successors" not in context.settings:
+        return {"counts": (n,)}
+    kept = min(int(context.settings["successors"]), context.n_items)
+    return {"counts": (n,), "successors": (n, kept), "times": (n, kept)}
+
+
+def counts_cost(context: MethodContext, rows: int) -> Cost:
+    """Return the cost of the tables and one row of scores; a lookup multiplies nothing."""
+    from chordsim.quant.costs import same_for_all
+
+    stored = 4 * sum(int(np.prod(shape)) for shape in counts_tables(context).values())
+    return same_for_all(rows, macs=0, bitops=0, peak_memory_bytes=stored + 4 * (context.n_items + 1), model_bytes=stored)
+
+
+@dataclass(frozen=True)
+class CountsSpec(MethodSpec):
+    """A method whose phones look counts up."""
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return the memory of the tables."""
+        from chordsim.quant.costs import on_device
+
+        return on_device(counts_cost(context, budgets.memory_bytes.size), budgets, np.nan)
+
+
+def popularity(name: str) -> MethodSpec:
+    """Return the control that shows everybody the most popular items."""
+    return CountsSpec(
+        name, "control: how often each item occurs, shipped once", (UP_REPORT,),
+        "chordsim.methods.counts.cloud:PopularityCloud", "chordsim.methods.counts.device:PopularityDevice",
+    )  # fmt: skip
+
+
+def markov(name: str) -> MethodSpec:
+    """Return the control that looks at the last item alone."""
+    return CountsSpec(
+        name, "control: what most often follows the last item, shipped once", (UP_REPORT,),
+        "chordsim.methods.counts.cloud:MarkovCloud", "chordsim.methods.counts.device:MarkovDevice", {"successors": 50},
+        allowed={"successors": (1, 10_000)},
+    )  # fmt: skip

@@ -1,0 +1,148 @@
+"""Cloud half of `dccl`: learn the basis, ship it, distil what phones made of their metapatches (MoMoDistill)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from chordsim import seeds
+from chordsim.arrays import State
+from chordsim.data.split import TrainLogs
+from chordsim.methods import Batch, Blob, MethodContext
+from chordsim.methods.dccl import net as dccl
+from chordsim.methods.shipped.cloud import model_blobs
+from chordsim.nets import blobs, sasrec
+from chordsim.nets.draws import draw_parameters
+from chordsim.nets.extractor import MeanPool
+from chordsim.nets.recommender import Dense
+from chordsim.nets.shapes import Shapes
+from chordsim.nets.windows import Windows
+from chordsim.progress import Progress
+from chordsim.ragged import Ragged
+from chordsim.round.quarantine import bounded, note
+from chordsim.wire.floats import unpack_floats
+from server.half import Trained
+
+#: Histories of the cloud's own logs that are kept for distillation, and rows of one step.
+LESSONS, BATCH = 512, 64
+
+
+class Dccl(Dense):
+    """The backbone with patches; metapatches come from an encoder in training, from phones in use."""
+
+    def __init__(self, shapes: Shapes, context: MethodContext) -> None:
+        super().__init__(shapes, context.seed)
+        s, config = context.settings, shapes.backbone
+        self.horizon, self.rank = int(s["horizon"]), int(s["rank"])
+        numbers = dccl.patch_numbers(config, int(s["hidden"]))
+        basis = torch.randn(config.blocks, numbers, self.rank, generator=self.generator) * (config.dim * self.rank) ** -0.5
+        basis[:, numbers // 2 :] *= 0.1
+        self.basis, self.meta = nn.Parameter(basis), nn.Parameter(torch.ones(config.blocks, self.rank))
+        self.encoder = MeanPool(config.dim, config.dim)
+        self.writer = nn.ModuleDict({"head": nn.Linear(config.dim, config.blocks * self.rank)})
+        draw_parameters(self.encoder, self.generator)
+        draw_parameters(self.writer, self.generator)
+
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+        """Return the patches' parts only: the cloud model stays as it is."""
+        return [{"params": [self.basis, self.meta, *self.encoder.parameters(), *self.writer.parameters()], "lr": lr}]
+
+    def metas(self, items: Tensor) -> Tensor:
+        """Return proxies' metapatches [B, blocks, r] of histories [B, L]."""
+        read: Tensor = self.writer["head"](self.encoder(items, self.item.detach()))
+        return self.meta + read.view(-1, *self.meta.shape)
+
+    def patched(self, meta: Tensor) -> list[Tensor]:
+        """Return the backbone's weights with these patches."""
+        return dccl.patched(list(self.weights), self.basis, meta, self.shapes.backbone)
+
+    def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
+        """Return final states [B, L, d] under proxies made from `windows.history` alone."""
+        return self.run(windows.inputs, self.patched(self.metas(windows.history)), dropout, generator)
+
+    def last_states(self, items: Tensor) -> Tensor:
+        """Return the last state [B, d] under the shipped metapatch, before a phone trains it."""
+        return self.last(items, self.meta)
+
+    def last(self, items: Tensor, meta: Tensor) -> Tensor:
+        """Return the last state [B, d] under metapatches."""
+        states = sasrec.embed(items, self.item_as_shipped(), self.position)
+        return sasrec.forward(items, states, self.patched(meta), self.shapes.backbone)
+
+
+class DcclCloud(Trained):
+    """Ships backbone, basis and metapatch; learns from what phones send."""
+
+    def network(self) -> Dccl:
+        """Return the untrained network."""
+        return Dccl(self.shapes, self.context)
+
+    def untrained(self) -> tuple[str, ...]:
+        """Return what only phones and later distillation use."""
+        return "steps", "rate", "positions", "distil_steps", "distil_rate"
+
+    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> None:
+        """Start the backbone from the trained reference."""
+        network.load_state_dict(self.reference(logs, progress), strict=False)
+
+    def train(self, logs: TrainLogs, progress: Progress) -> State:
+        """Learn basis and encoder, and keep some of the cloud's own histories for distillation."""
+        rows = np.arange(min(len(logs), LESSONS))
+        lessons = logs.history(rows, self.context.backbone.max_len + 1).items
+        return {**super().train(logs, progress), "trained.lessons": torch.from_numpy(lessons), "trained.learnt": torch.tensor(0)}
+
+    def bootstrap(self, state: State) -> list[Blob]:
+        """Return the frozen backbone, and the patches apart, since they change."""
+        patches = {"basis": state["basis"], "meta": state["meta"]}
+        return [*model_blobs(self.shapes, state, 32), Blob("patches", blobs.save(patches))]
+
+    def learn(self, state: State, reports: Sequence[tuple[Batch, Ragged]]) -> State:
+        """Distil device models: first into the cloud model, then, with it fixed, into basis and encoder.
+
+        No phone's metapatch counts as further away than its steps can lead.
+        """
+        s = self.context.settings
+        count = self.context.backbone.blocks * int(s["rank"])
+        reach, shipped = int(s["steps"]) * float(s["rate"]), state["meta"].flatten().numpy()
+        received = []
+        for who, updates in reports:
+            values, sound = unpack_floats(updates, count)
+            note("senseless updates", who.active & ~sound)
+            received.append(bounded(values[who.active & sound], shipped, reach).astype(np.float32))
+        devices = torch.from_numpy(np.concatenate(received)).view(-1, self.context.backbone.blocks, int(self.context.settings["rank"]))
+        if not len(devices):
+            return state
+        network = self.network()
+        network.load_state_dict({name: value.clone() for name, value in state.items() if not name.startswith("trained.")})
+        turn = int(state["trained.learnt"]) + 1
+        draw = seeds.torch_generator(self.context.seed, f"{self.context.name}.distil", round=turn)
+        patches = [network.basis, network.meta, *network.encoder.parameters(), *network.writer.parameters()]
+        for parameters, proxies in ((list(network.weights), False), (patches, True)):
+            self._distil(network, parameters, proxies, state["trained.lessons"], devices, draw)
+        network.meta.data += (devices.mean(0) - network.meta.data) * 0.5
+        learnt = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        return {**state, **learnt, "trained.learnt": torch.tensor(turn)}
+
+    def _distil(
+        self, network: Dccl, parameters: list[nn.Parameter], proxies: bool, lessons: Tensor, devices: Tensor, draw: torch.Generator
+    ) -> None:
+        """Take steps towards device models (and, for the cloud model, towards its own data)."""
+        optimiser = torch.optim.Adam(parameters, lr=float(self.context.settings["distil_rate"]))
+        for _ in range(int(self.context.settings["distil_steps"])):
+            rows = torch.randint(len(lessons), (BATCH,), generator=draw)
+            items, target = lessons[rows, :-1], lessons[rows, -1]
+            with torch.no_grad():
+                teacher = network.last(items, devices[rows % len(devices)]) @ network.item.T
+            student = network.last(items, network.metas(items) if proxies else network.meta) @ network.item.T
+            loss = F.kl_div(student.log_softmax(1), teacher.log_softmax(1), log_target=True, reduction="batchmean")
+            if not proxies:
+                loss = loss + F.cross_entropy(student, target)
+            grads = torch.autograd.grad(loss, parameters, allow_unused=True)
+            for parameter, grad in zip(parameters, grads, strict=True):
+                parameter.grad = grad
+            optimiser.step()

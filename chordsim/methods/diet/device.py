@@ -1,0 +1,69 @@
+"""Device half of `diet`: read the user, put the mask over the frozen backbone, rank."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chordsim.arrays import Columns
+from chordsim.methods import INVALID, Batch, History, Leg, Turn
+from chordsim.methods.diet import net as diet
+from chordsim.methods.diet.spec import masked_cost
+from chordsim.nets.backbone import last_states
+from chordsim.nets.frozen import draw_checked
+from chordsim.quant.budget import refusals
+from chordsim.ragged import Ragged
+from chordsim.wire.errors import BadPayload
+from chordsim.wire.floats import pack_floats
+from clients.half import Device, load_extractor, load_tables, quiet, score
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a phone holds before its first mask: embeddings, extractor, frozen weights [C, K] per layer."""
+
+    item: Tensor
+    position: Tensor
+    reader: torch.nn.Module
+    frozen: list[Tensor]
+
+
+class DietDevice(Device):
+    """Owns the frozen backbone; a mask tells it which weights to keep."""
+
+    def load(self, blobs_by_label: Mapping[str, bytes]) -> Model:
+        """Draw the backbone, check it, and decode embeddings and extractor.
+
+        Raises:
+            BackboneMismatch: The backbone is not the one that the cloud masks.
+            BadPayload: A blob is not what this backbone needs.
+        """
+        try:
+            told = json.loads(blobs_by_label["backbone"])
+            frozen = draw_checked(self.shapes.layers, int(told["seed"]), str(told["sha256"]))
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            raise BadPayload(f"the backbone blob does not say seed and sha256: {error}") from error
+        s = self.context.settings
+        reader = load_extractor(blobs_by_label["extractor"], s["extractor"], self.context.backbone.dim, int(s["profile_dim"]))
+        return Model(*load_tables(blobs_by_label["embeddings"], self.shapes), reader, frozen)
+
+    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+        """Send the user embedding up; apply the mask that comes down."""
+        items = torch.from_numpy(history.items)
+        if leg.kind == "profile":
+            return quiet(len(who), Ragged.of_matrix(pack_floats(model.reader(items, model.item).numpy()), who.active))
+        if leg.kind != "prescription":
+            return quiet(len(who))
+        assert who.budgets is not None
+        masks, sound = diet.unpack(inbox, self.shapes)
+        weights = diet.masked(model.frozen, masks, float(self.context.settings["keep"]))
+        states = last_states(items, model.item, model.position, weights, self.context.backbone)
+        cost = masked_cost(self.context, len(who))
+        refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
+        return Turn(Ragged.empty(len(who)), refusal, cost, np.ones(len(who)), score(states, model.item))

@@ -1,0 +1,44 @@
+"""Spec of `fedavg`: phones train the backbone on their own histories, the cloud averages what they send.
+
+Source: McMahan et al., AISTATS 2017. Published: local SGD from the shared weights, an average weighted by the
+number of examples. Here the backbone's weights are federated and the embeddings stay as shipped; the first
+weights are the cloud's `fp32`, so that rounds continue a trained model (a random start would need hundreds of
+rounds). A phone ranks with the shared weights that it received, not with its own. The new weights are a new
+version of one bootstrap part, which every phone downloads again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chordsim.arrays import Ints
+from chordsim.methods import UP_REPORT, UP_UPDATE, Batch, Budgets, Leg, MethodContext, MethodSpec, Needs
+from chordsim.methods.finetune.spec import ON_PHONE
+from chordsim.nets.shapes import shapes_of
+
+
+@dataclass(frozen=True)
+class FedAvgSpec(MethodSpec):
+    """Weights up after local training."""
+
+    def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
+        """Return 4 bytes per weight, and 4 for the number of examples."""
+        return {UP_UPDATE: np.full(len(who), 4 * (shapes_of(context.backbone, context.n_items).weights + 1), np.int64)}
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what a request and the steps before it take."""
+        from chordsim.quant.costs import finetuned, on_device
+
+        return on_device(finetuned(context, budgets.memory_bytes.size), budgets, 32.0)
+
+
+def spec(name: str) -> MethodSpec:
+    """Return the spec."""
+    return FedAvgSpec(
+        name, "the backbone trained across phones: weights up, averaged on the cloud", (UP_UPDATE, UP_REPORT),
+        "chordsim.methods.fedavg.cloud:FedAvgCloud", "chordsim.methods.fedavg.device:FedAvgDevice",
+        {"bits": 32, "steps": 3, "rate": 0.05, "positions": 10},
+        allowed={"bits": (32, 32), **ON_PHONE}, needs_autograd=True, learns=True, renews=("weights",),
+    )  # fmt: skip

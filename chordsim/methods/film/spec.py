@@ -1,0 +1,52 @@
+"""Spec of `film-192`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from chordsim.arrays import Ints
+from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
+from chordsim.nets.kinds import EXTRACTORS
+from chordsim.nets.shapes import shapes_of
+from chordsim.quant.costs import shipped_cost
+
+
+@dataclass(frozen=True)
+class FilmSpec(MethodSpec):
+    """User embedding up, three int8 numbers per dimension down."""
+
+    def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
+        """Return 4 bytes per number up, one down."""
+        up, down = 4 * int(context.settings["profile_dim"]), 3 * context.backbone.dim
+        return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what the modulated model takes, and who cannot bear it."""
+        from chordsim.quant.costs import on_device
+
+        return on_device(film_cost(context, budgets.memory_bytes.size), budgets, 32.0)
+
+
+def film_cost(context: MethodContext, rows: int) -> Cost:
+    """Return the shipped model's cost and the extractor's."""
+    from chordsim.nets.extractor import size
+
+    s, dim = context.settings, context.backbone.dim
+    base = shipped_cost(shapes_of(context.backbone, context.n_items), 32, rows)
+    parameters, read = size(s["extractor"], dim, int(s["profile_dim"]))
+    return replace(
+        base, macs=base.macs + 2 * dim, adapt_macs=base.adapt_macs + read, model_bytes=base.model_bytes + 4 * parameters,
+        peak_memory_bytes=base.peak_memory_bytes + 4 * parameters + 3 * dim,
+    )  # fmt: skip
+
+
+def film(name: str) -> MethodSpec:
+    """Return the control that spends a plan's bytes on the last state."""
+    return FilmSpec(
+        name, "control: as many bytes as a plan, as int8 numbers that modulate the last state", (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
+        "chordsim.methods.film.cloud:FilmCloud", "chordsim.methods.film.device:FilmDevice",
+        {"profile_dim": 64, "extractor": "mean", "horizon": 12},
+        allowed={"profile_dim": (1, 4096), "extractor": EXTRACTORS, "horizon": (1, 1000)},
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""Forward-OFA on the phone: which blocks to run for this user, and the vector that asks the cloud for them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from chordsim.arrays import Bools, Ints
+from chordsim.nets.extractor import Gru
+from chordsim.nets.sasrec import PER_BLOCK
+from chordsim.nets.shapes import Shapes
+from chordsim.ragged import Ragged
+
+
+class Controller(nn.Module):
+    """Structure controller and structure-conditioned encoder, both on the phone."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        super().__init__()
+        dim, self.blocks = shapes.backbone.dim, shapes.backbone.blocks
+        self.reader = Gru(dim, dim)
+        self.policy = nn.ModuleDict({"head": nn.Linear(dim, 2 * self.blocks)})
+        self.structural = nn.Linear(2 * self.blocks, dim)
+        self.encoder = nn.Linear(2 * dim, dim)
+
+    def forward(self, items: Tensor, item_table: Tensor) -> tuple[Tensor, Tensor]:
+        """Return skip-or-keep logits [D, blocks, 2] and the interest that asks for blocks [D, d]."""
+        interest = self.reader(items, item_table)
+        logits = self.policy["head"](interest)
+        asked = self.encoder(torch.cat([interest, self.structural(logits)], 1))
+        return logits.view(-1, self.blocks, 2), F.layer_norm(F.relu(asked), asked.shape[1:])
+
+    def macs(self) -> int:
+        """Multiply-accumulates of one user."""
+        dense = sum(p.numel() for n, p in self.named_parameters() if p.ndim == 2 and not n.startswith("reader"))
+        return self.reader.macs() + dense
+
+
+def controller_size(shapes: Shapes) -> tuple[int, int]:
+    """Return (parameters, multiply-accumulates per user) without drawing weights."""
+    with torch.device("meta"):
+        made = Controller(shapes)
+    return sum(p.numel() for p in made.parameters()), made.macs()
+
+
+def block_weights(shapes: Shapes) -> int:
+    """Return how many weights one block has."""
+    return sum(n.channels * n.fan_in for n in shapes.layers[:PER_BLOCK])
+
+
+def block_macs(shapes: Shapes) -> Ints:
+    """Return multiply-accumulates of each block in one request: its products and its attention, [blocks]."""
+    config = shapes.backbone
+    out = []
+    for b in range(config.blocks):
+        layers = shapes.layers[PER_BLOCK * b : PER_BLOCK * (b + 1)]
+        out.append(sum(n.channels * n.fan_in * n.positions for n in layers) + 2 * layers[0].positions * config.max_len * config.dim)
+    return np.array(out, np.int64)
+
+
+def drop(kept: Bools, chance: np.ndarray, macs: Ints, weight_bytes: int, room_macs: Ints, room_bytes: Ints) -> Bools:
+    """Return the kept blocks after dropping the least likely ones until a phone's budgets hold.
+
+    Args:
+        kept: What the controller keeps, [D, blocks].
+        chance: Its probability of keeping, [D, blocks].
+        macs: Operations of each block, [blocks].
+        weight_bytes: Bytes of one block.
+        room_macs: Operations that each phone leaves for blocks, [D].
+        room_bytes: Bytes likewise, [D].
+    """
+    kept = kept.copy()
+    for _ in range(macs.size):
+        over = (kept @ macs > room_macs) | (kept.sum(1) * weight_bytes > room_bytes)
+        weakest = np.where(kept, chance, np.inf).argmin(1)
+        rows = np.flatnonzero(over & kept.any(1))
+        kept[rows, weakest[rows]] = False
+    return kept
+
+
+def flag_bytes(blocks: int) -> int:
+    """Return the bytes that say which blocks are kept."""
+    return -(-blocks // 8)
+
+
+def pack_kept(kept: Bools) -> np.ndarray:
+    """Return flags [D, blocks] as bytes, lowest bits first."""
+    return np.packbits(kept, axis=1, bitorder="little")
+
+
+def unpack_kept(packed: np.ndarray, blocks: int) -> tuple[Bools, Bools]:
+    """Return flags [D, blocks] and which rows have no stray bits [D]."""
+    bits = np.unpackbits(packed, axis=1, bitorder="little").astype(np.bool_)
+    return bits[:, :blocks], np.asarray(~bits[:, blocks:].any(axis=1), np.bool_)
+
+
+def pack_blocks(kept: Bools, values: np.ndarray) -> Ragged:
+    """Return flags and the float32 values [D, blocks, n] of kept blocks alone, one row per phone."""
+    flags = pack_kept(kept)
+    return Ragged.of_rows(flags[d].tobytes() + values[d, kept[d]].astype("<f4").tobytes() for d in range(len(kept)))
+
+
+def unpack_blocks(rows: Ragged, blocks: int, numbers: int) -> tuple[Bools, Tensor, Bools]:
+    """Return kept flags [D, blocks], values [D, blocks, numbers] (zero where skipped) and sound rows [D]. Total."""
+    kept, sound = np.zeros((len(rows), blocks), np.bool_), np.zeros(len(rows), np.bool_)
+    values, first = np.zeros((len(rows), blocks, numbers), np.float32), flag_bytes(blocks)
+    for d, row in enumerate(rows):
+        if len(row) < first:
+            continue
+        flags, clean = unpack_kept(np.frombuffer(row[:first], np.uint8)[None], blocks)
+        if not clean[0] or len(row) != first + 4 * numbers * int(flags.sum()):
+            continue
+        told = np.frombuffer(row[first:], "<f4").reshape(-1, numbers)
+        if np.isfinite(told).all():
+            kept[d], values[d, flags[0]], sound[d] = flags[0], told, True
+    return kept, torch.from_numpy(values), sound
+
+
+def weights_of(values: Tensor, shapes: Shapes) -> list[Tensor]:
+    """Return per layer weights [D, C, K] of block values [D, blocks, n]; a block of zeros passes its input on unchanged."""
+    out: list[Tensor] = []
+    for b in range(shapes.backbone.blocks):
+        layers = shapes.layers[PER_BLOCK * b : PER_BLOCK * (b + 1)]
+        parts = torch.split(values[:, b], [n.channels * n.fan_in for n in layers], 1)
+        out += [part.view(-1, n.channels, n.fan_in) for part, n in zip(parts, layers, strict=True)]
+    return out

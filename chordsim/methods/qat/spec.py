@@ -1,0 +1,24 @@
+"""Spec of `qat-k`."""
+
+from __future__ import annotations
+
+from chordsim.errors import ScenarioError
+from chordsim.methods import UP_REPORT, MethodSpec
+from chordsim.methods.shipped.spec import ShippedSpec
+from chordsim.quant.costs import WIDTHS
+
+
+def qat(name: str) -> MethodSpec:
+    """Return quantization-aware training at k bits.
+
+    Raises:
+        ScenarioError: k is not 2, 4 or 8.
+    """
+    bits = int(name.rsplit("-", 1)[1]) if name.rsplit("-", 1)[1].isdigit() else 0
+    if bits not in WIDTHS:
+        raise ScenarioError(f"method {name!r}: qat-k comes with k = {', '.join(map(str, WIDTHS))}")
+    return ShippedSpec(
+        name, f"trained on from fp32 with weights rounded to {bits} bits, shipped once", (UP_REPORT,),
+        "chordsim.methods.qat.cloud:QatCloud", "chordsim.methods.shipped.device:ShippedDevice", {"bits": bits},
+        allowed={"bits": (bits, bits)},
+    )  # fmt: skip

@@ -1,0 +1,86 @@
+"""Device half of `fp32` and `uniform-k`: unpack the shipped model, rank, or refuse what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chordsim.arrays import Columns
+from chordsim.methods import Batch, Cost, History, Leg, MethodContext, Turn
+from chordsim.nets import blobs, embeddings
+from chordsim.nets.backbone import last_states, position_shape
+from chordsim.quant.budget import refusals
+from chordsim.quant.costs import shipped_cost
+from chordsim.quant.packing import unpack_levels
+from chordsim.ragged import Ragged
+from clients.half import Device, in_blocks, score
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a phone holds: embeddings and one weight per layer, dequantized."""
+
+    item: Tensor
+    position: Tensor
+    weights: list[Tensor]
+
+
+class ShippedDevice(Device):
+    """One model, the same on every phone."""
+
+    def __init__(self, context: MethodContext) -> None:
+        super().__init__(context)
+        self.bits = int(context.settings.get("bits", 32))
+
+    def load(self, blobs_by_label: Mapping[str, bytes]) -> Model:
+        """Decode embeddings and weights.
+
+        Raises:
+            BadPayload: A blob is not what this backbone needs.
+        """
+        config, n_items = self.context.backbone, self.context.n_items
+        table = blobs.load(blobs_by_label["embeddings"], {"item": (n_items + 1, config.dim)})
+        shapes: dict[str, tuple[int, ...]] = {"position": position_shape(config)}
+        for n, layer in enumerate(self.shapes.layers):
+            if self.bits == 32:
+                shapes[f"weight.{n}"] = (layer.channels, layer.fan_in)
+            else:
+                shapes[f"levels.{n}"] = (layer.channels, -(-layer.fan_in * self.bits // 8))
+                shapes[f"scale.{n}"] = (layer.channels, 1)
+        stored = blobs.load(blobs_by_label["weights"], shapes)
+        if self.bits == 32:
+            weights = [stored[f"weight.{n}"] for n in range(len(self.shapes.layers))]
+        else:
+            weights = [
+                unpack_levels(stored[f"levels.{n}"], self.bits, layer.fan_in) * stored[f"scale.{n}"]
+                for n, layer in enumerate(self.shapes.layers)
+            ]
+        return Model(embeddings.decode(table, "item"), stored["position"], weights)
+
+    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+        """Rank all items for each phone."""
+        assert who.budgets is not None
+        rows = len(who)
+        scores = score(self.states(model, history), model.item)
+        cost = self.cost(rows)
+        refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
+        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, float(self.bits)), scores)
+
+    def states(self, model: Model, history: History) -> Tensor:
+        """Return the last state [D, d] of the model for each phone; its weights are shared [C, K] or each phone's own [D, C, K]."""
+        items, config = torch.from_numpy(history.items), self.context.backbone
+
+        def last(rows: slice) -> Tensor:
+            weights = [weight if weight.ndim == 2 else weight[rows] for weight in model.weights]
+            return last_states(items[rows], model.item, model.position, weights, config)
+
+        return in_blocks(len(items), last)
+
+    def cost(self, rows: int) -> Cost:
+        """Return what one request takes, the same on every phone."""
+        return shipped_cost(self.shapes, self.bits, rows)

@@ -1,0 +1,56 @@
+"""Specs of `fp32`, `uniform-k` and `int8`: one model, the same for every phone, shipped once in the bootstrap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from chordsim.errors import ScenarioError
+from chordsim.methods import UP_REPORT, Budgets, MethodContext, MethodSpec, Needs
+from chordsim.nets.shapes import shapes_of
+from chordsim.quant.costs import WIDTHS, shipped_cost
+
+
+@dataclass(frozen=True)
+class ShippedSpec(MethodSpec):
+    """A method whose phones all hold the same model."""
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return the one cost, and who cannot bear it."""
+        from chordsim.quant.budget import refusals
+
+        rows, bits = budgets.memory_bytes.size, int(context.settings["bits"])
+        cost = shipped_cost(shapes_of(context.backbone, context.n_items), bits, rows)
+        refusal = refusals(cost.peak_memory_bytes, cost.macs, budgets)
+        return Needs(cost, refusal, "device", refusal, np.full(rows, float(bits)), cost.macs)
+
+
+def fp32(name: str) -> MethodSpec:
+    """Return the full-precision reference."""
+    return ShippedSpec(
+        name, "trained weights at full precision, shipped once", (UP_REPORT,),
+        "chordsim.methods.shipped.cloud:ShippedCloud", "chordsim.methods.shipped.device:ShippedDevice", {"bits": 32},
+        allowed={"bits": (32, 32)},
+    )  # fmt: skip
+
+
+def int8(name: str) -> MethodSpec:
+    """Return post-training quantization at 8 bits: `uniform-8` under the name that most people know."""
+    return replace(uniform("uniform-8"), name=name)
+
+
+def uniform(name: str) -> MethodSpec:
+    """Return post-training quantization of the reference at k bits for every channel.
+
+    Raises:
+        ScenarioError: k is not 2, 4 or 8.
+    """
+    bits = int(name.rsplit("-", 1)[1]) if name.rsplit("-", 1)[1].isdigit() else 0
+    if bits not in WIDTHS:
+        raise ScenarioError(f"method {name!r}: uniform-k comes with k = {', '.join(map(str, WIDTHS))}")
+    return ShippedSpec(
+        name, f"trained weights rounded to {bits} bits, shipped once", (UP_REPORT,),
+        "chordsim.methods.shipped.cloud:ShippedCloud", "chordsim.methods.shipped.device:ShippedDevice", {"bits": bits},
+        allowed={"bits": (bits, bits)},
+    )  # fmt: skip

@@ -1,0 +1,65 @@
+"""Specs of `qat-k` and `static-mixed`: quantized models that are the same for every phone, shipped once.
+
+`qat-k` trains on from `fp32` with weights rounded to k bits in the forward pass and straight-through gradients.
+`static-mixed` gives every channel 2, 4 or 8 bits by the relative rounding error that each width leaves, under a
+mean of ``bits``, the same plan for all; with ``tuning = true`` the weights are trained on under that plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chordsim.methods import UP_REPORT, Budgets, Cost, MethodContext, MethodSpec, Needs
+from chordsim.nets.shapes import Shapes, shapes_of
+from chordsim.quant.costs import WIDTHS
+
+
+def mixed_cost(shapes: Shapes, weight_bits: int, bit_macs: int, rows: int) -> Cost:
+    """Return the cost of a request.
+
+    Args:
+        shapes: The backbone.
+        weight_bits: Stored bits of all weights.
+        bit_macs: Multiply-accumulates through weights, each times the bits of its weight.
+        rows: Phones.
+    """
+    from chordsim.nets import footprint
+    from chordsim.quant.costs import same_for_all
+    from chordsim.wire.codes import packed_bytes
+
+    stored = -(-weight_bits // 8) + packed_bytes(shapes.channels) + 4 * shapes.channels
+    return same_for_all(
+        rows, macs=footprint.dense_macs(shapes), bitops=bit_macs * 32 + footprint.fixed_macs(shapes) * 32 * 32,
+        peak_memory_bytes=footprint.fixed_bytes(shapes) + stored + footprint.row_buffer_bytes(shapes),
+        model_bytes=footprint.embedding_bytes(shapes) + stored,
+    )  # fmt: skip
+
+
+def most_bits(shapes: Shapes, mean_bits: float) -> int:
+    """Return the most bits that the one plan may store: no channel has fewer than 2 or more than 8."""
+    return int(min(max(mean_bits, 2.0), 8.0) * shapes.weights)
+
+
+@dataclass(frozen=True)
+class MixedSpec(MethodSpec):
+    """One plan for all, fixed by the trained weights."""
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what a plan takes that uses up its mean bits; the real one leaves less than a channel's step of them."""
+        from chordsim.nets import footprint
+        from chordsim.quant.costs import on_device
+
+        shapes = shapes_of(context.backbone, context.n_items)
+        bits = most_bits(shapes, float(context.settings["bits"]))
+        through = int(footprint.channel_macs(shapes).sum())
+        cost = mixed_cost(shapes, bits, 8 * through, budgets.memory_bytes.size)
+        return on_device(cost, budgets, bits / shapes.weights)
+
+
+def static_mixed(name: str) -> MethodSpec:
+    """Return one mixed-precision plan for all."""
+    return MixedSpec(
+        name, "one plan of 2, 4 or 8 bits per channel for all, by rounding error, shipped once", (UP_REPORT,),
+        "chordsim.methods.static_mixed.cloud:MixedCloud", "chordsim.methods.static_mixed.device:MixedDevice", {"bits": 3.0, "tuning": True},
+        allowed={"bits": (min(WIDTHS), max(WIDTHS))},
+    )  # fmt: skip

@@ -1,0 +1,91 @@
+"""The two recommenders that the cloud trains: dense weights, and plans over a frozen backbone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from chordsim import seeds
+from chordsim.nets import backbone, embeddings
+from chordsim.nets.choice import Weight
+from chordsim.nets.dropout import dropped
+from chordsim.nets.shapes import Shapes
+from chordsim.nets.windows import Windows
+
+EMBEDDING_STD = 0.02
+
+
+class Trainable(Protocol):
+    """What the training loop asks of a model."""
+
+    horizon: int
+    item: nn.Parameter
+
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+        """Return optimiser parameter groups."""
+        ...
+
+    def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
+        """Return final states of a training batch at its last positions, [B, n, d]; n reaches back to the first target."""
+        ...
+
+    def last_states(self, items: Tensor) -> Tensor:
+        """Return the state [B, d] that ranks the next item, as a phone would compute it."""
+        ...
+
+    def item_as_shipped(self) -> Tensor:
+        """Return the item embeddings [n_items + 1, d] that a phone compares that state with."""
+        ...
+
+
+class Recommender(nn.Module):
+    """Embeddings and the batched pass that every trained recommender shares."""
+
+    def __init__(self, shapes: Shapes, seed: int, purpose: str) -> None:
+        super().__init__()
+        self.shapes, self.horizon = shapes, shapes.backbone.max_len
+        self.generator = seeds.torch_generator(seed, purpose)
+        config = shapes.backbone
+        self.item = nn.Parameter(torch.randn(shapes.n_items + 1, config.dim, generator=self.generator) * EMBEDDING_STD)
+        self.position = nn.Parameter(torch.randn(backbone.position_shape(config), generator=self.generator) * EMBEDDING_STD)
+        with torch.no_grad():
+            self.item[0] = 0.0
+
+    def item_as_shipped(self) -> Tensor:
+        """Return item embeddings as phones hold them."""
+        return embeddings.rounded(self.item.detach(), self.shapes.backbone.embedding_bits)
+
+    def run(self, items: Tensor, weights: Sequence[Weight], dropout: float, generator: torch.Generator) -> Tensor:
+        """Return the states of a training batch under dropout, at the positions that have targets."""
+
+        def drop(x: Tensor) -> Tensor:
+            return dropped(x, dropout, generator)
+
+        states = drop(backbone.embed(items, self.item, self.position, self.shapes.backbone))
+        return backbone.forward(items, states, weights, self.shapes.backbone, reads=min(self.horizon, items.shape[1]), dropout=drop)
+
+
+class Dense(Recommender):
+    """A backbone with trained weights."""
+
+    def __init__(self, shapes: Shapes, seed: int) -> None:
+        super().__init__(shapes, seed, "train.dense.init")
+        self.weights = nn.ParameterList(
+            torch.randn(n.channels, n.fan_in, generator=self.generator) * math.sqrt(n.gain / n.fan_in) for n in shapes.layers
+        )
+
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+        """Return one group."""
+        return [{"params": list(self.parameters()), "lr": lr}]
+
+    def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
+        """Return final states [B, L, d] of a training batch."""
+        return self.run(windows.inputs, list(self.weights), dropout, generator)
+
+    def last_states(self, items: Tensor) -> Tensor:
+        """Return the last state [B, d] with embeddings as shipped."""
+        return backbone.last_states(items, self.item_as_shipped(), self.position, list(self.weights), self.shapes.backbone)

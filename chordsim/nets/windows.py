@@ -1,0 +1,22 @@
+"""Training windows: what a recommender sees of a user, and which targets its loss uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A batch of B windows.
+
+    Attributes:
+        inputs: Item ids [B, L], 0 pads on the left.
+        targets: The item after each input [B, L]; 0 where the loss does not look.
+        history: Items strictly before the first target [B, L], 0 pads on the left: all that a plan may see.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    history: Tensor

@@ -1,0 +1,160 @@
+"""A round told live: the cloud half answers, phones are visited, and what comes back is read."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from typing import Any
+
+import numpy as np
+
+from chordsim.arrays import Bools, Codes, Ints
+from chordsim.engine.cell import Carrier, CellCall
+from chordsim.ledger.columns import OUTCOMES
+from chordsim.ledger.invariants import Moved
+from chordsim.methods import INVALID, CloudTurn, Leg
+from chordsim.ragged import Ragged
+from chordsim.round.book import STATE, Book
+from chordsim.round.enrolled import Hosted
+from chordsim.round.quarantine import counting, finite
+from chordsim.round.replay import Replay
+from chordsim.round.scene import Scene
+from chordsim.round.script import Played, closed, told
+from chordsim.round.shown import Shown
+from chordsim.round.visit import Visit, carried, visits
+from chordsim.wire.report import FLAG_UNVERIFIED, unpack_reports
+from chordsim.wire.rows import encode_rows
+from chordsim.world import World
+
+
+def play(method: Hosted, world: World, scene: Scene, carrier: Carrier, text: str, threads: Executor) -> Played:
+    """Play one round of one method and close it.
+
+    Args:
+        method: Who plays.
+        world: The scenario with its data.
+        scene: Who was selected.
+        carrier: What moves messages.
+        text: The resolved scenario, for clients.
+        threads: Where the cloud half answers chunks, one chunk to a thread.
+    """
+    method.new_model(scene.round, world.scenario.rounds.new_model_every)
+    teller = Live(method, world, carrier, text, threads)
+    book, before = told(method, world, scene, teller)
+    rows, round_s = closed(method, world, teller, book, before)
+    moved = Moved(teller.moved_down_bytes, teller.moved_up_bytes, book.charged_bytes)
+    return Played(rows, round_s, moved, tuple(teller.errors), teller.prescriptions, +book.quarantined)
+
+
+class Live:
+    """Tells a round by playing it: messages are encoded, carried and decoded.
+
+    Attributes:
+        errors: Of lost cells.
+        prescriptions: Those that crossed, [M]; None where the exchange has none.
+        moved_down_bytes: What the carrier moved to phones, and
+        moved_up_bytes: back.
+    """
+
+    def __init__(self, method: Hosted, world: World, carrier: Carrier, text: str, threads: Executor) -> None:
+        self._method, self._world, self._carrier, self._text, self._threads = method, world, carrier, text, threads
+        self._updates: Ragged | None = None
+        self.errors: list[str] = []
+        self.prescriptions: Ragged | None = None
+        self.moved_down_bytes = self.moved_up_bytes = 0
+
+    def admit(self, book: Book) -> Codes:
+        """Ask the cloud half who is refused before any byte."""
+        return self._method.half.admit(self._method.state, book.scene.profiles.budgets)
+
+    def exchange(self, book: Book, first: int) -> None:
+        """Play the exchange one visit to the phones at a time."""
+        method, scene = self._method, book.scene
+        book.carried = {f"{STATE}{name}": column[scene.ids] for name, column in method.kept.items()}
+        inbox, transfer = Ragged.empty(scene.ids.size), first
+        cells = self._world.scenario.engine.cells or self._carrier.cells
+        for legs in visits(method.spec.exchange):
+            wire: dict[str, Ragged] = {}
+            for leg in (n for n in legs if n.direction == "down"):
+                wire[leg.kind] = self._answer(book, leg, inbox, transfer)
+                transfer += 1
+            self.prescriptions = wire.get("prescription", self.prescriptions)
+            visit = Visit(method, book, legs, transfer, cells, self._header())
+            for reply in carried(visit.calls(wire), self._carrier, method.blobs, book.quarantined):
+                self.moved_down_bytes += reply.moved_down_bytes
+                self.moved_up_bytes += reply.moved_up_bytes
+                self.errors += visit.take(reply)
+            for leg in (n for n in legs if n.direction == "up"):
+                inbox = visit.read(leg, transfer)
+                transfer += 1
+                if leg.kind == "update":
+                    self._updates = inbox
+                if leg.kind == "report":
+                    _read_reports(book, inbox, self._world.n_items)
+
+    def shown(self, book: Book, before: Ints) -> Shown | None:
+        """Let unserved phones use the plans that they held, made again."""
+        method, scene = self._method, book.scene
+        who = scene.real & (book.outcome != OUTCOMES.index("served")) & (before > 0)
+        if not who.any():
+            return None
+
+        def exchange(calls: list[CellCall]) -> Any:
+            return carried(calls, self._carrier, method.blobs, book.quarantined)
+
+        return Replay(method.spec, method.half, method.state, self._header(), exchange).shown(scene, who, before)
+
+    def after(self, book: Book) -> None:
+        """Keep the state that phones gave back; let the cloud take in their updates."""
+        self._method.commit(book)
+        if self._updates is not None:
+            _learn(self._method, book, self._updates)
+
+    def _header(self) -> dict[str, Any]:
+        """Return what every call says, but legs and round."""
+        return {"scenario": self._text, "data": self._world.digest, "method": self._method.spec.name, "blobs": self._method.labels}
+
+    def _answer(self, book: Book, leg: Leg, inbox: Ragged, transfer: int) -> Ragged:
+        """Let the cloud half answer one down leg, chunk by chunk, and put what crosses on the wire."""
+        method, scene, size = self._method, book.scene, book.scene.chunk_size
+
+        def respond(number: int) -> CloudTurn:
+            who = scene.chunk(number, book.active)
+            return method.half.respond(method.state, leg, who, inbox.slice(number * size, (number + 1) * size))
+
+        turns = list(self._threads.map(respond, range(scene.ids.size // size)))
+        refusal, binding = np.concatenate([t.refusal for t in turns]), np.concatenate([t.binding for t in turns])
+        book.cloud_macs += np.where(book.active, np.concatenate([t.macs for t in turns]), 0)
+        book.binding = np.where(book.active, np.maximum(book.binding, binding), book.binding)
+        book.quarantine(book.active & (refusal == INVALID), "senseless questions")
+        book.refuse(book.active & (refusal > 0), refusal, "cloud")
+        frames = encode_rows(leg.kind, method.spec.name, scene.round, Ragged.concat([t.outbox for t in turns]), book.active)
+        crossed = book.crossing(frames.lengths, transfer)
+        book.transfer(leg, frames.lengths, crossed, transfer)
+        return frames.truncate(crossed)
+
+
+def _read_reports(book: Book, payloads: Ragged, n_items: int) -> None:
+    """Read ranks and refusals; a report that makes no sense fails its phone alone."""
+    # A miss is one more than there are items.
+    reports, sound = unpack_reports(payloads, n_items + 1)
+    book.quarantine(book.active & ~sound, "senseless reports")
+    book.rank = np.where(book.active, reports.rank, book.rank)
+    book.end(book.active & ((reports.flags & FLAG_UNVERIFIED) > 0), "failed")
+    book.refuse(book.active & (reports.refusal > 0), reports.refusal, "device")
+    book.end(book.active & np.isnan(book.rank), "failed")
+
+
+def _learn(method: Hosted, book: Book, updates: Ragged) -> None:
+    """Let the cloud take in updates in chunk order; a new state means a new bootstrap."""
+    size = book.scene.chunk_size
+    chunks = range(book.scene.ids.size // size)
+    received: Bools = book.active
+    parts = [(book.scene.chunk(n, received), updates.slice(n * size, (n + 1) * size)) for n in chunks]
+    late = book.outcome == OUTCOMES.index("late")
+    book.quarantined["late updates"] += int(np.count_nonzero(late & (updates.lengths > 0)))
+    with counting(book.quarantined):
+        state = method.half.learn(method.state, parts)
+    if not finite(state):
+        book.quarantined["learnt states"] += 1
+    elif state is not method.state:
+        method.update(state, method.version + 1)

@@ -1,0 +1,198 @@
+"""What the cloud takes in from nodes that may lie: answers that do not fit are set aside, one row spoils no other."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chordsim.arrays import Bools, Columns, Floats, Ints, State
+from chordsim.engine.cell import CellCall, CellReply
+from chordsim.ragged import Ragged
+from chordsim.round.book import COST, STATE
+from chordsim.wire.frame import OVERHEAD_BYTES
+from chordsim.wire.limits import MAX_PAYLOAD_BYTES
+
+#: Bytes of method state that one phone may hand back, and names that a method may use for it.
+MAX_STATE_BYTES, MAX_STATE_NAMES = 64 * 1024, 64
+#: No phone spends more operations or bytes than this in a visit; sums over a fleet stay far from overflow.
+MAX_COST = 2**50
+MAX_BITS = 64.0
+#: Where a method that learns counts what it did not take as it came; nobody counts outside of a round.
+_HEARD: ContextVar[Counter[str] | None] = ContextVar("what learning sets aside", default=None)
+
+
+@contextlib.contextmanager
+def counting(found: Counter[str]) -> Iterator[None]:
+    """Let `note` inside this block count in ``found``."""
+    token = _HEARD.set(found)
+    try:
+        yield
+    finally:
+        _HEARD.reset(token)
+
+
+def note(what: str, who: Bools) -> None:
+    """Count phones whose updates a method that learns did not take as they came, [D]."""
+    found = _HEARD.get()
+    if found is not None:
+        found[what] += int(np.count_nonzero(who))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of one cell.
+
+    Attributes:
+        asked: Phones that take part, [M].
+        kinds: Kinds of message that they were asked for, in order.
+        fraction: Share of each message that crosses the link, [M, kinds].
+    """
+
+    asked: Bools
+    kinds: Sequence[str]
+    fraction: Floats
+
+    @classmethod
+    def of(cls, call: CellCall) -> Asked:
+        """Return what a call asks for."""
+        kinds = [kind for direction, kind in call.header["legs"] if direction == "up"]
+        return cls(call.columns["active"], kinds, call.columns["up_fraction"])
+
+
+def inspected(reply: CellReply, asked_of: Asked, seen: Counter[str]) -> CellReply:
+    """Return what of a cell's answer may be used; count the rest in ``seen``.
+
+    An answer without the right columns and rows becomes a lost cell. Messages of phones that were not asked are
+    dropped (``strays``). A phone whose simulator columns make no sense loses its messages, so it fails
+    (``implausible``), and its columns are put to rest.
+    """
+    if reply.error or reply.missing:
+        return reply
+    why = _misshapen(reply, asked_of)
+    if why:
+        seen["misshapen cells"] += 1
+        return CellReply(reply.cell, error=why, moved_down_bytes=reply.moved_down_bytes)
+    columns = dict(reply.columns)
+    mad = _implausible(columns, reply.wire, asked_of)
+    wire, lost = {}, 0
+    for kind in asked_of.kinds:
+        rows = reply.wire[kind]
+        kept = rows.keep(asked_of.asked & ~mad)
+        lost += rows.data.size - kept.data.size
+        wire[kind] = kept
+        columns[f"whole.{kind}"] = np.where(asked_of.asked & ~mad, columns[f"whole.{kind}"], 0)
+        seen["strays"] += int(np.count_nonzero(~asked_of.asked & (rows.lengths > 0)))
+    # What a kind that was not asked for moved is nobody's in the ledger either.
+    lost += sum(rows.data.size for kind, rows in reply.wire.items() if kind not in asked_of.kinds)
+    seen["implausible"] += int(np.count_nonzero(mad))
+    if mad.any():
+        columns = {name: _at_rest(name, column, mad) for name, column in columns.items()}
+    return replace(reply, columns=columns, wire=wire, moved_up_bytes=reply.moved_up_bytes - lost)
+
+
+def _misshapen(reply: CellReply, asked_of: Asked) -> str:
+    """Return why an answer as a whole cannot be read, or nothing."""
+    rows = asked_of.asked.size
+    wanted = {**dict.fromkeys(COST, "i"), "rank": "f", "bits": "f", "refusal": "u", **{f"whole.{kind}": "i" for kind in asked_of.kinds}}
+    for name, kind in wanted.items():
+        column = reply.columns.get(name)
+        if column is None or column.shape != (rows,) or column.dtype.kind != kind:
+            return f"its answer has no column {name} of {rows} numbers"
+    state = [name for name in reply.columns if name.startswith(STATE)]
+    if len(state) > MAX_STATE_NAMES:
+        return f"its answer has {len(state)} columns of state: at most {MAX_STATE_NAMES}"
+    for name in state:
+        column = reply.columns[name]
+        if column.ndim == 0 or column.shape[0] != rows or column.nbytes > MAX_STATE_BYTES * rows:
+            return f"its answer has a column {name} that is not one row for each of {rows} phones"
+    for kind in asked_of.kinds:
+        if kind not in reply.wire or len(reply.wire[kind]) != rows:
+            return f"its answer has no {kind} messages of {rows} phones"
+    return ""
+
+
+def _implausible(columns: Columns, wire: Any, asked_of: Asked) -> Bools:
+    """Return which phones' columns cannot be, [M]."""
+    mad = np.zeros(asked_of.asked.size, np.bool_)
+    for name in COST:
+        mad |= (columns[name] < 0) | (columns[name] > MAX_COST)
+    bits = columns["bits"]
+    mad |= ~np.isnan(bits) & ~((bits >= 0) & (bits <= MAX_BITS))
+    rank = columns["rank"]
+    mad |= ~np.isnan(rank) & ~((rank >= 1) & (rank < MAX_COST))
+    for name, column in columns.items():
+        if name.startswith(STATE) and column.dtype.kind == "f":
+            mad |= ~np.isfinite(column.reshape(mad.size, -1)).all(1)
+    for number, kind in enumerate(asked_of.kinds):
+        mad |= asked_of.asked & _wrong_length(columns[f"whole.{kind}"], wire[kind], kind, asked_of.fraction[:, number])
+    return mad
+
+
+def _wrong_length(whole: Ints, frames: Ragged, kind: str, fraction: Floats) -> Bools:
+    """Return whose message is not as long as the link let through, [M]."""
+    limit = MAX_PAYLOAD_BYTES[kind] + OVERHEAD_BYTES  # type: ignore[index]
+    fair = (whole >= 0) & (whole <= limit)
+    crossed = np.where(fraction < 1, np.floor(np.where(fair, whole, 0) * fraction).astype(np.int64), whole)
+    return np.asarray(~fair | (crossed != frames.lengths))
+
+
+def finite(state: State) -> bool:
+    """Return whether a learnt state holds nothing but numbers."""
+    return all(bool(value.isfinite().all()) for value in state.values() if value.is_floating_point())
+
+
+def _at_rest(name: str, column: npt.NDArray[Any], who: Bools) -> npt.NDArray[Any]:
+    out = column.copy()
+    out[who] = np.nan if name in ("rank", "bits") else 0
+    return out
+
+
+def clipped(values: Floats, limit: float) -> tuple[Floats, Bools]:
+    """Return updates no longer than ``limit`` and which were longer.
+
+    Args:
+        values: One update a row, [D, n], as differences from what the cloud sent out.
+        limit: Longest Euclidean norm that one phone's update may have.
+
+    Returns:
+        Rows scaled down to the limit where they were longer, zero where a number is not finite; and which rows
+        were changed, [D].
+    """
+    finite: Bools = np.asarray(np.isfinite(values).all(axis=1))
+    safe = np.where(finite[:, None], values, 0.0)
+    # Scaled first: the square of a large float overflows.
+    peak = np.maximum(np.abs(safe).max(axis=1, initial=0.0), np.finfo(np.float64).tiny)
+    with np.errstate(over="ignore"):
+        norm = peak * np.sqrt(np.square(safe / peak[:, None]).sum(axis=1))
+    factor = limit / np.maximum(norm, limit)
+    return safe * factor[:, None], np.asarray(~finite | (factor < 1.0))
+
+
+def bounded(
+    values: npt.NDArray[np.floating[Any]], centre: npt.NDArray[np.floating[Any]], reach: float, heard: Bools | None = None
+) -> npt.NDArray[np.float64]:
+    """Return what phones made of shared numbers, none further away than honest steps can lead.
+
+    Those that are pulled back are counted with what the round set aside.
+
+    Args:
+        values: What each phone sent, [D, n].
+        centre: What all of them started from, [n].
+        reach: The longest way that a phone's steps can take it: number of steps x rate x largest gradient.
+        heard: Rows that are taken in, [D]; the others are nobody's and not counted. None for all.
+
+    Returns:
+        [D, n]; a row within reach keeps its bits.
+    """
+    start = centre.astype(np.float64)
+    # Sums in float32 on the phone may stray a little further than the arithmetic says.
+    moved, changed = clipped(values.astype(np.float64) - start, reach * 1.01)
+    note("updates pulled back", changed if heard is None else changed & heard)
+    return np.where(changed[:, None], start + moved, values)

@@ -1,0 +1,109 @@
+"""One round of one method, as it is played whoever tells it: live, in sizes, or from what a run recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from chordsim.arrays import Codes, Ints
+from chordsim.ledger.invariants import Moved
+from chordsim.ledger.rows import Rows
+from chordsim.ragged import Ragged
+from chordsim.round.book import Book
+from chordsim.round.candidates import sent_bytes
+from chordsim.round.close import close, settle
+from chordsim.round.enrolled import Enrolled
+from chordsim.round.held import flat, spend
+from chordsim.round.scene import Scene
+from chordsim.round.shown import Shown
+from chordsim.sized import SizedWorld
+from chordsim.world import World
+
+
+class Teller(Protocol):
+    """Who tells what happens between the bootstrap and the close."""
+
+    def admit(self, book: Book) -> Codes:
+        """Return who is refused before any byte, as codes into `BINDINGS`, [M]; 0 for nobody."""
+        ...
+
+    def exchange(self, book: Book, first: int) -> None:
+        """Play the legs of the method's exchange into the book; the first leg is transfer number ``first``."""
+        ...
+
+    def shown(self, book: Book, before: Ints) -> Shown | None:
+        """Return what unserved phones show of what they held; ``before`` holds the rounds it was made in, 0 for nothing, [M]."""
+        ...
+
+    def after(self, book: Book) -> None:
+        """Do what comes after the close: the cloud does not wait for who is late."""
+        ...
+
+
+@dataclass(frozen=True)
+class Played:
+    """A closed round of one method, or of some of its phones.
+
+    Attributes:
+        rows: Its part of the ledger.
+        round_s: When the round closed, in seconds after its begin.
+        moved: What the carrier moved, where one did.
+        errors: Errors of lost cells.
+        prescriptions: The prescriptions that crossed, [M].
+        quarantined: What was set aside because it made no sense, by what it was.
+    """
+
+    rows: Rows
+    round_s: float
+    moved: Moved | None = None
+    errors: tuple[str, ...] = ()
+    prescriptions: Ragged | None = None
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+
+
+def told(method: Enrolled, world: World | SizedWorld, scene: Scene, teller: Teller) -> tuple[Book, Ints]:
+    """Play a round up to its close; return its book, and the rounds in which phones' plans were made before, [M].
+
+    Args:
+        method: Who plays.
+        world: The scenario.
+        scene: Who was selected.
+        teller: Who tells what happens.
+    """
+    scenario, ids = world.scenario, scene.ids
+    listed_bytes = sent_bytes(scenario, method.spec, world.n_items)
+    listed = listed_bytes > 0
+    book = Book(scenario, scene, len(method.spec.exchange) + listed, method.outdated(ids))
+    book.end(book.active & (scene.away | flat(method.remembered, scenario, ids, scene.at_s)), "offline")
+    refusal = teller.admit(book)
+    book.refuse(book.active & (refusal > 0), refusal, "cloud")
+    book.transfer_bootstrap(method.missing_bytes(ids))
+    if listed:
+        book.transfer_candidates(listed_bytes, 1)
+    teller.exchange(book, 1 + listed)
+    return book, method.remembered["plan_round"][ids].astype(np.int64)
+
+
+def closed(
+    method: Enrolled, world: World | SizedWorld, teller: Teller, book: Book, before: Ints, ends_s: float | None = None
+) -> tuple[Rows, float]:
+    """Close a round: who was late, what everybody saw, what phones hold from now on. Return its rows, and when it closed.
+
+    Args:
+        method: Who plays; takes in what its phones hold afterwards.
+        world: The scenario.
+        teller: Who tells what happens.
+        book: The book of `told`.
+        before: The rounds of `told`.
+        ends_s: When the round closes, where the book holds only some of its phones.
+    """
+    round_s = settle(book, world, ends_s)
+    shown = teller.shown(book, before) if method.replays else None
+    method.remember(book)
+    rows = close(book, method.spec, world, shown)
+    spend(method.remembered, world.scenario, rows["device_id"], book.scene.at_s, rows["compute_j"] + rows["radio_j"])
+    teller.after(book)
+    return rows, round_s

@@ -1,0 +1,27 @@
+"""What phones show that were not served: a plan that they held when the round began."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chordsim.arrays import Floats, Ints
+
+#: What a phone spends that shows an old plan: one request's operations, and the memory that it takes.
+SPENT = ("macs", "bitops", "peak_memory_bytes", "model_bytes")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What unserved phones showed from before, [M] each; rank is NaN where they had nothing to show.
+
+    Attributes:
+        rank: Rank of this round's target under the old plan.
+        age: Rounds since the plan was made.
+        bits: Stored bits per weight.
+        spent: Operations and memory by name in `SPENT`.
+    """
+
+    rank: Floats
+    age: Floats
+    bits: Floats
+    spent: dict[str, Ints]

@@ -1,0 +1,81 @@
+"""The world without its people: phones, methods and the size of the catalogue, for runs that compute no recommendation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from chordsim import methods
+from chordsim.config.model import Scenario
+from chordsim.data.split import TrainLogs
+from chordsim.nets import footprint
+from chordsim.nets.shapes import Shapes, shapes_of
+from chordsim.population.generate import Population
+from chordsim.progress import Progress, Silent
+from chordsim.world import World, build, pace_of
+
+
+@dataclass(frozen=True)
+class SizedWorld:
+    """A scenario without interactions.
+
+    Attributes:
+        scenario: The resolved scenario.
+        population: Phones; their users are numbers.
+        specs: Methods by name, in the scenario's order.
+        n_items: Size of the catalogue.
+        n_users: Number of users.
+        train_logs: What the cloud may see, where the data are loaded: some bootstraps hold what was counted there.
+    """
+
+    scenario: Scenario
+    population: Population
+    specs: Mapping[str, methods.MethodSpec]
+    n_items: int
+    n_users: int
+    train_logs: TrainLogs | None = None
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """Shapes of the backbone over this catalogue."""
+        return shapes_of(self.scenario.backbone, self.n_items)
+
+    def context(self, method: str) -> methods.MethodContext:
+        """Return what the halves of a method may know; training takes no step."""
+        s = self.scenario
+        settings = {**self.specs[method].defaults, **s.settings.get(method, {})}
+        untrained = s.training.model_copy(update={"max_steps": 0, "threads": 1, "eval_users": 1})
+        return methods.MethodContext(method, settings, s.backbone, untrained, self.n_items, s.seed)
+
+    def logs(self) -> TrainLogs:
+        """Return the cloud's logs, or without data the shortest that a training of no steps can start from."""
+        if self.train_logs is not None:
+            return self.train_logs
+        items = np.tile(np.arange(1, 5, dtype=np.int64) % self.n_items + 1, 2)
+        return TrainLogs(items, np.array([0, 4, 8]), self.n_items, np.arange(2), np.ones(2, np.int64))
+
+
+def sized_world_of(world: World) -> SizedWorld:
+    """Return the fleet of a world whose data are loaded."""
+    return SizedWorld(world.scenario, world.population, world.specs, world.n_items, world.split.log.n_users, world.logs)
+
+
+def sized_world(scenario: Scenario, progress: Progress | None = None) -> SizedWorld:
+    """Return the fleet of a scenario. In sizes alone synthetic data are not even generated; other data are read.
+
+    Raises:
+        DataError: The data cannot be had or read.
+        ScenarioError: An unknown method, or a population that cannot be.
+    """
+    only_sizes = scenario.protocol.metrics == "none" and not scenario.population.activity_tier
+    if scenario.data.source == "synthetic" and only_sizes:
+        n_items, n_users = scenario.data.synthetic.items, scenario.data.synthetic.users
+    else:
+        return sized_world_of(build(scenario, progress or Silent()))
+    specs = {name: methods.find(name) for name in scenario.methods}
+    peak = footprint.dense_peak_bytes(shapes_of(scenario.backbone, n_items))
+    population = Population(scenario.population, scenario.seed, n_users, peak, pace=pace_of(scenario))
+    return SizedWorld(scenario, population, specs, n_items, n_users)

@@ -1,0 +1,122 @@
+"""Checkpoints at round boundaries: device state and learnt cloud state, in safetensors and JSON, the previous one kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from chordsim.errors import UserError
+from chordsim.files import atomic_write, read_json
+from chordsim.round.book import STATE, column_like
+from chordsim.round.enrolled import Hosted
+
+FOLDER = "checkpoint"
+KEPT = 2
+_NAME = re.compile(r"round-(\d+)\.json")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One readable checkpoint.
+
+    Attributes:
+        round: The last round that was closed.
+        errors: Errors of lost cells up to then.
+        path: Its JSON file.
+    """
+
+    round: int
+    errors: list[str]
+    path: Path
+
+
+def save(run: Path, round: int, enrolled: Sequence[Hosted], errors: list[str]) -> None:
+    """Write the checkpoint of a closed round, then remove all but the last two.
+
+    Raises:
+        UserError, RunError: The disk refuses; earlier checkpoints stay.
+    """
+    folder = run / FOLDER
+    folder.mkdir(exist_ok=True)
+    tensors = {}
+    for method in enrolled:
+        for name, column in method.columns().items():
+            touched = torch.from_numpy(np.unique(column.nonzero()[0]))
+            tensors[f"{method.spec.name}/columns/{name}/ids"] = touched
+            tensors[f"{method.spec.name}/columns/{name}/values"] = torch.from_numpy(column)[touched]
+        if method.spec.learns:
+            tensors |= {f"{method.spec.name}/state/{name}": value.contiguous() for name, value in method.state.items()}
+    data = safetensors.torch.save(tensors)
+    target = folder / f"round-{round:05d}.safetensors"
+    atomic_write(target, data)
+    meta = {
+        "round": round,
+        "errors": errors,
+        "versions": {method.spec.name: method.version for method in enrolled},
+        "introduced": {method.spec.name: method.introduced for method in enrolled},
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+    atomic_write(target.with_suffix(".json"), json.dumps(meta, indent=1, sort_keys=True).encode())
+    for old in _rounds(folder)[KEPT:]:
+        for suffix in (".json", ".safetensors"):
+            (folder / f"round-{old:05d}{suffix}").unlink(missing_ok=True)
+
+
+def newest_first(run: Path) -> Iterator[Checkpoint]:
+    """Yield checkpoints that can be read and whose checksum holds, the newest first."""
+    folder = run / FOLDER
+    for round in _rounds(folder):
+        path = folder / f"round-{round:05d}.json"
+        try:
+            meta = read_json(path)
+            data = path.with_suffix(".safetensors").read_bytes()
+            if meta["round"] == round and meta["sha256"] == hashlib.sha256(data).hexdigest():
+                yield Checkpoint(round, [str(e) for e in meta["errors"]], path)
+        except (OSError, UserError, KeyError, TypeError, ValueError):
+            # A kill between two files, or damage: the one before it is as good.
+            continue
+
+
+def restore(checkpoint: Checkpoint, enrolled: Sequence[Hosted]) -> None:
+    """Put device state and learnt state back.
+
+    Raises:
+        UserError: The checkpoint is of other methods or another population.
+    """
+    meta: dict[str, Any] = read_json(checkpoint.path)
+    tensors = safetensors.torch.load(checkpoint.path.with_suffix(".safetensors").read_bytes())
+    try:
+        for method in enrolled:
+            name = method.spec.name
+            if method.spec.learns:
+                prefix = f"{name}/state/"
+                state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+                method.update(state, int(meta["versions"][name]), {k: int(v) for k, v in meta["introduced"][name].items()})
+            for column in _columns(name, tensors):
+                ids, values = (tensors[f"{name}/columns/{column}/{part}"].numpy() for part in ("ids", "values"))
+                if column.startswith(STATE):
+                    method.kept[column.removeprefix(STATE)] = column_like(values, method.held.size)
+                method.columns()[column][ids] = values
+    except (KeyError, IndexError, SafetensorError) as error:
+        raise UserError(f"{checkpoint.path}: not a checkpoint of this scenario: {error}") from error
+
+
+def _columns(method: str, tensors: Iterable[str]) -> list[str]:
+    """Return the names of a method's columns in a checkpoint."""
+    found = (re.fullmatch(rf"{re.escape(method)}/columns/(.+)/ids", key) for key in tensors)
+    return sorted(match[1] for match in found if match)
+
+
+def _rounds(folder: Path) -> list[int]:
+    found = (_NAME.fullmatch(path.name) for path in folder.glob("round-*.json"))
+    return sorted((int(match[1]) for match in found if match), reverse=True)

@@ -1,0 +1,233 @@
+"""The run directory: every file of a run, each written whole or not at all, by one run at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import errno
+import fcntl
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy.typing as npt
+
+from chordsim.errors import UserError
+from chordsim.files import atomic_write, disk_error, disk_errors, free_folder, json_bytes, read_json
+from chordsim.ledger.digest import ledger_sha256, rows_digest
+from chordsim.ledger.rounds import ROUND_FIELDS
+from chordsim.ledger.rows import Rows
+
+if TYPE_CHECKING:
+    from typing import Self
+
+Status = Literal["running", "complete", "interrupted", "failed", "degraded"]
+SCENARIO, MANIFEST, DEVICES, ROUNDS, SUMMARY, LOCK = (
+    "scenario.toml", "manifest.json", "devices.parquet", "rounds.csv", "summary.json", ".lock",
+)  # fmt: skip
+
+
+class RunDirectory:
+    """One run's folder, locked while this object is open. Use `create` or `reopen`; close it, or use ``with``.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.path = path
+        self._lock: int | None = lock
+        self._manifest: dict[str, Any] = {}
+        self._digests: dict[tuple[str, int], bytes] = {}
+
+    @classmethod
+    def create(cls, out: Path | None, *, name: str, seed: int) -> RunDirectory:
+        """Make and lock the folder of a new run.
+
+        Args:
+            out: Where; it may exist if it is empty. None takes the first free ``runs/NAME-SEED-N`` under the
+                working directory.
+            name: The scenario's name.
+            seed: The scenario's seed.
+
+        Raises:
+            UserError: The folder is not empty, in use by another run, or cannot be written.
+        """
+        path = free_folder(Path("runs"), f"{name}-{seed}") if out is None else out
+        with disk_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+        lock = take_lock(path)
+        try:
+            with disk_errors(path):
+                found = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK)
+            if found:
+                if MANIFEST in found:
+                    raise UserError(f"{path}: holds an earlier run: choose another folder, or continue that run with --resume {path}")
+                raise UserError(f"{path}: is not empty (it holds {found[0]}): choose an empty or a new folder")
+            with disk_errors(path):
+                (path / "ledger").mkdir()
+        except BaseException:
+            os.close(lock)
+            raise
+        return cls(path, lock)
+
+    @classmethod
+    def reopen(cls, path: Path) -> RunDirectory:
+        """Lock the folder of an earlier run to go on writing into it.
+
+        The manifest is read back. What a kill left half-written is cut off (rounds.csv) or removed (files not
+        yet renamed); ledger files are the caller's to verify and to announce with `adopt`.
+
+        Raises:
+            UserError: No such run, a manifest that cannot be read, or a folder in use by another run.
+        """
+        if not (path / MANIFEST).is_file():
+            raise UserError(f"{path}: not a run directory: no {MANIFEST} in it")
+        lock = take_lock(path)
+        try:
+            run = cls(path, lock)
+            run._manifest = read_json(path / MANIFEST)
+            with disk_errors(path):
+                (path / "ledger").mkdir(exist_ok=True)
+                _cut_unfinished_line(path / ROUNDS)
+                for part in (*path.glob(".*.part"), *(path / "ledger").glob(".*.part")):
+                    part.unlink()
+        except BaseException:
+            os.close(lock)
+            raise
+        return run
+
+    @property
+    def ledger_sha256(self) -> str:
+        """The hash over everything that was written or adopted so far."""
+        return ledger_sha256(self._digests)
+
+    def write_scenario(self, text: str) -> None:
+        """Write the resolved scenario."""
+        atomic_write(self.path / SCENARIO, text.encode())
+
+    def write_manifest(self, status: Status, **fields: Any) -> None:
+        """Write the manifest: what earlier calls gave, with ``fields`` over it, and the status."""
+        if status not in get_args(Status):
+            raise ValueError(f"status {status!r}: one of {', '.join(get_args(Status))}")
+        self._manifest = {**self._manifest, **fields, "status": status}
+        atomic_write(self.path / MANIFEST, json_bytes(self._manifest))
+
+    def note_quarantine(self, round: int, found: Mapping[str, Mapping[str, int]]) -> None:
+        """Write into the manifest what a round set aside, by method and by what made no sense; once more replaces it."""
+        before = dict(self._manifest.get("quarantine", {}))
+        after = {**{key: value for key, value in before.items() if int(key) != round}, **({str(round): found} if found else {})}
+        if after != before:
+            self.write_manifest("running", quarantine=after)
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The manifest as last written or read."""
+        return self._manifest
+
+    def write_rows(self, rows: Rows) -> Path:
+        """Write one method's round and take its digest into `ledger_sha256`."""
+        from chordsim.ledger.parquet import write_rows
+
+        digest = rows_digest(rows)
+        path = write_rows(self.path / "ledger", rows, digest)
+        self._digests[rows.method, rows.round] = digest
+        return path
+
+    def adopt(self, rows: Rows) -> None:
+        """Take rows that an earlier run wrote into `ledger_sha256`."""
+        self._digests[rows.method, rows.round] = rows_digest(rows)
+
+    def rewind(self, round: int) -> None:
+        """Take back what was written after a round: ledger files and lines of rounds.csv."""
+        from chordsim.ledger.parquet import round_of
+
+        with disk_errors(self.path):
+            for path in (self.path / "ledger").glob("*.parquet"):
+                if round_of(path) > round:
+                    path.unlink()
+            listing = self.path / ROUNDS
+            if listing.exists():
+                head, *lines = listing.read_text().splitlines(keepends=True)
+                kept = [line for line in lines if int(line.split(",", 1)[0]) <= round]
+                atomic_write(listing, "".join([head, *kept]).encode())
+            (self.path / SUMMARY).unlink(missing_ok=True)
+        self._digests = {key: digest for key, digest in self._digests.items() if key[1] <= round}
+
+    def append_rounds(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Append lines of `ledger.rounds.round_line` to rounds.csv, all of them or none."""
+        path = self.path / ROUNDS
+        text = io.StringIO()
+        writer = csv.DictWriter(text, ROUND_FIELDS, lineterminator="\n")
+        if not path.exists():
+            writer.writeheader()
+        writer.writerows(lines)
+        with disk_errors(path):
+            _append(path, text.getvalue().encode())
+
+    def write_devices(self, columns: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Write devices.parquet: one row per device, columns of equal length."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        buffer = pa.BufferOutputStream()
+        pq.write_table(pa.table({name: pa.array(values) for name, values in columns.items()}), buffer, compression="zstd")
+        atomic_write(self.path / DEVICES, memoryview(buffer.getvalue()))
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write summary.json."""
+        atomic_write(self.path / SUMMARY, json_bytes(summary))
+
+    def close(self) -> None:
+        """Give the folder free. Closing twice does nothing."""
+        if self._lock is not None:
+            # The lock file stays: to remove it would let a third run lock a new one beside a second that waits.
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def take_lock(path: Path) -> int:
+    """Return a descriptor that holds the folder's lock until it is closed or the process ends."""
+    with disk_errors(path):
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise disk_error(path, error) from error
+        raise UserError(f"{path}: another run is writing here: wait for it, or choose another folder") from None
+    return lock
+
+
+def _append(path: Path, data: bytes) -> None:
+    """Append to a file; a short or failed write is taken back."""
+    with open(path, "ab", buffering=0) as file:
+        before = os.fstat(file.fileno()).st_size
+        try:
+            written = file.write(data)
+            if written != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError:
+            # Where even this fails, `reopen` cuts the unfinished line.
+            with contextlib.suppress(OSError):
+                file.truncate(before)
+            raise
+
+
+def _cut_unfinished_line(path: Path) -> None:
+    """Cut off what follows the last line end: a kill in the middle of an append."""
+    if path.exists():
+        data = path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            os.truncate(path, whole)

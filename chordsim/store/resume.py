@@ -1,0 +1,108 @@
+"""Going on with a run that was cut off: what must be the same, what is adopted, what is redone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chordsim.config.model import Scenario
+from chordsim.errors import RunError, UserError
+from chordsim.ledger.parquet import file_name, read_rows
+from chordsim.ledger.rows import Rows
+from chordsim.ledger.summary import Summary
+from chordsim.round.enrolled import Hosted
+from chordsim.scenario.text import dump
+from chordsim.store import checkpoint
+from chordsim.store.directory import RunDirectory
+from chordsim.store.manifest import started
+
+#: Manifest fields that decide whether a resumed ledger can equal an unbroken one.
+_SAME = ("schema_version", "ledger_key", "versions", "instruction_set")
+
+
+@dataclass(frozen=True)
+class Resume:
+    """How to go on.
+
+    Attributes:
+        allow_drift: Go on although versions or the instruction set differ; the run then claims no hash.
+    """
+
+    allow_drift: bool = False
+
+
+def opened(scenario: Scenario, out: Path | None, resume: Resume | None) -> RunDirectory:
+    """Return the locked folder of a new run, or of the one to go on with.
+
+    Raises:
+        UserError: The run is complete, or differs from what would go on, with what differs.
+    """
+    fresh = started(scenario)
+    if resume is None:
+        store = RunDirectory.create(out, name=scenario.name, seed=scenario.seed)
+        store.write_scenario(dump(scenario))
+        store.write_manifest("running", **fresh)
+        return store
+    if out is None:
+        raise UserError("resume needs the folder of the run")
+    store = RunDirectory.reopen(out)
+    try:
+        if store.manifest.get("status") == "complete":
+            raise UserError(f"{out}: this run is complete: there is nothing to resume")
+        differs = [name for name in _SAME if store.manifest.get(name) != fresh[name]]
+        if differs and ("schema_version" in differs or "ledger_key" in differs or not resume.allow_drift):
+            what = "; ".join(_difference(name, store.manifest.get(name), fresh[name]) for name in differs)
+            raise UserError(f"{out}: cannot resume: {what}; --allow-drift goes on under other versions, without a hash")
+        drift = sorted({*store.manifest.get("drift", []), *differs})
+        store.write_manifest("running", **fresh, **({"drift": drift} if drift else {}))
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def pick_up(store: RunDirectory, enrolled: Sequence[Hosted], summary: Summary, rounds: int) -> tuple[int, list[str]]:
+    """Restore the newest checkpoint whose ledger is whole; take back what came after it.
+
+    Args:
+        store: The run.
+        enrolled: Its methods, whose state is put back.
+        summary: Takes the rows in.
+        rounds: Rounds of the scenario. The last one is always played again, since its plans are sampled for the report.
+
+    Returns:
+        The last round that counts as done, and the errors of lost cells up to then.
+    """
+    for point in checkpoint.newest_first(store.path):
+        rows = _whole(store.path, enrolled, point.round) if point.round < rounds else None
+        if rows is None:
+            continue
+        checkpoint.restore(point, enrolled)
+        for part in rows:
+            store.adopt(part)
+            summary.add(part)
+        store.rewind(point.round)
+        return point.round, list(point.errors)
+    store.rewind(0)
+    return 0, []
+
+
+def _whole(run: Path, enrolled: Sequence[Hosted], rounds: int) -> list[Rows] | None:
+    """Return all rows up to a round in the order of play, or None if a file is missing or damaged."""
+    out = []
+    for round in range(1, rounds + 1):
+        for method in enrolled:
+            try:
+                out.append(read_rows(run / "ledger" / file_name(method.spec.name, round)))
+            except (RunError, UserError):
+                return None
+    return out
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        parts = [f"{key} {before.get(key)} then, {now.get(key)} now" for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+        return f"{name}: {', '.join(parts)}"
+    return f"{name}: {before} then, {now} now"

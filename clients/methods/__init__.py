@@ -1,1 +1,0 @@
-"""Device halves of the methods."""

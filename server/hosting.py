@@ -1,0 +1,66 @@
+"""Hosting the cloud halves: each method's state is trained, or found in the cache, before the first round."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import FIRST_EXCEPTION, wait
+from dataclasses import dataclass
+
+from chordsim import methods
+from chordsim.arrays import State
+from chordsim.progress import Progress, Stoppable
+from chordsim.round.enrolled import Hosted, nothing_held
+from chordsim.round.held import columns_for
+from chordsim.threads import cores, pool
+from chordsim.world import World
+from server.training import cache
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How the cloud models came about.
+
+    Attributes:
+        methods: Methods that are ready to play.
+        train_s: Seconds spent.
+        from_cache: Which methods found their state in the cache.
+        notes: What each training says of itself, from the cache too: steps, and the validation NDCG@10 that chose the state.
+    """
+
+    methods: list[Hosted]
+    train_s: float
+    from_cache: dict[str, bool]
+    notes: dict[str, dict[str, float]]
+
+
+def train(world: World, progress: Progress) -> Trained:
+    """Train every method's cloud state, or find it in the cache; as many trainings side by side as processors have threads for."""
+    began, size = time.monotonic(), world.population.size
+    halves: list[methods.CloudHalf] = [methods.load(spec.cloud)(world.context(name)) for name, spec in world.specs.items()]
+    logs = world.logs
+    stoppable, workers = Stoppable(progress), max(cores() // world.scenario.training.threads, 1)
+    with pool(workers) as threads:
+        trainings = [threads.submit(cache.trained, half, logs, stoppable) for half in halves]
+        try:
+            finished, _ = wait(trainings, return_when=FIRST_EXCEPTION)
+            for training in finished:
+                training.result()
+            states = [training.result() for training in trainings]
+        except BaseException:
+            stoppable.stop()
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+    out = [
+        Hosted(spec, held=nothing_held(size), remembered=columns_for(world.scenario, size), half=half, state=state)
+        for spec, half, (state, _) in zip(world.specs.values(), halves, states, strict=True)
+    ]
+    from_cache = {name: found for name, (_, found) in zip(world.specs, states, strict=True)}
+    notes = {name: note for name, (state, _) in zip(world.specs, states, strict=True) if (note := _notes(state))}
+    return Trained(out, time.monotonic() - began, from_cache, notes)
+
+
+def _notes(state: State) -> dict[str, float]:
+    """Return what the training loop wrote into a state; empty where nothing was trained."""
+    if "trained.steps" not in state:
+        return {}
+    return {"steps": int(state["trained.steps"]), "validation_ndcg_10": float(state["trained.ndcg_10"])}

@@ -1,1 +1,0 @@
-"""Cloud halves of the methods."""

@@ -1,0 +1,216 @@
+"""Where a run's rounds are played: live, with phones that rank, or in sizes, for fleets of any size in the memory of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from typing import Any, Protocol
+
+import numpy as np
+
+from chordsim.arrays import Ints
+from chordsim.engine.cell import Carrier
+from chordsim.errors import RunError
+from chordsim.forecast.predict import Forecast, forecast
+from chordsim.ledger.invariants import check
+from chordsim.ledger.summary import Summary
+from chordsim.memory import keep_freed_pages, release_freed_pages
+from chordsim.progress import Progress
+from chordsim.round import live, sizes
+from chordsim.round.bindings import Tally
+from chordsim.round.scene import Scene, scene_of
+from chordsim.round.script import Played
+from chordsim.scenario.text import dump
+from chordsim.sized import SizedWorld, sized_world_of
+from chordsim.store import checkpoint, devices
+from chordsim.store.directory import RunDirectory
+from chordsim.store.plans import PlanSample
+from chordsim.store.resume import pick_up
+from chordsim.threads import one_thread_per_product
+from chordsim.world import World
+from server.hosting import Trained, train
+
+#: Rounds of more phones leave no rows behind, only their sums: a row of the ledger takes 350 bytes.
+MOST_ROWS = 200_000
+
+
+class Stage(Protocol):
+    """What the run loop asks of where rounds are played."""
+
+    @property
+    def world(self) -> World | SizedWorld:
+        """The scenario."""
+        ...
+
+    @property
+    def methods(self) -> list[str]:
+        """Names of the methods, in the order of play."""
+        ...
+
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether rounds leave their rows behind, or only sums."""
+        ...
+
+    @property
+    def train_s(self) -> float:
+        """Seconds that training took."""
+        ...
+
+    def about(self) -> dict[str, Any]:
+        """Return what the manifest says of the scenario's data and methods before anything is played."""
+        ...
+
+    def forecast(self) -> Forecast | None:
+        """Return the forecast of the run, or None where a method's sizes are not known before training."""
+        ...
+
+    def begin(self, store: RunDirectory, resuming: bool) -> tuple[Tally, int, list[str]]:
+        """Make the methods ready; return the summary to fill, the rounds that are done already, and the errors so far."""
+        ...
+
+    def play(self, round: int, method: str, threads: Executor) -> Iterator[Played]:
+        """Play one round of one method, part by part."""
+        ...
+
+    def close_round(self, round: int, store: RunDirectory, errors: list[str]) -> None:
+        """Keep what a resume needs."""
+        ...
+
+    def end(self, store: RunDirectory) -> None:
+        """Write what the last round leaves behind."""
+        ...
+
+
+class LiveStage:
+    """Rounds with a recommender: the cloud hosts trained halves, a carrier moves messages to the phones."""
+
+    keeps_rows = True
+
+    def __init__(self, world: World, carrier: Carrier, progress: Progress) -> None:
+        """Set the stage; `begin` trains.
+
+        Args:
+            world: The scenario with its data.
+            carrier: What moves messages to the phones.
+            progress: Where long work reports to.
+        """
+        self.world, self._carrier, self._progress, self._text = world, carrier, progress, dump(world.scenario)
+        self.methods: list[str] = list(world.specs)
+        self.train_s = 0.0
+        self._plans, self._aside = PlanSample(world.shapes), dict[str, dict[str, int]]()
+        self._scene: Scene | None = None
+        self._trained: Trained | None = None
+
+    def about(self) -> dict[str, Any]:
+        """Return where the data came from, and what readers must know about settings."""
+        world = self.world
+        return {
+            "data": world.source(),
+            "remarks": [line for name, spec in world.specs.items() for line in spec.remarks(world.context(name))],
+        }
+
+    def forecast(self) -> Forecast | None:
+        """Return the forecast of the run, or None where a method's sizes are not known before training."""
+        try:
+            return forecast(sized_world_of(self.world))
+        except RunError:
+            return None
+
+    def begin(self, store: RunDirectory, resuming: bool) -> tuple[Tally, int, list[str]]:
+        """Train, or find in the cache; pick up where a cut run stopped."""
+        world = self.world
+        self._trained = trained = train(world, self._progress)
+        self.train_s = trained.train_s
+        store.write_manifest("running", cloud_models=trained.from_cache, trained=trained.notes)
+        summary = Tally(world.split.log.n_users, world.population, world.scenario.seed, world.split.cloud_users)
+        done, errors = pick_up(store, trained.methods, summary, world.scenario.rounds.count) if resuming else (0, [])
+        one_thread_per_product()
+        release_freed_pages()
+        keep_freed_pages()
+        return summary, done, errors
+
+    def play(self, round: int, method: str, threads: Executor) -> Iterator[Played]:
+        """Play one round of one method, check its books, and yield it whole."""
+        assert self._trained is not None
+        scene = self._scene_of(round)
+        hosted = self._trained.methods[self.methods.index(method)]
+        played = live.play(hosted, self.world, scene, self._carrier, self._text, threads)
+        assert played.moved is not None
+        check(played.rows, played.moved)
+        if played.quarantined:
+            self._aside[method] = dict(played.quarantined)
+        if round == self.world.scenario.rounds.count and played.prescriptions is not None:
+            crossed = played.prescriptions.slice(0, scene.count)
+            self._plans.add(hosted.spec, self.world.context(method), round, scene.ids[: scene.count], crossed)
+        yield played
+
+    def close_round(self, round: int, store: RunDirectory, errors: list[str]) -> None:
+        """Note what was set aside, and save a checkpoint."""
+        assert self._trained is not None
+        store.note_quarantine(round, self._aside)
+        self._aside = {}
+        checkpoint.save(store.path, round, self._trained.methods, errors)
+
+    def end(self, store: RunDirectory) -> None:
+        """Write a sample of plans, and the phones of the last round."""
+        self._plans.write(store)
+        store.write_devices(devices.columns(self.world, self.world.population.select(self.world.scenario.rounds.count)))
+
+    def _scene_of(self, round: int) -> Scene:
+        if self._scene is None or self._scene.round != round:
+            self._scene = scene_of(self.world, round)
+        return self._scene
+
+
+class SizesStage:
+    """Rounds of `protocol.metrics = "none"`: everything but the recommender."""
+
+    train_s = 0.0
+
+    def __init__(self, world: SizedWorld) -> None:
+        """Set the stage.
+
+        Args:
+            world: The scenario without its people.
+        """
+        self.world = world
+        self._players = {method.spec.name: (method, teller) for method, teller in sizes.players(world, sizes.bootstraps(world))}
+        self.methods = list(self._players)
+        self.keeps_rows = world.population.selected <= MOST_ROWS
+        self._ids: tuple[int, Ints] = (0, np.zeros(0, np.int64))
+
+    def about(self) -> dict[str, Any]:
+        """Return that no data were read, and of which methods operations are not known."""
+        name, some = self.world.scenario.data.source, self.world.population.profiles(np.arange(1))
+        nothing = {"path": "", "how": "sizes only", "sha256": "", "rows_read": 0, "rows_kept": 0, "notes": []}
+        unknown = [name for name, (_, teller) in self._players.items() if teller.needs_of(0, some) is None]
+        return {"data": {"name": name, **nothing}, "operations_not_known": unknown}
+
+    def forecast(self) -> Forecast | None:
+        """Return the forecast of the run."""
+        return forecast(self.world)
+
+    def begin(self, store: RunDirectory, resuming: bool) -> tuple[Tally, int, list[str]]:
+        """Return an empty summary; nothing is estimated per user without a recommender, so a large fleet's are not told apart."""
+        return Tally(self.world.n_users if self.keeps_rows else 1, self.world.population, self.world.scenario.seed), 0, []
+
+    def play(self, round: int, method: str, threads: Executor) -> Iterator[Played]:
+        """Play one round of one method, block by block."""
+        if self._ids[0] != round:
+            self._ids = (round, self.world.population.select(round))
+        yield from sizes.play(self._players[method], self.world, round, self._ids[1])
+
+    def close_round(self, round: int, store: RunDirectory, errors: list[str]) -> None:
+        """Keep nothing: such a run takes seconds and is started anew."""
+
+    def end(self, store: RunDirectory) -> None:
+        """Write the phones of the last round, or some of them."""
+        store.write_devices(devices.columns(self.world, self._ids[1][:MOST_ROWS]))
+
+
+def summed(stage: Stage, summary: Summary) -> dict[str, Any]:
+    """Return the part of summary.json that tells whom it is about."""
+    world = stage.world
+    users = world.split.log.n_users if isinstance(world, World) else world.n_users
+    return {"methods": summary.methods(), "users": users, "devices": world.population.size}
