@@ -47,9 +47,17 @@ from chordsim.world import build
 
 ROWS = 64
 AWKWARD = [
-    b"\x00" * 4, b"\xff" * 4, b"\x7f\xff\xff\xff", b"\x80\x00\x00\x00", struct.pack("<f", float("nan")), struct.pack("<f", float("inf")),
-    struct.pack("<f", float("-inf")), struct.pack("<f", 3.4e38), struct.pack("<I", 2**31), struct.pack("<I", 2**32 - 1),
-]  # fmt: skip
+    b"\x00" * 4,
+    b"\xff" * 4,
+    b"\x7f\xff\xff\xff",
+    b"\x80\x00\x00\x00",
+    struct.pack("<f", float("nan")),
+    struct.pack("<f", float("inf")),
+    struct.pack("<f", float("-inf")),
+    struct.pack("<f", 3.4e38),
+    struct.pack("<I", 2**31),
+    struct.pack("<I", 2**32 - 1),
+]
 
 
 @dataclass(frozen=True)

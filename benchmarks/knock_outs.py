@@ -47,9 +47,11 @@ def explained(scenario: str, seed: int, folder: Path) -> pd.DataFrame:
     for method, rows in ledger.groupby("method", observed=True):
         mean = rows.groupby("device_id")[[*QUANTITIES, "away"]].mean()
         side = {
-            "ram": phones.memory_budget_bytes, "compute": phones.macs_per_s, "link": phones.down_bytes_per_s / phones.round_trip_s,
+            "ram": phones.memory_budget_bytes,
+            "compute": phones.macs_per_s,
+            "link": phones.down_bytes_per_s / phones.round_trip_s,
             "availability": mean.away,
-        }  # fmt: skip
+        }
         for name, values in side.items():
             group = pd.qcut(values.reindex(mean.index).rank(method="first" if name != "availability" else "dense"), 10, duplicates="drop")
             found = {title: _share(mean[quantity], group) for quantity, title in QUANTITIES.items()}

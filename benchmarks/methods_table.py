@@ -25,10 +25,25 @@ FROM_FP32 = ("qat-2", "static-mixed", "otaro", "film-192", "duet", "forward-ofa"
 NOT_THE_USERS = ("chord-shared", "chord-random", "chord-swapped", "chord-empty")
 FROM_SCRATCH = ("chord", "chord-plus", "chord-shared", "diet")
 COLUMNS = (
-    "method", "mechanism", "up B", "down B", "adapts without backprop", "adapts to the budget", "bytes, first contact", "bytes, 10",
-    "bytes, 100", "stored bits", "served", "NDCG@10 served", "NDCG@10 to-serve", "of fp32, same phones", "s, p50", "J", "train MACs",
+    "method",
+    "mechanism",
+    "up B",
+    "down B",
+    "adapts without backprop",
+    "adapts to the budget",
+    "bytes, first contact",
+    "bytes, 10",
+    "bytes, 100",
+    "stored bits",
+    "served",
+    "NDCG@10 served",
+    "NDCG@10 to-serve",
+    "of fp32, same phones",
+    "s, p50",
+    "J",
+    "train MACs",
     "steps",
-)  # fmt: skip
+)
 
 
 def main(run: Path, page: Path) -> None:
@@ -57,12 +72,22 @@ def _row(name: str, ledger: pd.DataFrame, told: dict[str, Any]) -> list[str]:
     spec, mine = methods.find(name), _served(ledger, name)
     up, down = (mine["profile_bytes"] + mine["update_bytes"]).mean(), (mine["candidates_bytes"] + mine["prescription_bytes"]).mean()
     return [
-        f"`{name}`", spec.summary, _count(up), _count(down), _adapts(spec), "yes" if mine["model_bytes"].nunique() > 1 else "no",
+        f"`{name}`",
+        spec.summary,
+        _count(up),
+        _count(down),
+        _adapts(spec),
+        "yes" if mine["model_bytes"].nunique() > 1 else "no",
         *(_count(told["bytes_after_sessions"][n]) for n in ("1", "10", "100")),
-        _number(told["bits_mean"], 2), f"{told['served_share']:.0%}", _interval(told["ndcg_10"]), _interval(told["ndcg_10_all"]),
-        f"{_share_of_fp32(ledger, name):.0%}", _number(told["p50_total_s"], 3), _number(told["joules_per_device"], 3),
+        _number(told["bits_mean"], 2),
+        f"{told['served_share']:.0%}",
+        _interval(told["ndcg_10"]),
+        _interval(told["ndcg_10_all"]),
+        f"{_share_of_fp32(ledger, name):.0%}",
+        _number(told["p50_total_s"], 3),
+        _number(told["joules_per_device"], 3),
         _count(mine["train_macs"].mean()),
-    ]  # fmt: skip
+    ]
 
 
 def _adapts(spec: MethodSpec) -> str:

@@ -32,9 +32,11 @@ class Cloud:
         """Return the settings that every trained state depends on."""
         c = self.context
         return {
-            "backbone": c.backbone.model_dump(mode="json"), "training": c.training.model_dump(mode="json"),
-            "n_items": c.n_items, "seed": c.seed,
-        }  # fmt: skip
+            "backbone": c.backbone.model_dump(mode="json"),
+            "training": c.training.model_dump(mode="json"),
+            "n_items": c.n_items,
+            "seed": c.seed,
+        }
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return nothing."""

@@ -14,10 +14,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("COLUMNS", None)
 
 TINY = (
-    "data.synthetic.users=40", "data.synthetic.items=60", "data.synthetic.groups=4", "data.synthetic.mean_length=14.0",
-    "backbone.dim=16", "backbone.ffn_dim=16", "backbone.max_len=12", "training.max_steps=5", "training.eval_every=5",
-    "training.batch=16", "training.threads=1", "engine.chunk_size=16", "rounds.count=2",
-)  # fmt: skip
+    "data.synthetic.users=40",
+    "data.synthetic.items=60",
+    "data.synthetic.groups=4",
+    "data.synthetic.mean_length=14.0",
+    "backbone.dim=16",
+    "backbone.ffn_dim=16",
+    "backbone.max_len=12",
+    "training.max_steps=5",
+    "training.eval_every=5",
+    "training.batch=16",
+    "training.threads=1",
+    "engine.chunk_size=16",
+    "rounds.count=2",
+)
 #: Profiles of 8 numbers, since an extractor of the usual size outweighs a backbone this small.
 SMALL_PROFILES = ("settings.chord.profile_dim=4", "settings.chord-plus.profile_dim=8", "settings.chord-shared.profile_dim=8")
 SIX = ("fp32", "uniform-2", "chord", "chord-plus", "chord-shared", "cloud-only")

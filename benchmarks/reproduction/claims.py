@@ -7,9 +7,20 @@ from benchmarks.reproduction.verdicts import Claim, Judge, above, all_of, at_lea
 
 #: Methods that verdicts need.
 NEEDED = (
-    "fp32", "qat-2", "chord", "chord-plus", "chord-shared", "chord-swapped", "film-192", f"chord-plus{ONE_BIT}",
-    f"chord-shared{ONE_BIT}", f"chord-shared{BETWEEN}", f"chord-shared{MASK}", "popularity", "markov",
-)  # fmt: skip
+    "fp32",
+    "qat-2",
+    "chord",
+    "chord-plus",
+    "chord-shared",
+    "chord-swapped",
+    "film-192",
+    f"chord-plus{ONE_BIT}",
+    f"chord-shared{ONE_BIT}",
+    f"chord-shared{BETWEEN}",
+    f"chord-shared{MASK}",
+    "popularity",
+    "markov",
+)
 #: Those of them that verdicts ask of Yelp.
 NEEDED_ON_YELP = ("fp32", "chord-plus", "chord-shared", f"chord-shared{ONE_BIT}", "chord-swapped")
 
@@ -21,9 +32,10 @@ def _above_shared(group: str, *budgets: str) -> Judge:
 
 def _over_shared(group: str) -> Claim:
     return Claim(
-        f"{group}: a user's own plan is better than the best shared plan of no more bits", "at least +1.5 %, interval above zero",
+        f"{group}: a user's own plan is better than the best shared plan of no more bits",
+        "at least +1.5 %, interval above zero",
         _above_shared(group, "", ONE_BIT),
-    )  # fmt: skip
+    )
 
 
 def _paper_set(group: str, least: float) -> Judge:
@@ -66,19 +78,23 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
     "The reference is strong": (
         Claim("ml-1m: `fp32` with histories of 50", "NDCG@10 at least 0.165", reaches("ml-1m-last-item/fp32", ndcg_10_last=0.165)),
         Claim(
-            "the same with a feed-forward of 256, which is ahead on the validation item", "NDCG@10 at least 0.165",
+            "the same with a feed-forward of 256, which is ahead on the validation item",
+            "NDCG@10 at least 0.165",
             reaches("ml-1m-wide-last-item/fp32", ndcg_10_last=0.165),
         ),
         Claim(
-            "ml-1m: `fp32` with histories of 200", "NDCG@10 at least 0.178, HR@10 at least 0.305 (published: 0.1821, 0.3152)",
+            "ml-1m: `fp32` with histories of 200",
+            "NDCG@10 at least 0.178, HR@10 at least 0.305 (published: 0.1821, 0.3152)",
             reaches("ml-1m-long/fp32", ndcg_10_last=0.178, hr_10_last=0.305),
         ),
         Claim(
-            "amazon-beauty: `fp32`", "NDCG@10 at least 0.031, HR@10 at least 0.050 (published: 0.0327, 0.0533)",
+            "amazon-beauty: `fp32`",
+            "NDCG@10 at least 0.031, HR@10 at least 0.050 (published: 0.0327, 0.0533)",
             reaches("amazon-beauty/fp32", ndcg_10_last=0.031, hr_10_last=0.050),
         ),
         Claim(
-            "yelp: `fp32` reaches the published SASRec", "HR@5 0.0162, NDCG@5 0.0100, HR@10 0.0274, NDCG@10 0.0136",
+            "yelp: `fp32` reaches the published SASRec",
+            "HR@5 0.0162, NDCG@5 0.0100, HR@10 0.0274, NDCG@10 0.0136",
             reaches("yelp/fp32", hr_5_last=0.0162, ndcg_5_last=0.0100, hr_10_last=0.0274, ndcg_10_last=0.0136),
         ),
         Claim("amazon-cds: `fp32`", "NDCG@10 at least 0.026", reaches("amazon-cds/fp32", ndcg_10_last=0.026)),
@@ -91,23 +107,24 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
         Claim("ml-1m: no loss", "at least 100 %", share("ml-1m/chord-plus", "ml-1m/fp32", 1.0)),
         Claim("ml-1m: it stores 2 bits or less", "at most 2 bits", at_most("ml-1m/chord-plus", "bits_mean", 2.0, "bits")),
         Claim(
-            "ml-1m, feed-forward of 256, against `fp32` of the same width", "at least 90 %",
+            "ml-1m, feed-forward of 256, against `fp32` of the same width",
+            "at least 90 %",
             share("ml-1m-wide/chord-plus", "ml-1m-wide/fp32", 0.90),
         ),
         Claim(
-            "two of the paper's three sets", "at least 92 % of `fp32` on two of them",
+            "two of the paper's three sets",
+            "at least 92 % of `fp32` on two of them",
             at_least_of(2, *(_paper_set(group, 0.92) for group in ("ml-100k", "amazon-cds", "yelp"))),
         ),
         Claim("ml-1m: `chord-plus` at 1 bit", "at least 88 % of `fp32`", share(f"ml-1m/chord-plus{ONE_BIT}", "ml-1m/fp32", 0.88)),
         Claim(
-            "ml-1m: above frozen weights and mask at uniform 2 bits", "at least +6 %",
+            "ml-1m: above frozen weights and mask at uniform 2 bits",
+            "at least +6 %",
             above("ml-1m/chord-plus", f"ml-1m/chord-shared{MASK}", least=0.06),
         ),
         Claim("ml-1m: against `qat-2`", "within 3 %", share("ml-1m/chord-plus", "ml-1m/qat-2", 0.97)),
         Claim("ml-1m: ahead of `qat-2`", "interval above zero", above("ml-1m/chord-plus", "ml-1m/qat-2")),
-        Claim(
-            "ml-100k: `chord-plus` is above `popularity`", "interval above zero", above("ml-100k/chord-plus", "ml-100k/popularity")
-        ),
+        Claim("ml-100k: `chord-plus` is above `popularity`", "interval above zero", above("ml-100k/chord-plus", "ml-100k/popularity")),
     ),
     "Codes for groups of 32 weights instead of whole channels (ml-1m)": (
         Claim("against `fp32`", "at least 95 %", share("ml-1m-groups/chord-plus", "ml-1m/fp32", 0.95)),
@@ -122,7 +139,8 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
     "It helps that the plan is the user's own": (
         _over_shared("ml-1m"),
         Claim(
-            "the same on Yelp or CDs", "on one of them",
+            "the same on Yelp or CDs",
+            "on one of them",
             at_least_of(1, *(named(group, _above_shared(group, "", ONE_BIT)) for group in ("yelp", "amazon-cds"))),
         ),
         _over_shared("ml-100k"),
@@ -132,19 +150,22 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             _above_shared("ml-1m", BETWEEN, ONE_BIT),
         ),
         Claim(
-            "own above another user's plan on ml-1m, and on Yelp or CDs", "intervals above zero",
+            "own above another user's plan on ml-1m, and on Yelp or CDs",
+            "intervals above zero",
             all_of(
                 named("ml-1m", above("ml-1m/chord-plus", "ml-1m/chord-swapped")),
                 at_least_of(1, *(named(g, above(f"{g}/chord-plus", f"{g}/chord-swapped")) for g in ("yelp", "amazon-cds"))),
             ),
         ),
         Claim(
-            "own above as many bytes as int8 numbers (`film-192`)", "interval above zero on ml-1m",
+            "own above as many bytes as int8 numbers (`film-192`)",
+            "interval above zero on ml-1m",
             above("ml-1m/chord-plus", "ml-1m/film-192"),
         ),
         Claim("the same on ml-100k", "interval above zero", above("ml-100k/chord-plus", "ml-100k/film-192")),
         Claim(
-            "ml-100k, users that the cloud never trained on: own above another user's plan", "interval above zero",
+            "ml-100k, users that the cloud never trained on: own above another user's plan",
+            "interval above zero",
             above("ml-100k-strangers/chord-plus", "ml-100k-strangers/chord-swapped"),
         ),
     ),
@@ -158,20 +179,23 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             "a plan is small to send", "2 bits for each of 768 channels: 192 B", at_most("ml-100k/chord", "prescription_bytes", 192, "B")
         ),
         Claim(
-            "one hypernetwork serves small budgets too (ml-100k, `chord-plus` at 1 bit)", "at least 95 % of `fp32`",
+            "one hypernetwork serves small budgets too (ml-100k, `chord-plus` at 1 bit)",
+            "at least 95 % of `fp32`",
             share(f"ml-100k/chord-plus{ONE_BIT}", "ml-100k/fp32", 0.95),
         ),
     ),
     "The suite": (
         Claim(
-            "one `chord-plus` training on ml-1m (histories of 50)", "under 15 minutes on 2 cores",
+            "one `chord-plus` training on ml-1m (histories of 50)",
+            "under 15 minutes on 2 cores",
             at_most("ml-1m-alone/chord-plus", "train_s", 900, "s"),
         ),
         Claim("ml-100k is complete", "3 seeds, both backbones", seeds_done((("ml-100k", 3), ("ml-100k-caser", 3)), NEEDED)),
         Claim("ml-1m is there", "2 seeds", seeds_done((("ml-1m", 2),), NEEDED)),
         Claim(
-            "yelp is there", "2 seeds of what verdicts ask of it, 1 of the rest",
+            "yelp is there",
+            "2 seeds of what verdicts ask of it, 1 of the rest",
             all_of(seeds_done((("yelp", 2),), NEEDED_ON_YELP), seeds_done((("yelp", 1),), NEEDED)),
         ),
     ),
-}  # fmt: skip
+}

@@ -113,12 +113,15 @@ def _costs(lines: dict[str, Line | None]) -> str:
     measured = [(label, line) for label, line in lines.items() if line]
     rows = [
         (
-            f"`{label}`", _number(line["bits_mean"], 2), *(_kib(line[name]) for name in ("model_bytes", "peak_memory_bytes")),
-            _number(line["prescription_bytes"], 0), *(_kib(line[f"bytes_after_{count}"]) for count in (1, 10, 100)),
+            f"`{label}`",
+            _number(line["bits_mean"], 2),
+            *(_kib(line[name]) for name in ("model_bytes", "peak_memory_bytes")),
+            _number(line["prescription_bytes"], 0),
+            *(_kib(line[f"bytes_after_{count}"]) for count in (1, 10, 100)),
             _number(line["ndcg_10"]),
         )
         for label, line in sorted(measured, key=lambda one: float(one[1]["bits_mean"] or "inf"))
-    ]  # fmt: skip
+    ]
     return "### Accuracy against stored bits and cumulative bytes\n\n" + table(head, rows)
 
 
@@ -135,10 +138,17 @@ def _differences(book: Book, family: str) -> str:
         relative = f"{float(line['relative']):+.1%}" if line["relative"] else "-"
         rows.append(
             (
-                *names, line["seeds"], line["users"], _number(line["own_mean"]), _number(line["other_mean"]),
-                f"{float(line['difference']):+.4f}{ends}", relative, f"{float(line['p_holm']):.3g}", f"{line['signs']} ({line['by_seed']})",
+                *names,
+                line["seeds"],
+                line["users"],
+                _number(line["own_mean"]),
+                _number(line["other_mean"]),
+                f"{float(line['difference']):+.4f}{ends}",
+                relative,
+                f"{float(line['p_holm']):.3g}",
+                f"{line['signs']} ({line['by_seed']})",
             )
-        )  # fmt: skip
+        )
     return f"### Paired differences, one family of {len(rows)}\n\n" + table(head, rows)
 
 

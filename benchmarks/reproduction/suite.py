@@ -38,8 +38,11 @@ AT_ONE_BIT, AT_BETWEEN = _at("one-bit", 1, ONE_BIT), _at("between", 1.5, BETWEEN
 MASK_ALONE = Piece("mask", ("chord-shared",), ("settings.chord-shared.lowest=1", "settings.chord-shared.train_bits=[2.0]"), MASK)
 #: Who decodes is a matter of serving: nothing is trained.
 DECODED = Piece(
-    "decoded", ("chord", "chord-plus"), ('settings.chord.decode="device"', 'settings.chord-plus.decode="device"'), PHONE,
-)  # fmt: skip
+    "decoded",
+    ("chord", "chord-plus"),
+    ('settings.chord.decode="device"', 'settings.chord-plus.decode="device"'),
+    PHONE,
+)
 _LATER = (SHARED, CHORD, AT_ONE_BIT, AT_BETWEEN, MASK_ALONE)
 LARGE = (LARGE_REFERENCES, RIVALS, MIXED_ONCE, PLANS, *_LATER)
 AGES_TOO = (REFERENCES, MIXED_ONCE, PLANS_AND_AGES, *_LATER)

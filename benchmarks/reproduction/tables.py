@@ -61,9 +61,16 @@ def write(folder: Path, out: Path, suite: tuple[Group, ...], families: Families)
 
 def _cell_line(cell: Cell, measured: Measured | None, kept: Line | None) -> Line:
     line = {
-        "group": cell.group.name, "label": cell.label, "method": cell.method, "seed": str(cell.seed), "state": MISSING,
-        "command": cell.command, "scenario": cell.scenario_digest, "run": "", "ledger_sha256": "",
-    }  # fmt: skip
+        "group": cell.group.name,
+        "label": cell.label,
+        "method": cell.method,
+        "seed": str(cell.seed),
+        "state": MISSING,
+        "command": cell.command,
+        "scenario": cell.scenario_digest,
+        "run": "",
+        "ledger_sha256": "",
+    }
     if measured:
         hashed = measured.run.manifest.get("ledger_sha256") or ""
         return {**line, "state": MEASURED, "run": measured.run.path.name, "ledger_sha256": hashed}
@@ -84,11 +91,19 @@ def _accuracy_line(mine: list[Measured], seed: str) -> dict[str, Any]:
     first = mine[0]
     backbone, data = first.run.scenario.backbone, first.run.scenario.data
     line: dict[str, Any] = {
-        "group": first.cell.group.name, "label": first.cell.label, "method": first.cell.method, "data": data.source,
-        "ranking": first.run.scenario.protocol.ranking, "backbone": backbone.kind, "width": _width(first), "max_len": backbone.max_len,
-        "rounds": first.run.scenario.rounds.count, "counted": STRANGERS if first.cell.group.strangers else EVERYBODY,
-        "seed": seed, "seeds": " ".join(str(one.cell.seed) for one in mine),
-    }  # fmt: skip
+        "group": first.cell.group.name,
+        "label": first.cell.label,
+        "method": first.cell.method,
+        "data": data.source,
+        "ranking": first.run.scenario.protocol.ranking,
+        "backbone": backbone.kind,
+        "width": _width(first),
+        "max_len": backbone.max_len,
+        "rounds": first.run.scenario.rounds.count,
+        "counted": STRANGERS if first.cell.group.strangers else EVERYBODY,
+        "seed": seed,
+        "seeds": " ".join(str(one.cell.seed) for one in mine),
+    }
     for name in METRICS:
         means = _user_means(mine, name)
         line["users"] = int((~np.isnan(means)).sum())
@@ -148,15 +163,31 @@ def _difference_lines(family: str, pairs: Sequence[tuple[str, str]], by_cell: Ma
         measured = bool(by_seed)
         level = float(base[both].mean()) if both.any() else None
         low, high = difference.ci95 or (None, None)
-        out.append(_written({
-            "family": family, "own": own, "other": other, "metric": "ndcg_10", "seeds": " ".join(map(str, by_seed)),
-            "users": difference.users, "own_mean": float(mine[both].mean()) if both.any() else None, "other_mean": level,
-            "difference": difference.mean, "low": low, "high": high,
-            "relative": _over(difference.mean, level), "relative_low": _over(low, level), "relative_high": _over(high, level),
-            "p": difference.p if measured else None, "p_holm": None, "family_size": len(pairs),
-            "signs": "".join("+" if d > 0 else "-" if d < 0 else "0" for d in by_seed.values()),
-            "by_seed": " ".join(f"{seed}:{d:+.5f}" for seed, d in by_seed.items()),
-        }))  # fmt: skip
+        out.append(
+            _written(
+                {
+                    "family": family,
+                    "own": own,
+                    "other": other,
+                    "metric": "ndcg_10",
+                    "seeds": " ".join(map(str, by_seed)),
+                    "users": difference.users,
+                    "own_mean": float(mine[both].mean()) if both.any() else None,
+                    "other_mean": level,
+                    "difference": difference.mean,
+                    "low": low,
+                    "high": high,
+                    "relative": _over(difference.mean, level),
+                    "relative_low": _over(low, level),
+                    "relative_high": _over(high, level),
+                    "p": difference.p if measured else None,
+                    "p_holm": None,
+                    "family_size": len(pairs),
+                    "signs": "".join("+" if d > 0 else "-" if d < 0 else "0" for d in by_seed.values()),
+                    "by_seed": " ".join(f"{seed}:{d:+.5f}" for seed, d in by_seed.items()),
+                }
+            )
+        )
     return out
 
 

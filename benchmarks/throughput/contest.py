@@ -21,9 +21,13 @@ from benchmarks.throughput.turns import END, GO
 ROOT = Path(__file__).parents[2]
 #: Telemetry, update checks and fresh installations off: nothing here may reach out or change the machine.
 QUIET = {
-    "FLWR_TELEMETRY_ENABLED": "0", "RAY_USAGE_STATS_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1",
-    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DEDUP_LOGS": "0",
-}  # fmt: skip
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+}
 READY_S, TURN_S, END_S = 300.0, 1800.0, 60.0
 #: How often the memory of the one whose turn it is is looked at.
 SAMPLE_S = 1.0
@@ -71,9 +75,15 @@ class Contestant:
         environment["CHORDSIM_CACHE"] = str(self._home / "models")
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                [*command, str(there_read), str(there_write)], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                pass_fds=(there_read, there_write), cwd=ROOT, env=environment, start_new_session=True,
-            )  # fmt: skip
+                [*command, str(there_read), str(there_write)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=(there_read, there_write),
+                cwd=ROOT,
+                env=environment,
+                start_new_session=True,
+            )
         os.close(there_read)
         os.close(there_write)
         self._in, self._out = here_read, os.fdopen(here_write, "w")

@@ -28,7 +28,7 @@ def pfl_python(cache: Path) -> tuple[str, str]:
             _run([sys.executable, "-m", "venv", "--clear", str(home)])
             inside = subprocess.run(
                 [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True, text=True, check=True
-            )  # fmt: skip
+            )
             Path(inside.stdout.strip(), "outer.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
             _run([str(python), "-m", "pip", "install", "--quiet", REQUIREMENT])
         except (OSError, subprocess.SubprocessError) as error:

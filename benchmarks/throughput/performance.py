@@ -134,14 +134,20 @@ def _parts(results: Results) -> str:
     about, peak = results.about("parts", "forward"), (SGEMM, "sgemm_gflop_per_s")
     executed = results.ratio("parts", ("forward", "executed_gflop_per_s"), peak)
     rows = [
-        ("forward pass, weights built beforehand", md.figure(results.figure("parts", "forward", "devices_per_s")),
-         md.figure(results.figure("parts", "forward", "asked_gflop_per_s")), md.percent(peak_share(results, "parts", "forward"))),
+        (
+            "forward pass, weights built beforehand",
+            md.figure(results.figure("parts", "forward", "devices_per_s")),
+            md.figure(results.figure("parts", "forward", "asked_gflop_per_s")),
+            md.percent(peak_share(results, "parts", "forward")),
+        ),
         ("plans: profiles in, codes out", md.figure(results.figure("parts", "plans", "devices_per_s")), "", ""),
-    ]  # fmt: skip
+    ]
     text = _text("performance_parts").format(
-        asked=about.get("flop_asked", 0) / 1e6, executed=about.get("flop_executed", 0) / 1e6, share=md.percent(executed),
+        asked=about.get("flop_asked", 0) / 1e6,
+        executed=about.get("flop_executed", 0) / 1e6,
+        share=md.percent(executed),
         peak=md.figure(results.figure("parts", SGEMM, "sgemm_gflop_per_s"), " GFLOP/s"),
-    )  # fmt: skip
+    )
     return f"## The parts alone\n\n{text}\n\n" + md.table(("part, two threads", "phones/s", "GFLOP/s needed", "share of sgemm peak"), rows)
 
 
@@ -170,10 +176,12 @@ def _whole(results: Results) -> str:
 def _limits(results: Results) -> str:
     """Return where the processors' time of a device-round goes: what must shrink for more of them per second."""
     found = [
-        results.figure("whole", "in-process", RATE), results.figure("engines", "in-process", RATE),
-        results.figure("parts", "forward", "devices_per_s"), results.figure("parts", "plans", "devices_per_s"),
+        results.figure("whole", "in-process", RATE),
+        results.figure("engines", "in-process", RATE),
+        results.figure("parts", "forward", "devices_per_s"),
+        results.figure("parts", "plans", "devices_per_s"),
         results.figure("whole", "in-process-1", RATE),
-    ]  # fmt: skip
+    ]
     if None in found:
         return ""
     whole, phone, forward, plans, alone = (2e6 / figure.median for figure in found if figure)

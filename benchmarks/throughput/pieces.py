@@ -47,10 +47,26 @@ class Size:
 
 
 QUICK = Size(
-    512, 20, 512, 2, (100, 300), (1000, 10_000), (100, 200), (16, 32), (128, 256),
-    ("data.synthetic.users=60", "data.synthetic.items=80", "data.synthetic.mean_length=20.0", "backbone.dim=16", "backbone.ffn_dim=16",
-     "backbone.max_len=12", "settings.chord-plus.profile_dim=8", "training.batch=8"),
-)  # fmt: skip
+    512,
+    20,
+    512,
+    2,
+    (100, 300),
+    (1000, 10_000),
+    (100, 200),
+    (16, 32),
+    (128, 256),
+    (
+        "data.synthetic.users=60",
+        "data.synthetic.items=80",
+        "data.synthetic.mean_length=20.0",
+        "backbone.dim=16",
+        "backbone.ffn_dim=16",
+        "backbone.max_len=12",
+        "settings.chord-plus.profile_dim=8",
+        "training.batch=8",
+    ),
+)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,13 @@ _GIGABIT_BYTES = 125e6
 _FLEET = 1_000_000_000
 _ALL, _MAIN = "processor_us_per_device_round", "main_thread_us_per_device_round"
 _NEEDED = (
-    ("whole", "in-process-1", _ALL), ("whole", "in-process-1", _MAIN), ("workers", "1", _ALL), ("workers", "1", _MAIN),
-    ("workers", "1", "carried_bytes_per_device_round"), ("workers", "1", "ledger_bytes_per_row"),
-)  # fmt: skip
+    ("whole", "in-process-1", _ALL),
+    ("whole", "in-process-1", _MAIN),
+    ("workers", "1", _ALL),
+    ("workers", "1", _MAIN),
+    ("workers", "1", "carried_bytes_per_device_round"),
+    ("workers", "1", "ledger_bytes_per_row"),
+)
 
 
 @dataclass(frozen=True)
@@ -100,15 +104,25 @@ def page(results: Results) -> str:
         for n in NODES
     ]
     rate = c.rate(100)
-    return (_TEXT / "scale.md").read_text().format(
-        folder=results.folder, processors=c.processors, first=limits[0][0], carried=c.carried_bytes, ledger=c.ledger_bytes,
-        cells=100 * c.processors,
-        costs=md.table(("of one device-round", "cost", "from"), cost_rows),
-        nodes=md.table(("nodes", "device-rounds/s", "times one node", "MB/s through the driver", "with plans on workers"), node_rows),
-        limits=md.table(("part", "device-rounds/s at most"), [(name, f"{most:,.0f}") for name, most in limits]),
-        store="about 1 MiB for `chord-plus` on ml-1m", call=1e6 * c.carried_bytes / (100 * c.processors) / 2**20,
-        daily=f"{rate * 86_400 * c.ledger_bytes / 1e9:,.0f} GB", fleet=_fleet(results, c),
-    )  # fmt: skip
+    return (
+        (_TEXT / "scale.md")
+        .read_text()
+        .format(
+            folder=results.folder,
+            processors=c.processors,
+            first=limits[0][0],
+            carried=c.carried_bytes,
+            ledger=c.ledger_bytes,
+            cells=100 * c.processors,
+            costs=md.table(("of one device-round", "cost", "from"), cost_rows),
+            nodes=md.table(("nodes", "device-rounds/s", "times one node", "MB/s through the driver", "with plans on workers"), node_rows),
+            limits=md.table(("part", "device-rounds/s at most"), [(name, f"{most:,.0f}") for name, most in limits]),
+            store="about 1 MiB for `chord-plus` on ml-1m",
+            call=1e6 * c.carried_bytes / (100 * c.processors) / 2**20,
+            daily=f"{rate * 86_400 * c.ledger_bytes / 1e9:,.0f} GB",
+            fleet=_fleet(results, c),
+        )
+    )
 
 
 def _fleet(results: Results, c: Costs) -> str:

@@ -69,9 +69,13 @@ class Work:
         size, rows = self.world.scenario.engine.chunk_size, self.ids.size
         edges = np.linspace(0, rows // size, min(cells, rows // size) + 1).round().astype(int) * size
         header = {
-            "scenario": self.text, "data": self.world.digest, "method": METHOD, "round": ROUND, "blobs": self.labels,
+            "scenario": self.text,
+            "data": self.world.digest,
+            "method": METHOD,
+            "round": ROUND,
+            "blobs": self.labels,
             "legs": [[leg.direction, leg.kind] for leg in (DOWN_PRESCRIPTION, UP_REPORT)],
-        }  # fmt: skip
+        }
         return [CellCall(n, header, *self._rows(int(a), int(b))) for n, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True))]
 
     def _rows(self, start: int, stop: int) -> tuple[methods.Columns, dict[str, Ragged]]:

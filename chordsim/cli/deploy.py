@@ -38,6 +38,8 @@ def deploy(
         console.print(
             f"{name}: ledger {way.ledger_bytes:,} B + beside it {way.beside_bytes:,} B + Flower {way.flower_bytes:,} B "
             f"({way.overhead_bytes:,.0f} B for each of {way.messages} messages) = what the SuperLink counted",
-            highlight=False, markup=False, soft_wrap=True,
-        )  # fmt: skip
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     console.print(f"run directory: {done.result.path}", highlight=False, markup=False, soft_wrap=True)

@@ -40,9 +40,17 @@ def run(
     console.print(_heading(load(scenario, overrides or (), seed).question if resume is None else ""), end="")
     with Terminal() as progress:
         result = api.run(
-            scenario, overrides=overrides or (), seed=seed, engine=engine, workers=workers, ray_address=ray_address,
-            out=out, resume=resume, allow_drift=allow_drift, progress=progress,
-        )  # fmt: skip
+            scenario,
+            overrides=overrides or (),
+            seed=seed,
+            engine=engine,
+            workers=workers,
+            ray_address=ray_address,
+            out=out,
+            resume=resume,
+            allow_drift=allow_drift,
+            progress=progress,
+        )
     for line in notes(result):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(final_table(result.summary))

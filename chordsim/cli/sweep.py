@@ -35,5 +35,7 @@ def sweep(
     kept = found.table["run"].nunique() - found.redone
     screen().print(
         f"{found.redone} runs done, {kept} were there\ntable: {found.path / TABLE_CSV}\npage: {found.path / PAGE}",
-        highlight=False, markup=False, soft_wrap=True,
-    )  # fmt: skip
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )

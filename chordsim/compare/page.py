@@ -93,11 +93,16 @@ def _differs(comparison: Comparison) -> Grid | str:
 
 def _side_by_side(comparison: Comparison) -> Grid:
     columns = (
-        Column("method"), Column("run"), Column("NDCG@10, all users", "what every user saw, mean over users"), Column("95 % interval"),
-        Column("served %", "of device-rounds"), Column("bits", "stored bits per weight"),
+        Column("method"),
+        Column("run"),
+        Column("NDCG@10, all users", "what every user saw, mean over users"),
+        Column("95 % interval"),
+        Column("served %", "of device-rounds"),
+        Column("bits", "stored bits per weight"),
         Column("B after 10", "bytes up and down of a phone after ten served sessions, bootstrap included"),
-        Column("p50 s", "median simulated seconds of a round"), Column("J/round", "joules per device-round"),
-    )  # fmt: skip
+        Column("p50 s", "median simulated seconds of a round"),
+        Column("J/round", "joules per device-round"),
+    )
     rows = []
     for method in dict.fromkeys(name for g in comparison.gathered for name in g.methods):
         for run, g in zip(comparison.names, comparison.gathered, strict=True):
@@ -119,11 +124,22 @@ def _forest(comparison: Comparison) -> list[Chart]:
         means = [line.difference.mean or 0.0 for line in mine]
         ends = [line.difference.ci95 or (0.0, 0.0) for line in mine]
         labels = [line.method if len(comparison.names) == 2 else f"{line.method}, {comparison.names[line.run]}" for line in mine]
-        traces.append(go.Scatter(
-            x=means, y=labels, name=view, mode="markers", marker={"color": colour(place), "symbol": symbol(place), "size": 10},
-            error_x={"type": "data", "symmetric": False, "array": [b - m for m, (_, b) in zip(means, ends, strict=True)],
-                     "arrayminus": [m - a for m, (a, _) in zip(means, ends, strict=True)], "width": 5},
-        ))  # fmt: skip
+        traces.append(
+            go.Scatter(
+                x=means,
+                y=labels,
+                name=view,
+                mode="markers",
+                marker={"color": colour(place), "symbol": symbol(place), "size": 10},
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [b - m for m, (_, b) in zip(means, ends, strict=True)],
+                    "arrayminus": [m - a for m, (a, _) in zip(means, ends, strict=True)],
+                    "width": 5,
+                },
+            )
+        )
         rows += [(label, view, number(m), number(a), number(b)) for label, m, (a, b) in zip(labels, means, ends, strict=True)]
     if not rows:
         return []
@@ -143,14 +159,22 @@ def _tradeoff(comparison: Comparison) -> list[Chart]:
     for place, method in enumerate(methods):
         points = [
             (run, n, g.methods[method].after(), g.estimates[method]["ndcg_10_all"].mean)
-            for n, (run, g) in enumerate(zip(comparison.names, comparison.gathered, strict=True)) if method in g.methods
-        ]  # fmt: skip
+            for n, (run, g) in enumerate(zip(comparison.names, comparison.gathered, strict=True))
+            if method in g.methods
+        ]
         known = [(run, n, x, y) for run, n, x, y in points if x is not None and y is not None]
-        traces.append(go.Scatter(
-            x=[number(x) for _, _, x, _ in known], y=[number(y) for *_, y in known], name=method, mode="lines+markers",
-            line={"color": colour(place), "width": 1}, marker={"symbol": [symbol(n) for _, n, _, _ in known], "size": 11},
-            text=[run for run, *_ in known], hovertemplate=f"{method}, %{{text}}<br>%{{x:,.4g}} B<br>%{{y:.4f}}<extra></extra>",
-        ))  # fmt: skip
+        traces.append(
+            go.Scatter(
+                x=[number(x) for _, _, x, _ in known],
+                y=[number(y) for *_, y in known],
+                name=method,
+                mode="lines+markers",
+                line={"color": colour(place), "width": 1},
+                marker={"symbol": [symbol(n) for _, n, _, _ in known], "size": 11},
+                text=[run for run, *_ in known],
+                hovertemplate=f"{method}, %{{text}}<br>%{{x:,.4g}} B<br>%{{y:.4f}}<extra></extra>",
+            )
+        )
         rows += [(method, run, number(x), number(y)) for run, _, x, y in known]
     made = figure(traces, "bytes up and down after 10 served sessions (B, log scale)", "NDCG@10 of what all users saw", xaxis_type="log")
     shapes = ", ".join(f"{name} is a {symbol(n)}" for n, name in enumerate(comparison.names))

@@ -35,13 +35,46 @@ class TierConfig(Table):
 def default_tiers() -> dict[str, TierConfig]:
     """Return the three tiers of the ground floor; their constants are assumed, not measured."""
     return {
-        "low": TierConfig(share=0.3, ram_gb=2, gmacs_per_s=0.6, down_mbps=4, up_mbps=1.5, round_trip_ms=90, nj_per_mac=1.2,
-                          radio_w=1.2, memory_of_fp32=0.9, latency_ms=40, bits=2),
-        "mid": TierConfig(share=0.5, ram_gb=4, gmacs_per_s=2.5, down_mbps=15, up_mbps=5, round_trip_ms=60, nj_per_mac=0.6,
-                          radio_w=1.0, memory_of_fp32=1.3, latency_ms=40, bits=4),
-        "high": TierConfig(share=0.2, ram_gb=8, gmacs_per_s=8.0, down_mbps=50, up_mbps=15, round_trip_ms=40, nj_per_mac=0.3,
-                           radio_w=0.9, memory_of_fp32=2.0, latency_ms=40, bits=8),
-    }  # fmt: skip
+        "low": TierConfig(
+            share=0.3,
+            ram_gb=2,
+            gmacs_per_s=0.6,
+            down_mbps=4,
+            up_mbps=1.5,
+            round_trip_ms=90,
+            nj_per_mac=1.2,
+            radio_w=1.2,
+            memory_of_fp32=0.9,
+            latency_ms=40,
+            bits=2,
+        ),
+        "mid": TierConfig(
+            share=0.5,
+            ram_gb=4,
+            gmacs_per_s=2.5,
+            down_mbps=15,
+            up_mbps=5,
+            round_trip_ms=60,
+            nj_per_mac=0.6,
+            radio_w=1.0,
+            memory_of_fp32=1.3,
+            latency_ms=40,
+            bits=4,
+        ),
+        "high": TierConfig(
+            share=0.2,
+            ram_gb=8,
+            gmacs_per_s=8.0,
+            down_mbps=50,
+            up_mbps=15,
+            round_trip_ms=40,
+            nj_per_mac=0.3,
+            radio_w=0.9,
+            memory_of_fp32=2.0,
+            latency_ms=40,
+            bits=8,
+        ),
+    }
 
 
 def era_tiers() -> dict[str, TierConfig]:

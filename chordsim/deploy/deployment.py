@@ -26,13 +26,23 @@ HOST = "127.0.0.1"
 START_S, POLL_S = 120.0, 2.0
 #: Keys of the run config and a value of each one's type.
 CONFIG: dict[str, Any] = {
-    "scenario": "", "data-root": "", "out": "", "seed": 0, "resume": False, "allow-drift": False, "report": True,
-}  # fmt: skip
+    "scenario": "",
+    "data-root": "",
+    "out": "",
+    "seed": 0,
+    "resume": False,
+    "allow-drift": False,
+    "report": True,
+}
 #: Flower as this command needs it: silent, offline, apps from this installation, nothing in the user's home.
 _ENVIRONMENT = {
-    "FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-    "RAY_USAGE_STATS_ENABLED": "0", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1",
-}  # fmt: skip
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "PYTHONUNBUFFERED": "1",
+    "NO_COLOR": "1",
+}
 
 
 @dataclass
@@ -58,11 +68,26 @@ class Deployment:
     def start_link(self) -> Process:
         """Start the SuperLink and wait until it answers."""
         host, port = self.address.split(":")
-        link = processes.start("superlink", [
-            "flower-superlink", "--host", host, "--port", port, "--ssl-certfile", str(self.tls.certificate),
-            "--ssl-keyfile", str(self.tls.key), "--ssl-ca-certfile", str(self.tls.authority), "--enable-supernode-auth",
-            "--disable-runtime-dependency-installation",
-        ], self.folder, self.environment)  # fmt: skip
+        link = processes.start(
+            "superlink",
+            [
+                "flower-superlink",
+                "--host",
+                host,
+                "--port",
+                port,
+                "--ssl-certfile",
+                str(self.tls.certificate),
+                "--ssl-keyfile",
+                str(self.tls.key),
+                "--ssl-ca-certfile",
+                str(self.tls.authority),
+                "--enable-supernode-auth",
+                "--disable-runtime-dependency-installation",
+            ],
+            self.folder,
+            self.environment,
+        )
         self.running.append(link)
 
         def answers() -> bool:
@@ -79,11 +104,24 @@ class Deployment:
     def start_node(self, number: int, of: int, private_key: Path, authority: Path | None = None) -> Process:
         """Start a SuperNode; it may or may not be let in."""
         (port,) = processes.free_ports(1)
-        node = processes.start(f"supernode-{number}", [
-            "flower-supernode", "--superlink", self.address, "--root-certificates", str(authority or self.tls.authority),
-            "--auth-supernode-private-key", str(private_key), "--port", str(port),
-            "--node-config", f"partition-id={number} num-partitions={of}",
-        ], self.folder, self.environment)  # fmt: skip
+        node = processes.start(
+            f"supernode-{number}",
+            [
+                "flower-supernode",
+                "--superlink",
+                self.address,
+                "--root-certificates",
+                str(authority or self.tls.authority),
+                "--auth-supernode-private-key",
+                str(private_key),
+                "--port",
+                str(port),
+                "--node-config",
+                f"partition-id={number} num-partitions={of}",
+            ],
+            self.folder,
+            self.environment,
+        )
         self.running.append(node)
         return node
 

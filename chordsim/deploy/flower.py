@@ -66,9 +66,14 @@ class Flower:
     def _output(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         try:
             return subprocess.run(  # noqa: S603 - a program of this installation, arguments as a list
-                [program("flwr"), *arguments], env=dict(self.environment), capture_output=True, text=True, timeout=TIMEOUT_S,
-                stdin=subprocess.DEVNULL, check=False,
-            )  # fmt: skip
+                [program("flwr"), *arguments],
+                env=dict(self.environment),
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_S,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
         except subprocess.TimeoutExpired as error:
             raise RunError(f"flwr {' '.join(arguments[:2])}: no answer within {TIMEOUT_S:g} s") from error
 

@@ -55,9 +55,13 @@ def start(name: str, command: Sequence[str], folder: Path, environment: Mapping[
     log = folder / f"{name}.log"
     with open(log, "wb") as out:
         popen = subprocess.Popen(  # noqa: S603 - a program of this installation, arguments as a list
-            [program(command[0]), *command[1:]], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-            env=dict(environment), start_new_session=True,
-        )  # fmt: skip
+            [program(command[0]), *command[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
+        )
     return Process(name, log, popen)
 
 

@@ -64,8 +64,11 @@ def describe(ways: Mapping[str, Way]) -> dict[str, dict[str, Any]]:
     """Return the figures for summary.json."""
     return {
         name: {
-            "ledger_bytes": way.ledger_bytes, "beside_bytes": way.beside_bytes, "flower_bytes": way.flower_bytes,
-            "messages": way.messages, "flower_bytes_per_message": round(way.overhead_bytes, 1),
+            "ledger_bytes": way.ledger_bytes,
+            "beside_bytes": way.beside_bytes,
+            "flower_bytes": way.flower_bytes,
+            "messages": way.messages,
+            "flower_bytes_per_message": round(way.overhead_bytes, 1),
         }
         for name, way in ways.items()
-    }  # fmt: skip
+    }

@@ -30,9 +30,14 @@ MOST_DEVICES = 100_000_000
 WIDTH = 3.0
 ALL = "all"
 QUANTITIES = (
-    "served_share", "refused_share", "down_bytes_per_device", "up_bytes_per_device", "wasted_bytes_per_device", "p50_total_s",
+    "served_share",
+    "refused_share",
+    "down_bytes_per_device",
+    "up_bytes_per_device",
+    "wasted_bytes_per_device",
+    "p50_total_s",
     "joules_per_device",
-)  # fmt: skip
+)
 
 #: What can be told of a method whose operations and refusals have no closed form.
 BYTES = ("down_bytes_per_device", "up_bytes_per_device")
@@ -161,10 +166,15 @@ class _Sums:
         fleet = rows["device_id"] % FLEETS
         joules = rows["compute_j"] + rows["radio_j"]
         values = {
-            "rows": np.ones(len(rows)), "served": rows.is_word("outcome", "served"), "refused": rows.is_word("outcome", "refused"),
-            "down": rows["down_bytes"], "up": rows["up_bytes"], "wasted": rows["wasted_bytes"], "joules": joules,
+            "rows": np.ones(len(rows)),
+            "served": rows.is_word("outcome", "served"),
+            "refused": rows.is_word("outcome", "refused"),
+            "down": rows["down_bytes"],
+            "up": rows["up_bytes"],
+            "wasted": rows["wasted_bytes"],
+            "joules": joules,
             "least_joules": rows["radio_j"] + least_share * rows["compute_j"],
-        }  # fmt: skip
+        }
         for name, value in values.items():
             flat = np.bincount(fleet * len(self._tiers) + rows["tier"] + 1, value.astype(np.float64), self._sums[name].size)
             table = flat.reshape(self._sums[name].shape)
@@ -189,11 +199,14 @@ class _Sums:
             return np.asarray(s[name][some] / s["rows"][some])
 
         pairs = {
-            "served_share": (share("served"), share("served")), "refused_share": (share("refused"), share("refused")),
-            "down_bytes_per_device": (share("down"), share("down")), "up_bytes_per_device": (share("up"), share("up")),
+            "served_share": (share("served"), share("served")),
+            "refused_share": (share("refused"), share("refused")),
+            "down_bytes_per_device": (share("down"), share("down")),
+            "up_bytes_per_device": (share("up"), share("up")),
             "wasted_bytes_per_device": (share("wasted"), share("wasted")),
-            "joules_per_device": (share("least_joules"), share("joules")), "p50_total_s": self._medians(tier),
-        }  # fmt: skip
+            "joules_per_device": (share("least_joules"), share("joules")),
+            "p50_total_s": self._medians(tier),
+        }
         return {name: _range(low, high, weight) for name in names for low, high in [pairs[name]] if high.size > 1}
 
     def _medians(self, tier: int) -> tuple[Floats, Floats]:

@@ -10,9 +10,13 @@ from chordsim.forecast.predict import ALL, Forecast, Range
 
 _BESIDE = ("served_share", "down_bytes_per_device", "p50_total_s")
 _COLUMNS = (
-    ("served_share", "served %", 100.0), ("refused_share", "refused %", 100.0), ("down_bytes_per_device", "down B/round", 1.0),
-    ("up_bytes_per_device", "up B/round", 1.0), ("p50_total_s", "p50 s", 1.0), ("joules_per_device", "joules/round", 1.0),
-)  # fmt: skip
+    ("served_share", "served %", 100.0),
+    ("refused_share", "refused %", 100.0),
+    ("down_bytes_per_device", "down B/round", 1.0),
+    ("up_bytes_per_device", "up B/round", 1.0),
+    ("p50_total_s", "p50 s", 1.0),
+    ("joules_per_device", "joules/round", 1.0),
+)
 
 
 def forecast_table(predicted: Forecast) -> Table:

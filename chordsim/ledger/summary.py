@@ -23,8 +23,17 @@ KNOWN, UNKNOWN = "known_to_cloud", "unknown_to_cloud"
 _METRICS = ("ndcg_10", "ndcg_10_all", "hr_10")
 #: Sums kept per tier; a mean is a sum over its own count.
 _TIER_SUMS = (
-    "selected", "served", "refused", "joules", "bits_mean", "bits_mean_rows", "ndcg_10", "ndcg_10_rows", "ndcg_10_all", "ndcg_10_all_rows",
-)  # fmt: skip
+    "selected",
+    "served",
+    "refused",
+    "joules",
+    "bits_mean",
+    "bits_mean_rows",
+    "ndcg_10",
+    "ndcg_10_rows",
+    "ndcg_10_all",
+    "ndcg_10_all_rows",
+)
 
 
 class _Method:
@@ -121,8 +130,10 @@ class Summary:
         """Return every method's metrics over users whom the cloud trained on and over the others; users resampled alike."""
         columns = {
             f"{group}/{name}/{method}": np.where(who, by_user.means(), np.nan)
-            for group, who in self._groups.items() for method, kept in self._methods.items() for name, by_user in kept.by_user.items()
-        }  # fmt: skip
+            for group, who in self._groups.items()
+            for method, kept in self._methods.items()
+            for name, by_user in kept.by_user.items()
+        }
         found, nothing = estimate(columns, self._seed), Estimate(None, None, "none", 0)
         return {
             method: {group: {name: found.get(f"{group}/{name}/{method}", nothing).as_json() for name in _METRICS} for group in self._groups}

@@ -44,9 +44,12 @@ class Shapes:
         for layer in self.layers:
             if layer.fan_in % size:
                 raise ScenarioError(f"settings.*.group: {size} weights do not divide the {layer.fan_in} inputs of {layer.name}'s channels")
-        return replace(self, layers=tuple(
-            replace(n, channels=n.channels * n.fan_in // size, fan_in=size, gain=n.gain * size / n.fan_in) for n in self.layers
-        ))  # fmt: skip
+        return replace(
+            self,
+            layers=tuple(
+                replace(n, channels=n.channels * n.fan_in // size, fan_in=size, gain=n.gain * size / n.fan_in) for n in self.layers
+            ),
+        )
 
     @property
     def plan_bytes(self) -> int:

@@ -27,9 +27,19 @@ TRACE_BEGINS_H = 19.0
 WANDER_H = 0.5
 #: UTC offsets of the world's phones, and their shares (assumed, by population on line).
 ZONES = (
-    (-8.0, 0.03), (-6.0, 0.06), (-5.0, 0.05), (-3.0, 0.06), (0.0, 0.05), (1.0, 0.11), (2.0, 0.06), (3.0, 0.09),
-    (5.5, 0.20), (7.0, 0.08), (8.0, 0.18), (9.0, 0.03),
-)  # fmt: skip
+    (-8.0, 0.03),
+    (-6.0, 0.06),
+    (-5.0, 0.05),
+    (-3.0, 0.06),
+    (0.0, 0.05),
+    (1.0, 0.11),
+    (2.0, 0.06),
+    (3.0, 0.09),
+    (5.5, 0.20),
+    (7.0, 0.08),
+    (8.0, 0.18),
+    (9.0, 0.03),
+)
 #: A full battery, and the share of it that a day without the app takes: log-normal (assumed).
 BATTERY_J, DRAIN_MEDIAN, DRAIN_SPREAD = 40_000.0, 0.6, 0.3
 

@@ -34,10 +34,13 @@ class Histogram:
 def histograms(phones: Profiles) -> list[Histogram]:
     """Return the histograms of D phones."""
     quantities: dict[str, Floats] = {
-        "RAM (GB)": np.asarray(phones.ram_bytes * 1e-9, np.float64), "speed (GMAC/s)": phones.macs_per_s * 1e-9,
+        "RAM (GB)": np.asarray(phones.ram_bytes * 1e-9, np.float64),
+        "speed (GMAC/s)": phones.macs_per_s * 1e-9,
         "down (Mbit/s)": phones.down_bytes_per_s * 8e-6,
-        "up (Mbit/s)": phones.up_bytes_per_s * 8e-6, "round trip (ms)": phones.round_trip_s * 1e3, "nJ per MAC": phones.j_per_mac * 1e9,
-    }  # fmt: skip
+        "up (Mbit/s)": phones.up_bytes_per_s * 8e-6,
+        "round trip (ms)": phones.round_trip_s * 1e3,
+        "nJ per MAC": phones.j_per_mac * 1e9,
+    }
     return [_histogram(title, np.asarray(values, np.float64), phones.tier, len(phones.tier_names)) for title, values in quantities.items()]
 
 

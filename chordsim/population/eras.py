@@ -85,15 +85,26 @@ _RAM = Steps(
 
 ERAS: Mapping[str, Era] = {
     "2010s": Era(
-        "2010s", _LATENCY, _RAM, _DOWN, 0.27, Mixture((1.0,), (89.0,), (0.291,)),
-        Mixture((1.0,), (0.6,), (0.59,)), Mixture((1.0,), (1.0,), (0.2,)),
+        "2010s",
+        _LATENCY,
+        _RAM,
+        _DOWN,
+        0.27,
+        Mixture((1.0,), (89.0,), (0.291,)),
+        Mixture((1.0,), (0.6,), (0.59,)),
+        Mixture((1.0,), (1.0,), (0.2,)),
     ),
     "2025": Era(
-        "2025", _LATENCY.scaled(1 / 2), Steps((2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0), (0.02, 0.05, 0.19, 0.18, 0.29, 0.18, 0.09)),
-        _DOWN.scaled(10.0), 0.27, Mixture((1.0,), (58.0,), (0.327,)),
-        Mixture((1.0,), (0.3,), (0.59,)), Mixture((1.0,), (1.2,), (0.2,)),
+        "2025",
+        _LATENCY.scaled(1 / 2),
+        Steps((2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0), (0.02, 0.05, 0.19, 0.18, 0.29, 0.18, 0.09)),
+        _DOWN.scaled(10.0),
+        0.27,
+        Mixture((1.0,), (58.0,), (0.327,)),
+        Mixture((1.0,), (0.3,), (0.59,)),
+        Mixture((1.0,), (1.2,), (0.2,)),
     ),
-}  # fmt: skip
+}
 
 CONSTANTS: tuple[Constant, ...] = (
     Constant("speed, shape in both eras", "fitted", "FedScale client_device_capacity, 500,000 phones: three log-normals, two humps"),

@@ -79,10 +79,16 @@ class TierPhones:
 
         speed = around("macs_per_s", "macs_per_s")
         return Hardware(
-            which, self._place(speed), np.maximum(around("ram_bytes", "ram"), 1), speed, around("down_bytes_per_s", "down"),
-            around("up_bytes_per_s", "up"), around("round_trip_s", "round_trip"), around("j_per_mac", "j_per_mac"),
+            which,
+            self._place(speed),
+            np.maximum(around("ram_bytes", "ram"), 1),
+            speed,
+            around("down_bytes_per_s", "down"),
+            around("up_bytes_per_s", "up"),
+            around("round_trip_s", "round_trip"),
+            around("j_per_mac", "j_per_mac"),
             around("radio_w", "radio_w"),
-        )  # fmt: skip
+        )
 
     def _place(self, speed: Floats) -> Floats:
         """Place phones by the log of their speed, standardised over the tiers' medians."""
@@ -97,10 +103,14 @@ class TierPhones:
         """Each tier's numbers in base units, [T] each."""
         tiers = list(self.config.tiers.values())
         factors = {
-            "ram_bytes": ("ram_gb", GB), "macs_per_s": ("gmacs_per_s", 1e9), "down_bytes_per_s": ("down_mbps", MBIT_BYTES),
-            "up_bytes_per_s": ("up_mbps", MBIT_BYTES), "round_trip_s": ("round_trip_ms", 1e-3), "j_per_mac": ("nj_per_mac", 1e-9),
+            "ram_bytes": ("ram_gb", GB),
+            "macs_per_s": ("gmacs_per_s", 1e9),
+            "down_bytes_per_s": ("down_mbps", MBIT_BYTES),
+            "up_bytes_per_s": ("up_mbps", MBIT_BYTES),
+            "round_trip_s": ("round_trip_ms", 1e-3),
+            "j_per_mac": ("nj_per_mac", 1e-9),
             "radio_w": ("radio_w", 1.0),
-        }  # fmt: skip
+        }
         return {name: np.array([getattr(t, key) * factor for t in tiers], np.float64) for name, (key, factor) in factors.items()}
 
 
@@ -121,11 +131,16 @@ class EraPhones:
         # A fast phone has a short latency, so the latent changes its sign.
         latency_s = of_mixture(-speed, era.latency_ms) * 1e-3
         return Hardware(
-            tier_by_speed(speed, list(self.config.tiers.values())), speed, of_steps(ram, era.ram_gb) * GB, MACS_PER_SAMPLE / latency_s,
-            of_mixture(down, era.down_mbps) * MBIT_BYTES, of_mixture(up, era.down_mbps) * era.up_of_down * MBIT_BYTES,
-            of_mixture(self._z("round_trip", ids), era.round_trip_ms) * 1e-3, of_mixture(self._z("joules", ids), era.nj_per_mac) * 1e-9,
+            tier_by_speed(speed, list(self.config.tiers.values())),
+            speed,
+            of_steps(ram, era.ram_gb) * GB,
+            MACS_PER_SAMPLE / latency_s,
+            of_mixture(down, era.down_mbps) * MBIT_BYTES,
+            of_mixture(up, era.down_mbps) * era.up_of_down * MBIT_BYTES,
+            of_mixture(self._z("round_trip", ids), era.round_trip_ms) * 1e-3,
+            of_mixture(self._z("joules", ids), era.nj_per_mac) * 1e-9,
             of_mixture(self._z("radio", ids), era.radio_w),
-        )  # fmt: skip
+        )
 
     def _z(self, purpose: str, ids: Ints) -> Floats:
         return seeds.normals(self.seed, f"population.era.{purpose}", ids)[:, 0]
@@ -154,10 +169,16 @@ class CsvPhones:
             return np.asarray(own.columns[name][row] * factor * spread(self._config, self._seed, f"csv.{name}", ids))
 
         return Hardware(
-            self._tier[row], own.speed_z[row], np.maximum(own.columns["ram_gb"][row] * GB, 1), around("gmacs_per_s", 1e9),
-            around("down_mbps", MBIT_BYTES), around("up_mbps", MBIT_BYTES), around("round_trip_ms", 1e-3), around("nj_per_mac", 1e-9),
+            self._tier[row],
+            own.speed_z[row],
+            np.maximum(own.columns["ram_gb"][row] * GB, 1),
+            around("gmacs_per_s", 1e9),
+            around("down_mbps", MBIT_BYTES),
+            around("up_mbps", MBIT_BYTES),
+            around("round_trip_ms", 1e-3),
+            around("nj_per_mac", 1e-9),
             around("radio_w", 1.0),
-        )  # fmt: skip
+        )
 
     def _named(self) -> Ints:
         names = list(self._config.tiers)

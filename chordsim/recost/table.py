@@ -7,9 +7,12 @@ from rich.table import Table
 from chordsim.recost.again import Recosted
 
 _COLUMNS = (
-    ("served_share", "served %", 100.0, ".1f"), ("down_bytes_per_device", "down B/round", 1.0, ",.0f"),
-    ("p50_total_s", "p50 s", 1.0, ".3g"), ("p95_total_s", "p95 s", 1.0, ".3g"), ("joules_per_device", "joules/round", 1.0, ".3g"),
-)  # fmt: skip
+    ("served_share", "served %", 100.0, ".1f"),
+    ("down_bytes_per_device", "down B/round", 1.0, ",.0f"),
+    ("p50_total_s", "p50 s", 1.0, ".3g"),
+    ("p95_total_s", "p95 s", 1.0, ".3g"),
+    ("joules_per_device", "joules/round", 1.0, ".3g"),
+)
 
 
 def recost_table(found: Recosted) -> Table:

@@ -17,9 +17,12 @@ def heterogeneity(g: Gathered) -> Section:
     """Return accuracy, seconds and joules by tier and activity, their gaps, and the spread over users."""
     head, rows = groups.gaps(g)
     meanings = (
-        "", "best tier minus worst tier in what users saw", "most served quarter of users minus the least",
-        "1 would be the same for all phones", "1 would be the same for all phones",
-    )  # fmt: skip
+        "",
+        "best tier minus worst tier in what users saw",
+        "most served quarter of users minus the least",
+        "1 would be the same for all phones",
+        "1 would be the same for all phones",
+    )
     grid = Grid([Column(h, m) for h, m in zip(head, meanings, strict=True)], rows)
     note = text("Seconds and joules are modelled from the population's constants; every one of those is assumed, not measured.", css="soft")
     return Section("groups", "Heterogeneity", [grid, *_strangers(g), *groups.charts(g), note])
@@ -68,8 +71,10 @@ def traffic_section(g: Gathered) -> Section:
             Column("B per session", "up and down of a served session after first contact, new versions of the model included"),
             Column(f"against {against}", "where its bytes so far are fewer than those of the model shipped once"),
         )
-        rows = [(n, f.bootstrap_once, f.session, "is the reference" if n == against else traffic.break_even(f, g.methods[against]))
-                for n, f in g.methods.items()]  # fmt: skip
+        rows = [
+            (n, f.bootstrap_once, f.session, "is the reference" if n == against else traffic.break_even(f, g.methods[against]))
+            for n, f in g.methods.items()
+        ]
         blocks += [
             text(f"Break-even against {against}, of this run's methods that ship a model once the one in the fewest bytes."),
             Grid(columns, rows),
@@ -103,8 +108,10 @@ def reproduce(g: Gathered) -> Section:
     )
     blocks: list[Any] = [
         text("The same scenario, seed, versions and instruction set give the same ledger, byte for byte, on any number of workers."),
-        code(commands), text("Every number here comes from the ledger, Parquet files that anything can read:"), code(ask),
-    ]  # fmt: skip
+        code(commands),
+        text("Every number here comes from the ledger, Parquet files that anything can read:"),
+        code(ask),
+    ]
     if g.source.scenario_text:
         blocks.append(folded("scenario.toml, fully resolved", code(g.source.scenario_text)))
     digest = g.source.manifest.get("ledger_sha256") or "none, since the run did not end whole"

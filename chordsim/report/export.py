@@ -17,8 +17,20 @@ from chordsim.report.source import Source
 
 Format = Literal["markdown", "latex", "recbole"]
 CUTS = (5, 10)
-_HEAD = ("method", "NDCG@10 all", "95 % CI", "NDCG@10 served", "HR@10 served", "served (%)", "bits", "down (B)", "up (B)",
-         "B after 10", "p50 (s)", "energy (J)")  # fmt: skip
+_HEAD = (
+    "method",
+    "NDCG@10 all",
+    "95 % CI",
+    "NDCG@10 served",
+    "HR@10 served",
+    "served (%)",
+    "bits",
+    "down (B)",
+    "up (B)",
+    "B after 10",
+    "p50 (s)",
+    "energy (J)",
+)
 _NOTE = (
     "NDCG@10 all: of what every user saw, unserved users with the fallback. served: users whom the method's model ranked for. "
     "Means over users, intervals by bootstrap over users. down, up: bytes per device-round. "
@@ -91,9 +103,18 @@ def _row(g: Gathered, name: str) -> list[str]:
     served = [_number(estimates[metric].mean, ".4f") for metric in ("ndcg_10", "hr_10")]
     down, up = (_number(facts.bytes[f"{side}_bytes"] / rounds, ",.0f") for side in ("down", "up"))
     return [
-        name, _number(everyone.mean, ".4f"), ci95, *served, _number(100 * facts.served / rounds, ".1f"), _number(facts.bits_mean, ".2f"),
-        down, up, _number(facts.after(), ",.0f"), _number(p50, ".3g"), _number(facts.joules, ".3g"),
-    ]  # fmt: skip
+        name,
+        _number(everyone.mean, ".4f"),
+        ci95,
+        *served,
+        _number(100 * facts.served / rounds, ".1f"),
+        _number(facts.bits_mean, ".2f"),
+        down,
+        up,
+        _number(facts.after(), ",.0f"),
+        _number(p50, ".3g"),
+        _number(facts.joules, ".3g"),
+    ]
 
 
 def _number(value: float | None, form: str) -> str:

@@ -25,9 +25,25 @@ UP_PARTS = ("profile_bytes", "update_bytes", "report_bytes", "framing_up_bytes")
 SECONDS = ("download_s", "adapt_s", "infer_s", "upload_s")
 _BYTES = (*DOWN_PARTS, "down_bytes", "cut_down_bytes", *UP_PARTS, "up_bytes", "cut_up_bytes", "wasted_bytes")
 _COLUMNS = (
-    "device_id", "user_id", "tier", "outcome", "served_by", "binding", "bits_mean", "plan_age_rounds", *_BYTES, "model_bytes",
-    "peak_memory_bytes", *SECONDS, "total_s", "compute_j", "radio_j", "ndcg_10", "ndcg_10_all", "hr_10",
-)  # fmt: skip
+    "device_id",
+    "user_id",
+    "tier",
+    "outcome",
+    "served_by",
+    "binding",
+    "bits_mean",
+    "plan_age_rounds",
+    *_BYTES,
+    "model_bytes",
+    "peak_memory_bytes",
+    *SECONDS,
+    "total_s",
+    "compute_j",
+    "radio_j",
+    "ndcg_10",
+    "ndcg_10_all",
+    "hr_10",
+)
 
 
 @dataclass
@@ -241,8 +257,10 @@ def gather(run: Path) -> Gathered:
     methods = {name: found[name] for name in sorted(found, key=lambda name: order.get(name, len(order)))}
     columns = {
         f"{metric}/{name}": facts.users[metric].means()
-        for name, facts in methods.items() for metric in METRICS if facts.users[metric].known() is not None
-    }  # fmt: skip
+        for name, facts in methods.items()
+        for metric in METRICS
+        if facts.users[metric].known() is not None
+    }
     made, nothing = estimate(columns, source.seed), Estimate(None, None, "none", 0)
     estimates = {name: {metric: made.get(f"{metric}/{name}", nothing) for metric in METRICS} for name in methods}
     return Gathered(source, methods, tuple(tiers), activity, estimates, users, _common(methods))

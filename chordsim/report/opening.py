@@ -76,7 +76,7 @@ def what_was_run(g: Gathered) -> Section:
         ("versions", ", ".join(f"{k} {v}" for k, v in manifest.get("versions", {}).items()), "of what decides the last bits"),
         ("instruction set", manifest.get("instruction_set"), "of this machine; another one may differ in the last bits"),
         ("ledger sha256", manifest.get("ledger_sha256"), "equal hash, equal ledger, on any number of workers"),
-    ]  # fmt: skip
+    ]
     columns = (Column("what"), Column("value"), Column("meaning"))
     told = [row for row in rows if row[1] not in (None, "")]
     first = Grid(columns, [row for row in told if row[0] in _FIRST], "facts")
@@ -103,7 +103,7 @@ def who_won(g: Gathered) -> Section:
             Column("95 % interval", "bootstrap over users"),
             Column("p (Holm)", f"two-sided, corrected over the {len(differences)} comparisons of this table"),
             Column("users", "with a value in both"),
-        )  # fmt: skip
+        )
         rows = [(n, d.mean, interval(d.ci95), d.p_holm, d.users) for n, d in differences.items()]
         blocks += [text("How sure are the differences?", kind="h3"), Grid(columns, rows)]
     return Section("won", "Who won, at what cost", blocks)
@@ -120,11 +120,22 @@ def who_was_left_out(g: Gathered) -> Section:
     """Return outcomes, refusals and what bound."""
     columns = (
         Column("method"),
-        *(Column(f"{word} %", meaning) for word, meaning in zip(OUTCOMES, (
-            "ended in time with a plan, model or list in use", "a budget of the phone did not hold, on the cloud or on the phone",
-            "the phone did not answer", "it left in the middle of a transfer", "it finished after the round closed",
-            "an error, named in the manifest"), strict=True)),
-    )  # fmt: skip
+        *(
+            Column(f"{word} %", meaning)
+            for word, meaning in zip(
+                OUTCOMES,
+                (
+                    "ended in time with a plan, model or list in use",
+                    "a budget of the phone did not hold, on the cloud or on the phone",
+                    "the phone did not answer",
+                    "it left in the middle of a transfer",
+                    "it finished after the round closed",
+                    "an error, named in the manifest",
+                ),
+                strict=True,
+            )
+        ),
+    )
     rows = [(n, *(100 * c / max(f.device_rounds, 1) for c in f.outcomes.sum(0).tolist())) for n, f in g.methods.items()]
     worst = min(g.methods, key=lambda n: g.methods[n].served / max(g.methods[n].device_rounds, 1))
     facts = g.methods[worst]
@@ -173,9 +184,14 @@ def _headline(g: Gathered, best: str, differences: dict[str, Difference]) -> str
 def _result(g: Gathered, name: str) -> tuple[Any, ...]:
     estimates = g.estimates[name]
     return (
-        name, estimates["ndcg_10_all"].mean, interval(estimates["ndcg_10_all"].ci95), estimates["ndcg_10"].mean, g.common[name],
-        estimates["hr_10"].mean, estimates["ndcg_10_all"].users,
-    )  # fmt: skip
+        name,
+        estimates["ndcg_10_all"].mean,
+        interval(estimates["ndcg_10_all"].ci95),
+        estimates["ndcg_10"].mean,
+        g.common[name],
+        estimates["hr_10"].mean,
+        estimates["ndcg_10_all"].users,
+    )
 
 
 def _cost(g: Gathered, name: str) -> tuple[Any, ...]:
@@ -183,10 +199,20 @@ def _cost(g: Gathered, name: str) -> tuple[Any, ...]:
     rounds = max(facts.device_rounds, 1)
     p50, p95 = facts.total_s.quantiles((0.5, 0.95))
     return (
-        name, 100 * facts.served / rounds, facts.bits_mean, facts.bytes["down_bytes"] / rounds,
-        facts.bytes["up_bytes"] / rounds, facts.bootstrap_once, facts.after(1), facts.after(10), facts.after(100), p50, p95,
-        facts.joules, facts.peak_memory_bytes or None,
-    )  # fmt: skip
+        name,
+        100 * facts.served / rounds,
+        facts.bits_mean,
+        facts.bytes["down_bytes"] / rounds,
+        facts.bytes["up_bytes"] / rounds,
+        facts.bootstrap_once,
+        facts.after(1),
+        facts.after(10),
+        facts.after(100),
+        p50,
+        p95,
+        facts.joules,
+        facts.peak_memory_bytes or None,
+    )
 
 
 def _phones(g: Gathered) -> int:

@@ -32,9 +32,15 @@ def write(run: Path, target: Path | None = None) -> Path:
 
     g = gather(run)
     sections = [
-        opening.what_was_run(g), opening.who_won(g), opening.who_was_left_out(g), closing.heterogeneity(g), closing.plans(g),
-        closing.traffic_section(g), closing.time_section(g), closing.reproduce(g),
-    ]  # fmt: skip
+        opening.what_was_run(g),
+        opening.who_won(g),
+        opening.who_was_left_out(g),
+        closing.heterogeneity(g),
+        closing.plans(g),
+        closing.traffic_section(g),
+        closing.time_section(g),
+        closing.reproduce(g),
+    ]
     path = target or run / FILE
     atomic_write(path, document(f"{g.source.name}, seed {g.source.seed}", sections).encode())
     return path
@@ -64,7 +70,12 @@ def figures(run: Path) -> dict[str, go.Figure]:
 
     g = gather(run)
     charts = [
-        *cost.charts(g), *served.charts(g), *groups.charts(g), *planned.charts(g, run), *traffic.charts(g), *predicted.charts(g),
+        *cost.charts(g),
+        *served.charts(g),
+        *groups.charts(g),
+        *planned.charts(g, run),
+        *traffic.charts(g),
+        *predicted.charts(g),
         *times.charts(g),
-    ]  # fmt: skip
+    ]
     return {chart.key: chart.figure for chart in charts}

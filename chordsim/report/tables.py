@@ -14,12 +14,29 @@ if TYPE_CHECKING:
 
 _NOTHING = "-"
 _FINAL = (
-    "NDCG@10\n(95 %)", "NDCG@10\nall users", "HR@10", "served\n%", "bits", "up\nB/round", "down\nB/round", "p50\ns", "joules\n/round",
-)  # fmt: skip
+    "NDCG@10\n(95 %)",
+    "NDCG@10\nall users",
+    "HR@10",
+    "served\n%",
+    "bits",
+    "up\nB/round",
+    "down\nB/round",
+    "p50\ns",
+    "joules\n/round",
+)
 _TIERS = (
-    "phones", "share\n%", "RAM\nGB", "speed\nGMAC/s", "down\nMbit/s", "up\nMbit/s", "round\ntrip ms", "memory\nMB",
-    "latency\nms", "bits", "holds\nfp32 %",
-)  # fmt: skip
+    "phones",
+    "share\n%",
+    "RAM\nGB",
+    "speed\nGMAC/s",
+    "down\nMbit/s",
+    "up\nMbit/s",
+    "round\ntrip ms",
+    "memory\nMB",
+    "latency\nms",
+    "bits",
+    "holds\nfp32 %",
+)
 
 
 def final_table(summary: dict[str, Any]) -> Table:
@@ -34,10 +51,17 @@ def final_table(summary: dict[str, Any]) -> Table:
     table = _table("method", _FINAL)
     for name, m in summary["methods"].items():
         table.add_row(
-            name, _estimate(m["ndcg_10"]), _number(m["ndcg_10_all"]["mean"], ".4f"), _number(m["hr_10"]["mean"], ".4f"),
-            _number(m["served_share"], ".1f", 100), _number(m["bits_mean"], ".2f"), _bytes(m["up_bytes_per_device"]),
-            _bytes(m["down_bytes_per_device"]), _short(m["p50_total_s"]), _short(m["joules_per_device"]),
-        )  # fmt: skip
+            name,
+            _estimate(m["ndcg_10"]),
+            _number(m["ndcg_10_all"]["mean"], ".4f"),
+            _number(m["hr_10"]["mean"], ".4f"),
+            _number(m["served_share"], ".1f", 100),
+            _number(m["bits_mean"], ".2f"),
+            _bytes(m["up_bytes_per_device"]),
+            _bytes(m["down_bytes_per_device"]),
+            _short(m["p50_total_s"]),
+            _short(m["joules_per_device"]),
+        )
     return table
 
 
@@ -61,11 +85,19 @@ def tiers_table(tiers: Sequence[TierFacts], which: str) -> Table:
     for tier in tiers:
         m = tier.medians
         table.add_row(
-            tier.name, f"{tier.phones:,}", f"{100 * tier.share:.1f}", _number(m["ram_bytes"], ".3g", 1e-9),
-            _number(m["macs_per_s"], ".3g", 1e-9), _number(m["down_bytes_per_s"], ".3g", 8e-6), _number(m["up_bytes_per_s"], ".3g", 8e-6),
-            _number(m["round_trip_s"], ".3g", 1e3), _number(m["memory_budget_bytes"], ".3g", 1e-6),
-            _number(m["latency_budget_s"], ".3g", 1e3), _number(m["bits_budget"], ".3g"), f"{100 * tier.fp32_share:.1f}",
-        )  # fmt: skip
+            tier.name,
+            f"{tier.phones:,}",
+            f"{100 * tier.share:.1f}",
+            _number(m["ram_bytes"], ".3g", 1e-9),
+            _number(m["macs_per_s"], ".3g", 1e-9),
+            _number(m["down_bytes_per_s"], ".3g", 8e-6),
+            _number(m["up_bytes_per_s"], ".3g", 8e-6),
+            _number(m["round_trip_s"], ".3g", 1e3),
+            _number(m["memory_budget_bytes"], ".3g", 1e-6),
+            _number(m["latency_budget_s"], ".3g", 1e3),
+            _number(m["bits_budget"], ".3g"),
+            f"{100 * tier.fp32_share:.1f}",
+        )
     return table
 
 

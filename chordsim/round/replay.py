@@ -89,11 +89,13 @@ class Replay:
         columns = {"device_id": ids, "active": active, "up_fraction": np.ones((ids.size, sum(leg.direction == "up" for leg in legs)))}
         calls = [
             CellCall(
-                n, header, {name: np.ascontiguousarray(value[at : at + size]) for name, value in columns.items()},
+                n,
+                header,
+                {name: np.ascontiguousarray(value[at : at + size]) for name, value in columns.items()},
                 {kind: rows.slice(at, at + size) for kind, rows in wire.items()},
             )
             for n, at in enumerate(range(0, ids.size, size))
-        ]  # fmt: skip
+        ]
         return sorted(self.exchange(calls), key=lambda reply: reply.cell)
 
     def _visit(self, scene: Scene, ids: Ints, active: Bools, round: int, legs: list[Leg], wire: dict[str, Ragged]) -> dict[str, Ragged]:

@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 
 Status = Literal["running", "complete", "interrupted", "failed", "degraded"]
 SCENARIO, MANIFEST, DEVICES, ROUNDS, SUMMARY, LOCK = (
-    "scenario.toml", "manifest.json", "devices.parquet", "rounds.csv", "summary.json", ".lock",
-)  # fmt: skip
+    "scenario.toml",
+    "manifest.json",
+    "devices.parquet",
+    "rounds.csv",
+    "summary.json",
+    ".lock",
+)
 
 
 class RunDirectory:

@@ -40,24 +40,43 @@ def write(folder: Path, points: Sequence[Point], keys: Sequence[str]) -> Path:
 
 def _tradeoff(found: Sequence[Mean], keys: Sequence[str]) -> Chart:
     return _curve(
-        found, keys, lambda m: m.bytes_after_10, "tradeoff", "Accuracy against bytes",
+        found,
+        keys,
+        lambda m: m.bytes_after_10,
+        "tradeoff",
+        "Accuracy against bytes",
         "Left and high is better; a line goes through a method's points in the order of the swept values.",
-        "bytes up and down after 10 served sessions, bootstrap included (B, log scale)", "bytes_after_10_sessions_B", {"xaxis_type": "log"},
-    )  # fmt: skip
+        "bytes up and down after 10 served sessions, bootstrap included (B, log scale)",
+        "bytes_after_10_sessions_B",
+        {"xaxis_type": "log"},
+    )
 
 
 def _against_bits(found: Sequence[Mean], keys: Sequence[str]) -> Chart:
     return _curve(
-        found, keys, lambda m: m.bits_mean, "tradeoff_bits", "Accuracy against stored bits",
+        found,
+        keys,
+        lambda m: m.bits_mean,
+        "tradeoff_bits",
+        "Accuracy against stored bits",
         "What a bit more per weight is worth to all users, those whom it leaves out included.",
-        "stored bits per weight (mean by fan-in)", "bits_mean_bit", {},
-    )  # fmt: skip
+        "stored bits per weight (mean by fan-in)",
+        "bits_mean_bit",
+        {},
+    )
 
 
 def _curve(
-    found: Sequence[Mean], keys: Sequence[str], x: Callable[[Mean], float | None], key: str, title: str, meaning: str, x_title: str,
-    column: str, layout: dict[str, Any],
-) -> Chart:  # fmt: skip
+    found: Sequence[Mean],
+    keys: Sequence[str],
+    x: Callable[[Mean], float | None],
+    key: str,
+    title: str,
+    meaning: str,
+    x_title: str,
+    column: str,
+    layout: dict[str, Any],
+) -> Chart:
     """Return accuracy against a measured quantity, one line per method."""
     traces, rows = [], []
     for place, method in enumerate(dict.fromkeys(m.method for m in found)):
@@ -90,21 +109,36 @@ def _against_key(found: Sequence[Mean], keys: Sequence[str], place: int) -> Char
         rows += [(method, *map(str, m.values), *_numbers(m)) for m in mine]
     made = figure(traces, keys[place], _ALL, height=420, xaxis_type="linear" if numeric else "category")
     return Chart(
-        f"by_{keys[place]}", f"Accuracy by {keys[place]}", "A method that does not depend on the key is a flat line.",
-        made, ("method", *keys, "ndcg_10_all", "ci95_low", "ci95_high", "seeds"), rows,
-    )  # fmt: skip
+        f"by_{keys[place]}",
+        f"Accuracy by {keys[place]}",
+        "A method that does not depend on the key is a flat line.",
+        made,
+        ("method", *keys, "ndcg_10_all", "ci95_low", "ci95_high", "seeds"),
+        rows,
+    )
 
 
 def _trace(name: str, place: int, xs: Sequence[Any], mine: Sequence[Mean], labels: Sequence[str]) -> go.Scatter:
     mean = [m.ndcg_10_all or 0.0 for m in mine]
     ends = [m.ci95 or (y, y) for m, y in zip(mine, mean, strict=True)]
     return go.Scatter(
-        x=list(xs), y=[number(y) for y in mean], name=name, mode="lines+markers", text=list(labels),
-        line={"color": colour(place), "dash": dash(place)}, marker={"symbol": symbol(place), "size": 9},
-        error_y={"type": "data", "symmetric": False, "array": [b - y for y, (_, b) in zip(mean, ends, strict=True)],
-                 "arrayminus": [y - a for y, (a, _) in zip(mean, ends, strict=True)], "thickness": 1.2, "width": 4},
+        x=list(xs),
+        y=[number(y) for y in mean],
+        name=name,
+        mode="lines+markers",
+        text=list(labels),
+        line={"color": colour(place), "dash": dash(place)},
+        marker={"symbol": symbol(place), "size": 9},
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": [b - y for y, (_, b) in zip(mean, ends, strict=True)],
+            "arrayminus": [y - a for y, (a, _) in zip(mean, ends, strict=True)],
+            "thickness": 1.2,
+            "width": 4,
+        },
         hovertemplate=f"{name}<br>%{{text}}<br>%{{x:,.4g}}<br>%{{y:.4f}}<extra></extra>",
-    )  # fmt: skip
+    )
 
 
 def _numbers(m: Mean) -> tuple[float | None, float | None, float | None, int]:
@@ -114,13 +148,26 @@ def _numbers(m: Mean) -> tuple[float | None, float | None, float | None, int]:
 
 def _table(found: Sequence[Mean], keys: Sequence[str]) -> Grid:
     columns = (
-        Column("method"), *(Column(key, "swept") for key in keys), Column("NDCG@10, all users", "what every user saw, mean over users"),
-        Column("95 % interval", "of the mean"), Column("served %", "of device-rounds"), Column("bits", "stored bits per weight"),
-        Column("B after 10", "bytes up and down of a phone after ten served sessions, bootstrap included"), Column("seeds"),
-    )  # fmt: skip
+        Column("method"),
+        *(Column(key, "swept") for key in keys),
+        Column("NDCG@10, all users", "what every user saw, mean over users"),
+        Column("95 % interval", "of the mean"),
+        Column("served %", "of device-rounds"),
+        Column("bits", "stored bits per weight"),
+        Column("B after 10", "bytes up and down of a phone after ten served sessions, bootstrap included"),
+        Column("seeds"),
+    )
     rows = [
-        (m.method, *map(str, m.values), m.ndcg_10_all, interval(m.ci95), None if m.served_share is None else 100 * m.served_share,
-         m.bits_mean, m.bytes_after_10, m.seeds)
+        (
+            m.method,
+            *map(str, m.values),
+            m.ndcg_10_all,
+            interval(m.ci95),
+            None if m.served_share is None else 100 * m.served_share,
+            m.bits_mean,
+            m.bytes_after_10,
+            m.seeds,
+        )
         for m in found
-    ]  # fmt: skip
+    ]
     return Grid(columns, rows)

@@ -22,9 +22,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PLAIN = (
-    "served_share", "bits_mean", "down_bytes_per_device", "up_bytes_per_device", "bootstrap_bytes_once", "bootstrap_bytes_again",
-    "wasted_bytes", "p50_total_s", "p95_total_s", "joules_per_device", "device_rounds",
-)  # fmt: skip
+    "served_share",
+    "bits_mean",
+    "down_bytes_per_device",
+    "up_bytes_per_device",
+    "bootstrap_bytes_once",
+    "bootstrap_bytes_again",
+    "wasted_bytes",
+    "p50_total_s",
+    "p95_total_s",
+    "joules_per_device",
+    "device_rounds",
+)
 METRICS = ("ndcg_10_all", "ndcg_10", "hr_10")
 
 

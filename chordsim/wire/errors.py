@@ -85,8 +85,18 @@ class BadPayload(WireError):
 
 
 FRAME_ERRORS: tuple[type[FrameError], ...] = (
-    Absent, Truncated, BadMagic, BadVersion, BadKind, WrongKind, WrongMethod, WrongRound, Oversized, TrailingBytes, BadCrc,
-)  # fmt: skip
+    Absent,
+    Truncated,
+    BadMagic,
+    BadVersion,
+    BadKind,
+    WrongKind,
+    WrongMethod,
+    WrongRound,
+    Oversized,
+    TrailingBytes,
+    BadCrc,
+)
 
 #: Names by code; code 0 is a row that decoded.
 ERROR_NAMES: tuple[str, ...] = ("ok", *(e.name for e in FRAME_ERRORS))

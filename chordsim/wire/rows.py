@@ -15,9 +15,7 @@ from chordsim.wire.errors import Oversized
 from chordsim.wire.frame import CRC, HEADER, MAGIC, OVERHEAD_BYTES, VERSION, check_round, method_id
 from chordsim.wire.limits import KIND_CODES, KINDS, MAX_PAYLOAD_BYTES
 
-_FIELDS = np.dtype(
-    [("magic", "<u2"), ("version", "u1"), ("kind", "u1"), ("method", "<u2"), ("round", "<u4"), ("length", "<u4")]
-)  # fmt: skip
+_FIELDS = np.dtype([("magic", "<u2"), ("version", "u1"), ("kind", "u1"), ("method", "<u2"), ("round", "<u4"), ("length", "<u4")])
 _MAGIC_U16 = int.from_bytes(MAGIC, "little")
 _HEADER_STEPS = np.arange(HEADER.size)
 _CRC_STEPS = np.arange(CRC.size)
@@ -90,11 +88,18 @@ def decode_rows(kind: Kind, method: str, round: int, rows: Ragged) -> tuple[Ragg
             sizes[whole] > announced,
         ],
         [
-            errors.BadMagic.code, errors.BadVersion.code, errors.BadKind.code, errors.WrongKind.code, errors.WrongMethod.code,
-            errors.WrongRound.code, errors.Oversized.code, errors.Truncated.code, errors.TrailingBytes.code,
+            errors.BadMagic.code,
+            errors.BadVersion.code,
+            errors.BadKind.code,
+            errors.WrongKind.code,
+            errors.WrongMethod.code,
+            errors.WrongRound.code,
+            errors.Oversized.code,
+            errors.Truncated.code,
+            errors.TrailingBytes.code,
         ],
         default=0,
-    )  # fmt: skip
+    )
     sound = np.flatnonzero(codes == 0)
     ends = starts[sound] + sizes[sound] - CRC.size
     if sound.size:

@@ -41,10 +41,13 @@ def suite(tiny: Callable[..., list[str]]) -> tuple[Group, ...]:
     overrides = tuple(text for text in given if not text.startswith("methods="))
     return (
         Group(
-            "tiny", "offline", (1, 2),
-            (Piece("references", ("fp32", "popularity")), Piece("plans", ("chord-plus",), SMALL), Piece("more", ("markov",))), overrides,
+            "tiny",
+            "offline",
+            (1, 2),
+            (Piece("references", ("fp32", "popularity")), Piece("plans", ("chord-plus",), SMALL), Piece("more", ("markov",))),
+            overrides,
         ),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

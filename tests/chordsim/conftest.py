@@ -30,17 +30,27 @@ def columns_of(users: np.ndarray, ndcg: np.ndarray, seed: int) -> dict[str, np.n
     columns["ndcg_10_all"] = np.where(served, ndcg, 0.01)
     columns["plan_age_rounds"] = np.where(served, 0.0, np.nan)
     columns |= {
-        "device_id": np.arange(count), "user_id": users, "tier": np.array(TIERS)[np.arange(count) % 3],
-        "outcome": np.where(served, "served", "refused"), "served_by": np.where(served, "fresh", "fallback"),
-        "refused_by": np.where(served, "none", "cloud"), "binding": np.where(served, "none", "memory"),
-    }  # fmt: skip
+        "device_id": np.arange(count),
+        "user_id": users,
+        "tier": np.array(TIERS)[np.arange(count) % 3],
+        "outcome": np.where(served, "served", "refused"),
+        "served_by": np.where(served, "fresh", "fallback"),
+        "refused_by": np.where(served, "none", "cloud"),
+        "binding": np.where(served, "none", "memory"),
+    }
     return columns
 
 
 def write_run(
-    path: Path, methods: dict[str, list[np.ndarray]], *, users: np.ndarray | None = None, digest: str = "d" * 16,
-    ranking: str = "all items", status: str = "complete", schema: int = 1,
-) -> Path:  # fmt: skip
+    path: Path,
+    methods: dict[str, list[np.ndarray]],
+    *,
+    users: np.ndarray | None = None,
+    digest: str = "d" * 16,
+    ranking: str = "all items",
+    status: str = "complete",
+    schema: int = 1,
+) -> Path:
     """Write a run directory.
 
     Args:
@@ -59,9 +69,14 @@ def write_run(
             rows = Rows.of(method, number, columns_of(ids, ndcg, number))
             write_rows(path / "ledger", rows, rows_digest(rows))
     manifest = {
-        "schema_version": schema, "scenario": "made", "seed": 1, "status": status, "data": {"name": "made", "digest": digest},
-        "protocol": {"ranking": ranking, "rounds": max(len(r) for r in methods.values())}, "versions": {"chordsim": "0.1.0"},
-    }  # fmt: skip
+        "schema_version": schema,
+        "scenario": "made",
+        "seed": 1,
+        "status": status,
+        "data": {"name": "made", "digest": digest},
+        "protocol": {"ranking": ranking, "rounds": max(len(r) for r in methods.values())},
+        "versions": {"chordsim": "0.1.0"},
+    }
     (path / "manifest.json").write_text(json.dumps(manifest))
     (path / "scenario.toml").write_text(SCENARIO.format(methods=", ".join(f'"{m}"' for m in methods)))
     return path

@@ -13,16 +13,19 @@ SKIPPED = [{"name": "a-b", "skip_reason": "not found"}, {"name": "c", "skip_reas
 BAD = [{"name": "c", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": []}]}]
 
 
-@pytest.mark.parametrize(("reports", "code", "words"), [
-    ([CLEAN], 0, "no known vulnerabilities in 2 pins"),
-    ([SKIPPED], 3, "2 of 2 pins could not be looked up"),
-    ([None], 3, "2 of 2 pins"),
-    (["{"], 3, "2 of 2 pins"),
-    ([SKIPPED, CLEAN], 0, "no known"),
-    ([CLEAN[:1], SKIPPED], 3, "1 of 2 pins could not be looked up (c)"),
-    ([CLEAN, BAD], 1, "c 2: PYSEC-1"),
-    ([SKIPPED[:1], BAD], 1, "1 of 2 pins"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("reports", "code", "words"),
+    [
+        ([CLEAN], 0, "no known vulnerabilities in 2 pins"),
+        ([SKIPPED], 3, "2 of 2 pins could not be looked up"),
+        ([None], 3, "2 of 2 pins"),
+        (["{"], 3, "2 of 2 pins"),
+        ([SKIPPED, CLEAN], 0, "no known"),
+        ([CLEAN[:1], SKIPPED], 3, "1 of 2 pins could not be looked up (c)"),
+        ([CLEAN, BAD], 1, "c 2: PYSEC-1"),
+        ([SKIPPED[:1], BAD], 1, "1 of 2 pins"),
+    ],
+)
 def test_the_verdict(reports, code, words, tmp_path):
     pins = tmp_path / "constraints.txt"
     pins.write_text("# pins\nA_b==1\nc==2\n")

@@ -44,9 +44,16 @@ def test_a_folder_in_use(say, tmp_path):
     held = tmp_path / "held"
     held.mkdir()
     holder = subprocess.Popen(  # a run that is going on in another process
-        [sys.executable, "-c", f"import fcntl, sys; f = open({str(held / '.lock')!r}, 'w'); fcntl.flock(f, fcntl.LOCK_EX);"
-         "print('held', flush=True); sys.stdin.read()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            f"import fcntl, sys; f = open({str(held / '.lock')!r}, 'w'); fcntl.flock(f, fcntl.LOCK_EX);"
+            "print('held', flush=True); sys.stdin.read()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert holder.stdout.readline() == "held\n"
         code, said = say("run", "offline", "--out", str(held))

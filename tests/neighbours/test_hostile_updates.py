@@ -18,10 +18,15 @@ from chordsim.wire.floats import unpack_floats
 from clients import learning
 
 POISON = {
-    "huge": lambda own: np.full_like(own, 3e38), "negative": lambda own: np.full_like(own, -3e38), "none": lambda own: own * np.nan,
-    "endless": lambda own: own + np.inf, "away": lambda own: own * -50.0, "vain": lambda own: np.append(own[:-1], 1e30),
-    "empty": lambda own: own[:0], "longer": lambda own: np.append(own, 1.0),
-}  # fmt: skip
+    "huge": lambda own: np.full_like(own, 3e38),
+    "negative": lambda own: np.full_like(own, -3e38),
+    "none": lambda own: own * np.nan,
+    "endless": lambda own: own + np.inf,
+    "away": lambda own: own * -50.0,
+    "vain": lambda own: np.append(own[:-1], 1e30),
+    "empty": lambda own: own[:0],
+    "longer": lambda own: np.append(own, 1.0),
+}
 
 
 def poisoned(updates, count, make):
@@ -50,9 +55,15 @@ def test_poison_moves_a_learnt_state_no_further_than_honest_steps(name, kind, ta
 
 
 COUNTED = {
-    "huge": {"updates pulled back"}, "negative": {"updates pulled back"}, "none": {"senseless updates"}, "endless": {"senseless updates"},
-    "away": {"updates pulled back"}, "vain": {"weights of updates capped"}, "empty": {"senseless updates"}, "longer": {"senseless updates"},
-}  # fmt: skip
+    "huge": {"updates pulled back"},
+    "negative": {"updates pulled back"},
+    "none": {"senseless updates"},
+    "endless": {"senseless updates"},
+    "away": {"updates pulled back"},
+    "vain": {"weights of updates capped"},
+    "empty": {"senseless updates"},
+    "longer": {"senseless updates"},
+}
 
 
 @pytest.mark.parametrize("kind", POISON)

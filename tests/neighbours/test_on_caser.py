@@ -15,9 +15,24 @@ ABLE = [name for name in NAMES if not methods.find(name).backbones]
 UNABLE = [name for name in NAMES if methods.find(name).backbones]
 CASER = {"kind": "caser", "ffn_dim": 64, "window": 4, "vertical": 3, "horizontal": 6}
 BASIC = {
-    "fp32", "int8", "uniform-2", "qat-2", "static-mixed", "otaro", "chord", "chord-plus", "chord-shared", "chord-random", "chord-swapped",
-    "film-192", "cloud-only", "finetune", "fedavg", "popularity", "markov",
-}  # fmt: skip
+    "fp32",
+    "int8",
+    "uniform-2",
+    "qat-2",
+    "static-mixed",
+    "otaro",
+    "chord",
+    "chord-plus",
+    "chord-shared",
+    "chord-random",
+    "chord-swapped",
+    "film-192",
+    "cloud-only",
+    "finetune",
+    "fedavg",
+    "popularity",
+    "markov",
+}
 
 
 def test_what_needs_no_blocks_works_with_any_backbone():

@@ -131,8 +131,10 @@ def played(text: str, world: World, name: str, state: Any, monkeypatch: pytest.M
     columns = {"device_id": np.arange(size), "active": np.ones(size, np.bool_), "up_fraction": np.ones((size, 2))}
     inbox: Any = Ragged.empty(size)
     wire: dict[str, Ragged] = {}
-    for legs in ([leg for leg in spec.exchange if leg.direction == "up" and leg.kind != "report"],
-                 [leg for leg in spec.exchange if leg.direction == "down" or leg.kind == "report"]):  # fmt: skip
+    for legs in (
+        [leg for leg in spec.exchange if leg.direction == "up" and leg.kind != "report"],
+        [leg for leg in spec.exchange if leg.direction == "down" or leg.kind == "report"],
+    ):
         for leg in (leg for leg in legs if leg.direction == "down"):
             answer = cloud.respond(state, leg, Batch(columns["device_id"], columns["active"], round), inbox)
             wire[leg.kind] = cohort.encode_rows(leg.kind, name, round, answer.outbox, answer.refusal == 0)

@@ -20,9 +20,20 @@ from chordsim.files import read_json
 ROOT = Path(__file__).parents[2]
 THREE = ("fp32", "chord-plus", "cloud-only")
 BYTES = (
-    "bootstrap_bytes", "candidates_bytes", "prescription_bytes", "framing_down_bytes", "down_bytes", "cut_down_bytes", "profile_bytes",
-    "update_bytes", "report_bytes", "framing_up_bytes", "up_bytes", "cut_up_bytes", "wasted_bytes",
-)  # fmt: skip
+    "bootstrap_bytes",
+    "candidates_bytes",
+    "prescription_bytes",
+    "framing_down_bytes",
+    "down_bytes",
+    "cut_down_bytes",
+    "profile_bytes",
+    "update_bytes",
+    "report_bytes",
+    "framing_up_bytes",
+    "up_bytes",
+    "cut_up_bytes",
+    "wasted_bytes",
+)
 
 
 def digest_of(run: chordsim.api.RunResult) -> str:

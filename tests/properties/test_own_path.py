@@ -78,9 +78,14 @@ def made_up(world: World, name: str) -> dict[str, torch.Tensor]:
 )
 def case(request: pytest.FixtureRequest) -> Case:
     overrides = [
-        'methods=["chord","chord-plus","chord-shared"]', "data.synthetic.users=210", "data.synthetic.items=80",
-        "backbone.dim=16", "backbone.max_len=16", "settings.chord.bits=5.0", "settings.chord-plus.bits=4.0",
-    ]  # fmt: skip
+        'methods=["chord","chord-plus","chord-shared"]',
+        "data.synthetic.users=210",
+        "data.synthetic.items=80",
+        "backbone.dim=16",
+        "backbone.max_len=16",
+        "settings.chord.bits=5.0",
+        "settings.chord-plus.bits=4.0",
+    ]
     name, _, where = request.param.partition(" on ")
     if "caser" in where:
         overrides += ["backbone.kind=caser", "backbone.window=4"]

@@ -17,8 +17,10 @@ from chordsim.world import World, build
 pytestmark = pytest.mark.slow
 ROUNDS = 3
 #: Phones that nothing binds, so that all 943 users are compared on the same footing.
-ROOMY = ("population.tiers={any={share=1.0,ram_gb=8.0,gmacs_per_s=5.0,down_mbps=20.0,up_mbps=5.0,round_trip_ms=50.0,"
-         "nj_per_mac=0.5,radio_w=1.0,memory_mb=100.0}}")  # fmt: skip
+ROOMY = (
+    "population.tiers={any={share=1.0,ram_gb=8.0,gmacs_per_s=5.0,down_mbps=20.0,up_mbps=5.0,round_trip_ms=50.0,"
+    "nj_per_mac=0.5,radio_w=1.0,memory_mb=100.0}}"
+)
 
 
 @pytest.fixture(scope="module")

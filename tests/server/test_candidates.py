@@ -28,11 +28,22 @@ NAMES = ("fp32", "chord-plus", "popularity", "cloud-only", "forward-ofa")
 OWN = ("cloud-only", "forward-ofa")
 ITEMS = "data.synthetic.items=160"
 SMALL = [
-    f"methods={list(NAMES)!r}".replace("'", '"'), ITEMS, "data.synthetic.users=60", "training.max_steps=8", "training.eval_every=8",
-    "backbone.dim=16", "backbone.ffn_dim=16", "backbone.max_len=16", "engine.chunk_size=16", "settings.chord-plus.profile_dim=8",
-    "rounds.count=2", "population.tiers.low.memory_mb=9", "population.tiers.mid.memory_mb=9", "population.tiers.high.memory_mb=9",
+    f"methods={list(NAMES)!r}".replace("'", '"'),
+    ITEMS,
+    "data.synthetic.users=60",
+    "training.max_steps=8",
+    "training.eval_every=8",
+    "backbone.dim=16",
+    "backbone.ffn_dim=16",
+    "backbone.max_len=16",
+    "engine.chunk_size=16",
+    "settings.chord-plus.profile_dim=8",
+    "rounds.count=2",
+    "population.tiers.low.memory_mb=9",
+    "population.tiers.mid.memory_mb=9",
+    "population.tiers.high.memory_mb=9",
     "population.spread=0",
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +52,10 @@ def both(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> tuple[
     folder = tmp_path_factory.mktemp("rankings")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHORDSIM_CACHE", str(shared_cache))
-        every, listed = (chordsim.run("offline", overrides=[*SMALL, *more], out=folder / name) for name, more in (
-            ("all", []), ("candidates", ["protocol.ranking=candidates"])))  # fmt: skip
+        every, listed = (
+            chordsim.run("offline", overrides=[*SMALL, *more], out=folder / name)
+            for name, more in (("all", []), ("candidates", ["protocol.ranking=candidates"]))
+        )
     return every, listed
 
 

@@ -15,15 +15,33 @@ from chordsim.scenario.load import load
 from chordsim.sized import sized_world
 
 SMALL = [
-    'methods=["fp32","uniform-2","chord","chord-plus","cloud-only"]', "data.synthetic.users=90", "data.synthetic.items=80",
-    "training.max_steps=4", "training.eval_every=4", "rounds.count=3", "engine.chunk_size=32",
-    "clock.loss=0.2", "clock.deadline_s=0.5", 'population.availability.kind="diurnal"', "clock.round_every_h=5", "rounds.new_model_every=2",
-]  # fmt: skip
+    'methods=["fp32","uniform-2","chord","chord-plus","cloud-only"]',
+    "data.synthetic.users=90",
+    "data.synthetic.items=80",
+    "training.max_steps=4",
+    "training.eval_every=4",
+    "rounds.count=3",
+    "engine.chunk_size=32",
+    "clock.loss=0.2",
+    "clock.deadline_s=0.5",
+    'population.availability.kind="diurnal"',
+    "clock.round_every_h=5",
+    "rounds.new_model_every=2",
+]
 _SCORES = ("rank", "fallback_rank", "hr_5", "ndcg_5", "hr_10", "ndcg_10", "mrr", "ndcg_10_all", "user_id")
 #: What depends on the plan's own channels, or on the cloud's networks; their closed form is an upper end.
 _OF_THE_PLAN = (
-    "macs", "bitops", "infer_s", "total_s", "compute_j", "binding", "bits_mean", "model_bytes", "peak_memory_bytes", "cloud_macs",
-)  # fmt: skip
+    "macs",
+    "bitops",
+    "infer_s",
+    "total_s",
+    "compute_j",
+    "binding",
+    "bits_mean",
+    "model_bytes",
+    "peak_memory_bytes",
+    "cloud_macs",
+)
 
 
 @pytest.mark.parametrize(

@@ -94,9 +94,11 @@ WORK = ("macs", "train_macs", "bitops", "model_bytes", "peak_memory_bytes", "bit
 COSTS = (*WORK, "adapt_s", "infer_s", "total_s", "compute_j", "radio_j")
 #: Memory and speed that let some phones in and some not, of models of very different size.
 TIGHT = [
-    "population.tiers.low.memory_mb=0.03", "population.tiers.mid.memory_mb=0.06", "population.tiers.high.memory_mb=0.3",
+    "population.tiers.low.memory_mb=0.03",
+    "population.tiers.mid.memory_mb=0.06",
+    "population.tiers.high.memory_mb=0.3",
     "population.tiers.low.latency_ms=0.01",
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,16 @@ import pytest
 from chordsim import api
 
 ML_100K = [
-    'data.source="ml-100k"', 'methods=["fp32", "chord-plus", "cloud-only"]', "training.max_steps=40", "training.eval_every=20",
-    "rounds.count=6", "clock.loss=0.1", "engine.workers=1", "engine.chunk_size=256", "backbone.max_len=20",
-]  # fmt: skip
+    'data.source="ml-100k"',
+    'methods=["fp32", "chord-plus", "cloud-only"]',
+    "training.max_steps=40",
+    "training.eval_every=20",
+    "rounds.count=6",
+    "clock.loss=0.1",
+    "engine.workers=1",
+    "engine.chunk_size=256",
+    "backbone.max_len=20",
+]
 
 
 def play(cache, data, **what):

@@ -11,9 +11,18 @@ from chordsim.scenario.load import load, parse
 from chordsim.scenario.text import dump
 
 NAMES = (
-    "weak-links", "cheap-phones", "one-day-around-the-world", "tight-deadline", "growing-budgets", "new-model", "ten-million-phones",
-    "knock-out-ram", "knock-out-compute", "knock-out-link", "knock-out-availability",
-)  # fmt: skip
+    "weak-links",
+    "cheap-phones",
+    "one-day-around-the-world",
+    "tight-deadline",
+    "growing-budgets",
+    "new-model",
+    "ten-million-phones",
+    "knock-out-ram",
+    "knock-out-compute",
+    "knock-out-link",
+    "knock-out-availability",
+)
 SIZES = 'protocol.metrics="none"'
 
 

@@ -39,8 +39,9 @@ def test_an_exchange_is_cut_into_visits_down_then_up() -> None:
     assert visits((UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT)) == [[UP_PROFILE], [DOWN_PRESCRIPTION, UP_REPORT]]
     assert visits((UP_UPDATE, UP_REPORT)) == [[UP_UPDATE, UP_REPORT]]
     assert visits((DOWN_CANDIDATES, UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT)) == [
-        [DOWN_CANDIDATES, UP_PROFILE], [DOWN_PRESCRIPTION, UP_REPORT],
-    ]  # fmt: skip
+        [DOWN_CANDIDATES, UP_PROFILE],
+        [DOWN_PRESCRIPTION, UP_REPORT],
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -171,9 +172,12 @@ def test_a_phone_between_two_peaks_refuses_the_full_model_and_runs_the_plan(tabl
     assert peaks["chord-plus"] < peaks["fp32"]
     between = (peaks["chord-plus"] + peaks["fp32"]) / 2e6
     at = table(
-        *roomy(f"population.tiers.any.memory_mb={between}"), "population.spread=0.0",
-        "backbone.dim=64", "backbone.ffn_dim=64", methods=("fp32", "chord-plus"),
-    )  # fmt: skip
+        *roomy(f"population.tiers.any.memory_mb={between}"),
+        "population.spread=0.0",
+        "backbone.dim=64",
+        "backbone.ffn_dim=64",
+        methods=("fp32", "chord-plus"),
+    )
     assert counts(at.play("fp32").rows) == {"refused": 40} and counts(at.play("chord-plus").rows) == {"served": 40}
 
 

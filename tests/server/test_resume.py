@@ -87,9 +87,13 @@ def test_a_run_may_be_cut_many_times(cut, whole):
 
 
 HARD = (
-    "rounds.count=4", "clock.loss=0.3", "engine.workers=1", 'population.availability.kind="diurnal"', "rounds.new_model_every=2",
+    "rounds.count=4",
+    "clock.loss=0.3",
+    "engine.workers=1",
+    'population.availability.kind="diurnal"',
+    "rounds.new_model_every=2",
     "population.availability.battery_floor=0.2",
-)  # fmt: skip
+)
 
 
 def test_learnt_states_batteries_and_old_plans_are_resumed_too(tiny, tmp_path):

@@ -31,8 +31,10 @@ from chordsim.methods import (
 from chordsim.ragged import Ragged
 
 Make = Callable[..., Any]
-TIERS = ("population.tiers={any={share=1.0,ram_gb=8.0,gmacs_per_s=5.0,down_mbps=20.0,up_mbps=5.0,round_trip_ms=50.0,"
-         "nj_per_mac=0.5,radio_w=1.0,memory_mb=100.0}}",)  # fmt: skip
+TIERS = (
+    "population.tiers={any={share=1.0,ram_gb=8.0,gmacs_per_s=5.0,down_mbps=20.0,up_mbps=5.0,round_trip_ms=50.0,"
+    "nj_per_mac=0.5,radio_w=1.0,memory_mb=100.0}}",
+)
 
 
 class Cloud:
@@ -87,7 +89,14 @@ class Device:
         return Turn(Ragged.empty(rows), none, Cost.zero(rows), nan, np.tile(model, (rows, 1)))
 
 
-TOY = MethodSpec("toy", "learns popularity", (UP_UPDATE, UP_REPORT), "elsewhere:Cloud", "elsewhere:Device", learns=True)
+TOY = MethodSpec(
+    name="toy",
+    summary="learns popularity",
+    exchange=(UP_UPDATE, UP_REPORT),
+    cloud="elsewhere:Cloud",
+    device="elsewhere:Device",
+    learns=True,
+)
 
 
 def test_a_method_from_elsewhere_learns_and_its_new_bootstrap_is_charged(table: Make, third_party: Make) -> None:
@@ -156,7 +165,13 @@ class TwoVisits(Device):
         return Turn(Ragged.empty(rows), none, Cost.zero(rows), nan, state={"visits": visits + 10} if leg.kind == "prescription" else {})
 
 
-LONG = MethodSpec("long", "two visits", (DOWN_CANDIDATES, UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT), "elsewhere:Cloud", "elsewhere:Device")
+LONG = MethodSpec(
+    name="long",
+    summary="two visits",
+    exchange=(DOWN_CANDIDATES, UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
+    cloud="elsewhere:Cloud",
+    device="elsewhere:Device",
+)
 
 
 def test_refusals_ranks_and_state_outlive_a_visit_and_state_outlives_the_round(table: Make, third_party: Make) -> None:

@@ -12,10 +12,20 @@ import chordsim
 from chordsim.api import RunResult
 
 SMALL = [
-    'methods=["fp32","chord-shared","chord-plus","cloud-only"]', "data.synthetic.users=60", "data.synthetic.items=80",
-    "training.max_steps=4", "training.eval_every=4", "rounds.count=4", "engine.chunk_size=16", "backbone.dim=16", "backbone.ffn_dim=16",
-    "population.tiers.low.memory_mb=9", "population.tiers.mid.memory_mb=9", "population.tiers.high.memory_mb=9", "population.spread=0",
-]  # fmt: skip
+    'methods=["fp32","chord-shared","chord-plus","cloud-only"]',
+    "data.synthetic.users=60",
+    "data.synthetic.items=80",
+    "training.max_steps=4",
+    "training.eval_every=4",
+    "rounds.count=4",
+    "engine.chunk_size=16",
+    "backbone.dim=16",
+    "backbone.ffn_dim=16",
+    "population.tiers.low.memory_mb=9",
+    "population.tiers.mid.memory_mb=9",
+    "population.tiers.high.memory_mb=9",
+    "population.spread=0",
+]
 WEATHER = ["clock.loss=0.3", 'population.availability.kind="diurnal"', "clock.round_every_h=7"]
 
 

@@ -77,9 +77,15 @@ def _weights(work: Work, codes: torch.Tensor) -> Any:
 
 
 def _repeat(
-    turns: Turns, workers: Executor, one: Callable[[Any], object], parts: Sequence[Any], chunks: int, size: int,
-    asked: float = 0, executed: float = 0,
-) -> None:  # fmt: skip
+    turns: Turns,
+    workers: Executor,
+    one: Callable[[Any], object],
+    parts: Sequence[Any],
+    chunks: int,
+    size: int,
+    asked: float = 0,
+    executed: float = 0,
+) -> None:
     """Work through ``chunks`` chunks for each turn, over and over the same few."""
     todo = [parts[n % len(parts)] for n in range(chunks)]
     list(workers.map(one, todo))

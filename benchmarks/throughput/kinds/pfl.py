@@ -47,9 +47,16 @@ def run(turns: Turns, workers: int = 2, phones: int = 2048, overrides: Sequence[
 def _started(rank: int, workers: int, port: int, phones: int, overrides: Sequence[str]) -> subprocess.Popen[str]:
     # What torchrun would set.
     environment = {
-        **os.environ, "TORCHELASTIC_RUN_ID": "benchmark", "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(workers),
-        "LOCAL_WORLD_SIZE": str(workers), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
+        **os.environ,
+        "TORCHELASTIC_RUN_ID": "benchmark",
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(workers),
+        "LOCAL_WORLD_SIZE": str(workers),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": "1",
+    }
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.throughput.pfl_rank", str(phones), *overrides]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
 

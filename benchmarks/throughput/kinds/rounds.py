@@ -42,9 +42,16 @@ def _now() -> tuple[float, float, float]:
 
 
 def run(
-    turns: Turns, overrides: Sequence[str] = (), scenario: str = "quickstart", engine: str = "inprocess", workers: int = 2,
-    warm: int = 1, ray_nodes: Sequence[int] = (), untrained: bool = True, report: bool = False,
-) -> None:  # fmt: skip
+    turns: Turns,
+    overrides: Sequence[str] = (),
+    scenario: str = "quickstart",
+    engine: str = "inprocess",
+    workers: int = 2,
+    warm: int = 1,
+    ray_nodes: Sequence[int] = (),
+    untrained: bool = True,
+    report: bool = False,
+) -> None:
     """Measure a scenario.
 
     Args:

@@ -43,9 +43,12 @@ class Cda4RecDevice(Device):
             # None come for users that the cloud ranks for.
             candidates, sound = unpack_ids(inbox, listed, n_items)
             return Turn(
-                Ragged.empty(rows), np.where(sound | (inbox.lengths == 0), 0, INVALID).astype(np.uint8), Cost.zero(rows),
-                np.full(rows, np.nan), state={"candidates": candidates},
-            )  # fmt: skip
+                Ragged.empty(rows),
+                np.where(sound | (inbox.lengths == 0), 0, INVALID).astype(np.uint8),
+                Cost.zero(rows),
+                np.full(rows, np.nan),
+                state={"candidates": candidates},
+            )
         if leg.kind != "prescription":
             return quiet(rows)
         assert who.budgets is not None

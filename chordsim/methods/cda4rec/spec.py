@@ -94,9 +94,11 @@ def routed_cost(context: MethodContext, phone: Bools) -> Cost:
 def spec(name: str) -> MethodSpec:
     """Return the spec."""
     return Cda4RecSpec(
-        name, "a planner routes each user to the cloud's list or to re-ranking on the phone",
-        (UP_PROFILE, DOWN_CANDIDATES, DOWN_PRESCRIPTION, UP_REPORT),
-        "chordsim.methods.cda4rec.cloud:Cda4RecCloud", "chordsim.methods.cda4rec.device:Cda4RecDevice",
-        {"list_length": 100, "short_history": 30, "width": 32},
+        name=name,
+        summary="a planner routes each user to the cloud's list or to re-ranking on the phone",
+        exchange=(UP_PROFILE, DOWN_CANDIDATES, DOWN_PRESCRIPTION, UP_REPORT),
+        cloud="chordsim.methods.cda4rec.cloud:Cda4RecCloud",
+        device="chordsim.methods.cda4rec.device:Cda4RecDevice",
+        defaults={"list_length": 100, "short_history": 30, "width": 32},
         allowed={"list_length": (1, 10_000), "short_history": (0, 100_000), "width": (1, 4096)},
-    )  # fmt: skip
+    )

@@ -51,12 +51,19 @@ class ChaiSpec(MethodSpec):
 def spec(name: str) -> MethodSpec:
     """Return the spec."""
     return ChaiSpec(
-        name, "a compact student distilled from the cloud's model, shipped once", (UP_REPORT,),
-        "chordsim.methods.chai.cloud:ChaiCloud", "chordsim.methods.chai.device:ChaiDevice",
-        {"dim": 32, "ffn_dim": 32, "blocks": 1, "heads": 1, "distil_weight": 1.0, "distil_positions": 256},
+        name=name,
+        summary="a compact student distilled from the cloud's model, shipped once",
+        exchange=(UP_REPORT,),
+        cloud="chordsim.methods.chai.cloud:ChaiCloud",
+        device="chordsim.methods.chai.device:ChaiDevice",
+        defaults={"dim": 32, "ffn_dim": 32, "blocks": 1, "heads": 1, "distil_weight": 1.0, "distil_positions": 256},
         allowed={
-            "dim": (4, 1024), "ffn_dim": (1, 4096), "blocks": (1, 16), "heads": (1, 64),
-            "distil_weight": (0, 1000), "distil_positions": (1, 100_000),
+            "dim": (4, 1024),
+            "ffn_dim": (1, 4096),
+            "blocks": (1, 16),
+            "heads": (1, 64),
+            "distil_weight": (0, 1000),
+            "distil_positions": (1, 100_000),
         },
         backbones=("sasrec",),
-    )  # fmt: skip
+    )

@@ -148,7 +148,12 @@ class PlanSpec(MethodSpec):
 
 def _spec(name: str, summary: str, defaults: Mapping[str, Any]) -> PlanSpec:
     return PlanSpec(
-        name, summary, _EXCHANGE, "chordsim.methods.chord.cloud:PlanCloud", "chordsim.methods.chord.device:PlanDevice", defaults
+        name=name,
+        summary=summary,
+        exchange=_EXCHANGE,
+        cloud="chordsim.methods.chord.cloud:PlanCloud",
+        device="chordsim.methods.chord.device:PlanDevice",
+        defaults=defaults,
     )
 
 

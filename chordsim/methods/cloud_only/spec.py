@@ -36,7 +36,11 @@ class CloudOnlySpec(MethodSpec):
 def spec(name: str) -> MethodSpec:
     """Return the spec."""
     return CloudOnlySpec(
-        name, "no model on the phone: history up, ranked list down", (UP_PROFILE, DOWN_CANDIDATES, UP_REPORT),
-        "chordsim.methods.cloud_only.cloud:CloudOnlyCloud", "chordsim.methods.cloud_only.device:CloudOnlyDevice", {"list_length": 100},
+        name=name,
+        summary="no model on the phone: history up, ranked list down",
+        exchange=(UP_PROFILE, DOWN_CANDIDATES, UP_REPORT),
+        cloud="chordsim.methods.cloud_only.cloud:CloudOnlyCloud",
+        device="chordsim.methods.cloud_only.device:CloudOnlyDevice",
+        defaults={"list_length": 100},
         allowed={"list_length": (1, 10_000)},
-    )  # fmt: skip
+    )

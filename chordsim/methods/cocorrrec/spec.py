@@ -48,14 +48,22 @@ def layer_cost(context: MethodContext, rows: int) -> Cost:
     live = 4 * (config.max_len * config.dim + MINI_BATCH * (7 * config.dim + HEADS * MINI_BATCH) + config.ffn_dim)
     macs, table = layer_macs(shapes), footprint.embedding_bytes(shapes)
     return same_for_all(
-        rows, macs=macs, bitops=macs * 32 * 32, model_bytes=table + weights,
+        rows,
+        macs=macs,
+        bitops=macs * 32 * 32,
+        model_bytes=table + weights,
         peak_memory_bytes=table + weights + correction + fast + live + 4 * (shapes.n_items + 1),
-    )  # fmt: skip
+    )
 
 
 def spec(name: str) -> MethodSpec:
     """Return the spec."""
     return CoCorrRecSpec(
-        name, "self-correction on the phone in closed form, global correction from the cloud", (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
-        "chordsim.methods.cocorrrec.cloud:CoCorrRecCloud", "chordsim.methods.cocorrrec.device:CoCorrRecDevice", {}, backbones=("sasrec",),
-    )  # fmt: skip
+        name=name,
+        summary="self-correction on the phone in closed form, global correction from the cloud",
+        exchange=(UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
+        cloud="chordsim.methods.cocorrrec.cloud:CoCorrRecCloud",
+        device="chordsim.methods.cocorrrec.device:CoCorrRecDevice",
+        defaults={},
+        backbones=("sasrec",),
+    )

@@ -40,15 +40,22 @@ class CountsSpec(MethodSpec):
 def popularity(name: str) -> MethodSpec:
     """Return the control that shows everybody the most popular items."""
     return CountsSpec(
-        name, "control: how often each item occurs, shipped once", (UP_REPORT,),
-        "chordsim.methods.counts.cloud:PopularityCloud", "chordsim.methods.counts.device:PopularityDevice",
-    )  # fmt: skip
+        name=name,
+        summary="control: how often each item occurs, shipped once",
+        exchange=(UP_REPORT,),
+        cloud="chordsim.methods.counts.cloud:PopularityCloud",
+        device="chordsim.methods.counts.device:PopularityDevice",
+    )
 
 
 def markov(name: str) -> MethodSpec:
     """Return the control that looks at the last item alone."""
     return CountsSpec(
-        name, "control: what most often follows the last item, shipped once", (UP_REPORT,),
-        "chordsim.methods.counts.cloud:MarkovCloud", "chordsim.methods.counts.device:MarkovDevice", {"successors": 50},
+        name=name,
+        summary="control: what most often follows the last item, shipped once",
+        exchange=(UP_REPORT,),
+        cloud="chordsim.methods.counts.cloud:MarkovCloud",
+        device="chordsim.methods.counts.device:MarkovDevice",
+        defaults={"successors": 50},
         allowed={"successors": (1, 10_000)},
-    )  # fmt: skip
+    )

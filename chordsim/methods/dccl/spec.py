@@ -60,19 +60,43 @@ def patched_cost(context: MethodContext, rows: int) -> Cost:
     request = base.macs + build + through
     peak = base.model_bytes + own + costs.kept_bytes(shapes, positions)
     return Cost(
-        request, np.full(rows, int(s["steps"]) * step, np.int64), request * 32 * 32, base.adapt_macs,
-        np.maximum(base.peak_memory_bytes + own, peak), base.model_bytes + own,
-    )  # fmt: skip
+        request,
+        np.full(rows, int(s["steps"]) * step, np.int64),
+        request * 32 * 32,
+        base.adapt_macs,
+        np.maximum(base.peak_memory_bytes + own, peak),
+        base.model_bytes + own,
+    )
 
 
 def spec(name: str) -> MethodSpec:
     """Return the spec."""
     return DcclSpec(
-        name, "patches of a shared basis times a metapatch, trained on the phone, distilled on the cloud", (UP_UPDATE, UP_REPORT),
-        "chordsim.methods.dccl.cloud:DcclCloud", "chordsim.methods.dccl.device:DcclDevice",
-        {"hidden": 8, "rank": 8, "steps": 3, "rate": 0.05, "positions": 10, "horizon": 12, "distil_steps": 20, "distil_rate": 2e-4},
-        allowed={
-            **ON_PHONE, "hidden": (1, 4096), "rank": (1, 1024), "horizon": (1, 1000), "distil_steps": (0, 10_000), "distil_rate": (0, 10),
+        name=name,
+        summary="patches of a shared basis times a metapatch, trained on the phone, distilled on the cloud",
+        exchange=(UP_UPDATE, UP_REPORT),
+        cloud="chordsim.methods.dccl.cloud:DcclCloud",
+        device="chordsim.methods.dccl.device:DcclDevice",
+        defaults={
+            "hidden": 8,
+            "rank": 8,
+            "steps": 3,
+            "rate": 0.05,
+            "positions": 10,
+            "horizon": 12,
+            "distil_steps": 20,
+            "distil_rate": 2e-4,
         },
-        needs_autograd=True, learns=True, backbones=("sasrec",), renews=("weights", "patches"),
-    )  # fmt: skip
+        allowed={
+            **ON_PHONE,
+            "hidden": (1, 4096),
+            "rank": (1, 1024),
+            "horizon": (1, 1000),
+            "distil_steps": (0, 10_000),
+            "distil_rate": (0, 10),
+        },
+        needs_autograd=True,
+        learns=True,
+        backbones=("sasrec",),
+        renews=("weights", "patches"),
+    )

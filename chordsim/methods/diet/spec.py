@@ -51,17 +51,23 @@ def masked_cost(context: MethodContext, rows: int) -> Cost:
     own = mask_bytes(shapes) + 4 * parameters
     macs = footprint.dense_macs(shapes)
     return same_for_all(
-        rows, macs=macs, bitops=macs * footprint.FLOAT_BITS**2, adapt_macs=footprint.adapt_macs(shapes) + read,
+        rows,
+        macs=macs,
+        bitops=macs * footprint.FLOAT_BITS**2,
+        adapt_macs=footprint.adapt_macs(shapes) + read,
         peak_memory_bytes=footprint.fixed_bytes(shapes) + own + footprint.row_buffer_bytes(shapes),
         model_bytes=footprint.embedding_bytes(shapes) + own,
-    )  # fmt: skip
+    )
 
 
 def spec(name: str) -> MethodSpec:
     """Return the spec."""
     return DietSpec(
-        name, "a binary mask per user over a frozen backbone that all share", (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
-        "chordsim.methods.diet.cloud:DietCloud", "chordsim.methods.diet.device:DietDevice",
-        {"keep": 0.5, "profile_dim": 64, "extractor": "gru", "horizon": 12},
+        name=name,
+        summary="a binary mask per user over a frozen backbone that all share",
+        exchange=(UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
+        cloud="chordsim.methods.diet.cloud:DietCloud",
+        device="chordsim.methods.diet.device:DietDevice",
+        defaults={"keep": 0.5, "profile_dim": 64, "extractor": "gru", "horizon": 12},
         allowed={"keep": (0.001, 1), "profile_dim": (1, 4096), "extractor": EXTRACTORS, "horizon": (1, 1000)},
-    )  # fmt: skip
+    )

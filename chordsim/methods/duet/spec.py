@@ -42,15 +42,22 @@ def headed_cost(context: MethodContext, rows: int) -> Cost:
     base = shipped_cost(shapes_of(context.backbone, context.n_items), 32, rows)
     numbers = head_numbers(context.backbone.dim)
     return replace(
-        base, macs=base.macs + numbers, bitops=base.bitops + numbers * 32 * 32,
-        peak_memory_bytes=base.peak_memory_bytes + 4 * numbers, model_bytes=base.model_bytes + 4 * numbers,
-    )  # fmt: skip
+        base,
+        macs=base.macs + numbers,
+        bitops=base.bitops + numbers * 32 * 32,
+        peak_memory_bytes=base.peak_memory_bytes + 4 * numbers,
+        model_bytes=base.model_bytes + 4 * numbers,
+    )
 
 
 def spec(name: str) -> MethodSpec:
     """Return the spec."""
     return DuetSpec(
-        name, "a cloud hypernetwork generates the head's 32-bit weights from recent clicks", (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
-        "chordsim.methods.duet.cloud:DuetCloud", "chordsim.methods.duet.device:DuetDevice", {"clicks": 20, "horizon": 12},
+        name=name,
+        summary="a cloud hypernetwork generates the head's 32-bit weights from recent clicks",
+        exchange=(UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
+        cloud="chordsim.methods.duet.cloud:DuetCloud",
+        device="chordsim.methods.duet.device:DuetDevice",
+        defaults={"clicks": 20, "horizon": 12},
         allowed={"clicks": (1, 1000), "horizon": (1, 1000)},
-    )  # fmt: skip
+    )

@@ -37,8 +37,14 @@ class FedAvgSpec(MethodSpec):
 def spec(name: str) -> MethodSpec:
     """Return the spec."""
     return FedAvgSpec(
-        name, "the backbone trained across phones: weights up, averaged on the cloud", (UP_UPDATE, UP_REPORT),
-        "chordsim.methods.fedavg.cloud:FedAvgCloud", "chordsim.methods.fedavg.device:FedAvgDevice",
-        {"bits": 32, "steps": 3, "rate": 0.05, "positions": 10},
-        allowed={"bits": (32, 32), **ON_PHONE}, needs_autograd=True, learns=True, renews=("weights",),
-    )  # fmt: skip
+        name=name,
+        summary="the backbone trained across phones: weights up, averaged on the cloud",
+        exchange=(UP_UPDATE, UP_REPORT),
+        cloud="chordsim.methods.fedavg.cloud:FedAvgCloud",
+        device="chordsim.methods.fedavg.device:FedAvgDevice",
+        defaults={"bits": 32, "steps": 3, "rate": 0.05, "positions": 10},
+        allowed={"bits": (32, 32), **ON_PHONE},
+        needs_autograd=True,
+        learns=True,
+        renews=("weights",),
+    )

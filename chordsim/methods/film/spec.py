@@ -37,16 +37,22 @@ def film_cost(context: MethodContext, rows: int) -> Cost:
     base = shipped_cost(shapes_of(context.backbone, context.n_items), 32, rows)
     parameters, read = size(s["extractor"], dim, int(s["profile_dim"]))
     return replace(
-        base, macs=base.macs + 2 * dim, adapt_macs=base.adapt_macs + read, model_bytes=base.model_bytes + 4 * parameters,
+        base,
+        macs=base.macs + 2 * dim,
+        adapt_macs=base.adapt_macs + read,
+        model_bytes=base.model_bytes + 4 * parameters,
         peak_memory_bytes=base.peak_memory_bytes + 4 * parameters + 3 * dim,
-    )  # fmt: skip
+    )
 
 
 def film(name: str) -> MethodSpec:
     """Return the control that spends a plan's bytes on the last state."""
     return FilmSpec(
-        name, "control: as many bytes as a plan, as int8 numbers that modulate the last state", (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
-        "chordsim.methods.film.cloud:FilmCloud", "chordsim.methods.film.device:FilmDevice",
-        {"profile_dim": 64, "extractor": "mean", "horizon": 12},
+        name=name,
+        summary="control: as many bytes as a plan, as int8 numbers that modulate the last state",
+        exchange=(UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
+        cloud="chordsim.methods.film.cloud:FilmCloud",
+        device="chordsim.methods.film.device:FilmDevice",
+        defaults={"profile_dim": 64, "extractor": "mean", "horizon": 12},
         allowed={"profile_dim": (1, 4096), "extractor": EXTRACTORS, "horizon": (1, 1000)},
-    )  # fmt: skip
+    )

@@ -28,8 +28,12 @@ class FinetuneSpec(MethodSpec):
 def spec(name: str) -> MethodSpec:
     """Return the spec."""
     return FinetuneSpec(
-        name, "the shipped model, fine-tuned on the phone with its own recent history", (UP_REPORT,),
-        "chordsim.methods.shipped.cloud:ShippedCloud", "chordsim.methods.finetune.device:FinetuneDevice",
-        {"bits": 32, "steps": 3, "rate": 0.05, "positions": 10},
-        allowed={"bits": (32, 32), **ON_PHONE}, needs_autograd=True,
-    )  # fmt: skip
+        name=name,
+        summary="the shipped model, fine-tuned on the phone with its own recent history",
+        exchange=(UP_REPORT,),
+        cloud="chordsim.methods.shipped.cloud:ShippedCloud",
+        device="chordsim.methods.finetune.device:FinetuneDevice",
+        defaults={"bits": 32, "steps": 3, "rate": 0.05, "positions": 10},
+        allowed={"bits": (32, 32), **ON_PHONE},
+        needs_autograd=True,
+    )

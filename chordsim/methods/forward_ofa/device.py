@@ -65,9 +65,13 @@ class ForwardOfaDevice(Device):
             logits, interest = model.controller(items, model.item)
             speed = np.minimum(who.budgets.latency_s * who.budgets.macs_per_s, 2.0**52)
             kept = forward_ofa.drop(
-                (logits[..., 1] > logits[..., 0]).numpy(), torch.softmax(logits, -1)[..., 1].numpy(), self.block_macs,
-                4 * self.numbers, speed.astype(np.int64) - self.fixed_macs, who.budgets.memory_bytes - self.fixed_bytes,
-            )  # fmt: skip
+                (logits[..., 1] > logits[..., 0]).numpy(),
+                torch.softmax(logits, -1)[..., 1].numpy(),
+                self.block_macs,
+                4 * self.numbers,
+                speed.astype(np.int64) - self.fixed_macs,
+                who.budgets.memory_bytes - self.fixed_bytes,
+            )
             payload = np.concatenate([forward_ofa.pack_kept(kept), pack_floats(interest.numpy())], 1)
             return quiet(rows, Ragged.of_matrix(payload, who.active))
         kept, values, sound = forward_ofa.unpack_blocks(inbox, config.blocks, self.numbers)

@@ -114,10 +114,12 @@ def blocks_cost(context: MethodContext, count: Ints, macs: Ints) -> Cost:
 def spec(name: str) -> MethodSpec:
     """Return the spec."""
     return ForwardOfaSpec(
-        name, "the phone chooses blocks, the cloud generates their 32-bit weights",
-        (DOWN_CANDIDATES, UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
-        "chordsim.methods.forward_ofa.cloud:ForwardOfaCloud", "chordsim.methods.forward_ofa.device:ForwardOfaDevice",
-        {"candidates": 100, "rank": 8, "budget": 0.7, "cost_weight": 0.2, "horizon": 12},
+        name=name,
+        summary="the phone chooses blocks, the cloud generates their 32-bit weights",
+        exchange=(DOWN_CANDIDATES, UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
+        cloud="chordsim.methods.forward_ofa.cloud:ForwardOfaCloud",
+        device="chordsim.methods.forward_ofa.device:ForwardOfaDevice",
+        defaults={"candidates": 100, "rank": 8, "budget": 0.7, "cost_weight": 0.2, "horizon": 12},
         allowed={"candidates": (1, 10_000), "rank": (1, 1024), "budget": (0, 1), "cost_weight": (0, 1000), "horizon": (1, 1000)},
         backbones=("sasrec",),
-    )  # fmt: skip
+    )

@@ -65,7 +65,11 @@ class OtaroSpec(MethodSpec):
 def spec(name: str) -> MethodSpec:
     """Return the spec."""
     return OtaroSpec(
-        name, "one model trained for all widths; a phone truncates mantissas to what fits", (UP_REPORT,),
-        "chordsim.methods.otaro.cloud:OtaroCloud", "chordsim.methods.otaro.device:OtaroDevice", {"widths": [2, 3, 4, 8], "late": 4},
+        name=name,
+        summary="one model trained for all widths; a phone truncates mantissas to what fits",
+        exchange=(UP_REPORT,),
+        cloud="chordsim.methods.otaro.cloud:OtaroCloud",
+        device="chordsim.methods.otaro.device:OtaroDevice",
+        defaults={"widths": [2, 3, 4, 8], "late": 4},
         allowed={"widths": (2, 8), "late": (1, 1000)},
-    )  # fmt: skip
+    )

@@ -18,7 +18,11 @@ def qat(name: str) -> MethodSpec:
     if bits not in WIDTHS:
         raise ScenarioError(f"method {name!r}: qat-k comes with k = {', '.join(map(str, WIDTHS))}")
     return ShippedSpec(
-        name, f"trained on from fp32 with weights rounded to {bits} bits, shipped once", (UP_REPORT,),
-        "chordsim.methods.qat.cloud:QatCloud", "chordsim.methods.shipped.device:ShippedDevice", {"bits": bits},
+        name=name,
+        summary=f"trained on from fp32 with weights rounded to {bits} bits, shipped once",
+        exchange=(UP_REPORT,),
+        cloud="chordsim.methods.qat.cloud:QatCloud",
+        device="chordsim.methods.shipped.device:ShippedDevice",
+        defaults={"bits": bits},
         allowed={"bits": (bits, bits)},
-    )  # fmt: skip
+    )

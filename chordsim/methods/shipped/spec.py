@@ -29,10 +29,14 @@ class ShippedSpec(MethodSpec):
 def fp32(name: str) -> MethodSpec:
     """Return the full-precision reference."""
     return ShippedSpec(
-        name, "trained weights at full precision, shipped once", (UP_REPORT,),
-        "chordsim.methods.shipped.cloud:ShippedCloud", "chordsim.methods.shipped.device:ShippedDevice", {"bits": 32},
+        name=name,
+        summary="trained weights at full precision, shipped once",
+        exchange=(UP_REPORT,),
+        cloud="chordsim.methods.shipped.cloud:ShippedCloud",
+        device="chordsim.methods.shipped.device:ShippedDevice",
+        defaults={"bits": 32},
         allowed={"bits": (32, 32)},
-    )  # fmt: skip
+    )
 
 
 def int8(name: str) -> MethodSpec:
@@ -50,7 +54,11 @@ def uniform(name: str) -> MethodSpec:
     if bits not in WIDTHS:
         raise ScenarioError(f"method {name!r}: uniform-k comes with k = {', '.join(map(str, WIDTHS))}")
     return ShippedSpec(
-        name, f"trained weights rounded to {bits} bits, shipped once", (UP_REPORT,),
-        "chordsim.methods.shipped.cloud:ShippedCloud", "chordsim.methods.shipped.device:ShippedDevice", {"bits": bits},
+        name=name,
+        summary=f"trained weights rounded to {bits} bits, shipped once",
+        exchange=(UP_REPORT,),
+        cloud="chordsim.methods.shipped.cloud:ShippedCloud",
+        device="chordsim.methods.shipped.device:ShippedDevice",
+        defaults={"bits": bits},
         allowed={"bits": (bits, bits)},
-    )  # fmt: skip
+    )

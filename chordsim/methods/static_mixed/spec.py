@@ -29,10 +29,12 @@ def mixed_cost(shapes: Shapes, weight_bits: int, bit_macs: int, rows: int) -> Co
 
     stored = -(-weight_bits // 8) + packed_bytes(shapes.channels) + 4 * shapes.channels
     return same_for_all(
-        rows, macs=footprint.dense_macs(shapes), bitops=bit_macs * 32 + footprint.fixed_macs(shapes) * 32 * 32,
+        rows,
+        macs=footprint.dense_macs(shapes),
+        bitops=bit_macs * 32 + footprint.fixed_macs(shapes) * 32 * 32,
         peak_memory_bytes=footprint.fixed_bytes(shapes) + stored + footprint.row_buffer_bytes(shapes),
         model_bytes=footprint.embedding_bytes(shapes) + stored,
-    )  # fmt: skip
+    )
 
 
 def most_bits(shapes: Shapes, mean_bits: float) -> int:
@@ -59,7 +61,11 @@ class MixedSpec(MethodSpec):
 def static_mixed(name: str) -> MethodSpec:
     """Return one mixed-precision plan for all."""
     return MixedSpec(
-        name, "one plan of 2, 4 or 8 bits per channel for all, by rounding error, shipped once", (UP_REPORT,),
-        "chordsim.methods.static_mixed.cloud:MixedCloud", "chordsim.methods.static_mixed.device:MixedDevice", {"bits": 3.0, "tuning": True},
+        name=name,
+        summary="one plan of 2, 4 or 8 bits per channel for all, by rounding error, shipped once",
+        exchange=(UP_REPORT,),
+        cloud="chordsim.methods.static_mixed.cloud:MixedCloud",
+        device="chordsim.methods.static_mixed.device:MixedDevice",
+        defaults={"bits": 3.0, "tuning": True},
         allowed={"bits": (min(WIDTHS), max(WIDTHS))},
-    )  # fmt: skip
+    )

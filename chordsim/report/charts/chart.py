@@ -87,11 +87,17 @@ def figure(traces: Sequence[Any], x: str, y: str, *, height: int = 340, **layout
     made = go.Figure(list(traces))
     axis = {"gridcolor": GRID[0], "linecolor": GRID[0], "zeroline": False, "automargin": True, "title_standoff": 8}
     made.update_layout(
-        template="none", height=height, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": FONT, "size": 13, "color": INK[0]}, margin={"l": 8, "r": 12, "t": 30, "b": 8},
+        template="none",
+        height=height,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": FONT, "size": 13, "color": INK[0]},
+        margin={"l": 8, "r": 12, "t": 30, "b": 8},
         legend={"orientation": "h", "yanchor": "top", "y": -0.26, "x": 0, "xanchor": "left"},
-        xaxis={**axis, "title_text": x}, yaxis={**axis, "title_text": y}, hovermode="closest",
-    )  # fmt: skip
+        xaxis={**axis, "title_text": x},
+        yaxis={**axis, "title_text": y},
+        hovermode="closest",
+    )
     if layout:
         made.update_layout(**layout)
     return made

@@ -19,17 +19,49 @@ def charts(g: Gathered) -> list[Chart]:
     by_tier = [
         _by(g, "tier", "ndcg_10_all", "accuracy_by_tier", "Accuracy by tier", _ALL, "What users of weak and strong phones saw."),
         _latency(g),
-        _by(g, "tier", "joules", "joules_by_tier", "Energy by tier", "joules per device-round (J)",
-            "Computing and radio of one round, from the population's assumed constants."),
-    ]  # fmt: skip
-    by_activity = [] if g.activity is None else [
-        _by(g, "activity", "ndcg_10_all", "accuracy_by_activity", "Accuracy by activity", _ALL,
-            "Users cut into quarters by how many items they had before the test: does the method serve the quiet ones?"),
-        _by(g, "activity", "total_s", "seconds_by_activity", "Time by activity", "mean seconds per round (s)",
-            "Simulated seconds of a round for each group; a gap here means that activity and phone are linked."),
-        _by(g, "activity", "joules", "joules_by_activity", "Energy by activity", "joules per device-round (J)",
-            "Energy of one round for each activity group."),
-    ]  # fmt: skip
+        _by(
+            g,
+            "tier",
+            "joules",
+            "joules_by_tier",
+            "Energy by tier",
+            "joules per device-round (J)",
+            "Computing and radio of one round, from the population's assumed constants.",
+        ),
+    ]
+    by_activity = (
+        []
+        if g.activity is None
+        else [
+            _by(
+                g,
+                "activity",
+                "ndcg_10_all",
+                "accuracy_by_activity",
+                "Accuracy by activity",
+                _ALL,
+                "Users cut into quarters by how many items they had before the test: does the method serve the quiet ones?",
+            ),
+            _by(
+                g,
+                "activity",
+                "total_s",
+                "seconds_by_activity",
+                "Time by activity",
+                "mean seconds per round (s)",
+                "Simulated seconds of a round for each group; a gap here means that activity and phone are linked.",
+            ),
+            _by(
+                g,
+                "activity",
+                "joules",
+                "joules_by_activity",
+                "Energy by activity",
+                "joules per device-round (J)",
+                "Energy of one round for each activity group.",
+            ),
+        ]
+    )
     made = [*by_tier, *by_activity, _over_users(g)]
     return [chart for chart in made if chart.rows]
 
@@ -42,8 +74,13 @@ def gaps(g: Gathered) -> tuple[tuple[str, ...], list[tuple[str | float | None, .
         activity = facts.activity.means("ndcg_10_all").tolist() if g.activity else []
         ndcg, joules = facts.tier.means("ndcg_10_all").tolist(), facts.tier.means("joules").tolist()
         rows.append((name, _difference(ndcg), _difference(activity), _ratio(p50), _ratio(joules)))
-    return ("method", "NDCG@10 gap between tiers", "NDCG@10 gap between activity groups", "p50 time, slowest : fastest tier",
-            "joules, most : least tier"), rows  # fmt: skip
+    return (
+        "method",
+        "NDCG@10 gap between tiers",
+        "NDCG@10 gap between activity groups",
+        "p50 time, slowest : fastest tier",
+        "joules, most : least tier",
+    ), rows
 
 
 def _difference(values: Sequence[float | None]) -> float | None:
@@ -79,20 +116,33 @@ def _latency(g: Gathered) -> Chart:
         found = [facts.total_s.quantiles((0.5, 0.95), tier) for tier in range(len(g.tiers))]
         p50, p95 = ([number(pair[n]) for pair in found] for n in (0, 1))
         reach = [None if a is None or b is None else b - a for a, b in zip(p50, p95, strict=True)]
-        traces.append(go.Bar(
-            x=list(g.tiers), y=p50, name=name, marker={"color": colour(place)},
-            error_y={
-                "type": "data", "symmetric": False, "array": reach, "arrayminus": [0] * len(reach), "thickness": 1.2, "width": 3,
-                "color": INK[0],
-            },
-        ))  # fmt: skip
+        traces.append(
+            go.Bar(
+                x=list(g.tiers),
+                y=p50,
+                name=name,
+                marker={"color": colour(place)},
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": reach,
+                    "arrayminus": [0] * len(reach),
+                    "thickness": 1.2,
+                    "width": 3,
+                    "color": INK[0],
+                },
+            )
+        )
         rows += [(name, t, a, b) for t, a, b in zip(g.tiers, p50, p95, strict=True) if a is not None]
     made = figure(traces, "tier", "seconds per round (s)", barmode="group")
     return Chart(
-        "seconds_by_tier", "Time by tier",
+        "seconds_by_tier",
+        "Time by tier",
         "Simulated seconds of a phone's whole round, link and computing: the bar is the median, its whisker ends at the 95th percentile.",
-        made, ("method", "tier", "total_s_p50", "total_s_p95"), rows,
-    )  # fmt: skip
+        made,
+        ("method", "tier", "total_s_p50", "total_s_p95"),
+        rows,
+    )
 
 
 def _over_users(g: Gathered) -> Chart:
@@ -110,7 +160,10 @@ def _over_users(g: Gathered) -> Chart:
         rows += [(name, s, v) for s, v in zip(percent, values, strict=True)]
     made = figure(traces, "users, worst served first (%)", "user's mean NDCG@10")
     return Chart(
-        "distribution_over_users", "Distribution over users",
+        "distribution_over_users",
+        "Distribution over users",
         "Users sorted by what they saw on average over the rounds: where a line leaves zero is how many got nothing.",
-        made, ("method", "users_percent", "ndcg_10_all"), rows,
-    )  # fmt: skip
+        made,
+        ("method", "users_percent", "ndcg_10_all"),
+        rows,
+    )

@@ -41,9 +41,13 @@ def _by_layer(plans: dict[str, Plans], places: dict[str, int]) -> Chart:
     # The legend goes above, since slanted names of layers take the room below.
     made.update_layout(legend={"y": 1.02, "yanchor": "bottom"}, margin={"t": 40})
     return Chart(
-        "bits_by_layer", "Bits by layer", "Where plans spend their bits, mean over the plans of the last round (a sample of the phones).",
-        made, ("method", "layer", "bits_mean", "plans"), rows,
-    )  # fmt: skip
+        "bits_by_layer",
+        "Bits by layer",
+        "Where plans spend their bits, mean over the plans of the last round (a sample of the phones).",
+        made,
+        ("method", "layer", "bits_mean", "plans"),
+        rows,
+    )
 
 
 def _channels(name: str, p: Plans) -> Chart:
@@ -55,15 +59,25 @@ def _channels(name: str, p: Plans) -> Chart:
         grid.append([*values, *([None] * (widest - len(values)))])
         rows += [(name, layer, channel, value) for channel, value in enumerate(values)]
     heat = go.Heatmap(
-        z=grid, y=[layer for layer, _, _ in p.layers], zmin=0, zmax=float(p.widths.max()), colorscale="Cividis", hoverongaps=False,
-        colorbar={"title": {"text": "bits"}, "thickness": 12}, hovertemplate="%{y}, channel %{x}: %{z:.2f} bits<extra></extra>",
-    )  # fmt: skip
+        z=grid,
+        y=[layer for layer, _, _ in p.layers],
+        zmin=0,
+        zmax=float(p.widths.max()),
+        colorscale="Cividis",
+        hoverongaps=False,
+        colorbar={"title": {"text": "bits"}, "thickness": 12},
+        hovertemplate="%{y}, channel %{x}: %{z:.2f} bits<extra></extra>",
+    )
     bare: dict[str, Any] = {"xaxis_showgrid": False, "yaxis_showgrid": False, "yaxis_autorange": "reversed"}
     made = figure([heat], "channel", "", height=120 + 24 * len(p.layers), **bare)
     return Chart(
-        f"channels_{name}", f"Bits by channel: {name}", f"Mean bits of every channel over {len(p.codes):,} plans of the last round.",
-        made, ("method", "layer", "channel", "bits_mean"), rows,
-    )  # fmt: skip
+        f"channels_{name}",
+        f"Bits by channel: {name}",
+        f"Mean bits of every channel over {len(p.codes):,} plans of the last round.",
+        made,
+        ("method", "layer", "channel", "bits_mean"),
+        rows,
+    )
 
 
 def _disagreement(plans: dict[str, Plans], places: dict[str, int]) -> Chart:
@@ -76,11 +90,14 @@ def _disagreement(plans: dict[str, Plans], places: dict[str, int]) -> Chart:
     made = figure(traces, "layer", "channels that differ (%)", barmode="group", height=400, xaxis_tickangle=-45, yaxis_rangemode="tozero")
     made.update_layout(legend={"y": 1.02, "yanchor": "bottom"}, margin={"t": 40})
     return Chart(
-        "plans_between_users", "How plans differ between users",
+        "plans_between_users",
+        "How plans differ between users",
         "Take two phones at random: in how many channels of a layer do their plans differ? A part of it is budgets, a part is taste; "
         "0 % means that everybody has the same plan.",
-        made, ("method", "layer", "differing_channels_percent", "plans"), rows,
-    )  # fmt: skip
+        made,
+        ("method", "layer", "differing_channels_percent", "plans"),
+        rows,
+    )
 
 
 def _distance(plans: dict[str, Plans], places: dict[str, int]) -> Chart:
@@ -93,10 +110,13 @@ def _distance(plans: dict[str, Plans], places: dict[str, int]) -> Chart:
         rows += [(name, s, v) for s, v in zip(percent, values, strict=True)]
     made = figure(traces, "plans, nearest to the common one first (%)", "channels unlike the common plan (%)", yaxis_rangemode="tozero")
     return Chart(
-        "plans_from_the_common_one", "How far plans stray",
+        "plans_from_the_common_one",
+        "How far plans stray",
         "The common plan takes each channel's most frequent code; phones are sorted by how many channels of theirs differ from it.",
-        made, ("method", "plans_percent", "channels_unlike_percent"), rows,
-    )  # fmt: skip
+        made,
+        ("method", "plans_percent", "channels_unlike_percent"),
+        rows,
+    )
 
 
 def _by_age(g: Gathered) -> Chart:
@@ -113,7 +133,10 @@ def _by_age(g: Gathered) -> Chart:
     made = figure(traces, "age of the plan in use (rounds, 0 is fresh)", "NDCG@10, served users", yaxis_rangemode="tozero")
     made.update_layout(xaxis={"tick0": 0, "dtick": max(1, oldest // 10), "range": [-0.5, oldest + 0.5]})
     return Chart(
-        "accuracy_by_plan_age", "Plan age against accuracy",
+        "accuracy_by_plan_age",
+        "Plan age against accuracy",
         "What a plan is worth after so many rounds; where all plans were fresh there is one point.",
-        made, ("method", "plan_age_rounds", "ndcg_10", "device_rounds"), rows,
-    )  # fmt: skip
+        made,
+        ("method", "plan_age_rounds", "ndcg_10", "device_rounds"),
+        rows,
+    )

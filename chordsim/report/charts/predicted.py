@@ -11,9 +11,12 @@ from chordsim.report.gather import Gathered
 
 #: What is shown, with its unit.
 _SHOWN = {
-    "down_bytes_per_device": "down (B)", "up_bytes_per_device": "up (B)", "p50_total_s": "p50 (s)", "joules_per_device": "energy (J)",
+    "down_bytes_per_device": "down (B)",
+    "up_bytes_per_device": "up (B)",
+    "p50_total_s": "p50 (s)",
+    "joules_per_device": "energy (J)",
     "served_share": "served",
-}  # fmt: skip
+}
 
 
 def charts(g: Gathered) -> list[Chart]:
@@ -37,21 +40,36 @@ def charts(g: Gathered) -> list[Chart]:
     if not measured:
         return []
     reach = {
-        "type": "data", "symmetric": False, "array": [high - 100 for _, high in ranges], "arrayminus": [100 - low for low, _ in ranges],
-        "thickness": 6, "width": 0,
-    }  # fmt: skip
+        "type": "data",
+        "symmetric": False,
+        "array": [high - 100 for _, high in ranges],
+        "arrayminus": [100 - low for low, _ in ranges],
+        "thickness": 6,
+        "width": 0,
+    }
     traces = [
-        go.Scatter(x=[100] * len(ranges), y=groups, name="forecast: nine runs of ten", mode="markers", error_x=reach,
-                   marker={"color": colour(5), "size": 7, "symbol": "line-ns-open"}),
+        go.Scatter(
+            x=[100] * len(ranges),
+            y=groups,
+            name="forecast: nine runs of ten",
+            mode="markers",
+            error_x=reach,
+            marker={"color": colour(5), "size": 7, "symbol": "line-ns-open"},
+        ),
         go.Scatter(x=measured, y=groups, name="measured", mode="markers", marker={"color": colour(1), "size": 9, "symbol": "diamond"}),
-    ]  # fmt: skip
+    ]
     height = bars_height(len(ranges))
     made = figure(traces, "relative to the middle of the forecast (%)", "", height=height, yaxis_autorange="reversed")
     made.update_layout(legend={"y": -80 / height})
     missed = sum(not row[-1] for row in rows)
-    return [Chart(
-        "forecast_and_measurement", "Forecast beside measurement",
-        f"Made before anything was trained. Of {len(rows)} quantities, tiers included, {len(rows) - missed} fell into the range that "
-        "should hold nine runs of ten.",
-        made, ("method", "tier", "quantity", "forecast_low", "forecast_middle", "forecast_high", "measured", "inside"), rows,
-    )]  # fmt: skip
+    return [
+        Chart(
+            "forecast_and_measurement",
+            "Forecast beside measurement",
+            f"Made before anything was trained. Of {len(rows)} quantities, tiers included, {len(rows) - missed} fell into the range that "
+            "should hold nine runs of ten.",
+            made,
+            ("method", "tier", "quantity", "forecast_low", "forecast_middle", "forecast_high", "measured", "inside"),
+            rows,
+        )
+    ]

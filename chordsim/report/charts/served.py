@@ -38,10 +38,15 @@ def stacked(
     """
     traces = [
         go.Bar(
-            y=labels, x=values, name=name, orientation="h", marker={"color": colour(c)}, hovertemplate=f"%{{x:,.4g}}<extra>{name}</extra>",
+            y=labels,
+            x=values,
+            name=name,
+            orientation="h",
+            marker={"color": colour(c)},
+            hovertemplate=f"%{{x:,.4g}}<extra>{name}</extra>",
         )
         for (name, values), c in zip(shares.items(), colours, strict=False)
-    ]  # fmt: skip
+    ]
     height = bars_height(bars)
     # The legend keeps its distance in pixels however high the chart is.
     legend = {"orientation": "h", "yanchor": "top", "y": -80 / height, "x": 0, "traceorder": "normal"}
@@ -61,36 +66,44 @@ def _outcomes(g: Gathered) -> Chart:
     shares = _percent(table, OUTCOMES)
     rows = [(m, t, int(c.sum()), *c.tolist()) for m, t, c in zip(*groups, counts, strict=True)]
     return Chart(
-        "outcomes_by_tier", "How rounds ended, by tier",
+        "outcomes_by_tier",
+        "How rounds ended, by tier",
         "Share of device-rounds: served in time, refused because a budget did not hold, offline, dropped in the middle, late, or failed.",
         stacked(groups, shares, _OUTCOME_COLOURS, "share of device-rounds (%)", len(counts)),
-        ("method", "tier", "device_rounds", *OUTCOMES), rows,
-    )  # fmt: skip
+        ("method", "tier", "device_rounds", *OUTCOMES),
+        rows,
+    )
 
 
 def _binding(g: Gathered) -> Chart:
     table = np.array([facts.bindings.sum(0) for facts in g.methods.values()], np.int64)
     rows = [
         (name, tier, *facts.bindings[place].tolist())
-        for name, facts in g.methods.items() for place, tier in enumerate(g.tiers) if facts.bindings[place].sum()
-    ]  # fmt: skip
+        for name, facts in g.methods.items()
+        for place, tier in enumerate(g.tiers)
+        if facts.bindings[place].sum()
+    ]
     return Chart(
-        "binding_budget", "What bound",
+        "binding_budget",
+        "What bound",
         "The phone's budget that limited the plan, or for which it was refused: memory (B), latency (s, also where joules per day set it) "
         "or the cap on bits per weight.",
         stacked(list(g.methods), _percent(table, BINDINGS), _BINDING_COLOURS, "share of device-rounds (%)", len(g.methods)),
-        ("method", "tier", *BINDINGS), rows,
-    )  # fmt: skip
+        ("method", "tier", *BINDINGS),
+        rows,
+    )
 
 
 def _seen(g: Gathered) -> Chart:
     table = np.array([facts.served_by for facts in g.methods.values()], np.int64)
     return Chart(
-        "served_by", "What users saw",
+        "served_by",
+        "What users saw",
         "A fresh plan or list, a stale one from an earlier round, or the popularity fallback where the method did not serve.",
         stacked(list(g.methods), _percent(table, SERVED_BY), _SEEN_COLOURS, "share of device-rounds (%)", len(g.methods)),
-        ("method", *SERVED_BY), [(name, *row.tolist()) for name, row in zip(g.methods, table, strict=True)],
-    )  # fmt: skip
+        ("method", *SERVED_BY),
+        [(name, *row.tolist()) for name, row in zip(g.methods, table, strict=True)],
+    )
 
 
 def _percent(table: Ints, words: Sequence[str]) -> dict[str, list[float | None]]:

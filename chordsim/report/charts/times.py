@@ -25,18 +25,27 @@ def _timeline(g: Gathered) -> Chart:
         ends = np.cumsum([g.source.closed_s.get((name, r.round), r.seconds[2]) for r in done])
         places = spread(len(done))
         done, ends = [done[n] for n in places], ends[places]
-        traces.append(go.Scatter(
-            x=[number(e) for e in ends], y=[r.round for r in done], name=name, mode="lines+markers",
-            line={"color": colour(place), "dash": dash(place)}, marker={"symbol": symbol(place), "size": 8},
-        ))  # fmt: skip
+        traces.append(
+            go.Scatter(
+                x=[number(e) for e in ends],
+                y=[r.round for r in done],
+                name=name,
+                mode="lines+markers",
+                line={"color": colour(place), "dash": dash(place)},
+                marker={"symbol": symbol(place), "size": 8},
+            )
+        )
         rows += [(name, r.round, *(number(s) for s in r.seconds), number(e)) for r, e in zip(done, ends, strict=True)]
     made = figure(traces, "simulated seconds since the start (s)", "rounds done", yaxis_tickformat="d", yaxis_rangemode="tozero")
     return Chart(
-        "round_timeline", "Round timeline",
+        "round_timeline",
+        "Round timeline",
         "When the clock closed each round: at its last phone, or at the deadline. The first round carries the bootstrap; training on "
         "the cloud is not in it.",
-        made, ("method", "round", "total_s_p50", "total_s_p95", "total_s_slowest", "ended_s"), rows,
-    )  # fmt: skip
+        made,
+        ("method", "round", "total_s_p50", "total_s_p95", "total_s_slowest", "ended_s"),
+        rows,
+    )
 
 
 def _stragglers(g: Gathered) -> Chart:
@@ -45,17 +54,27 @@ def _stragglers(g: Gathered) -> Chart:
         done = [r for r in facts.rounds if r.seconds[0] > 0]
         done = [done[n] for n in spread(len(done))]
         lag = [number(r.seconds[2] / r.seconds[0]) for r in done]
-        traces.append(go.Scatter(
-            x=[r.round for r in done], y=lag, name=name, mode="lines+markers",
-            line={"color": colour(place), "dash": dash(place)}, marker={"symbol": symbol(place), "size": 8},
-        ))  # fmt: skip
+        traces.append(
+            go.Scatter(
+                x=[r.round for r in done],
+                y=lag,
+                name=name,
+                mode="lines+markers",
+                line={"color": colour(place), "dash": dash(place)},
+                marker={"symbol": symbol(place), "size": 8},
+            )
+        )
         rows += [(name, r.round, value, number(r.seconds[1] / r.seconds[0])) for r, value in zip(done, lag, strict=True)]
     step = max(1, max((len(f.rounds) for f in g.methods.values()), default=1) // 10)
     made = figure(traces, "round", "slowest phone : median phone", xaxis_dtick=step, xaxis_tick0=1, yaxis_rangemode="tozero")
     return Chart(
-        "stragglers", "Stragglers", "How many times longer the slowest phone of a round took than the median phone.",
-        made, ("method", "round", "slowest_over_p50", "p95_over_p50"), rows,
-    )  # fmt: skip
+        "stragglers",
+        "Stragglers",
+        "How many times longer the slowest phone of a round took than the median phone.",
+        made,
+        ("method", "round", "slowest_over_p50", "p95_over_p50"),
+        rows,
+    )
 
 
 def _parts(g: Gathered) -> Chart:
@@ -78,7 +97,10 @@ def _parts(g: Gathered) -> Chart:
     named = {labels.get(name, name.removesuffix("_s")): values for name, values in parts.items()}
     made = stacked(groups, named, list(_PARTS.values()), "mean seconds of a finished round (s)", len(groups[0]))
     return Chart(
-        "seconds_by_part", "Where a round's seconds go",
+        "seconds_by_part",
+        "Where a round's seconds go",
         "Down link, decoding and quantizing, inference, up link; means over the phones that finished, the bootstrap's download included.",
-        made, ("method", "tier", "download_s", "adapt_s", f"infer_s_times_{requests}", "upload_s"), rows,
-    )  # fmt: skip
+        made,
+        ("method", "tier", "download_s", "adapt_s", f"infer_s_times_{requests}", "upload_s"),
+        rows,
+    )

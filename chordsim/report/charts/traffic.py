@@ -14,9 +14,14 @@ from chordsim.report.gather import DOWN_PARTS, UP_PARTS, Gathered, MethodFacts
 
 _SESSIONS = [int(n) for n in np.unique(np.round(np.logspace(0, 3, 31)))]
 _PART_COLOURS = {
-    "candidates_bytes": 5, "prescription_bytes": 0, "framing_down_bytes": 6, "profile_bytes": 2, "update_bytes": 7,
-    "report_bytes": 4, "framing_up_bytes": 6,
-}  # fmt: skip
+    "candidates_bytes": 5,
+    "prescription_bytes": 0,
+    "framing_down_bytes": 6,
+    "profile_bytes": 2,
+    "update_bytes": 7,
+    "report_bytes": 4,
+    "framing_up_bytes": 6,
+}
 _LABELS = {name: name.removesuffix("_bytes").replace("_", " ") for name in (*DOWN_PARTS, *UP_PARTS)}
 
 
@@ -51,10 +56,13 @@ def _bootstrap(g: Gathered) -> Chart:
     trace = go.Bar(y=[r[0] for r in rows], x=[r[1] for r in rows], orientation="h", marker={"color": colour(0)}, showlegend=False)
     made = figure([trace], "bytes down at first contact (B)", "", height=bars_height(len(rows)), yaxis_autorange="reversed")
     return Chart(
-        "bootstrap_bytes", "Before the first round",
+        "bootstrap_bytes",
+        "Before the first round",
         "What a phone must download before a method can serve it at all: embeddings, extractor, mask, weights where they are shipped.",
-        made, ("method", "bootstrap_bytes_B", "phones_that_received_it"), rows,
-    )  # fmt: skip
+        made,
+        ("method", "bootstrap_bytes_B", "phones_that_received_it"),
+        rows,
+    )
 
 
 def _parts(g: Gathered) -> Chart:
@@ -73,11 +81,14 @@ def _parts(g: Gathered) -> Chart:
                     rows.append((method, side, name, value))
     made = stacked(groups, parts, [_PART_COLOURS[name] for name in names], "bytes per device-round, bootstrap apart (B)", len(groups[0]))
     return Chart(
-        "bytes_by_part", "A round's bytes by part, down and up apart",
+        "bytes_by_part",
+        "A round's bytes by part, down and up apart",
         "Measured from the encoded messages, cut transfers with their whole length. The report up is instrumentation that a product "
         "would not send; framing is chordsim's header and CRC.",
-        made, ("method", "direction", "part", "bytes_per_device_round_B"), rows,
-    )  # fmt: skip
+        made,
+        ("method", "direction", "part", "bytes_per_device_round_B"),
+        rows,
+    )
 
 
 def _cumulative(g: Gathered) -> Chart:
@@ -92,11 +103,14 @@ def _cumulative(g: Gathered) -> Chart:
     log: dict[str, Any] = {"xaxis_type": "log", "yaxis_type": "log", "xaxis_dtick": 1, "yaxis_dtick": 1, "yaxis_exponentformat": "SI"}
     made = figure(traces, "served sessions (log scale)", "bytes up and down so far (B, log scale)", **log)
     return Chart(
-        "bytes_over_sessions", "Bytes over a phone's life",
+        "bytes_over_sessions",
+        "Bytes over a phone's life",
         "The bootstrap at first contact, the mean served session so many times, and what new versions of a model bring from "
         "the second session on. Where two lines cross is the break-even.",
-        made, ("method", "sessions", "bytes_so_far_B"), rows,
-    )  # fmt: skip
+        made,
+        ("method", "sessions", "bytes_so_far_B"),
+        rows,
+    )
 
 
 def _waste(g: Gathered) -> Chart:
@@ -109,7 +123,10 @@ def _waste(g: Gathered) -> Chart:
     if not any(r[1] for r in rows):
         made.update_layout(xaxis_range=[0, 1])
     return Chart(
-        "wasted_bytes", "Waste",
+        "wasted_bytes",
+        "Waste",
         "Bytes that crossed the link for a round that did not serve: dropped, late, failed, or refused after the download.",
-        made, ("method", "wasted_bytes_B", "wasted_percent"), rows,
-    )  # fmt: skip
+        made,
+        ("method", "wasted_bytes_B", "wasted_percent"),
+        rows,
+    )

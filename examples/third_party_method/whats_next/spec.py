@@ -12,5 +12,11 @@ class Spec(MethodSpec):
 
 
 def spec(name):
-    return Spec(name, "what most often followed the last item", (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
-                "whats_next.cloud:Cloud", "whats_next.device:Device", {"listed": 20})  # fmt: skip
+    return Spec(
+        name,
+        "what most often followed the last item",
+        (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
+        "whats_next.cloud:Cloud",
+        "whats_next.device:Device",
+        {"listed": 20},
+    )

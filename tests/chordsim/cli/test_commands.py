@@ -19,9 +19,17 @@ from chordsim.scenario.load import load, parse, shipped
 
 ESTIMATE = {"mean": 0.1234, "ci95": [0.1134, 0.1334], "ci_method": "bootstrap-by-user", "users": 9}
 METHOD = {
-    "ndcg_10": ESTIMATE, "ndcg_10_all": ESTIMATE, "hr_10": ESTIMATE, "served_share": 0.5, "bits_mean": 2.0, "up_bytes_per_device": 24.0,
-    "down_bytes_per_device": 1234.0, "p50_total_s": 0.1, "p95_total_s": 0.2, "joules_per_device": 2.0,
-}  # fmt: skip
+    "ndcg_10": ESTIMATE,
+    "ndcg_10_all": ESTIMATE,
+    "hr_10": ESTIMATE,
+    "served_share": 0.5,
+    "bits_mean": 2.0,
+    "up_bytes_per_device": 24.0,
+    "down_bytes_per_device": 1234.0,
+    "p50_total_s": 0.1,
+    "p95_total_s": 0.2,
+    "joules_per_device": 2.0,
+}
 SUMMARY = {
     "methods": {"fp32": METHOD},
     "engine": {"wall_s": 3.0, "train_s": 2.0},
@@ -62,10 +70,19 @@ def test_run_passes_on_every_option(calls: list[dict[str, Any]]) -> None:
     words = "run offline --set rounds.count=1 --set seed=4 --seed 5 --engine ray --workers 3 --ray-address auto --out a".split()
     assert main(words) == 0
     progress = calls[0].pop("progress")
-    assert calls[0].items() >= {
-        "scenario": "offline", "overrides": ["rounds.count=1", "seed=4"], "seed": 5, "engine": "ray", "workers": 3, "ray_address": "auto",
-        "out": Path("a"), "resume": None,
-    }.items()  # fmt: skip
+    assert (
+        calls[0].items()
+        >= {
+            "scenario": "offline",
+            "overrides": ["rounds.count=1", "seed=4"],
+            "seed": 5,
+            "engine": "ray",
+            "workers": 3,
+            "ray_address": "auto",
+            "out": Path("a"),
+            "resume": None,
+        }.items()
+    )
     progress.start("a", 2)
     progress.advance(1, "b")
     progress.done()

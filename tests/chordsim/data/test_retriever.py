@@ -96,7 +96,7 @@ def test_where_fewer_items_are_left_the_list_is_padded_at_the_end() -> None:
     items = np.array([1, 2, 3, 4, 1, 2, 3, 4], np.int32)
     log = Interactions(
         items, np.array([0, 4, 8]), None, np.array(["a", "b"]), np.array(["", "1", "2", "3", "4"]), SourceInfo("t", "", "file", "", 8, 8)
-    )  # fmt: skip
+    )
     lists = Retriever(split(log, 1, 1.0, 1).train_logs(), 2, repeat=False).listed(np.arange(2))
     # Both had 1 and 2 in the logs; 3 is the validation item and 4 the target, which no count reaches.
     assert lists.tolist() == [[3, 4, 0, 0]] * 2

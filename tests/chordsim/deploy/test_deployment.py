@@ -106,9 +106,13 @@ def test_a_program_that_is_not_installed():
 # Bytes
 
 CARRIED = {
-    "messages_down": 10, "messages_up": 10, "wire_down_bytes": 100, "wire_up_bytes": 50,
-    "records_down_bytes": 5000, "records_up_bytes": 900,
-}  # fmt: skip
+    "messages_down": 10,
+    "messages_up": 10,
+    "wire_down_bytes": 100,
+    "wire_up_bytes": 50,
+    "records_down_bytes": 5000,
+    "records_up_bytes": 900,
+}
 
 
 def test_bytes_reconcile_and_the_rest_is_flowers():
@@ -164,9 +168,21 @@ def test_who_is_not_let_in(tmp_path):
         foreign = keys.make_tls(tmp_path / "foreign")
         unregistered = link.start_node(0, 4, stranger)
         wrong_certificate = link.start_node(1, 4, private, foreign.authority)
-        plain = processes.start("plain", [
-            "flower-supernode", "--insecure", "--superlink", link.address, "--max-retries", "2", "--port", str(processes.free_ports(1)[0]),
-        ], link.folder, link.environment)  # fmt: skip
+        plain = processes.start(
+            "plain",
+            [
+                "flower-supernode",
+                "--insecure",
+                "--superlink",
+                link.address,
+                "--max-retries",
+                "2",
+                "--port",
+                str(processes.free_ports(1)[0]),
+            ],
+            link.folder,
+            link.environment,
+        )
         link.running.append(plain)
         junk = tmp_path / "junk.key"
         keys.write_private(junk, b"not a key")

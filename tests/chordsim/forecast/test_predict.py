@@ -29,11 +29,19 @@ def measured(fleet: SizedWorld) -> dict[str, Any]:
     return summary.methods()
 
 
-@pytest.mark.parametrize("weather", [
-    ["clock.loss=0.15", 'population.era="2010s"'],
-    ["clock.loss=0.05", 'population.availability.kind="diurnal"', "clock.deadline_s=0.6", "population.devices=4000",
-     "population.selected=300"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "weather",
+    [
+        ["clock.loss=0.15", 'population.era="2010s"'],
+        [
+            "clock.loss=0.05",
+            'population.availability.kind="diurnal"',
+            "clock.deadline_s=0.6",
+            "population.devices=4000",
+            "population.selected=300",
+        ],
+    ],
+)
 def test_ranges_hold_at_least_18_of_20_runs(weather: list[str]) -> None:
     inside: Counter[tuple[str, str, str]] = Counter()
     seen: Counter[tuple[str, str, str]] = Counter()

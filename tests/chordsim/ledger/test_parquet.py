@@ -52,8 +52,11 @@ def test_the_whole_ledger_as_one_frame(make_rows, tmp_path):
     assert list(frame.columns) == [c.name for c in COLUMNS]
     assert len(frame) == 120
     assert [(m, r) for m, r in frame[["method", "round"]].drop_duplicates().itertuples(index=False)] == [
-        ("chord", 2), ("chord", 10), ("fp32", 2), ("fp32", 10),
-    ]  # fmt: skip
+        ("chord", 2),
+        ("chord", 10),
+        ("fp32", 2),
+        ("fp32", 10),
+    ]
     assert frame["plan_age_rounds"].dtype == pd.Int64Dtype()
     assert frame["plan_age_rounds"].isna().sum() == sum(rows.nulls["plan_age_rounds"].sum() for rows in made)
     assert frame["down_bytes"].sum() == sum(rows["down_bytes"].sum() for rows in made)

@@ -105,16 +105,19 @@ def test_tiers_equal_a_naive_summary(run):
         for tier, part in one["per_tier"].items():
             frame = ledger[(ledger["method"] == method) & (ledger["tier"] == tier)]
             finished = frame[frame["outcome"].isin(["served", "late"])]
-            assert part == pytest.approx({
-                "device_rounds": len(frame),
-                "served_share": (frame["outcome"] == "served").mean(),
-                "refused_share": (frame["outcome"] == "refused").mean(),
-                "ndcg_10": frame["ndcg_10"].mean(),
-                "ndcg_10_all": frame["ndcg_10_all"].mean(),
-                "bits_mean": frame["bits_mean"].mean(),
-                "p50_total_s": finished["total_s"].median(),
-                "joules_per_device": (frame["compute_j"] + frame["radio_j"]).mean(),
-            }, rel=1e-6)  # fmt: skip
+            assert part == pytest.approx(
+                {
+                    "device_rounds": len(frame),
+                    "served_share": (frame["outcome"] == "served").mean(),
+                    "refused_share": (frame["outcome"] == "refused").mean(),
+                    "ndcg_10": frame["ndcg_10"].mean(),
+                    "ndcg_10_all": frame["ndcg_10_all"].mean(),
+                    "bits_mean": frame["bits_mean"].mean(),
+                    "p50_total_s": finished["total_s"].median(),
+                    "joules_per_device": (frame["compute_j"] + frame["radio_j"]).mean(),
+                },
+                rel=1e-6,
+            )
         assert list(one["per_tier"]) == list(TIERS)
 
 

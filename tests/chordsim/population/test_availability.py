@@ -94,17 +94,20 @@ def test_a_trace_is_played_as_it_stands_and_repeats_by_whole_days(tmp_path: Path
             assert of.free(np.arange(5), at + later).tolist() == want, at
 
 
-@pytest.mark.parametrize(("lines", "words"), [
-    (("1,0,10", "1,9,20"), ["line 3", "device 1", "overlap"]),
-    (("1,9,20", "2,0,1", "1,0,10"), ["line 4", "device 1", "overlap"]),
-    (("1,-1,10",), ["line 2", "start_s", "0 or more"]),
-    (("1,nan,10",), ["line 2", "start_s", "finite"]),
-    (("1,5,5",), ["line 2", "not after"]),
-    (("x,0,1",), ["line 2", "device_id"]),
-    (("-1,0,1",), ["line 2", "device_id"]),
-    (("1,0",), ["line 2", "3 values"]),
-    ((), ["no rows"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (("1,0,10", "1,9,20"), ["line 3", "device 1", "overlap"]),
+        (("1,9,20", "2,0,1", "1,0,10"), ["line 4", "device 1", "overlap"]),
+        (("1,-1,10",), ["line 2", "start_s", "0 or more"]),
+        (("1,nan,10",), ["line 2", "start_s", "finite"]),
+        (("1,5,5",), ["line 2", "not after"]),
+        (("x,0,1",), ["line 2", "device_id"]),
+        (("-1,0,1",), ["line 2", "device_id"]),
+        (("1,0",), ["line 2", "3 values"]),
+        ((), ["no rows"]),
+    ],
+)
 def test_a_bad_trace_gives_one_line(tmp_path: Path, lines: tuple[str, ...], words: list[str]) -> None:
     with pytest.raises(DataError) as caught:
         read_trace(written(tmp_path, *lines))

@@ -68,15 +68,18 @@ def test_no_jitter_leaves_seconds_alone_and_jitter_has_median_one() -> None:
     assert clock.jitter_factors(1, np.arange(4), 1, 0, 0.4).shape == (4, 0)
 
 
-@pytest.mark.parametrize(("config", "closes"), [
-    ({}, np.inf),
-    ({"deadline_s": 1.0}, 1.0),
-    ({"quorum": 0.5}, 1.0),  # two of four wanted
-    ({"quorum": 1.0}, np.inf),  # four wanted, three finish
-    ({"quantile": 0.5}, 1.0),
-    ({"quantile": 1.0}, 1.5),
-    ({"deadline_s": 0.7, "quorum": 0.25, "quantile": 1.0}, 0.5),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("config", "closes"),
+    [
+        ({}, np.inf),
+        ({"deadline_s": 1.0}, 1.0),
+        ({"quorum": 0.5}, 1.0),  # two of four wanted
+        ({"quorum": 1.0}, np.inf),  # four wanted, three finish
+        ({"quantile": 0.5}, 1.0),
+        ({"quantile": 1.0}, 1.5),
+        ({"deadline_s": 0.7, "quorum": 0.25, "quantile": 1.0}, 0.5),
+    ],
+)
 def test_a_round_closes_at_its_deadline_quorum_or_quantile(config: dict[str, float], closes: float) -> None:
     assert clock.closes_s(np.array([1.5, 0.5, 1.0]), 4, ClockConfig.model_validate(config)) == closes
 

@@ -76,10 +76,13 @@ def _data() -> Path | None:
 
 
 @pytest.mark.skipif(_data() is None, reason="the measurements are not on this machine")
-@pytest.mark.parametrize(("file", "column", "value"), [
-    ("compute_latency_quantiles.csv", "latency_ms_per_sample", lambda p: MACS_PER_SAMPLE / p.macs_per_s * 1e3),
-    ("network_throughput_quantiles.csv", "throughput_kbps", lambda p: p.down_bytes_per_s * 8e-3),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("file", "column", "value"),
+    [
+        ("compute_latency_quantiles.csv", "latency_ms_per_sample", lambda p: MACS_PER_SAMPLE / p.macs_per_s * 1e3),
+        ("network_throughput_quantiles.csv", "throughput_kbps", lambda p: p.down_bytes_per_s * 8e-3),
+    ],
+)
 def test_the_key_quantiles_of_the_files_themselves(file: str, column: str, value) -> None:
     folder = _data()
     assert folder is not None
@@ -118,8 +121,7 @@ def test_active_users_own_fast_phones_when_asked_to() -> None:
         found = stats.spearmanr(lengths[users], p.profiles(ids).macs_per_s).statistic
         assert found == pytest.approx(6 / np.pi * np.arcsin(wanted / 2), abs=0.04)
     config = PopulationConfig.model_validate({"era": "2010s", "activity_tier": 0.9, "devices": 10**6, "selected": 9})
-    many = Population(config, 1, 5000, PEAK,
-                      activity=lengths)  # fmt: skip
+    many = Population(config, 1, 5000, PEAK, activity=lengths)
     later = np.arange(5000, 25_000)
     assert stats.spearmanr(lengths[many.users(later)], many.profiles(later).macs_per_s).statistic > 0.8
     assert (many.users(ids) == users).all()
@@ -165,31 +167,37 @@ def test_own_phones_come_in_their_weights(tmp_path: Path) -> None:
     assert ((by_speed.tier == 1) == (by_speed.macs_per_s == 9e9)).all()
 
 
-@pytest.mark.parametrize(("lines", "words"), [
-    ((HEADER.replace("ram_gb,", ""), OLD), ["mine.csv", "no column 'ram_gb'"]),
-    ((HEADER, OLD, OLD.replace("90", "nan")), ["mine.csv", "line 3", "round_trip_ms", "finite"]),
-    ((HEADER, "-1,1,2,1,90,1,1"), ["line 2", "ram_gb", "above 0"]),
-    ((HEADER, "1,1,-2,1,90,1,1"), ["line 2", "down_mbps is -2"]),
-    ((HEADER, "1,x,2,1,90,1,1"), ["line 2", "gmacs_per_s", "not a number"]),
-    ((HEADER, "1,1"), ["line 2", "7 values"]),
-    ((HEADER,), ["no rows"]),
-    ((HEADER, OLD), ["population.tiers.low", "no phone", "mine.csv"]),
-    ((HEADER + ",tier", OLD + ",ancient"), ["tier 'ancient'", "low, mid, high"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ((HEADER.replace("ram_gb,", ""), OLD), ["mine.csv", "no column 'ram_gb'"]),
+        ((HEADER, OLD, OLD.replace("90", "nan")), ["mine.csv", "line 3", "round_trip_ms", "finite"]),
+        ((HEADER, "-1,1,2,1,90,1,1"), ["line 2", "ram_gb", "above 0"]),
+        ((HEADER, "1,1,-2,1,90,1,1"), ["line 2", "down_mbps is -2"]),
+        ((HEADER, "1,x,2,1,90,1,1"), ["line 2", "gmacs_per_s", "not a number"]),
+        ((HEADER, "1,1"), ["line 2", "7 values"]),
+        ((HEADER,), ["no rows"]),
+        ((HEADER, OLD), ["population.tiers.low", "no phone", "mine.csv"]),
+        ((HEADER + ",tier", OLD + ",ancient"), ["tier 'ancient'", "low, mid, high"]),
+    ],
+)
 def test_a_bad_file_of_own_phones_gives_one_line(tmp_path: Path, lines: tuple[str, ...], words: list[str]) -> None:
     with pytest.raises((DataError, ScenarioError)) as caught:
         own(tmp_path, *lines)
     assert all(word in str(caught.value) for word in words) and "\n" not in str(caught.value), str(caught.value)
 
 
-@pytest.mark.parametrize(("overrides", "words"), [
-    (['population.era="2009s"'], ["population.era", "2010s"]),
-    (['population.era="2025"', 'population.csv="x.csv"'], ["era and csv"]),
-    (['population.era="2025"', "population.tiers.low.ram_gb=2"], ["population.tiers.low.ram_gb", "comes from the era"]),
-    (['population.equal=["luck"]'], ["population.equal"]),
-    (["population.activity_tier=1.5"], ["population.activity_tier"]),
-    (["population.tiers.low.memory_mb=1", "population.tiers.low.memory_share=0.1"], ["exactly one of"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (['population.era="2009s"'], ["population.era", "2010s"]),
+        (['population.era="2025"', 'population.csv="x.csv"'], ["era and csv"]),
+        (['population.era="2025"', "population.tiers.low.ram_gb=2"], ["population.tiers.low.ram_gb", "comes from the era"]),
+        (['population.equal=["luck"]'], ["population.equal"]),
+        (["population.activity_tier=1.5"], ["population.activity_tier"]),
+        (["population.tiers.low.memory_mb=1", "population.tiers.low.memory_share=0.1"], ["exactly one of"]),
+    ],
+)
 def test_a_bad_population_gives_one_line(overrides: list[str], words: list[str]) -> None:
     with pytest.raises(ScenarioError) as caught:
         load("offline", overrides)

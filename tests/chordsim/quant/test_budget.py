@@ -39,8 +39,14 @@ def test_costs_of_codes_sum_to_the_cost_of_the_plan() -> None:
     assert np.array_equal(per_budget[MEMORY], spent.weight_bits) and np.array_equal(per_budget[BITS], spent.weight_bits)
     assert np.array_equal(per_budget[LATENCY] + footprint.fixed_macs(SHAPES), spent.macs)
     assert np.array_equal(spent.peak_memory_bytes, -(-spent.weight_bits // 8) + sums.fixed_bytes)
-    naive = [sum(WIDTHS[c] * n.fan_in for n, part in zip(SHAPES.layers, row.split([x.channels for x in SHAPES.layers]), strict=True)
-                 for c in part.tolist()) for row in codes]  # fmt: skip
+    naive = [
+        sum(
+            WIDTHS[c] * n.fan_in
+            for n, part in zip(SHAPES.layers, row.split([x.channels for x in SHAPES.layers]), strict=True)
+            for c in part.tolist()
+        )
+        for row in codes
+    ]
     assert spent.weight_bits.tolist() == naive
 
 
@@ -98,10 +104,26 @@ def test_shipped_settings_are_sound_and_count_what_the_method_adds(spec: object)
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("planner", "magic"), ("widths", [0, 4, 2, 8]), ("widths", [0, 2, 4]), ("widths", [0, 2, 4, 9]), ("lowest", 3), ("bits", 0.0),
-     ("train_bits", []), ("mask_keep", 0.0), ("temperature", 0.0), ("levels", ["row"]), ("extractor", "cnn"), ("profile_dim", 0),
-     ("horizon", 0), ("bits", "two"), ("stray", 1), ("gains_of", "user"), ("gains_of", "code")],
-)  # fmt: skip
+    [
+        ("planner", "magic"),
+        ("widths", [0, 4, 2, 8]),
+        ("widths", [0, 2, 4]),
+        ("widths", [0, 2, 4, 9]),
+        ("lowest", 3),
+        ("bits", 0.0),
+        ("train_bits", []),
+        ("mask_keep", 0.0),
+        ("temperature", 0.0),
+        ("levels", ["row"]),
+        ("extractor", "cnn"),
+        ("profile_dim", 0),
+        ("horizon", 0),
+        ("bits", "two"),
+        ("stray", 1),
+        ("gains_of", "user"),
+        ("gains_of", "code"),
+    ],
+)
 def test_settings_that_make_no_plan_are_refused_in_one_line(key: str, value: object) -> None:
     with pytest.raises(ScenarioError) as caught:
         PlanSettings.of("chord-plus", {**chord_plus("chord-plus").defaults, key: value})

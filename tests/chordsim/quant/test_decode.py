@@ -72,9 +72,7 @@ def test_who_grants_more_never_reads_fewer_bits(seed: int) -> None:
 def test_a_phone_that_holds_no_table_breaks_a_budget_and_says_which() -> None:
     codes = torch.full((3, SHAPES.channels), 3, dtype=torch.uint8)
     plenty = unknown_phones(3)
-    granted = Budgets(
-        np.array([10, 2**40, 2**40]), np.array([1e9, 0.0, 1e9]), np.array([32.0, 32.0, 1.9]), plenty.macs_per_s
-    )  # fmt: skip
+    granted = Budgets(np.array([10, 2**40, 2**40]), np.array([1e9, 0.0, 1e9]), np.array([32.0, 32.0, 1.9]), plenty.macs_per_s)
     read = decode(codes, 1, PAPER, granted)
     assert (read == 1).all()
     assert breaks(read, PAPER, granted).tolist() == [1, 2, BITS + 1]

@@ -14,9 +14,14 @@ from chordsim.errors import ScenarioError, UserError
 from chordsim.recost.again import recost
 
 SMALL = [
-    'methods=["fp32","chord-plus","cloud-only"]', "data.synthetic.users=90", "data.synthetic.items=80", "training.max_steps=4",
-    "training.eval_every=4", "rounds.count=3", "engine.chunk_size=32",
-]  # fmt: skip
+    'methods=["fp32","chord-plus","cloud-only"]',
+    "data.synthetic.users=90",
+    "data.synthetic.items=80",
+    "training.max_steps=4",
+    "training.eval_every=4",
+    "rounds.count=3",
+    "engine.chunk_size=32",
+]
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +29,14 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     return chordsim.run("offline", overrides=SMALL, out=tmp_path_factory.mktemp("calm") / "run")
 
 
-@pytest.mark.parametrize("weather", [
-    ["clock.loss=0.2", "clock.deadline_s=0.35"],
-    ['population.availability.kind="diurnal"', "clock.round_every_h=7", "rounds.new_model_every=2"],
-    ["rounds.requests_per_round=400", "clock.jitter=0.5"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "weather",
+    [
+        ["clock.loss=0.2", "clock.deadline_s=0.35"],
+        ['population.availability.kind="diurnal"', "clock.round_every_h=7", "rounds.new_model_every=2"],
+        ["rounds.requests_per_round=400", "clock.jitter=0.5"],
+    ],
+)
 def test_it_is_the_run_that_would_have_been(calm: RunResult, tmp_path: Path, weather: list[str]) -> None:
     """The independent reference: really run the scenario with the override."""
     real = chordsim.run("offline", overrides=[*SMALL, *weather], out=tmp_path / "real").summary["methods"]
@@ -75,12 +83,15 @@ def test_other_budgets_mean_other_plans_and_they_are_counted(calm: RunResult) ->
     assert found.unknown["fp32"]["not served then"] > 0.1
 
 
-@pytest.mark.parametrize(("overrides", "words"), [
-    (["rounds.count=2"], ["rounds.count", "run the scenario anew"]),
-    (["population.devices=50"], ["population.devices"]),
-    (["seed=3"], ["seed"]),
-    ([], ["nothing differs"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["rounds.count=2"], ["rounds.count", "run the scenario anew"]),
+        (["population.devices=50"], ["population.devices"]),
+        (["seed=3"], ["seed"]),
+        ([], ["nothing differs"]),
+    ],
+)
 def test_what_cannot_be_recosted_at_all_is_said(calm: RunResult, overrides: list[str], words: list[str]) -> None:
     with pytest.raises(ScenarioError) as caught:
         recost(calm.path, overrides)

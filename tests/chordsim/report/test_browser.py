@@ -18,9 +18,18 @@ from chordsim.report import page
 pytestmark = pytest.mark.slow
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--enable-logging=stderr", "--virtual-time-budget=30000",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--enable-logging=stderr",
+    "--virtual-time-budget=30000",
+)
 #: Drawn after the page's own script: counts what plotly made of each chart, and how far the page is wider than the screen.
 PROBE = """<script>
 const found = {};
@@ -37,9 +46,15 @@ document.body.innerHTML = "<pre id=probe>" + JSON.stringify({ found, wide, theme
 def browse(address: str, tmp_path: Path, *more: str) -> tuple[dict[str, Any], list[str]]:
     """Return what the probe found, and what the page wrote to the console."""
     command = [
-        str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--allow-file-access-from-files", "--window-size=1280,900",
-        *more, "--dump-dom", address,
-    ]  # fmt: skip
+        str(CHROMIUM),
+        *FLAGS,
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--allow-file-access-from-files",
+        "--window-size=1280,900",
+        *more,
+        "--dump-dom",
+        address,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     found = re.search(r'<pre id="?probe"?>(.*?)</pre>', done.stdout, re.S)
     assert found, done.stderr[-2000:]

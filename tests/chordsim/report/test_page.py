@@ -14,9 +14,15 @@ from chordsim.errors import ChordsimError
 from chordsim.report import page
 
 ORDER = [
-    "What was run", "Who won, at what cost", "Who was left out", "Heterogeneity", "What plans look like", "Bytes", "Time",
+    "What was run",
+    "Who won, at what cost",
+    "Who was left out",
+    "Heterogeneity",
+    "What plans look like",
+    "Bytes",
+    "Time",
     "How to reproduce",
-]  # fmt: skip
+]
 
 
 class Page(HTMLParser):
@@ -83,10 +89,13 @@ def test_names_and_scenarios_cannot_break_the_page(made_run, tmp_path):
 
 @pytest.mark.parametrize(
     ("methods", "status"),
-    [({"one": [np.array([0.2, np.nan, 0.4])]}, "complete"), ({"none": [np.full(3, np.nan)]}, "failed"),
-     ({"a": [np.array([0.5])]}, "running")],
+    [
+        ({"one": [np.array([0.2, np.nan, 0.4])]}, "complete"),
+        ({"none": [np.full(3, np.nan)]}, "failed"),
+        ({"a": [np.array([0.5])]}, "running"),
+    ],
     ids=["single round", "no one served", "one user"],
-)  # fmt: skip
+)
 def test_runs_of_any_state_have_a_page(made_run, tmp_path, methods, status):
     text = page.write(made_run(tmp_path / "run", methods, status=status)).read_text()
     assert Page(text).headings == ORDER
@@ -136,9 +145,16 @@ def _bad_rounds(run):
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
-    [(_no_ledger, "no ledger files"), (_newer, "schema 99"), (_cut_file, "half-written"), (_cut_manifest, "cannot be read"),
-     (_no_manifest, "not a run directory"), (_bad_plans, "half-written"), (_bad_rounds, "rounds.csv")],
-)  # fmt: skip
+    [
+        (_no_ledger, "no ledger files"),
+        (_newer, "schema 99"),
+        (_cut_file, "half-written"),
+        (_cut_manifest, "cannot be read"),
+        (_no_manifest, "not a run directory"),
+        (_bad_plans, "half-written"),
+        (_bad_rounds, "rounds.csv"),
+    ],
+)
 def test_a_run_that_cannot_be_read_is_one_line_that_names_the_file(made_run, tmp_path, spoil, words):
     run = made_run(tmp_path / "run", {"a": [np.full(6, 0.5)]})
     spoil(run)

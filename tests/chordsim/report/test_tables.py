@@ -36,12 +36,17 @@ def estimates(draw: st.DrawFn) -> dict[str, Any]:
 
 METHODS = st.fixed_dictionaries(
     {
-        "ndcg_10": estimates(), "ndcg_10_all": estimates(), "hr_10": estimates(), "served_share": maybe(st.floats(0, 1)),
-        "bits_mean": maybe(st.floats(0, 32)), "up_bytes_per_device": maybe(st.floats(0, 1e12)),
-        "down_bytes_per_device": maybe(st.floats(0, 1e12)), "p50_total_s": maybe(st.floats(0, 1e6)),
+        "ndcg_10": estimates(),
+        "ndcg_10_all": estimates(),
+        "hr_10": estimates(),
+        "served_share": maybe(st.floats(0, 1)),
+        "bits_mean": maybe(st.floats(0, 32)),
+        "up_bytes_per_device": maybe(st.floats(0, 1e12)),
+        "down_bytes_per_device": maybe(st.floats(0, 1e12)),
+        "p50_total_s": maybe(st.floats(0, 1e6)),
         "joules_per_device": maybe(st.floats(0, 1e6)),
     }
-)  # fmt: skip
+)
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z0-9][a-z0-9-]{0,63}", fullmatch=True), METHODS, min_size=1, max_size=5))
@@ -58,9 +63,16 @@ def test_numbers_are_told_apart_from_nothing() -> None:
     some = {"mean": 0.5, "ci95": [0.4, 0.6]}
     nothing = {"mean": None, "ci95": None}
     served = {
-        "ndcg_10": some, "ndcg_10_all": some, "hr_10": some, "served_share": 0.75, "bits_mean": 2.0, "up_bytes_per_device": 1234.4,
-        "down_bytes_per_device": 2.5e8, "p50_total_s": 0.12345, "joules_per_device": 0.0,
-    }  # fmt: skip
+        "ndcg_10": some,
+        "ndcg_10_all": some,
+        "hr_10": some,
+        "served_share": 0.75,
+        "bits_mean": 2.0,
+        "up_bytes_per_device": 1234.4,
+        "down_bytes_per_device": 2.5e8,
+        "p50_total_s": 0.12345,
+        "joules_per_device": 0.0,
+    }
     empty = {name: nothing if isinstance(value, dict) else None for name, value in served.items()} | {"served_share": 0.0}
     rows = printed(final_table({"methods": {"a": served, "b": empty}}))[2:]
     assert rows[0].split() == ["a", "0.5000", "±0.1000", "0.5000", "0.5000", "75.0", "2.00", "1,234", "250M", "0.123", "0"]

@@ -21,11 +21,18 @@ def tiers(draw: st.DrawFn) -> dict[str, TierConfig]:
     memory = draw(st.sampled_from([{"memory_mb": 3.5}, {"memory_of_fp32": 0.1}]))
     return {
         name: TierConfig(
-            share=share, ram_gb=draw(SMALL), gmacs_per_s=draw(SMALL), down_mbps=draw(SMALL), up_mbps=1, round_trip_ms=draw(SMALL),
-            nj_per_mac=draw(SMALL), radio_w=draw(SMALL), **memory,
+            share=share,
+            ram_gb=draw(SMALL),
+            gmacs_per_s=draw(SMALL),
+            down_mbps=draw(SMALL),
+            up_mbps=1,
+            round_trip_ms=draw(SMALL),
+            nj_per_mac=draw(SMALL),
+            radio_w=draw(SMALL),
+            **memory,
         )
         for name, share in zip(names, shares, strict=True)
-    }  # fmt: skip
+    }
 
 
 @st.composite

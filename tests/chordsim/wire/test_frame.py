@@ -27,9 +27,7 @@ def frame(magic=b"CH", version=1, kind=2, method="chord", round=7, length=None, 
 
 
 def test_golden_bytes():
-    assert encode("prescription", "chord-plus", 3, bytes([0x1B, 0xE4])).hex() == (
-        "4348" "01" "02" "b81e" "03000000" "02000000" "1be4" "bedde035"
-    )  # fmt: skip
+    assert encode("prescription", "chord-plus", 3, bytes([0x1B, 0xE4])).hex() == ("43480102b81e03000000020000001be4bedde035")
 
 
 def test_kind_codes_are_part_of_the_format():

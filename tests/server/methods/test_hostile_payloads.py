@@ -109,10 +109,18 @@ def test_absurd_numbers_in_a_profile_are_refused_as_senseless_or_answered_alone(
 @pytest.mark.parametrize("name", ["chord", "chord-plus"])
 @pytest.mark.parametrize(
     ("memory", "latency", "bits", "speed", "refusal"),
-    [(0, 1.0, 8.0, 1e9, 1), (10**9, 0.0, 8.0, 1e9, 2), (10**9, 1.0, 0.0, 1e9, 3), (2**63 - 1, 3e38, 3e38, 3e38, 0),
-     (2**62, 1.0, 8.0, 1e12, 0), (2**64 - 1, 1.0, 8.0, 1e9, INVALID), (10**9, -1.0, 8.0, 1e9, INVALID),
-     (10**9, 1.0, np.nan, 1e9, INVALID), (10**9, 1.0, 8.0, 0.0, INVALID)],
-)  # fmt: skip
+    [
+        (0, 1.0, 8.0, 1e9, 1),
+        (10**9, 0.0, 8.0, 1e9, 2),
+        (10**9, 1.0, 0.0, 1e9, 3),
+        (2**63 - 1, 3e38, 3e38, 3e38, 0),
+        (2**62, 1.0, 8.0, 1e12, 0),
+        (2**64 - 1, 1.0, 8.0, 1e9, INVALID),
+        (10**9, -1.0, 8.0, 1e9, INVALID),
+        (10**9, 1.0, np.nan, 1e9, INVALID),
+        (10**9, 1.0, 8.0, 0.0, INVALID),
+    ],
+)
 def test_budgets_are_refused_by_the_one_that_breaks(
     lines: dict[str, Line], name: str, memory: int, latency: float, bits: float, speed: float, refusal: int
 ) -> None:

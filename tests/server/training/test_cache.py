@@ -102,9 +102,19 @@ def test_plans_of_different_methods_share_nothing(world: Callable[..., World]) -
 
 @pytest.mark.parametrize(
     "change",
-    ["seed=2", "training.lr=0.001", "training.max_steps=6", "training.threads=2", "training.dropout=0.1", "backbone.ffn_dim=32",
-     "backbone.embedding_bits=8", "data.synthetic.noise=0.3", "data.cloud_share=0.5", "rounds.count=1"],
-)  # fmt: skip
+    [
+        "seed=2",
+        "training.lr=0.001",
+        "training.max_steps=6",
+        "training.threads=2",
+        "training.dropout=0.1",
+        "backbone.ffn_dim=32",
+        "backbone.embedding_bits=8",
+        "data.synthetic.noise=0.3",
+        "data.cloud_share=0.5",
+        "rounds.count=1",
+    ],
+)
 def test_what_training_depends_on_changes_the_key(world: Callable[..., World], change: str) -> None:
     before, after = world(), world(change)
     for name in ("fp32", "chord-plus"):
@@ -121,9 +131,18 @@ def test_a_plans_settings_change_its_key_alone(world: Callable[..., World], chan
 
 
 @pytest.mark.parametrize(
-    "change", ["rounds.requests_per_round=3", "clock.loss=0.5", "population.spread=0.5", "population.selected=7", "engine.chunk_size=8",
-               "protocol.mask_seen=false", "settings.chord-plus.bits=1.0", "settings.chord-plus.bits=4.0"],
-)  # fmt: skip
+    "change",
+    [
+        "rounds.requests_per_round=3",
+        "clock.loss=0.5",
+        "population.spread=0.5",
+        "population.selected=7",
+        "engine.chunk_size=8",
+        "protocol.mask_seen=false",
+        "settings.chord-plus.bits=1.0",
+        "settings.chord-plus.bits=4.0",
+    ],
+)
 def test_phones_links_and_engines_do_not_change_the_key(world: Callable[..., World], change: str) -> None:
     before, after = world(), world(change)
     assert all(key_of(before, name) == key_of(after, name) for name in before.specs)
@@ -150,10 +169,21 @@ def test_one_training_serves_every_budget_and_one_outside_the_trained_range_is_t
 
 def test_the_digest_of_logs_sees_every_part() -> None:
     def made(**change: object) -> str:
-        parts = {"items": np.array([1, 2, 3, 1]), "offsets": np.array([0, 2, 4]), "n_items": 3, "user_ids": np.array([0, 1]),
-                 "validation_targets": np.array([3, 2])}  # fmt: skip
+        parts = {
+            "items": np.array([1, 2, 3, 1]),
+            "offsets": np.array([0, 2, 4]),
+            "n_items": 3,
+            "user_ids": np.array([0, 1]),
+            "validation_targets": np.array([3, 2]),
+        }
         return TrainLogs(**{**parts, **change}).digest()  # type: ignore[arg-type]
 
-    changed = [made(), made(items=np.array([1, 2, 1, 3])), made(offsets=np.array([0, 1, 4])), made(n_items=4),
-               made(user_ids=np.array([0, 2])), made(validation_targets=np.array([3, 1]))]  # fmt: skip
+    changed = [
+        made(),
+        made(items=np.array([1, 2, 1, 3])),
+        made(offsets=np.array([0, 1, 4])),
+        made(n_items=4),
+        made(user_ids=np.array([0, 2])),
+        made(validation_targets=np.array([3, 1])),
+    ]
     assert len(set(changed)) == len(changed) and made() == made()

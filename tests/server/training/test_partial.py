@@ -14,9 +14,17 @@ from chordsim.world import of_text
 from server.training import cache, dense, fit, partial, sealed
 
 SMALL = [
-    "data.synthetic.users=60", "data.synthetic.items=50", "backbone.dim=16", "backbone.ffn_dim=16", "backbone.max_len=8",
-    "training.max_steps=7", "training.eval_every=2", "training.batch=16", "training.positions=32", "training.patience=9",
-]  # fmt: skip
+    "data.synthetic.users=60",
+    "data.synthetic.items=50",
+    "backbone.dim=16",
+    "backbone.ffn_dim=16",
+    "backbone.max_len=8",
+    "training.max_steps=7",
+    "training.eval_every=2",
+    "training.batch=16",
+    "training.positions=32",
+    "training.patience=9",
+]
 
 
 class Killed(Exception):
@@ -138,8 +146,13 @@ def test_checkpoints_that_nobody_will_go_on_with_are_removed_and_others_left_alo
     maker = ours.name.split(".")[2]
     kept = [ours, made(f"a.b.{maker}.part.safetensors", 29), made("a.b.other.part.safetensors", 0.9), made(".c.safetensors.77.part", 0.5)]
     made("done.safetensors", 99)
-    gone = [made(f"a.c.{maker}.part.safetensors", 31), made("a.b.elder.part.safetensors", 1.1), made("a.b.part.safetensors", 2),
-            made(".d.safetensors.78.part", 2), made(f"done.b.{maker}.part.safetensors", 0)]  # fmt: skip
+    gone = [
+        made(f"a.c.{maker}.part.safetensors", 31),
+        made("a.b.elder.part.safetensors", 1.1),
+        made("a.b.part.safetensors", 2),
+        made(".d.safetensors.78.part", 2),
+        made(f"done.b.{maker}.part.safetensors", 0),
+    ]
     trained(world, "fp32")
     assert all(path.exists() for path in kept) and not any(path.exists() for path in gone)
     assert (tmp_path / "models" / "done.safetensors").exists()
@@ -168,8 +181,12 @@ def test_notes_come_back_as_they_were(tmp_path):
 
 
 CUTTING = (
-    "training.eval_every=1", "training.patience=1", "training.cuts=2", "training.max_steps=60", "training.average_steps=3",
-)  # fmt: skip
+    "training.eval_every=1",
+    "training.patience=1",
+    "training.cuts=2",
+    "training.max_steps=60",
+    "training.average_steps=3",
+)
 
 
 def test_rates_are_cut_from_the_best_state_and_then_training_ends(tmp_path, monkeypatch):

@@ -113,10 +113,18 @@ def test_validation_is_the_naive_mean_over_users(logs: TrainLogs, users: int) ->
     made = Validation.of(logs, 6, users, 1)
     got, total, count = made.ndcg_10(model), 0.0, 0
     chosen = range(len(logs)) if users > len(logs) else None
-    rows = list(chosen) if chosen is not None else [
-        next(v for v in range(len(logs)) if logs.items[logs.offsets[v] : logs.offsets[v + 1]].tolist()
-             == made.seen_items[made.seen_rows == n].tolist()) for n in range(users)
-    ]  # fmt: skip
+    rows = (
+        list(chosen)
+        if chosen is not None
+        else [
+            next(
+                v
+                for v in range(len(logs))
+                if logs.items[logs.offsets[v] : logs.offsets[v + 1]].tolist() == made.seen_items[made.seen_rows == n].tolist()
+            )
+            for n in range(users)
+        ]
+    )
     for v in rows:
         had = logs.items[logs.offsets[v] : logs.offsets[v + 1]]
         scores = (model.item @ model.item[int(had[-1])]).detach().numpy()

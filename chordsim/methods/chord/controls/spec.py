@@ -47,10 +47,14 @@ def chord_swapped(name: str) -> MethodSpec:
     """Return the control whose plans are another user's."""
     base = chord_plus(name)
     return SwappedSpec(
-        name, "control: the plan of another user with a history of similar length", base.exchange,
-        "chordsim.methods.chord.controls.cloud:SwappedPlanCloud", "chordsim.methods.chord.controls.device:SwappedPlanDevice", base.defaults,
+        name=name,
+        summary="control: the plan of another user with a history of similar length",
+        exchange=base.exchange,
+        cloud="chordsim.methods.chord.controls.cloud:SwappedPlanCloud",
+        device="chordsim.methods.chord.controls.device:SwappedPlanDevice",
+        defaults=base.defaults,
         settings_of="chord-plus",
-    )  # fmt: skip
+    )
 
 
 def chord_empty(name: str) -> MethodSpec:
