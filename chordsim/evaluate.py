@@ -188,14 +188,15 @@ def metrics(rank: Floats, n_items: int) -> dict[str, Floats]:
     """Return HR and NDCG at 5 and 10, and MRR, [D] each; NaN where the rank is; a miss scores 0.
 
     NDCG@k = 1 / log2(rank + 1) up to rank k, since one item is relevant. A middle rank of k + 1/2 still counts as
-    within k, as in the reference figures: its position counted from 0 is below k.
+    within k, as in the reference figures: its position counted from 0 is below k. A miss is within no k, also where
+    the catalogue is so small that its rank ``n_items + 1`` would be.
     """
     out: dict[str, Floats] = {}
     unknown = np.isnan(rank)
     safe = np.where(unknown, np.inf, rank)
     gain = math.log(2) / np.log(safe + 1)
     for cut in CUTS:
-        inside = safe < cut + 1
+        inside = (safe < cut + 1) & (safe <= n_items)
         out[f"hr_{cut}"] = np.where(unknown, np.nan, inside.astype(np.float64))
         out[f"ndcg_{cut}"] = np.where(unknown, np.nan, np.where(inside, gain, 0.0))
     out["mrr"] = np.where(unknown, np.nan, np.where(safe <= n_items, 1.0 / safe, 0.0))

@@ -66,22 +66,22 @@ def recbole(run: Path) -> dict[str, dict[str, float | None]]:
         UserError, RunError: Not a run, no ledger yet, or a damaged file.
     """
     Source.read(run)
-    parts = list(scan(run, ("user_id", "rank")))
+    parts = list(scan(run, ("user_id", "rank", *(f"hr_{cut}" for cut in CUTS))))
     users = 1 + max((int(part["user_id"].max(initial=-1)) for part in parts), default=-1)
     kept: dict[str, dict[str, UserMeans]] = {}
     for part in parts:
         some = ~np.isnan(part["rank"])
         means = kept.setdefault(part.method, {})
-        for name, values in _metrics(part["rank"][some]).items():
+        hits = {cut: part[f"hr_{cut}"][some] for cut in CUTS}
+        for name, values in _metrics(part["rank"][some], hits).items():
             means.setdefault(name, UserMeans(users)).add(part["user_id"][some], values)
     return {method: {name: _mean(by_user.means()) for name, by_user in means.items()} for method, means in kept.items()}
 
 
-def _metrics(rank: Floats) -> dict[str, Floats]:
+def _metrics(rank: Floats, hits: dict[int, Floats]) -> dict[str, Floats]:
+    """Return metrics by name; whether a rank is within k is the ledger's word, which knows what a miss is."""
     out: dict[str, Floats] = {}
-    for cut in CUTS:
-        inside = rank < cut + 1  # the ledger's rule: a middle rank of k + 1/2 is within k
-        hit = inside.astype(np.float64)
+    for cut, hit in hits.items():
         out[f"recall@{cut}"] = out[f"hit@{cut}"] = hit
         out[f"mrr@{cut}"] = hit / rank
         out[f"ndcg@{cut}"] = hit / np.log2(rank + 1)

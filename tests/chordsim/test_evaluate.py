@@ -15,6 +15,7 @@ from chordsim.errors import ScenarioError
 
 ALL, UNMASKED = ProtocolConfig(), ProtocolConfig(mask_seen=False)
 SAMPLED = ProtocolConfig(ranking="sampled-100")
+METRICS = ("hr_5", "ndcg_5", "hr_10", "ndcg_10", "mrr")
 LISTED, LISTED_UNMASKED = ProtocolConfig(ranking="candidates"), ProtocolConfig(ranking="candidates", mask_seen=False)
 
 
@@ -206,6 +207,26 @@ def test_metrics_are_their_definitions() -> None:
             assert np.allclose((got[f"hr_{cut}"][place], got[f"ndcg_{cut}"][place]), expected, equal_nan=True)
         mrr = math.nan if math.isnan(rank) else (1 / rank if rank <= 100 else 0.0)
         assert np.allclose(got["mrr"][place], mrr, equal_nan=True)
+
+
+@pytest.mark.parametrize("n_items", [1, 2, 4, 5, 9, 10, 11, 100])
+def test_a_miss_scores_nothing_whatever_the_size_of_the_catalogue(n_items: int) -> None:
+    """A masked target, one that no list holds, one among unlisted candidates: none is within k where all items are."""
+    scores, target = np.ones((1, n_items + 1), np.float32), np.array([n_items])
+    seen, nothing, draw = pairs([[n_items]]), np.zeros((1, 3), np.int64), (1, np.zeros(1, np.int64), 1)
+    popularity = np.arange(n_items + 1)
+    missed = [
+        evaluate.rank_scores(scores.copy(), target, seen, ALL, draw),
+        evaluate.rank_scores(scores.copy(), target, pairs([[]]), LISTED, draw, nothing),
+        evaluate.rank_list(np.full((1, 2), n_items), target, seen, n_items, ALL),
+        evaluate.rank_list(nothing, target, pairs([[]]), n_items, ALL),
+        evaluate.fallback_ranks(popularity, target, seen, ALL),
+        evaluate.fallback_ranks(popularity, target, pairs([[]]), LISTED, nothing),
+    ]
+    for rank in missed:
+        assert {name: float(values[0]) for name, values in evaluate.metrics(rank, n_items).items()} == dict.fromkeys(METRICS, 0.0)
+    last = evaluate.metrics(np.array([float(n_items)]), n_items)
+    assert last["mrr"][0] == 1 / n_items and last["hr_10"][0] == (n_items <= 10) and last["hr_5"][0] == (n_items <= 5)
 
 
 def test_the_manifest_says_in_words_how_ranks_were_made() -> None:

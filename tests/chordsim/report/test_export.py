@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 
+from chordsim import api
 from chordsim.ledger.parquet import read_ledger
 from chordsim.report.export import recbole, table
 
@@ -27,6 +28,24 @@ def test_recbole_metrics_equal_a_naive_count(played_run):
             for name, values in naive.items():
                 assert found[method][f"{name}@{cut}"] == pytest.approx(np.mean(values))
             assert found[method][f"recall@{cut}"] == found[method][f"hit@{cut}"]
+
+
+def test_a_miss_in_a_catalogue_of_three_items_scores_nothing_in_ledger_and_export(tiny, tmp_path):
+    """Everybody goes to and fro between two items; half of them end on the third, which alone is not masked."""
+    path = tmp_path / "three.csv"
+    logs = [[user % 2 + 1, 2 - user % 2] * 4 + [3 if user < 6 else 1] for user in range(12)]
+    lines = [f"{user},{item},5,{at}" for user, log in enumerate(logs) for at, item in enumerate(log)]
+    path.write_text("\n".join(["user,item,rating,timestamp", *lines]) + "\n")
+    run = api.run("offline", overrides=tiny('data.source="file"', f'data.path="{path}"', methods=("fp32",)), out=tmp_path / "run")
+    rows = run.ledger[run.ledger["rank"].notna()]
+    missed = rows["rank"] == 4
+    assert missed.any() and (~missed).any()
+    assert (rows[missed][["hr_5", "ndcg_5", "hr_10", "ndcg_10", "mrr"]] == 0).all(axis=None)
+    assert (rows[~missed]["hr_5"] == 1).all()
+    assert (run.ledger[run.ledger["fallback_rank"] == 4]["ndcg_10_all"] == 0).all()
+    hits = (~missed).astype(float).groupby(rows["user_id"]).mean().mean()
+    found = recbole(run.path)["fp32"]
+    assert found["hit@5"] == found["recall@10"] == pytest.approx(hits)
 
 
 def test_tables_have_a_line_for_every_method(played_run):
