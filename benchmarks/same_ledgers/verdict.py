@@ -35,17 +35,19 @@ def verdict(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Verdic
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return what differs: methods that one side alone played, columns by method."""
+    """Return what differs: methods that one side alone played, and columns with the methods that they differ in."""
     out = []
     for side, mine, others in (("old", old, new), ("new", new, old)):
         alone = [name for name in mine["methods"] if name not in others["methods"]]
         if alone:
             out.append(f"only {side} played {', '.join(alone)}")
+    parted: dict[str, list[str]] = {}
     for part in sorted({*old["parts"], *new["parts"]}):
         one, two = old["parts"].get(part, {}), new["parts"].get(part, {})
         columns = [key for key in {**one, **two} if one.get(key) != two.get(key)]
         if columns and one and two:
-            out.append(f"{part}: {', '.join(columns)}")
+            parted.setdefault(", ".join(columns), []).append(part)
+    out += [f"{columns}: {'; '.join(parts)}" for columns, parts in parted.items()]
     return out or ["all columns hold the same: the hash itself, the order of columns or their types differ"]
 
 

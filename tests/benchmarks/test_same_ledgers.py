@@ -90,7 +90,7 @@ def test_each_side_is_played_with_its_own_packages_and_entry_points(make: Make, 
 def test_a_number_that_moved_is_named_by_method_and_column(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
     parted, out = compared(make("old"), make("new", more=1), capsys, Scenario("small", {}), Scenario("first", {}, ("fp32",)))
     assert parted == 2 and out.count("DIFFERENT") == 2
-    assert "uniform-2: down_bytes\n" in out and "fp32: down_bytes\n" in out and "outcome" not in out
+    assert "down_bytes: uniform-2\n" in out and "down_bytes: fp32\n" in out and "outcome" not in out
 
 
 def test_a_method_that_one_side_refuses_is_a_difference(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,7 +137,7 @@ def test_a_kept_side_is_not_played_again(make: Make, tmp_path: Path, capsys: pyt
     assert command.compare(make("old"), make("new"), [small], kept) == 0
     assert command.compare(make("broken", error="not played"), make("moved", more=1), [small], kept) == 1
     out = capsys.readouterr().out
-    assert "uniform-2: down_bytes" in out and "(kept and " in out
+    assert "down_bytes: uniform-2\n" in out and "(kept and " in out
 
 
 def test_all_shipped_families_are_played_and_every_scenario_is_whole() -> None:
@@ -155,6 +155,12 @@ def test_tables_are_merged_key_by_key() -> None:
     below: dict[str, Any] = {"a": {"b": 1, "c": 2}, "d": 3}
     assert merged(below, {"a": {"b": 9}, "e": {"f": 4}}) == {"a": {"b": 9, "c": 2}, "d": 3, "e": {"f": 4}}
     assert below["a"]["b"] == 1
+
+
+def test_methods_that_part_in_the_same_columns_share_a_line() -> None:
+    old: dict[str, Any] = {"methods": ["a", "b", "c"], "parts": {name: {"rank": 1, "macs": 1} for name in "abc"}}
+    new = {**old, "parts": {"a": {"rank": 2, "macs": 1}, "b": {"rank": 2, "macs": 1}, "c": {"rank": 1, "macs": 2}}}
+    assert differences(old, new) == ["rank: a; b", "macs: c"]
 
 
 def test_a_hash_that_differs_alone_is_told() -> None:
