@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 #: Halvings of the multiplier's range; what they leave undecided is filled in channel order.
-_STEPS = 14
-_EXACT_FLOAT32 = 2**24
+STEPS = 14
+#: Below this float32 counts exactly.
+EXACT_FLOAT32 = 2**24
 
 
 @dataclass(frozen=True)
@@ -102,15 +103,9 @@ def allocate(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int = 0) -
     Raises:
         ValueError: Shapes disagree, a utility is not finite, or there is no choice above ``lowest``.
     """
-    if not 0 <= lowest <= 2:
-        raise ValueError(f"the smallest code is {lowest}: 0, 1 or 2 leave a choice")
+    check(utilities, costs, limits, lowest)
     devices, channels, _ = utilities.shape
     budgets = costs.values.shape[0]
-    if costs.values.shape[1] != channels or limits.shape != (devices, budgets) or limits.dtype != torch.int64:
-        raise ValueError("utilities [D, C, 4], costs [B, C, 4] and int64 limits [D, B] disagree")
-    # One pass: a NaN or an infinity anywhere shows in the sum.
-    if not bool(torch.isfinite(utilities.sum())):
-        raise ValueError("utilities must be finite")
     utilities, named = _cheapest_first(utilities, costs, lowest)
     floor = costs.values[:, :, lowest].sum(1)
     room = limits.clamp(-(2**62), 2**62) - floor
@@ -132,6 +127,22 @@ def allocate(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int = 0) -
     overrun = (floor - limits).double() / floor.clamp_min(1).double()
     binding = torch.where(refused, overrun.argmax(1), binding)
     return Allocation(codes, refused, binding, torch.where(free, torch.zeros_like(high), high))
+
+
+def check(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int) -> None:
+    """Say what is wrong with the arguments of `allocate`.
+
+    Raises:
+        ValueError: Shapes disagree, a utility is not finite, or there is no choice above ``lowest``.
+    """
+    if not 0 <= lowest <= 2:
+        raise ValueError(f"the smallest code is {lowest}: 0, 1 or 2 leave a choice")
+    devices, channels, _ = utilities.shape
+    if costs.values.shape[1] != channels or limits.shape != (devices, costs.values.shape[0]) or limits.dtype != torch.int64:
+        raise ValueError("utilities [D, C, 4], costs [B, C, 4] and int64 limits [D, B] disagree")
+    # One pass: a NaN or an infinity anywhere shows in the sum.
+    if not bool(torch.isfinite(utilities.sum())):
+        raise ValueError("utilities must be finite")
 
 
 def _cheapest_first(utilities: Tensor, costs: Costs, lowest: int) -> tuple[Tensor, Tensor | None]:
@@ -216,7 +227,7 @@ def _bisect(grow: Tensor, weight: Tensor, room: Tensor) -> tuple[Tensor, Tensor,
     low = torch.zeros(grow.shape[0])
     free = fits(low)
     high = torch.where(free, low, grow.amax(1).clamp_min(0.0))
-    for _ in range(_STEPS):
+    for _ in range(STEPS):
         middle = (low + high) / 2
         good = fits(middle)
         high = torch.where(good, middle, high)
@@ -246,7 +257,7 @@ def _whole_units(steps: Tensor, room: Tensor, lowest: int) -> tuple[Tensor, Tens
         scaled.append(steps[b] // unit)
         rooms.append(torch.div(room[:, b], unit, rounding_mode="floor"))
     small = torch.stack(scaled)
-    kind = torch.float32 if int(small[:, lowest:].sum((1, 2)).max()) < _EXACT_FLOAT32 else torch.float64
+    kind = torch.float32 if int(small[:, lowest:].sum((1, 2)).max()) < EXACT_FLOAT32 else torch.float64
     # No device can spend more than the dearest plan, so larger rooms are cut there to stay exact too.
     dearest = small[:, lowest:].sum((1, 2))
     return small.to(kind), torch.minimum(torch.stack(rooms, 1), dearest + 1).to(kind)

@@ -1,0 +1,42 @@
+"""Run one of the comparisons: `python -m benchmarks.kernels plans`, or `speed`."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import torch
+
+from benchmarks.kernels import speed
+from benchmarks.kernels.plans import compare, instance
+
+_DEVICES = 500
+
+
+def main() -> int:
+    """Run what the command line names; 1 where a plan differs."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kernels", description=__doc__)
+    commands = parser.add_subparsers(dest="what", required=True)
+    plans = commands.add_parser("plans", help="compare random plans of both allocators")
+    plans.add_argument("--count", type=int, default=1_000_000)
+    plans.add_argument("--seed", type=int, default=1)
+    timed = commands.add_parser("speed", help="time kernels and torch in turns, on one thread")
+    timed.add_argument("--only", default="", help="a part of the name of what is timed")
+    timed.add_argument("--repeats", type=int, default=15)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    return _plans(asked.count, asked.seed) if asked.what == "plans" else speed.table(asked.only, asked.repeats)
+
+
+def _plans(count: int, seed: int) -> int:
+    start, wrong, done = time.perf_counter(), 0, 0
+    while done < count:
+        # Every tenth case has as many channels as two blocks of width 64.
+        wrong += compare(instance([seed, done], _DEVICES, most=768 if done // _DEVICES % 10 == 0 else 64))
+        done += _DEVICES
+    print(f"{done:,} plans, {wrong:,} differ, {time.perf_counter() - start:.0f} s")
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

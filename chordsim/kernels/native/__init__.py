@@ -1,0 +1,1 @@
+"""Loops that numba compiles: imported only where the native kernel was chosen."""

@@ -1,0 +1,251 @@
+"""The allocator as one loop over devices: the same arithmetic as `chordsim.quant.allocate`, whose words explain it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chordsim.kernels.native.compiled import compiled, counted
+
+Array = np.ndarray[Any, Any]
+#: Channels that are looked through together for a step that bisection left undecided.
+BLOCK = 64
+
+
+@compiled
+def allocate_all(utilities: Array, prices: tuple[Array, ...], limits: Array, lowest: int, steps: int, out: tuple[Array, ...]) -> None:
+    """Fill the arrays of ``out``, one device after the other.
+
+    Args:
+        utilities: [D, 4 C] float32, the codes of a channel side by side; one row for the same of every device.
+        prices: What follows from costs, for B budgets and the L = 3 - ``lowest`` steps of each channel.
+
+            - what a difference of utilities is multiplied by, float32 [6, C]: codes 0 to 1, 0 to 2, 0 to 3, 1 to 2, 1 to 3, 2 to 3
+            - whether a code costs what the one below it costs, everywhere, [4]
+            - cost of each step in whole units [B, L, C], float32 if sums stay below 2^24, where it counts exactly, else float64
+            - what all steps cost [B], whole numbers as float64, as are all sums here
+            - the first budget that charges like each budget, [B]
+            - whether the steps of a level cost anything, [B, L]
+            - what the smallest plan costs [B]
+            - size of each budget's whole unit [B]
+        limits: [D, B] int64.
+        lowest: The smallest code in use.
+        steps: Halvings of the multiplier.
+        out: Codes uint8 [D, C], refused bool [D], binding int64 [D], multiplier float32 [D].
+    """
+    slopes, same, weight, total, distinct, asks, floor, unit = prices
+    codes, refused, binding, multiplier = out
+    channels, budgets = codes.shape[1], weight.shape[0]
+    levels = 3 - lowest
+    grow = np.empty((levels, channels), np.float32)
+    # One row for each code: loops over channels then read neighbours.
+    u, named = np.empty((4, channels), np.float32), np.empty((4, channels), np.uint8)
+    renamed = same.any()
+    taken, edge = np.empty(channels, np.float32), np.empty(channels, np.float32)
+    room, tight, spent = np.empty(budgets), np.empty(budgets), np.empty(budgets)
+    for d in range(codes.shape[0]):
+        row = utilities[d if utilities.shape[0] > 1 else 0]
+        for c in range(channels):
+            u[0, c], u[1, c], u[2, c], u[3, c] = row[4 * c], row[4 * c + 1], row[4 * c + 2], row[4 * c + 3]
+        if renamed:
+            _cheapest_first(u, same, lowest, named)
+        fits = True
+        for b in range(budgets):
+            left = min(max(limits[d, b], -(2**62)), 2**62) - floor[b]
+            fits &= left >= 0
+            room[b] = min(float(left // unit[b]), total[b] + 1)
+            tight[b] = room[b]
+        for b in range(budgets):
+            tight[distinct[b]] = min(tight[distinct[b]], room[b])
+        _thresholds(u, slopes, lowest, grow)
+        low, high = np.float32(0), np.float32(0)
+        free = _fits(grow, weight, distinct, asks, tight, total, low)
+        if not free:
+            high = _more(_largest(grow, taken), np.float32(0))
+            for _ in range(steps):
+                middle = (low + high) * np.float32(0.5)
+                if _fits(grow, weight, distinct, asks, tight, total, middle):
+                    high = middle
+                else:
+                    low = middle
+        multiplier[d], refused[d] = high, not fits
+        if not fits:
+            binding[d] = _overrun(floor, limits[d])
+            codes[d] = 0
+            continue
+        _buy(grow, weight, tight, distinct, asks, low, high, free, lowest, taken, edge, spent)
+        binding[d] = -1 if free else _tightest(spent, room)
+        _worth(u, taken, lowest, codes[d])
+        if renamed:
+            for c in range(channels):
+                codes[d, c] = named[codes[d, c], c]
+
+
+@compiled
+def _cheapest_first(u: Array, same: Array, lowest: int, named: Array) -> None:
+    for c in range(u.shape[1]):
+        for code in range(4):
+            named[code, c] = code
+        first = lowest
+        for code in range(lowest + 1, 4):
+            if not same[code]:
+                first = code
+            elif u[code, c] > u[first, c]:
+                u[first, c], named[first, c] = u[code, c], code
+        for code in range(4):
+            if same[code]:
+                u[code, c] = min(min(u[0, c], u[1, c]), min(u[2, c], u[3, c])) - np.float32(1)
+
+
+@compiled
+def _thresholds(u: Array, slopes: Array, lowest: int, grow: Array) -> None:
+    """Return for each code above ``lowest`` the multiplier below which it is worth it; one loop for each ``lowest``, without branches."""
+    if lowest == 2:
+        for c in range(u.shape[1]):
+            grow[0, c] = (u[3, c] - u[2, c]) * slopes[5, c]
+    elif lowest == 1:
+        for c in range(u.shape[1]):
+            s12, s13, s23 = (u[2, c] - u[1, c]) * slopes[3, c], (u[3, c] - u[1, c]) * slopes[4, c], (u[3, c] - u[2, c]) * slopes[5, c]
+            grow[0, c], grow[1, c] = _more(s12, s13), _less(s13, s23)
+    else:
+        for c in range(u.shape[1]):
+            s01, s02, s03 = (u[1, c] - u[0, c]) * slopes[0, c], (u[2, c] - u[0, c]) * slopes[1, c], (u[3, c] - u[0, c]) * slopes[2, c]
+            s12, s13, s23 = (u[2, c] - u[1, c]) * slopes[3, c], (u[3, c] - u[1, c]) * slopes[4, c], (u[3, c] - u[2, c]) * slopes[5, c]
+            grow[0, c] = _more(_more(s01, s02), s03)
+            grow[1, c] = _more(_less(s02, s12), _less(s03, s13))
+            grow[2, c] = _less(s03, _less(s13, s23))
+
+
+@compiled
+def _more(a: np.float32, b: np.float32) -> np.float32:
+    return a if a > b else b
+
+
+@compiled
+def _less(a: np.float32, b: np.float32) -> np.float32:
+    return a if a < b else b
+
+
+@compiled
+def _largest(grow: Array, room: Array) -> Any:
+    """Return the largest of all thresholds; one half is laid over the other until one is left, so that neighbours are compared at once."""
+    left = room.size
+    for c in range(left):
+        room[c] = grow[0, c]
+    for level in range(1, grow.shape[0]):
+        for c in range(left):
+            room[c] = _more(room[c], grow[level, c])
+    while left > 1:
+        half = (left + 1) // 2
+        for c in range(left - half):
+            room[c] = _more(room[c], room[half + c])
+        left = half
+    return room[0]
+
+
+@compiled
+def _fits(grow: Array, weight: Array, distinct: Array, asks: Array, tight: Array, total: Array, price: np.float32) -> bool:
+    for b in range(weight.shape[0]):
+        if distinct[b] == b and tight[b] < total[b] and _spent(grow, weight[b], asks[b], price) > tight[b]:
+            return False
+    return True
+
+
+@counted
+def _spent(grow: Array, weight: Array, asks: Array, price: np.float32) -> Any:
+    used = weight.dtype.type(0)
+    for level in range(grow.shape[0]):
+        for c in range(grow.shape[1] if asks[level] else 0):
+            used += weight[level, c] if grow[level, c] > price else weight.dtype.type(0)
+    return used
+
+
+@compiled
+def _buy(
+    grow: Array, weight: Array, tight: Array, distinct: Array, asks: Array, low: np.float32, high: np.float32, free: bool,
+    lowest: int, codes: Array, edge: Array, spent: Array,
+) -> None:  # fmt: skip
+    """Take the steps above ``high``, then in channel order those above ``low`` until one does not fit; count what is spent."""
+    levels, channels = grow.shape
+    _count(grow, high, lowest, codes)
+    for b in range(weight.shape[0]):
+        spent[b] = _spent(grow, weight[b], asks[b], high)
+    if free:
+        return
+    _undecided(grow, low, high, edge)
+    for start in range(0, channels, BLOCK):
+        stop = min(start + BLOCK, channels)
+        if _sum(edge[start:stop]) == 0:
+            continue
+        for c in range(start, stop):
+            for level in range(levels if edge[c] > 0 else 0):
+                if not (low < grow[level, c] <= high):
+                    continue
+                for b in range(weight.shape[0]):
+                    if spent[b] + weight[b, level, c] > tight[distinct[b]]:
+                        return
+                for b in range(weight.shape[0]):
+                    spent[b] += weight[b, level, c]
+                codes[c] += np.float32(1)
+
+
+@compiled
+def _count(grow: Array, price: np.float32, lowest: int, codes: Array) -> None:
+    for c in range(codes.size):
+        codes[c] = np.float32(lowest)
+    for level in range(grow.shape[0]):
+        for c in range(codes.size):
+            codes[c] += np.float32(1) if grow[level, c] > price else np.float32(0)
+
+
+@compiled
+def _undecided(grow: Array, low: np.float32, high: np.float32, edge: Array) -> None:
+    for c in range(edge.size):
+        edge[c] = 0
+    for level in range(grow.shape[0]):
+        for c in range(edge.size):
+            edge[c] += np.float32(1) if (grow[level, c] > low) & (grow[level, c] <= high) else np.float32(0)
+
+
+@counted
+def _sum(values: Array) -> Any:
+    found = np.float32(0)
+    for c in range(values.size):
+        found += values[c]
+    return found
+
+
+@compiled
+def _worth(u: Array, bought: Array, lowest: int, codes: Array) -> None:
+    """Lower a code to the best one below it; chosen without branches, since which one it is cannot be foretold."""
+    for c in range(codes.size):
+        u0, u1, u2, u3 = u[0, c], u[1, c], u[2, c], u[3, c]
+        at = code = np.int32(bought[c])
+        best = u3 if at == 3 else (u2 if at == 2 else (u1 if at == 1 else u0))
+        better = (at > 2) & (u2 > best)
+        code, best = np.int32(2) if better else code, u2 if better else best
+        better = (at > 1) & (lowest < 2) & (u1 > best)
+        code, best = np.int32(1) if better else code, u1 if better else best
+        better = (at > 0) & (lowest < 1) & (u0 > best)
+        codes[c] = np.int32(0) if better else code
+
+
+@compiled
+def _tightest(spent: Array, room: Array) -> int:
+    found, most = 0, -1.0
+    for b in range(room.size):
+        share = spent[b] / room[b] if room[b] > 0 else 1.0
+        if share > most:
+            found, most = b, share
+    return found
+
+
+@compiled
+def _overrun(floor: Array, limits: Array) -> int:
+    found, most = 0, -np.inf
+    for b in range(floor.size):
+        over = float(floor[b] - limits[b]) / float(max(floor[b], 1))
+        if over > most:
+            found, most = b, over
+    return found
