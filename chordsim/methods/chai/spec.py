@@ -56,6 +56,7 @@ def spec(name: str) -> MethodSpec:
         exchange=(UP_REPORT,),
         cloud="chordsim.methods.chai.cloud:ChaiCloud",
         device="chordsim.methods.chai.device:ChaiDevice",
+        by_budgets=False,
         defaults={"dim": 32, "ffn_dim": 32, "blocks": 1, "heads": 1, "distil_weight": 1.0, "distil_positions": 256},
         allowed={
             "dim": (4, 1024),

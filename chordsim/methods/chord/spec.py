@@ -153,6 +153,7 @@ def _spec(name: str, summary: str, defaults: Mapping[str, Any]) -> PlanSpec:
         exchange=_EXCHANGE,
         cloud="chordsim.methods.chord.cloud:PlanCloud",
         device="chordsim.methods.chord.device:PlanDevice",
+        by_budgets=True,
         defaults=defaults,
     )
 

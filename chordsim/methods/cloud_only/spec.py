@@ -41,6 +41,7 @@ def spec(name: str) -> MethodSpec:
         exchange=(UP_PROFILE, DOWN_CANDIDATES, UP_REPORT),
         cloud="chordsim.methods.cloud_only.cloud:CloudOnlyCloud",
         device="chordsim.methods.cloud_only.device:CloudOnlyDevice",
+        by_budgets=False,
         defaults={"list_length": 100},
         allowed={"list_length": (1, 10_000)},
     )

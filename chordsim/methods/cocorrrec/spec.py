@@ -64,6 +64,7 @@ def spec(name: str) -> MethodSpec:
         exchange=(UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
         cloud="chordsim.methods.cocorrrec.cloud:CoCorrRecCloud",
         device="chordsim.methods.cocorrrec.device:CoCorrRecDevice",
+        by_budgets=False,
         defaults={},
         backbones=("sasrec",),
     )

@@ -45,6 +45,7 @@ def popularity(name: str) -> MethodSpec:
         exchange=(UP_REPORT,),
         cloud="chordsim.methods.counts.cloud:PopularityCloud",
         device="chordsim.methods.counts.device:PopularityDevice",
+        by_budgets=False,
     )
 
 
@@ -56,6 +57,7 @@ def markov(name: str) -> MethodSpec:
         exchange=(UP_REPORT,),
         cloud="chordsim.methods.counts.cloud:MarkovCloud",
         device="chordsim.methods.counts.device:MarkovDevice",
+        by_budgets=False,
         defaults={"successors": 50},
         allowed={"successors": (1, 10_000)},
     )

@@ -77,6 +77,7 @@ def spec(name: str) -> MethodSpec:
         exchange=(UP_UPDATE, UP_REPORT),
         cloud="chordsim.methods.dccl.cloud:DcclCloud",
         device="chordsim.methods.dccl.device:DcclDevice",
+        by_budgets=False,
         defaults={
             "hidden": 8,
             "rank": 8,

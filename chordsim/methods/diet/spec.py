@@ -68,6 +68,7 @@ def spec(name: str) -> MethodSpec:
         exchange=(UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
         cloud="chordsim.methods.diet.cloud:DietCloud",
         device="chordsim.methods.diet.device:DietDevice",
+        by_budgets=False,
         defaults={"keep": 0.5, "profile_dim": 64, "extractor": "gru", "horizon": 12},
         allowed={"keep": (0.001, 1), "profile_dim": (1, 4096), "extractor": EXTRACTORS, "horizon": (1, 1000)},
     )

@@ -58,6 +58,7 @@ def spec(name: str) -> MethodSpec:
         exchange=(UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
         cloud="chordsim.methods.duet.cloud:DuetCloud",
         device="chordsim.methods.duet.device:DuetDevice",
+        by_budgets=False,
         defaults={"clicks": 20, "horizon": 12},
         allowed={"clicks": (1, 1000), "horizon": (1, 1000)},
     )

@@ -42,6 +42,7 @@ def spec(name: str) -> MethodSpec:
         exchange=(UP_UPDATE, UP_REPORT),
         cloud="chordsim.methods.fedavg.cloud:FedAvgCloud",
         device="chordsim.methods.fedavg.device:FedAvgDevice",
+        by_budgets=False,
         defaults={"bits": 32, "steps": 3, "rate": 0.05, "positions": 10},
         allowed={"bits": (32, 32), **ON_PHONE},
         needs_autograd=True,

@@ -53,6 +53,7 @@ def film(name: str) -> MethodSpec:
         exchange=(UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
         cloud="chordsim.methods.film.cloud:FilmCloud",
         device="chordsim.methods.film.device:FilmDevice",
+        by_budgets=False,
         defaults={"profile_dim": 64, "extractor": "mean", "horizon": 12},
         allowed={"profile_dim": (1, 4096), "extractor": EXTRACTORS, "horizon": (1, 1000)},
     )

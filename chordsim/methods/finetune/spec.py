@@ -33,6 +33,7 @@ def spec(name: str) -> MethodSpec:
         exchange=(UP_REPORT,),
         cloud="chordsim.methods.shipped.cloud:ShippedCloud",
         device="chordsim.methods.finetune.device:FinetuneDevice",
+        by_budgets=False,
         defaults={"bits": 32, "steps": 3, "rate": 0.05, "positions": 10},
         allowed={"bits": (32, 32), **ON_PHONE},
         needs_autograd=True,

@@ -23,6 +23,7 @@ def qat(name: str) -> MethodSpec:
         exchange=(UP_REPORT,),
         cloud="chordsim.methods.qat.cloud:QatCloud",
         device="chordsim.methods.shipped.device:ShippedDevice",
+        by_budgets=False,
         defaults={"bits": bits},
         allowed={"bits": (bits, bits)},
     )

@@ -34,6 +34,7 @@ def fp32(name: str) -> MethodSpec:
         exchange=(UP_REPORT,),
         cloud="chordsim.methods.shipped.cloud:ShippedCloud",
         device="chordsim.methods.shipped.device:ShippedDevice",
+        by_budgets=False,
         defaults={"bits": 32},
         allowed={"bits": (32, 32)},
     )
@@ -59,6 +60,7 @@ def uniform(name: str) -> MethodSpec:
         exchange=(UP_REPORT,),
         cloud="chordsim.methods.shipped.cloud:ShippedCloud",
         device="chordsim.methods.shipped.device:ShippedDevice",
+        by_budgets=False,
         defaults={"bits": bits},
         allowed={"bits": (bits, bits)},
     )

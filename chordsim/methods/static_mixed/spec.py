@@ -66,6 +66,7 @@ def static_mixed(name: str) -> MethodSpec:
         exchange=(UP_REPORT,),
         cloud="chordsim.methods.static_mixed.cloud:MixedCloud",
         device="chordsim.methods.static_mixed.device:MixedDevice",
+        by_budgets=False,
         defaults={"bits": 3.0, "tuning": True},
         allowed={"bits": (min(WIDTHS), max(WIDTHS))},
     )

@@ -52,6 +52,7 @@ def chord_swapped(name: str) -> MethodSpec:
         exchange=base.exchange,
         cloud="chordsim.methods.chord.controls.cloud:SwappedPlanCloud",
         device="chordsim.methods.chord.controls.device:SwappedPlanDevice",
+        by_budgets=True,
         defaults=base.defaults,
         settings_of="chord-plus",
     )
