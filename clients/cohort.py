@@ -21,7 +21,7 @@ from chordsim.arrays import Columns, Ints
 from chordsim.engine.cell import CellCall, CellReply
 from chordsim.errors import WireError
 from chordsim.memory import keep_freed_pages
-from chordsim.methods import INVALID, Batch, Cost, DeviceHalf, History, Leg, MethodSpec, Turn
+from chordsim.methods import COST, INVALID, PEAKS, Cost, DeviceHalf, History, Leg, MethodSpec, PhoneBatch, Turn
 from chordsim.nets.frozen import BackboneMismatch
 from chordsim.ragged import Ragged
 from chordsim.threads import one_thread_per_product
@@ -31,9 +31,7 @@ from chordsim.wire.report import FLAG_UNVERIFIED, Reports, pack_reports
 from chordsim.wire.rows import decode_rows, encode_rows
 from chordsim.world import World, of_text
 
-COST_COLUMNS = ("macs", "train_macs", "bitops", "adapt_macs", "peak_memory_bytes", "model_bytes")
 _LOG = logging.getLogger(__name__)
-_PEAKS = ("peak_memory_bytes", "model_bytes")
 
 
 @dataclass
@@ -87,7 +85,7 @@ class Unverified:
     def load(self, blobs_by_label: Mapping[str, bytes]) -> None:
         """Load nothing."""
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Refuse."""
         rows = len(who)
         return Turn(Ragged.empty(rows), np.full(rows, INVALID, np.uint8), Cost.zero(rows), np.full(rows, np.nan))
@@ -139,14 +137,14 @@ class _Chunk:
         ids = call.columns["device_id"][self.rows]
         profiles = world.population.profiles(ids)
         self.users = world.population.users(ids)
-        self.who = Batch(ids, call.columns["active"][self.rows].copy(), self.round, profiles.budgets)
+        self.who = PhoneBatch(ids, call.columns["active"][self.rows].copy(), self.round, profiles.budgets)
         self.history: History = world.split.history(self.users, self.round, world.scenario.backbone.max_len + spec.extra_history)
         rows = ids.size
         # What an earlier visit of this round left: a phone that refused or ranked then has not forgotten it.
         self.rank = self._carried("rank", np.full(rows, np.nan))
         self.refusal = self._carried("refusal", np.zeros(rows, np.uint8))
         self.bits = np.full(rows, np.nan)
-        self.cost = {name: np.zeros(rows, np.int64) for name in COST_COLUMNS}
+        self.cost = {name: np.zeros(rows, np.int64) for name in COST}
         self.state: Columns = {
             name.removeprefix("state."): column[self.rows] for name, column in call.columns.items() if name.startswith("state.")
         }
@@ -190,12 +188,12 @@ class _Chunk:
                 none = np.isnan(turn.scores.sum(axis=1))
             self.refusal[fresh & (self.refusal == 0) & none] = INVALID
         ran = fresh & (self.refusal == 0)
-        for name in COST_COLUMNS:
+        for name in COST:
             spent = getattr(turn.cost, name)
             mine = self.cost[name]
             # What a refused phone would have needed stays on record, since it is why the phone refused.
-            mine[fresh] = np.maximum(mine, spent)[fresh] if name in _PEAKS else (mine + spent)[fresh]
-        for name in ("macs", "train_macs", "bitops", "adapt_macs"):
+            mine[fresh] = np.maximum(mine, spent)[fresh] if name in PEAKS else (mine + spent)[fresh]
+        for name in set(COST) - set(PEAKS):
             self.cost[name][fresh & ~ran] = 0
         told = fresh & ~np.isnan(turn.bits)
         self.bits[told] = turn.bits[told]

@@ -1,7 +1,7 @@
 """What a method is: a light spec plus a cloud half and a device half, found through entry points.
 
 A third party adds a method by registering an object under the entry point group ``chordsim.methods``; the
-round loop, the wire and the ledger know methods through this file only.
+round loop, the wire and the ledger know methods through this file and `chordsim.methods.turns` only.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from chordsim.arrays import Bools, Columns, Floats, Ints, State
+from chordsim.arrays import Bools, Codes, Columns, Floats, Ints, State
 from chordsim.data.history import History
 from chordsim.errors import ScenarioError
+from chordsim.methods.turns import Batch, Blob, Budgets, CloudTurn, Cost, Leg, PhoneBatch, Turn
 from chordsim.ragged import Ragged
 
 if TYPE_CHECKING:
@@ -26,134 +27,7 @@ if TYPE_CHECKING:
     from chordsim.data.split import TrainLogs
     from chordsim.progress import Progress
 
-Direction = Literal["up", "down"]
-Kind = Literal["profile", "prescription", "candidates", "update", "report"]
 GROUP = "chordsim.methods"
-
-#: Which budget limited a plan, by code; the ledger's `binding`.
-BINDINGS = ("none", "memory", "latency", "bits")
-#: A refusal is the code of the budget that it would break, or this one for a payload that makes no sense.
-INVALID = 4
-
-
-@dataclass(frozen=True)
-class Leg:
-    """One message of a method's exchange: a direction and a kind, which names its ledger column."""
-
-    direction: Direction
-    kind: Kind
-
-
-UP_PROFILE = Leg("up", "profile")
-UP_UPDATE = Leg("up", "update")
-UP_REPORT = Leg("up", "report")
-DOWN_PRESCRIPTION = Leg("down", "prescription")
-DOWN_CANDIDATES = Leg("down", "candidates")
-
-
-@dataclass(frozen=True)
-class Blob:
-    """A content-addressed part of the bootstrap: what a device owns before its first round."""
-
-    label: str
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Budgets:
-    """What a phone grants the app, per device, shape [D] each.
-
-    Attributes:
-        memory_bytes: Peak memory for the app's model.
-        latency_s: On-device seconds per request.
-        bits: Cap on stored bits per weight, averaged over weights.
-        macs_per_s: Speed of the phone, which turns operations into seconds.
-    """
-
-    memory_bytes: Ints
-    latency_s: Floats
-    bits: Floats
-    macs_per_s: Floats
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Who takes part: one padded chunk of devices, shape [D] each.
-
-    Attributes:
-        device_ids: Ids, ascending; padding repeats the last one.
-        active: False for padding and for devices that are out of this round. Their rows are computed and
-            thrown away, so that every product has the same shape.
-        round: The round, from 1.
-        budgets: What each phone grants; on the cloud None, since a phone tells its budgets in its profile.
-    """
-
-    device_ids: Ints
-    active: Bools
-    round: int
-    budgets: Budgets | None = None
-
-    def __len__(self) -> int:
-        return self.device_ids.size
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What the phone spent in one turn, per device, shape [D], int64."""
-
-    macs: Ints
-    train_macs: Ints
-    bitops: Ints
-    adapt_macs: Ints
-    peak_memory_bytes: Ints
-    model_bytes: Ints
-
-    @classmethod
-    def zero(cls, rows: int) -> Cost:
-        """Return a cost of nothing for ``rows`` devices."""
-        return cls(*(np.zeros(rows, np.int64) for _ in range(6)))
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What a device half gives back for one leg.
-
-    Attributes:
-        state: Columns to keep, committed when the round closes; may be empty.
-        outbox: One payload per device for an up leg, empty rows otherwise. A report leg's payload is
-            written by the simulator, never by a method.
-        refusal: Code into `BINDINGS` per device, 0 where the phone does not refuse, `INVALID` where what it
-            received makes no sense, shape [D], uint8.
-        scores: Scores of all items, float32 [D, n_items + 1], column 0 is padding; None if not ranked here.
-        ranking: Or an ordered list of item ids [D, n], 0 pads at the end; None if not ranked here.
-        bits: Stored bits per weight, shape [D]; NaN where no model ran.
-        cost: What it took.
-    """
-
-    outbox: Ragged
-    refusal: npt.NDArray[np.uint8]
-    cost: Cost
-    bits: Floats
-    scores: npt.NDArray[np.float32] | None = None
-    ranking: Ints | None = None
-    state: Columns = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class CloudTurn:
-    """What a cloud half gives back for one down leg: payloads, operations and refusals, shape [D] each.
-
-    Attributes:
-        outbox: One payload per device; empty where the cloud refuses.
-        macs: Multiply-accumulates spent on the cloud for each device.
-        refusal: Code into `BINDINGS`, 0 where it does not refuse.
-        binding: Code into `BINDINGS`: which budget limited the plan.
-    """
-
-    outbox: Ragged
-    macs: Ints
-    refusal: npt.NDArray[np.uint8]
-    binding: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -170,9 +44,9 @@ class Needs:
     """
 
     cost: Cost
-    refusal: npt.NDArray[np.uint8]
+    refusal: Codes
     side: Literal["cloud", "device"]
-    binding: npt.NDArray[np.uint8]
+    binding: Codes
     bits: Floats
     least_macs: Ints
 
@@ -245,7 +119,7 @@ class CloudHalf(Protocol):
         """Return what a device must own before its first round."""
         ...
 
-    def admit(self, state: State, budgets: Budgets) -> npt.NDArray[np.uint8]:
+    def admit(self, state: State, budgets: Budgets) -> Codes:
         """Return a refusal code [D] per phone by the budgets it registered, before any byte is sent."""
         ...
 
@@ -267,7 +141,7 @@ class DeviceHalf(Protocol):
         """Decode the bootstrap (label to bytes) into whatever `act` needs; called once per worker."""
         ...
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Take one leg's turn for a padded chunk of phones."""
         ...
 

@@ -17,11 +17,9 @@ PASSES_TO_TRAIN_ALL = 3
 PASSES_THROUGH_FROZEN = 2
 
 
-def same_for_all(
-    rows: int, *, macs: int, bitops: int, peak_memory_bytes: int, model_bytes: int, train_macs: int = 0, adapt_macs: int = 0
-) -> Cost:
-    """Return a cost that is the same on every phone."""
-    return Cost(*(np.full(rows, value, np.int64) for value in (macs, train_macs, bitops, adapt_macs, peak_memory_bytes, model_bytes)))
+def same_for_all(rows: int, **spent: int) -> Cost:
+    """Return a cost that is the same on every phone, by names of `Cost`; what is not named is nothing."""
+    return replace(Cost.zero(rows), **{name: np.full(rows, value, np.int64) for name, value in spent.items()})
 
 
 def forward_macs(shapes: Shapes) -> int:
@@ -78,4 +76,4 @@ def shipped_cost(shapes: Shapes, bits: int, rows: int) -> Cost:
     through_weights = int(footprint.channel_macs(shapes).sum())
     bitops = through_weights * bits * 32 + footprint.fixed_macs(shapes) * 32 * 32
     model = footprint.embedding_bytes(shapes) + packed + scales
-    return Cost(*(np.full(rows, value, np.int64) for value in (footprint.dense_macs(shapes), 0, bitops, 0, peak, model)))
+    return same_for_all(rows, macs=footprint.dense_macs(shapes), bitops=bitops, peak_memory_bytes=peak, model_bytes=model)

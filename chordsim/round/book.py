@@ -10,14 +10,11 @@ import numpy as np
 from chordsim.arrays import Bools, Columns, Floats, Ints
 from chordsim.config.model import Scenario
 from chordsim.ledger.columns import OUTCOMES
-from chordsim.methods import DOWN_CANDIDATES, Leg
+from chordsim.methods import COST, DOWN_CANDIDATES, Leg
 from chordsim.population import clock
 from chordsim.round.scene import Scene
 from chordsim.wire.frame import OVERHEAD_BYTES
 
-COST = ("macs", "train_macs", "bitops", "adapt_macs", "peak_memory_bytes", "model_bytes")
-#: Of these the most of any visit counts, not the sum.
-PEAKS = ("peak_memory_bytes", "model_bytes")
 #: Simulator columns that go back to the phones at the next visit of the round, beside the method's own state.
 CARRIED = ("refusal", "rank")
 STATE = "state."

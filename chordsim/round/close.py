@@ -8,9 +8,9 @@ from chordsim import evaluate
 from chordsim.arrays import Bools, Floats
 from chordsim.ledger.columns import OUTCOMES, SERVED_BY
 from chordsim.ledger.rows import Rows
-from chordsim.methods import MethodSpec
+from chordsim.methods import RECORDED, MethodSpec
 from chordsim.population import clock
-from chordsim.round.book import COST, Book
+from chordsim.round.book import Book
 from chordsim.round.shown import Shown
 from chordsim.sized import SizedWorld
 from chordsim.world import World
@@ -97,7 +97,7 @@ def close(book: Book, spec: MethodSpec, world: World | SizedWorld, shown: Shown 
         **{f"{name}_bytes": value for name, value in book.bytes.items()},
         "wasted_bytes": np.where(wasted, book.bytes["down"] + book.bytes["up"], 0),
         "round_trips": book.round_trips,
-        **{name: book.cost[name] for name in COST if name != "adapt_macs"},
+        **{name: book.cost[name] for name in RECORDED},
         "cloud_macs": book.cloud_macs,
         "download_s": book.seconds["down"],
         "adapt_s": adapt_s,

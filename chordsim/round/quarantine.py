@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from chordsim.arrays import Bools, Columns, Floats, Ints, State
 from chordsim.engine.cell import CellCall, CellReply
+from chordsim.methods import COST
 from chordsim.ragged import Ragged
-from chordsim.round.book import COST, STATE
+from chordsim.round.book import STATE
 from chordsim.wire.frame import OVERHEAD_BYTES
 from chordsim.wire.limits import MAX_PAYLOAD_BYTES
 

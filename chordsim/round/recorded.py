@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from chordsim.ledger.rows import Rows
-from chordsim.methods import Cost, MethodContext, MethodSpec, Needs
+from chordsim.methods import RECORDED, Cost, MethodContext, MethodSpec, Needs
 from chordsim.population.profile import Profiles
 from chordsim.quant.budget import refusals
 from chordsim.round.sizes import Player, Sizes, enrolled
@@ -48,8 +48,7 @@ def _needs(closed: Needs | None, then: Rows, phones: Profiles) -> Needs:
     ran = then["macs"][place] > 0
     zero = Cost.zero(ran.size)
     known = closed.cost if closed is not None else zero
-    names = ("macs", "train_macs", "bitops", "peak_memory_bytes", "model_bytes")
-    cost = replace(known, **{name: np.where(ran, then[name][place], getattr(known, name)) for name in names})
+    cost = replace(known, **{name: np.where(ran, then[name][place], getattr(known, name)) for name in RECORDED})
     if closed is not None and closed.side == "cloud":
         # Budgets bind a plan that is made; what was recorded says only what it then took.
         return replace(closed, cost=cost)

@@ -14,10 +14,10 @@ import numpy as np
 
 from chordsim.arrays import Bools, Ints, State
 from chordsim.engine.cell import CellCall, CellReply
-from chordsim.methods import Batch, CloudHalf, Leg, MethodSpec
+from chordsim.methods import SPENT, Batch, CloudHalf, Leg, MethodSpec
 from chordsim.ragged import Ragged
 from chordsim.round.scene import Scene
-from chordsim.round.shown import SPENT, Shown
+from chordsim.round.shown import Shown
 from chordsim.wire.rows import decode_rows, encode_rows
 
 

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from chordsim.arrays import Floats, Ints
 
-#: What a phone spends that shows an old plan: one request's operations, and the memory that it takes.
-SPENT = ("macs", "bitops", "peak_memory_bytes", "model_bytes")
-
 
 @dataclass(frozen=True)
 class Shown:
@@ -18,7 +15,7 @@ class Shown:
         rank: Rank of this round's target under the old plan.
         age: Rounds since the plan was made.
         bits: Stored bits per weight.
-        spent: Operations and memory by name in `SPENT`.
+        spent: Operations and memory by name in `chordsim.methods.SPENT`.
     """
 
     rank: Floats

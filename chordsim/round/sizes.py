@@ -10,17 +10,17 @@ from chordsim import methods
 from chordsim.arrays import Codes, Ints
 from chordsim.errors import RunError
 from chordsim.ledger.columns import OUTCOMES
-from chordsim.methods import Batch, MethodContext, MethodSpec, Needs
+from chordsim.methods import COST, PEAKS, SPENT, MethodContext, MethodSpec, Needs, PhoneBatch
 from chordsim.population import clock
 from chordsim.population.profile import Profiles
 from chordsim.progress import Silent
-from chordsim.round.book import COST, PEAKS, Book
+from chordsim.round.book import Book
 from chordsim.round.close import round_seconds
 from chordsim.round.enrolled import Enrolled, nothing_held
 from chordsim.round.held import columns_for
 from chordsim.round.scene import Scene, begins_s
 from chordsim.round.script import Played, closed, told
-from chordsim.round.shown import SPENT, Shown
+from chordsim.round.shown import Shown
 from chordsim.sized import SizedWorld
 from chordsim.wire.frame import OVERHEAD_BYTES
 from chordsim.wire.report import REPORT_BYTES
@@ -65,7 +65,7 @@ class Sizes:
     def exchange(self, book: Book, first: int) -> None:
         """Let every leg's bytes cross, in order."""
         ids, scene, needs = book.scene.ids, book.scene, self._needs(book)
-        sizes = self.spec.sizes(self._context, Batch(ids, book.active, scene.round, scene.profiles.budgets))
+        sizes = self.spec.sizes(self._context, PhoneBatch(ids, book.active, scene.round, scene.profiles.budgets))
         for number, leg in enumerate(self.spec.exchange, first):
             last = leg.kind == "report"
             payload = np.full(ids.size, REPORT_BYTES, np.int64) if last else sizes[leg]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from chordsim.engine.cell import Carrier, CellCall, CellReply
-from chordsim.methods import Leg
+from chordsim.methods import COST, PEAKS, Leg
 from chordsim.ragged import Ragged
-from chordsim.round.book import CARRIED, COST, PEAKS, STATE, Book, column_like
+from chordsim.round.book import CARRIED, STATE, Book, column_like
 from chordsim.round.enrolled import Hosted
 from chordsim.round.quarantine import Asked, inspected
 from chordsim.wire.errors import Absent

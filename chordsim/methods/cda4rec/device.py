@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from chordsim.arrays import Columns
-from chordsim.methods import INVALID, Batch, Cost, History, Leg, Turn
+from chordsim.methods import INVALID, Cost, History, Leg, PhoneBatch, Turn
 from chordsim.methods.cda4rec import net as cda4rec
 from chordsim.methods.cda4rec.spec import routed_cost
 from chordsim.nets import blobs
@@ -33,7 +33,7 @@ class Cda4RecDevice(Device):
         ranker.load_state_dict(blobs.load(blobs_by_label["ranker"], wanted))
         return ranker.requires_grad_(False).eval()
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Walk through history, candidates and plan."""
         rows, n_items = len(who), self.context.n_items
         listed = min(int(self.context.settings["list_length"]), n_items)
@@ -51,7 +51,6 @@ class Cda4RecDevice(Device):
             )
         if leg.kind != "prescription":
             return quiet(rows)
-        assert who.budgets is not None
         plan = np.array([row[0] if row else 2 for row in inbox], np.int64)
         told, whole = unpack_ids(Ragged.of_rows(row[1:] for row in inbox), listed, n_items)
         phone = plan == 1

@@ -87,8 +87,8 @@ def routed_cost(context: MethodContext, phone: Bools) -> Cost:
     stored, ids = 4 * ranker_size(context.n_items, width), listed * id_bytes(context.n_items)
     macs = np.where(phone, ranker_macs(length, width, listed), 0).astype(np.int64)
     peak = np.where(phone, stored + ids + 4 * (length * width + 4 * width + listed), ids).astype(np.int64)
-    zero = np.zeros(phone.size, np.int64)
-    return Cost(macs, zero, macs * 32 * 32, zero, peak, np.full(phone.size, stored, np.int64))
+    model = np.full(phone.size, stored, np.int64)
+    return replace(Cost.zero(phone.size), macs=macs, bitops=macs * 32 * 32, peak_memory_bytes=peak, model_bytes=model)
 
 
 def spec(name: str) -> MethodSpec:

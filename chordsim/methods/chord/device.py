@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from chordsim.arrays import Columns
-from chordsim.methods import INVALID, Batch, Budgets, Cost, History, Leg, MethodContext, Turn
+from chordsim.methods import INVALID, Budgets, Cost, History, Leg, MethodContext, PhoneBatch, Turn
 from chordsim.methods.chord.settings import PlanSettings, plan_budget
 from chordsim.nets import blobs, embeddings, extractor, footprint
 from chordsim.nets.backbone import last_states, position_shape
@@ -86,7 +86,7 @@ class PlanDevice(Device):
             rows = [scaled(choices, stored[str(n)]) for n, choices in enumerate(rows)]
         return Model(item, tables["position"], reader, rows)
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send a profile up; turn a prescription into a ranking."""
         if leg.kind == "profile":
             return self._profile(model, who, history)
@@ -94,14 +94,12 @@ class PlanDevice(Device):
             return self._apply(model, who, history, inbox)
         return quiet(len(who))
 
-    def _profile(self, model: Model, who: Batch, history: History) -> Turn:
-        assert who.budgets is not None
+    def _profile(self, model: Model, who: PhoneBatch, history: History) -> Turn:
         user = model.reader(torch.from_numpy(history.items), model.item).numpy()
         payload = np.concatenate([pack_floats(user), pack_budgets(who.budgets)], 1)
         return quiet(len(who), Ragged.of_matrix(payload, who.active))
 
-    def _apply(self, model: Model, who: Batch, history: History, inbox: Ragged) -> Turn:
-        assert who.budgets is not None
+    def _apply(self, model: Model, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         codes, sound = decode_codes(inbox, self.shapes.channels)
         sound &= (codes >= self.settings.lowest).all(1)
         codes = np.where(sound[:, None], codes, self.settings.lowest).astype(np.uint8)
@@ -117,10 +115,16 @@ class PlanDevice(Device):
         spent = self.budget.cost_of(plan)
         refusal = np.where(sound, self._refused(plan, spent, who.budgets), INVALID).astype(np.uint8)
         rows = len(who)
-        zero = np.zeros(rows, np.int64)
         _, read = extractor.size(self.settings.extractor, self.context.backbone.dim, self.settings.profile_dim)
         adapt = np.full(rows, footprint.adapt_macs(self.shapes) + read, np.int64)
-        cost = Cost(spent.macs, zero, spent.bitops, adapt, spent.peak_memory_bytes, spent.model_bytes)
+        cost = replace(
+            Cost.zero(rows),
+            macs=spent.macs,
+            bitops=spent.bitops,
+            adapt_macs=adapt,
+            peak_memory_bytes=spent.peak_memory_bytes,
+            model_bytes=spent.model_bytes,
+        )
         bits = spent.weight_bits / self.shapes.weights
         return Turn(Ragged.empty(rows), refusal, cost, bits, score(states, model.item))
 

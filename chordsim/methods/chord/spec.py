@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -137,7 +137,14 @@ class PlanSpec(MethodSpec):
         adapt = np.full(rows, footprint.adapt_macs(shapes) + read, np.int64)
         bitops = (bits / shapes.weights * kept).astype(np.int64) * footprint.FLOAT_BITS + fixed * footprint.FLOAT_BITS**2
         model = packed + budget.extra_bytes + footprint.embedding_bytes(shapes)
-        cost = Cost(kept + fixed, np.zeros(rows, np.int64), bitops, adapt, packed + budget.fixed_bytes, model)
+        cost = replace(
+            Cost.zero(rows),
+            macs=kept + fixed,
+            bitops=bitops,
+            adapt_macs=adapt,
+            peak_memory_bytes=packed + budget.fixed_bytes,
+            model_bytes=model,
+        )
         # A plan of the same bits keeps fewest channels where all of them are stored at the widest.
         fewest = np.minimum(kept, kept * bits // max(int(top[2]), 1)) if s.lowest == 0 else kept
         if s.decode == "device":

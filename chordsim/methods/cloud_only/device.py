@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 
 from chordsim.arrays import Columns
-from chordsim.methods import INVALID, Batch, Cost, History, Leg, Turn
+from chordsim.methods import INVALID, History, Leg, PhoneBatch, Turn
+from chordsim.methods.cloud_only.spec import list_cost
 from chordsim.ragged import Ragged
-from chordsim.wire.ids import id_bytes, pack_ids, unpack_ids
+from chordsim.wire.ids import pack_ids, unpack_ids
 from clients.half import Device, quiet
 
 
 class CloudOnlyDevice(Device):
     """No model on the phone."""
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send the history up; take the list as the ranking."""
         rows, n_items = len(who), self.context.n_items
         if leg.kind == "profile":
@@ -25,7 +26,5 @@ class CloudOnlyDevice(Device):
             return quiet(rows)
         length = min(int(self.context.settings["list_length"]), n_items)
         ranking, sound = unpack_ids(inbox, length, n_items)
-        zero = np.zeros(rows, np.int64)
-        peak = np.full(rows, length * id_bytes(n_items), np.int64)
         refusal = np.where(sound, 0, INVALID).astype(np.uint8)
-        return Turn(Ragged.empty(rows), refusal, Cost(zero, zero, zero, zero, peak, zero), np.full(rows, np.nan), ranking=ranking)
+        return Turn(Ragged.empty(rows), refusal, list_cost(self.context, rows), np.full(rows, np.nan), ranking=ranking)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,10 +27,14 @@ class CloudOnlySpec(MethodSpec):
     def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
         """Return the memory of the list: no model runs here."""
         rows = budgets.memory_bytes.size
-        listed = min(int(context.settings["list_length"]), context.n_items)
-        zero, none = np.zeros(rows, np.int64), np.zeros(rows, np.uint8)
-        cost = Cost(zero, zero, zero, zero, np.full(rows, listed * id_bytes(context.n_items), np.int64), zero)
-        return Needs(cost, none, "device", none, np.full(rows, np.nan), zero)
+        none = np.zeros(rows, np.uint8)
+        return Needs(list_cost(context, rows), none, "device", none, np.full(rows, np.nan), np.zeros(rows, np.int64))
+
+
+def list_cost(context: MethodContext, rows: int) -> Cost:
+    """Return what showing the list takes: the memory that it lies in."""
+    listed = min(int(context.settings["list_length"]), context.n_items)
+    return replace(Cost.zero(rows), peak_memory_bytes=np.full(rows, listed * id_bytes(context.n_items), np.int64))
 
 
 def spec(name: str) -> MethodSpec:

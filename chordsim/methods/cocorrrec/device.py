@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from chordsim.arrays import Columns
-from chordsim.methods import INVALID, Batch, History, Leg, Turn
+from chordsim.methods import INVALID, History, Leg, PhoneBatch, Turn
 from chordsim.methods.cocorrrec import net as cocorrrec
 from chordsim.methods.cocorrrec.net import MINI_BATCH
 from chordsim.methods.cocorrrec.spec import layer_cost
@@ -44,7 +44,7 @@ class CoCorrRecDevice(Device):
         layer.load_state_dict(blobs.load(blobs_by_label["layer"], {n: tuple(p.shape) for n, p in layer.named_parameters()}))
         return Model(*load_tables(blobs_by_label["embeddings"], self.shapes), layer.requires_grad_(False).eval())
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send the last hidden states; rank with the correction that comes back."""
         rows, dim = len(who), self.context.backbone.dim
         items = torch.from_numpy(history.items)
@@ -54,7 +54,6 @@ class CoCorrRecDevice(Device):
             return quiet(rows, Ragged.of_matrix(pack_floats(hidden), who.active))
         if leg.kind != "prescription":
             return quiet(rows)
-        assert who.budgets is not None
         values, sound = unpack_floats(inbox, cocorrrec.correction_numbers(dim))
         final = model.layer(items, states, cocorrrec.split_correction(torch.from_numpy(values), dim))[:, -1]
         cost = layer_cost(self.context, rows)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from chordsim.arrays import Columns
-from chordsim.methods import Batch, History, Leg, Turn
+from chordsim.methods import History, Leg, PhoneBatch, Turn
 from chordsim.methods.counts.spec import counts_cost, counts_tables
 from chordsim.nets import blobs
 from chordsim.quant.budget import refusals
@@ -38,9 +38,8 @@ class PopularityDevice(Device):
         """Return scores of all items [D, n_items + 1]."""
         return model["counts"].expand(history.items.shape[0], -1)
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Rank all items."""
-        assert who.budgets is not None
         rows = len(who)
         cost = counts_cost(self.context, rows)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)

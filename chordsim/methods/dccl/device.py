@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from chordsim.arrays import Columns
-from chordsim.methods import Batch, History, Leg, MethodContext, Turn
+from chordsim.methods import History, Leg, MethodContext, PhoneBatch, Turn
 from chordsim.methods.dccl import net as dccl
 from chordsim.methods.dccl.spec import patched_cost
 from chordsim.methods.fedavg.device import only_training
@@ -67,9 +67,8 @@ class DcclDevice(ShippedDevice):
         start = [model.meta.unsqueeze(0).expand(inputs.shape[0], -1, -1)]
         return learning.descend(start, losses, self.steps, self.rate)[0]
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Learn and send; then rank with what was learnt, which the phone keeps until the round ends."""
-        assert who.budgets is not None
         rows, config = len(who), self.context.backbone
         cost = patched_cost(self.context, rows)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)

@@ -13,7 +13,7 @@ Each round starts from the shipped metapatch again. Left out: user profiles as i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,13 +59,13 @@ def patched_cost(context: MethodContext, rows: int) -> Cost:
     )
     request = base.macs + build + through
     peak = base.model_bytes + own + costs.kept_bytes(shapes, positions)
-    return Cost(
-        request,
-        np.full(rows, int(s["steps"]) * step, np.int64),
-        request * 32 * 32,
-        base.adapt_macs,
-        np.maximum(base.peak_memory_bytes + own, peak),
-        base.model_bytes + own,
+    return replace(
+        base,
+        macs=request,
+        train_macs=np.full(rows, int(s["steps"]) * step, np.int64),
+        bitops=request * 32 * 32,
+        peak_memory_bytes=np.maximum(base.peak_memory_bytes + own, peak),
+        model_bytes=base.model_bytes + own,
     )
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from chordsim.arrays import Columns
-from chordsim.methods import INVALID, Batch, History, Leg, Turn
+from chordsim.methods import INVALID, History, Leg, PhoneBatch, Turn
 from chordsim.methods.diet import net as diet
 from chordsim.methods.diet.spec import masked_cost
 from chordsim.nets.backbone import last_states
@@ -53,14 +53,13 @@ class DietDevice(Device):
         reader = load_extractor(blobs_by_label["extractor"], s["extractor"], self.context.backbone.dim, int(s["profile_dim"]))
         return Model(*load_tables(blobs_by_label["embeddings"], self.shapes), reader, frozen)
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send the user embedding up; apply the mask that comes down."""
         items = torch.from_numpy(history.items)
         if leg.kind == "profile":
             return quiet(len(who), Ragged.of_matrix(pack_floats(model.reader(items, model.item).numpy()), who.active))
         if leg.kind != "prescription":
             return quiet(len(who))
-        assert who.budgets is not None
         masks, sound = diet.unpack(inbox, self.shapes)
         weights = diet.masked(model.frozen, masks, float(self.context.settings["keep"]))
         states = last_states(items, model.item, model.position, weights, self.context.backbone)

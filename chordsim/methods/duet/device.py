@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from chordsim.arrays import Columns
-from chordsim.methods import INVALID, Batch, Cost, History, Leg, Turn
+from chordsim.methods import INVALID, Cost, History, Leg, PhoneBatch, Turn
 from chordsim.methods.duet import net as duet
 from chordsim.methods.duet.spec import headed_cost
 from chordsim.methods.shipped.device import ShippedDevice
@@ -22,7 +22,7 @@ from clients.half import quiet, score
 class DuetDevice(ShippedDevice):
     """A shipped backbone with a head of the user's own."""
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send the clicks; apply the head that comes down."""
         rows, n_items = len(who), self.context.n_items
         if leg.kind == "profile":
@@ -30,7 +30,6 @@ class DuetDevice(ShippedDevice):
             return quiet(rows, Ragged.of_matrix(pack_ids(clicks, n_items), who.active))
         if leg.kind != "prescription":
             return quiet(rows)
-        assert who.budgets is not None
         head, sound = unpack_floats(inbox, duet.head_numbers(self.context.backbone.dim))
         states = duet.apply(self.states(model, history), torch.from_numpy(head))
         cost = self.cost(rows)

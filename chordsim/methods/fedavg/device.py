@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from chordsim.arrays import Columns
-from chordsim.methods import Batch, Cost, History, Leg, Turn
+from chordsim.methods import Cost, History, Leg, PhoneBatch, Turn
 from chordsim.methods.finetune.device import FinetuneDevice
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
@@ -20,9 +21,8 @@ from clients.half import score
 class FedAvgDevice(FinetuneDevice):
     """Trains as `finetune` does, and lets the cloud have the result."""
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Learn and send; then rank with what the cloud shipped."""
-        assert who.budgets is not None
         rows = len(who)
         none = np.full(rows, np.nan)
         cost = self.trained_cost(rows)
@@ -41,4 +41,4 @@ class FedAvgDevice(FinetuneDevice):
 def only_training(cost: Cost) -> Cost:
     """Return the cost of the steps without the request that follows."""
     zero = np.zeros_like(cost.macs)
-    return Cost(zero, cost.train_macs, zero, zero, cost.peak_memory_bytes, cost.model_bytes)
+    return replace(cost, macs=zero, bitops=zero, adapt_macs=zero)

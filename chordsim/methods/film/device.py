@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from chordsim.arrays import Columns
-from chordsim.methods import INVALID, Batch, Cost, History, Leg, Turn
+from chordsim.methods import INVALID, Cost, History, Leg, PhoneBatch, Turn
 from chordsim.methods.film import net as film
 from chordsim.methods.film.spec import film_cost
 from chordsim.methods.shipped.device import Model, ShippedDevice
@@ -40,14 +40,13 @@ class FilmDevice(ShippedDevice):
         reader = load_extractor(blobs_by_label["extractor"], s["extractor"], self.context.backbone.dim, int(s["profile_dim"]))
         return Read(base.item, base.position, base.weights, reader)
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send the user embedding; apply the numbers that come down."""
         rows, items = len(who), torch.from_numpy(history.items)
         if leg.kind == "profile":
             return quiet(rows, Ragged.of_matrix(pack_floats(model.reader(items, model.item).numpy()), who.active))
         if leg.kind != "prescription":
             return quiet(rows)
-        assert who.budgets is not None
         packed, sound = inbox.matrix(3 * self.context.backbone.dim)
         numbers = torch.from_numpy(packed.view(np.int8).astype(np.float32)) / film.LEVELS
         states = film.modulate(self.states(model, history), film.recent_mean(items, model.item), numbers)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from chordsim.arrays import Columns
-from chordsim.methods import Batch, Cost, History, Leg, MethodContext, Turn
+from chordsim.methods import Cost, History, Leg, MethodContext, PhoneBatch, Turn
 from chordsim.methods.shipped.device import Model, ShippedDevice
 from chordsim.nets import backbone
 from chordsim.quant.budget import refusals
@@ -41,9 +41,8 @@ class FinetuneDevice(ShippedDevice):
         start = [w.unsqueeze(0).expand(phones, -1, -1) for w in model.weights]
         return learning.descend(start, losses, self.steps, self.rate)
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Learn, then rank."""
-        assert who.budgets is not None
         rows = len(who)
         own = self.learn(model, history)
         with torch.no_grad():

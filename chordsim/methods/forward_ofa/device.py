@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from chordsim.arrays import Columns
-from chordsim.methods import INVALID, Batch, History, Leg, MethodContext, Turn
+from chordsim.methods import INVALID, History, Leg, MethodContext, PhoneBatch, Turn
 from chordsim.methods.forward_ofa import net as forward_ofa
 from chordsim.methods.forward_ofa.spec import blocks_cost
 from chordsim.nets import blobs, sasrec
@@ -52,14 +52,13 @@ class ForwardOfaDevice(Device):
         controller.load_state_dict(blobs.load(blobs_by_label["controller"], wanted))
         return Model(*load_tables(blobs_by_label["embeddings"], self.shapes), controller.requires_grad_(False).eval())
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Check candidates; say which blocks; run them."""
         rows, config = len(who), self.context.backbone
         if leg.kind == "candidates":
             return self._cache(model, who, inbox)
         if leg.kind == "report":
             return quiet(rows)
-        assert who.budgets is not None
         items = torch.from_numpy(history.items)
         if leg.kind == "profile":
             logits, interest = model.controller(items, model.item)
@@ -82,7 +81,7 @@ class ForwardOfaDevice(Device):
         # Bits per weight of the whole backbone: skipped blocks store nothing.
         return Turn(Ragged.empty(rows), refusal, cost, 32.0 * kept.mean(1), score(states, model.item))
 
-    def _cache(self, model: Model, who: Batch, inbox: Ragged) -> Turn:
+    def _cache(self, model: Model, who: PhoneBatch, inbox: Ragged) -> Turn:
         """Take in the session's candidates; rows that differ from the cache would not be this version's."""
         n_items, dim = self.context.n_items, self.context.backbone.dim
         listed = min(int(self.context.settings["candidates"]), n_items)

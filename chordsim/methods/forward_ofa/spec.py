@@ -108,7 +108,14 @@ def blocks_cost(context: MethodContext, count: Ints, macs: Ints) -> Cost:
     whole = macs + context.n_items * context.backbone.dim
     stored = 4 * parameters + 4 * block_weights(shapes) * count.astype(np.int64)
     peak, model = footprint.fixed_bytes(shapes) + stored, footprint.embedding_bytes(shapes) + stored
-    return Cost(whole, np.zeros_like(whole), whole * 32 * 32, np.full(whole.size, read, np.int64), peak, model)
+    return replace(
+        Cost.zero(whole.size),
+        macs=whole,
+        bitops=whole * 32 * 32,
+        adapt_macs=np.full(whole.size, read, np.int64),
+        peak_memory_bytes=peak,
+        model_bytes=model,
+    )
 
 
 def spec(name: str) -> MethodSpec:

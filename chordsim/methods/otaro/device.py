@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from chordsim.arrays import Columns
-from chordsim.methods import Batch, History, Leg, MethodContext, Turn
+from chordsim.methods import History, Leg, MethodContext, PhoneBatch, Turn
 from chordsim.methods.otaro import net as sefp
 from chordsim.methods.otaro.spec import choose, width_cost, widths_of
 from chordsim.nets import blobs, embeddings
@@ -56,9 +56,8 @@ class OtaroDevice(Device):
         ]
         return Model(embeddings.decode(table, "item"), stored["position"], tables)
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Choose a width, truncate, rank."""
-        assert who.budgets is not None
         chosen = choose(self.context, who.budgets)
         items = torch.from_numpy(history.items)
         weights = [table[torch.from_numpy(chosen)] for table in model.tables]

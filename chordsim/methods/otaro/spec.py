@@ -11,7 +11,7 @@ Training starts from `fp32`, as the paper fine-tunes. The phone takes the widest
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,10 +30,16 @@ def width_cost(context: MethodContext, bits: Ints) -> Cost:
     stored = footprint.packed_bytes(shapes.weights * bits) + exponents
     macs = np.full(rows, footprint.dense_macs(shapes), np.int64)
     bitops = int(footprint.channel_macs(shapes).sum()) * bits * 32 + footprint.fixed_macs(shapes) * 32 * 32
-    zero = np.zeros(rows, np.int64)
     adapt = np.full(rows, shapes.weights, np.int64)
     peak = footprint.fixed_bytes(shapes) + stored + footprint.row_buffer_bytes(shapes)
-    return Cost(macs, zero, bitops, adapt, peak, footprint.embedding_bytes(shapes) + stored)
+    return replace(
+        Cost.zero(rows),
+        macs=macs,
+        bitops=bitops,
+        adapt_macs=adapt,
+        peak_memory_bytes=peak,
+        model_bytes=footprint.embedding_bytes(shapes) + stored,
+    )
 
 
 def widths_of(context: MethodContext) -> Ints:

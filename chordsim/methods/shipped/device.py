@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from chordsim.arrays import Columns
-from chordsim.methods import Batch, Cost, History, Leg, MethodContext, Turn
+from chordsim.methods import Cost, History, Leg, MethodContext, PhoneBatch, Turn
 from chordsim.nets import blobs, embeddings
 from chordsim.nets.backbone import last_states, position_shape
 from chordsim.quant.budget import refusals
@@ -62,9 +62,8 @@ class ShippedDevice(Device):
             ]
         return Model(embeddings.decode(table, "item"), stored["position"], weights)
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Rank all items for each phone."""
-        assert who.budgets is not None
         rows = len(who)
         scores = score(self.states(model, history), model.item)
         cost = self.cost(rows)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from chordsim.arrays import Columns
-from chordsim.methods import Batch, Cost, History, Leg, Turn
+from chordsim.methods import Cost, History, Leg, PhoneBatch, Turn
 from chordsim.methods.shipped.device import Model, ShippedDevice
 from chordsim.methods.static_mixed.spec import mixed_cost
 from chordsim.nets import blobs, embeddings, footprint
@@ -63,9 +63,8 @@ class MixedDevice(ShippedDevice):
             weights.append(weight)
         return Mixed(embeddings.decode(table, "item"), stored["position"], weights, bits)
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Rank all items for each phone."""
-        assert who.budgets is not None
         rows = len(who)
         cost, stored_bits = self.mixed_cost(rows, model.bits.numpy())
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)

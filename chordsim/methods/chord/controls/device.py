@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chordsim.arrays import Columns
-from chordsim.methods import Batch, History, Leg, Turn
+from chordsim.methods import History, Leg, PhoneBatch, Turn
 from chordsim.methods.chord.device import PlanDevice
 from chordsim.ragged import Ragged
 
@@ -16,7 +16,7 @@ from chordsim.ragged import Ragged
 class SwappedPlanDevice(PlanDevice):
     """Says how long its history is, so that the cloud can find a similar one."""
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Add two bytes to the profile; the rest is `chord-plus`."""
         turn = super().act(model, state, leg, who, history, inbox)
         if leg.kind != "profile":
@@ -29,7 +29,7 @@ class SwappedPlanDevice(PlanDevice):
 class EmptyPlanDevice(PlanDevice):
     """Asks for a plan as if its user had done nothing yet; ranks by what the user did."""
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send the profile of an empty history; the rest is `chord-plus`."""
         if leg.kind == "profile":
             history = History(np.zeros_like(history.items), np.zeros_like(history.lengths))
@@ -39,7 +39,7 @@ class EmptyPlanDevice(PlanDevice):
 class AgedPlanDevice(PlanDevice):
     """Asks for the plan of an earlier time, k items ago; ranks by what the user did until today."""
 
-    def act(self, model: Any, state: Columns, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send the profile of the window that ended k items ago; the rest is `chord-plus`."""
         window = self.context.backbone.max_len
         age = history.items.shape[1] - window

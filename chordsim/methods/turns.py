@@ -1,0 +1,181 @@
+"""What passes between the round loop and a method's halves: legs, batches of phones, and what a turn gives back.
+
+Nothing here knows a method; `chordsim.methods.contract` says who takes these and who makes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from chordsim.arrays import Bools, Codes, Columns, Floats, Ints
+from chordsim.ragged import Ragged
+
+Direction = Literal["up", "down"]
+Kind = Literal["profile", "prescription", "candidates", "update", "report"]
+#: Which budget limited a plan, by code; the ledger's `binding`.
+BINDINGS = ("none", "memory", "latency", "bits")
+#: A refusal is the code of the budget that it would break, or this one for a payload that makes no sense.
+INVALID = 4
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One message of a method's exchange: a direction and a kind, which names its ledger column."""
+
+    direction: Direction
+    kind: Kind
+
+
+UP_PROFILE = Leg("up", "profile")
+UP_UPDATE = Leg("up", "update")
+UP_REPORT = Leg("up", "report")
+DOWN_PRESCRIPTION = Leg("down", "prescription")
+DOWN_CANDIDATES = Leg("down", "candidates")
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A content-addressed part of the bootstrap: what a device owns before its first round."""
+
+    label: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """What a phone grants the app, per device, shape [D] each.
+
+    Attributes:
+        memory_bytes: Peak memory for the app's model.
+        latency_s: On-device seconds per request.
+        bits: Cap on stored bits per weight, averaged over weights.
+        macs_per_s: Speed of the phone, which turns operations into seconds.
+    """
+
+    memory_bytes: Ints
+    latency_s: Floats
+    bits: Floats
+    macs_per_s: Floats
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Who takes part: one padded chunk of devices, shape [D] each.
+
+    Attributes:
+        device_ids: Ids, ascending; padding repeats the last one.
+        active: False for padding and for devices that are out of this round. Their rows are computed and
+            thrown away, so that every product has the same shape.
+        round: The round, from 1.
+        budgets: What each phone grants, where that is known: on the cloud None, since a phone tells its budgets in its profile.
+    """
+
+    device_ids: Ints
+    active: Bools
+    round: int
+    budgets: Budgets | None = None
+
+    def __len__(self) -> int:
+        return self.device_ids.size
+
+
+@dataclass(frozen=True)
+class PhoneBatch(Batch):
+    """Who takes part, as their device half meets them: a phone knows what it grants.
+
+    Attributes:
+        budgets: What each phone grants.
+    """
+
+    # A field of its own, so that it has no default: the class attribute would pass the one of `Batch` on.
+    budgets: Budgets = field()
+
+
+#: Marks a field of `Cost` of which the most of several turns counts, and not their sum,
+_MOST = {"most": True}
+#: one that is spent before the first request, and not again by who shows what it held,
+_BEFORE = {"before": True}
+#: and one that the ledger has no column for, since it says seconds instead.
+_TIMED = {"timed": True}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the phone spent in one turn, per device, shape [D], int64. These fields are named here and nowhere else.
+
+    Attributes:
+        macs: Multiply-accumulates of one request.
+        train_macs: Of the training on the phone before it.
+        bitops: Those of a request, times the bits of weight and activation.
+        adapt_macs: Multiply-accumulates of reading the user and of making the model; in the ledger as seconds.
+        peak_memory_bytes: Memory at its peak.
+        model_bytes: What is stored.
+    """
+
+    macs: Ints
+    train_macs: Ints = field(metadata=_BEFORE)
+    bitops: Ints
+    adapt_macs: Ints = field(metadata=_BEFORE | _TIMED)
+    peak_memory_bytes: Ints = field(metadata=_MOST)
+    model_bytes: Ints = field(metadata=_MOST)
+
+    @classmethod
+    def zero(cls, rows: int) -> Cost:
+        """Return a cost of nothing for ``rows`` devices."""
+        return cls(*(np.zeros(rows, np.int64) for _ in COST))
+
+
+#: Names of what a phone spends.
+COST = tuple(f.name for f in fields(Cost))
+#: Of these the most of several turns counts; the others add up.
+PEAKS = tuple(f.name for f in fields(Cost) if f.metadata.get("most"))
+#: Of these the ledger has a column of the same name.
+RECORDED = tuple(f.name for f in fields(Cost) if not f.metadata.get("timed"))
+#: Of these a phone spends again that shows what it held: one request's operations, and the memory that it takes.
+SPENT = tuple(f.name for f in fields(Cost) if not f.metadata.get("before"))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a device half gives back for one leg.
+
+    Attributes:
+        state: Columns to keep, committed when the round closes; may be empty.
+        outbox: One payload per device for an up leg, empty rows otherwise. A report leg's payload is
+            written by the simulator, never by a method.
+        refusal: Code into `BINDINGS` per device, 0 where the phone does not refuse, `INVALID` where what it
+            received makes no sense, shape [D], uint8.
+        scores: Scores of all items, float32 [D, n_items + 1], column 0 is padding; None if not ranked here.
+        ranking: Or an ordered list of item ids [D, n], 0 pads at the end; None if not ranked here.
+        bits: Stored bits per weight, shape [D]; NaN where no model ran.
+        cost: What it took.
+    """
+
+    outbox: Ragged
+    refusal: Codes
+    cost: Cost
+    bits: Floats
+    scores: npt.NDArray[np.float32] | None = None
+    ranking: Ints | None = None
+    state: Columns = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CloudTurn:
+    """What a cloud half gives back for one down leg: payloads, operations and refusals, shape [D] each.
+
+    Attributes:
+        outbox: One payload per device; empty where the cloud refuses.
+        macs: Multiply-accumulates spent on the cloud for each device.
+        refusal: Code into `BINDINGS`, 0 where it does not refuse.
+        binding: Code into `BINDINGS`: which budget limited the plan.
+    """
+
+    outbox: Ragged
+    macs: Ints
+    refusal: Codes
+    binding: Codes
