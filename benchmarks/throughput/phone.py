@@ -8,16 +8,20 @@ would pay for arrays of one element: no batches, no columns, one weight per laye
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import torch
 
 from benchmarks.throughput.work import METHOD, ROUND, Work
+from chordsim.methods import Kind
 from chordsim.nets import footprint
 from chordsim.nets.backbone import last_states
-from chordsim.wire import frame as wire
+from chordsim.wire.errors import BadCrc
+from chordsim.wire.frame import CRC, HEADER, MAGIC, VERSION, method_id
+from chordsim.wire.limits import KIND_CODES
 from chordsim.wire.report import Reports, pack_reports
 
-_EXPECTED = wire.Header("prescription", METHOD, ROUND)
 _SHIFTS = np.array([0, 2, 4, 6], np.uint8)
 _NOTHING = np.zeros(1, np.uint8)
 
@@ -49,10 +53,10 @@ class Phones:
         """Return the encoded report of one phone and the rank in it.
 
         Raises:
-            FrameError: The prescription does not verify.
+            BadCrc: The prescription does not verify.
             RuntimeError: The plan does not fit the phone, which the benchmark's phones rule out.
         """
-        packed = np.frombuffer(wire.decode(frame, expect=_EXPECTED).payload, np.uint8)
+        packed = np.frombuffer(_payload("prescription", frame), np.uint8)
         codes = ((packed[:, None] >> _SHIFTS) & np.uint8(3)).reshape(-1)[: self._channels.size].astype(np.int64)
         self._check(device, codes)
         start, end = int(self._starts[device]), int(self._ends[device])
@@ -67,7 +71,7 @@ class Phones:
             scores = torch.mv(model.item, state[0]).numpy()
         rank = _rank(scores, int(self._log[end]), mine)
         report = pack_reports(Reports(np.array([rank]), _NOTHING, _NOTHING)).tobytes()
-        return wire.encode("report", METHOD, ROUND, report), rank
+        return _frame("report", report), rank
 
     def _check(self, device: int, codes: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> None:
         """Check the plan against what the phone grants, as it would."""
@@ -75,6 +79,24 @@ class Phones:
         seconds = (int(self._macs[self._channels, codes].sum()) + self._fixed_macs) / self._budgets.macs_per_s[device]
         if memory > self._budgets.memory_bytes[device] or seconds > self._budgets.latency_s[device]:
             raise RuntimeError("a plan of the benchmark does not fit its phone")
+
+
+def _frame(kind: Kind, payload: bytes) -> bytes:
+    """Return one message as `chordsim.wire.rows` would frame it."""
+    body = HEADER.pack(MAGIC, VERSION, KIND_CODES[kind], method_id(METHOD), ROUND, len(payload)) + payload
+    return body + CRC.pack(zlib.crc32(body))
+
+
+def _payload(kind: Kind, frame: bytes) -> bytes:
+    """Return what a message of this round holds.
+
+    Raises:
+        BadCrc: It is not the message that it should be, byte for byte.
+    """
+    payload = frame[HEADER.size : -CRC.size]
+    if frame != _frame(kind, payload):
+        raise BadCrc(f"not a {kind} of {METHOD} in round {ROUND}")
+    return payload
 
 
 def _rank(

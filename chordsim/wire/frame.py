@@ -1,8 +1,7 @@
-"""One message as bytes: a header of 14 bytes, the payload, and a CRC of 4 bytes over both.
+"""The layout of a frame: a header of 14 bytes, the payload, and a CRC of 4 bytes over both.
 
 Little-endian: magic ``CH``, version u8, kind u8, method u16, round u32, payload length u32, payload, crc32 u32.
-The checks run from cheap to dear, so a hostile length or a message that nobody asked for costs no pass over
-its payload.
+`chordsim.wire.rows` frames and reads a whole chunk of messages at once.
 """
 
 from __future__ import annotations
@@ -10,24 +9,8 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from chordsim.errors import ScenarioError
-from chordsim.methods import Kind
-from chordsim.wire.errors import (
-    Absent,
-    BadCrc,
-    BadKind,
-    BadMagic,
-    BadVersion,
-    Oversized,
-    TrailingBytes,
-    Truncated,
-    WrongKind,
-    WrongMethod,
-    WrongRound,
-)
-from chordsim.wire.limits import KIND_CODES, KINDS, MAX_PAYLOAD_BYTES
 
 MAGIC = b"CH"
 VERSION = 1
@@ -35,25 +18,6 @@ HEADER = struct.Struct("<2sBBHII")
 CRC = struct.Struct("<I")
 #: What a frame adds to every payload.
 OVERHEAD_BYTES = HEADER.size + CRC.size
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a receiver expects: kind, method by name, round."""
-
-    kind: Kind
-    method: str
-    round: int
-
-
-@dataclass(frozen=True)
-class Message:
-    """A decoded frame. The method is its 16-bit id, see `method_id`."""
-
-    kind: Kind
-    method_id: int
-    round: int
-    payload: bytes
 
 
 def method_id(name: str) -> int:
@@ -78,62 +42,3 @@ def check_round(round: int) -> None:
     """Raise ValueError for a round that does not fit 32 bits."""
     if not 0 <= round < 2**32:
         raise ValueError(f"round {round} does not fit 32 bits")
-
-
-def encode(kind: Kind, method: str, round: int, payload: bytes) -> bytes:
-    """Return the frame of one payload, `OVERHEAD_BYTES` longer than it.
-
-    Raises:
-        Oversized: The payload is longer than its kind may be.
-        ValueError: The round does not fit 32 bits.
-    """
-    check_round(round)
-    if len(payload) > MAX_PAYLOAD_BYTES[kind]:
-        raise Oversized(f"a {kind} of {len(payload)} bytes: at most {MAX_PAYLOAD_BYTES[kind]}")
-    body = HEADER.pack(MAGIC, VERSION, KIND_CODES[kind], method_id(method), round, len(payload)) + payload
-    return body + CRC.pack(zlib.crc32(body))
-
-
-def decode(data: bytes, *, expect: Header | None = None) -> Message:
-    """Return the message in ``data``. Total: any byte string gives a message or a `FrameError`.
-
-    Args:
-        data: Exactly one frame.
-        expect: What the receiver asked for; None accepts any kind, method and round.
-
-    Raises:
-        FrameError: The subclass says why.
-    """
-    if not data:
-        raise Absent("no message")
-    if len(data) < OVERHEAD_BYTES:
-        raise Truncated(f"{len(data)} bytes: a frame has at least {OVERHEAD_BYTES}")
-    magic, version, code, method, round, length = HEADER.unpack_from(data)
-    if magic != MAGIC:
-        raise BadMagic(f"starts with {magic!r}, not {MAGIC!r}")
-    if version != VERSION:
-        raise BadVersion(f"wire version {version}: this program speaks {VERSION}")
-    if not 1 <= code <= len(KINDS):
-        raise BadKind(f"kind {code}: kinds run from 1 to {len(KINDS)}")
-    kind = KINDS[code - 1]
-    if expect is not None:
-        _check_expected(expect, kind, method, round)
-    if length > MAX_PAYLOAD_BYTES[kind]:
-        raise Oversized(f"a {kind} of {length} bytes: at most {MAX_PAYLOAD_BYTES[kind]}")
-    end = HEADER.size + length
-    if len(data) < end + CRC.size:
-        raise Truncated(f"{len(data)} bytes: the header announces {end + CRC.size}")
-    if len(data) > end + CRC.size:
-        raise TrailingBytes(f"{len(data)} bytes: the header announces {end + CRC.size}")
-    if CRC.unpack_from(data, end)[0] != zlib.crc32(memoryview(data)[:end]):
-        raise BadCrc("the CRC does not match")
-    return Message(kind, method, round, data[HEADER.size : end])
-
-
-def _check_expected(expect: Header, kind: Kind, method: int, round: int) -> None:
-    if kind != expect.kind:
-        raise WrongKind(f"a {kind}, not a {expect.kind}")
-    if method != method_id(expect.method):
-        raise WrongMethod(f"method id {method}, not {method_id(expect.method)} of {expect.method}")
-    if round != expect.round:
-        raise WrongRound(f"round {round}, not {expect.round}")

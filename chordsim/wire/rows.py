@@ -1,4 +1,8 @@
-"""Frames for a whole chunk at once: the same bytes and the same verdicts as `frame`, one row per device."""
+"""Frames for a whole chunk at once, one row per device; `chordsim.wire.frame` says how one is laid out.
+
+The checks run from cheap to dear, so a hostile length or a message that nobody asked for costs no pass over
+its payload. A test holds bytes and verdicts against frames that are written and read one by one.
+"""
 
 from __future__ import annotations
 

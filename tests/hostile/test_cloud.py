@@ -16,9 +16,10 @@ from chordsim.scenario.load import load
 from chordsim.scenario.text import dump
 from chordsim.wire.blobs import blob_digest
 from chordsim.wire.codes import pack_codes
-from chordsim.wire.frame import HEADER, encode
+from chordsim.wire.frame import HEADER
 from chordsim.world import of_text
 from server.training import cache
+from tests.chordsim.wire.one_by_one import encode
 
 
 def all_frames(make):

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from chordsim.ragged import Ragged
-from chordsim.wire.frame import HEADER, encode
+from chordsim.wire.frame import HEADER
 from chordsim.wire.report import Reports, pack_reports
+from tests.chordsim.wire.one_by_one import encode
 
 METHODS = ("fp32", "chord-plus", "cloud-only")
 HOSTILE = 3  # device ids that leave this remainder by 5

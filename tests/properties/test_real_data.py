@@ -9,10 +9,10 @@ import pytest
 
 from chordsim import api, evaluate
 from chordsim.api import RunResult
-from chordsim.data.rules import Transitions, markov_scores
 from chordsim.scenario.load import parse
 from chordsim.seeds import generator
 from chordsim.world import World, build
+from tests.chordsim.data.rules import Transitions, markov_scores
 
 pytestmark = pytest.mark.slow
 ROUNDS = 3

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chordsim.config.model import DataConfig
-from chordsim.data import rules
 from chordsim.data.load import load
 from chordsim.data.split import Split, TrainLogs
+from tests.chordsim.data import rules
 
 
 @settings(deadline=None)

@@ -1,12 +1,12 @@
-"""A short run of benchmarks/fuzz.py: damaged messages give a result or a typed error, in bounded memory and time."""
-
-import importlib.util
-import sys
-from pathlib import Path
+"""A short run of benchmarks/fuzz: damaged messages give a result or a typed error, in bounded memory and time."""
 
 import numpy as np
 import pytest
 
+from benchmarks.fuzz.decoders import decoders
+from benchmarks.fuzz.halves import halves
+from benchmarks.fuzz.mutants import mutants
+from benchmarks.fuzz.target import fuzz, large
 from chordsim.engine.records import BLOBS, SIM, call_from_record
 from chordsim.ragged import Ragged
 from chordsim.wire.errors import BadPayload
@@ -15,30 +15,20 @@ MESSAGES = 40_000
 MOST_BYTES, MOST_S = 16 * 2**20, 0.5
 
 
-@pytest.fixture(scope="module")
-def fuzz():
-    path = Path(__file__).parents[3] / "benchmarks" / "fuzz.py"
-    spec = importlib.util.spec_from_file_location("chordsim_fuzz", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    module._start()
-    return module
-
-
-def test_no_decoder_crashes_hangs_or_swells(fuzz):
-    total = sum(target.share for target in fuzz._TARGETS.values())
-    for name, target in fuzz._TARGETS.items():
-        fed, crashes, slowest = fuzz.fuzz(name, max(64, round(MESSAGES * target.share / total)), seed=5)
+def test_no_decoder_crashes_hangs_or_swells():
+    targets = decoders() | halves()
+    total = sum(target.share for target in targets.values())
+    for name, target in targets.items():
+        fed, crashes, slowest = fuzz(name, target, max(64, round(MESSAGES * target.share / total)), seed=5)
         assert not crashes, crashes[0]
         assert fed >= 64
         assert slowest < MOST_S, name
-        assert fuzz.large(target, 64 * 1024, np.random.default_rng(5)) < MOST_BYTES, name
+        assert large(target, 64 * 1024, np.random.default_rng(5)) < MOST_BYTES, name
 
 
-def test_mutants_are_as_announced(fuzz):
+def test_mutants_are_as_announced():
     seeds = [bytes(range(40)), b"ab" * 10]
-    rows = fuzz.mutants(seeds, 3000, np.random.default_rng(1))
+    rows = mutants(seeds, 3000, np.random.default_rng(1))
     assert len(rows) == 3000
     same = sum(row in seeds for row in rows)
     assert 0.1 < same / 3000 < 0.6

@@ -1,4 +1,4 @@
-"""Untrained references: popularity order and first-order Markov scores, for controls and tests."""
+"""References without training, written apart from `chordsim.methods.counts`: popularity and first-order Markov scores."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Damaged messages for every decoder: `python -m benchmarks.fuzz`."""
