@@ -1,11 +1,11 @@
 """The command: plays the same small scenarios on two checkouts, side by side, and prints one line for each.
 
     git worktree add ../before HEAD~1
-    python -m benchmarks.same_ledgers ../before [--only NAME ...] [--keep FILE.json]
+    python -m benchmarks.same_ledgers ../before [--only NAME ...] [--keep FILE.json] [--new-set clock.count_report=true]
 
 The new side is the checkout that this file lies in; both run on this Python, with the packages it has. Each side gets a folder of
-its own with its entry points and an empty cache of trained models, so whatever moves a number is seen. Exit code 1 if any ledger
-differs or any scenario fails.
+its own with its entry points and an empty cache of trained models, so whatever moves a number is seen. Where one side has columns
+that the other has not, those that both have are compared. Exit code 1 if any ledger differs or any scenario fails.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
@@ -23,7 +24,7 @@ from threading import Thread
 from benchmarks.same_ledgers.checkout import Checkout
 from benchmarks.same_ledgers.kept import Kept
 from benchmarks.same_ledgers.process import Answer, Process
-from benchmarks.same_ledgers.scenarios import Scenario, scenarios
+from benchmarks.same_ledgers.scenarios import Scenario, Tables, merged, scenarios
 from benchmarks.same_ledgers.verdict import verdict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,13 +46,21 @@ def main(arguments: list[str]) -> int:
     if given.keep is not None and not old.commit:
         print(f"{old.path}: nothing is kept: not a git checkout, or one with changes that are in no commit")
     began = time.monotonic()
-    parted = compare(old, new, chosen, kept)
+    parted = compare(old, new, chosen, kept, _tables(given.new_set))
     print(f"{len(chosen) - parted} of {len(chosen)} scenarios gave the same ledger; {time.monotonic() - began:.0f} s")
     return int(parted > 0)
 
 
-def compare(old: Checkout, new: Checkout, chosen: list[Scenario], kept: Kept) -> int:
-    """Play what is not kept on both sides at once, print each verdict when both are there, and return how many are not the same."""
+def compare(old: Checkout, new: Checkout, chosen: list[Scenario], kept: Kept, restoring: Tables | None = None) -> int:
+    """Play what is not kept on both sides at once, print each verdict when both are there, and return how many are not the same.
+
+    Args:
+        old: One side.
+        new: The other.
+        chosen: What is played.
+        kept: Answers of the old side.
+        restoring: Keys that the new side alone is given, over its own.
+    """
     names = old.methods
     answers: dict[str, dict[str, Answer]] = {side: {} for side in SIDES}
     answers["old"] = {scenario.name: found for scenario in chosen if (found := kept.get(scenario, names)) is not None}
@@ -64,7 +73,8 @@ def compare(old: Checkout, new: Checkout, chosen: list[Scenario], kept: Kept) ->
             if left:
                 place = Path(folder) / side
                 place.mkdir()
-                process = stack.enter_context(Process(checkout, left, names, place))
+                played = [scenario.over(restoring or {}) for scenario in left] if side == "new" else left
+                process = stack.enter_context(Process(checkout, played, names, place))
                 Thread(target=_hand_over, args=(side, process, left, arrivals), daemon=True).start()
         while waiting:
             name = waiting[0].name
@@ -77,6 +87,17 @@ def compare(old: Checkout, new: Checkout, chosen: list[Scenario], kept: Kept) ->
             print("\n".join(result.lines), flush=True)
             parted += not result.same
     return parted
+
+
+def _tables(texts: list[str]) -> Tables:
+    """Return keys given as TOML texts ``table.key=value`` as tables."""
+    out: Tables = {}
+    for text in texts:
+        try:
+            out = merged(out, tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise SystemExit(f"--new-set {text}: not a TOML assignment: {error}") from None
+    return out
 
 
 def _hand_over(side: str, process: Process, left: list[Scenario], arrivals: queue.Queue[tuple[str, Answer]]) -> None:
@@ -99,6 +120,9 @@ def _parser(names: list[str]) -> argparse.ArgumentParser:
     parser.add_argument("old", type=Path, metavar="OLD_CHECKOUT", help="a checkout of the version to compare with")
     parser.add_argument("--new", type=Path, default=ROOT, metavar="CHECKOUT", help="the other one (this file's)")
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}; may be repeated")
+    parser.add_argument(
+        "--new-set", action="append", default=[], metavar="KEY=VALUE", help="a key that the new side alone is given; may be repeated"
+    )
     parser.add_argument("--keep", type=Path, metavar="FILE.json", help="keep the old side's answers there, by its commit")
     return parser
 

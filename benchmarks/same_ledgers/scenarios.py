@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,10 @@ class Scenario:
     methods: str | tuple[str, ...] = "all"
     recost: tuple[tuple[str, ...], ...] = ()
     killed: bool = False
+
+    def over(self, tables: Tables) -> Scenario:
+        """Return it with these tables' keys over its own."""
+        return replace(self, tables=merged(self.tables, tables))
 
     def job(self) -> dict[str, Any]:
         """Return it as the JSON that the player is given."""

@@ -14,7 +14,8 @@ class Verdict:
     """What the comparison of one scenario came to.
 
     Attributes:
-        same: Both sides finished, with the same methods and the same hash.
+        same: Both sides finished, with the same methods and the same hash; or, where one of them has more columns, with the same values
+            in all columns that both have.
         lines: What to print: one line, and below it where the sides part.
     """
 
@@ -30,6 +31,10 @@ def verdict(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Verdic
         return Verdict(False, (f"FAILED     {name:17} {took}", *errors))
     if old["methods"] == new["methods"] and old["sha256"] == new["sha256"]:
         return Verdict(True, (f"same       {name:17} {new['sha256'][:SHOWN]}  {new['told']} {took}",))
+    alone = {side: columns for side, columns in zip(("old", "new"), _alone(old, new), strict=True) if columns}
+    if old["methods"] == new["methods"] and alone and not _parting(old, new):
+        only = "; ".join(f"only {side} has {', '.join(columns)}" for side, columns in alone.items())
+        return Verdict(True, (f"same       {name:17} in all columns of both; {only}; {new['told']} {took}",))
     head = f"DIFFERENT  {name:17} old {old['sha256']} new {new['sha256']} {took}"
     return Verdict(False, (head, *(f"    {line}" for line in differences(old, new))))
 
@@ -42,13 +47,27 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         if alone:
             out.append(f"only {side} played {', '.join(alone)}")
     parted: dict[str, list[str]] = {}
-    for part in sorted({*old["parts"], *new["parts"]}):
-        one, two = old["parts"].get(part, {}), new["parts"].get(part, {})
-        columns = [key for key in {**one, **two} if one.get(key) != two.get(key)]
-        if columns and one and two:
-            parted.setdefault(", ".join(columns), []).append(part)
+    for part, columns in _parting(old, new).items():
+        parted.setdefault(", ".join(columns), []).append(part)
     out += [f"{columns}: {'; '.join(parts)}" for columns, parts in parted.items()]
     return out or ["all columns hold the same: the hash itself, the order of columns or their types differ"]
+
+
+def _parting(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the columns that both sides have and that differ, by method."""
+    out = {}
+    for part in sorted({*old["parts"]} & {*new["parts"]}):
+        one, two = old["parts"][part], new["parts"][part]
+        columns = [key for key in one if key in two and one[key] != two[key]]
+        if columns:
+            out[part] = columns
+    return out
+
+
+def _alone(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the columns that the old side alone has, and those of the new."""
+    one, two = ({key for part in side["parts"].values() for key in part} for side in (old, new))
+    return sorted(one - two), sorted(two - one)
 
 
 def _seconds(answer: Mapping[str, Any]) -> str:

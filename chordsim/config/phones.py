@@ -158,3 +158,4 @@ class ClockConfig(Table):
     jitter: float = Field(0.1, ge=0, le=2)
     start_h: float = Field(0.0, ge=0, lt=24)  # hour of the day (UTC) at which round 1 begins
     round_every_h: float = Field(24.0, gt=0, le=8760)
+    count_report: bool = False  # whether the report, which a product would not send, takes time and energy, and may fail a round

@@ -7,7 +7,10 @@ from typing import Literal
 
 from chordsim.methods import BINDINGS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+#: What earlier schemas lack, for whoever meets one.
+_EARLIER = {"1": "its seconds and joules count the simulator's own report, and nothing in it tells how much that is"}
 
 Dtype = Literal["str", "int64", "float64"]
 #: How a column comes about. key: names the row. decided: what the simulated round decided. measured: the
@@ -92,10 +95,12 @@ COLUMNS: tuple[Column, ...] = (
     Column("download_s", "float64", "s", "modelled", "time of the down legs"),
     Column("adapt_s", "float64", "s", "modelled", "decoding the plan and quantizing the weights"),
     Column("infer_s", "float64", "s", "modelled", "one request's inference on the phone"),
-    Column("upload_s", "float64", "s", "modelled", "time of the up legs"),
-    Column("total_s", "float64", "s", "modelled", "the phone's whole round: its legs and its on-device seconds"),
+    Column("upload_s", "float64", "s", "modelled", "time of the up legs, without the report"),
+    Column("total_s", "float64", "s", "modelled", "the phone's whole round: its legs and its on-device seconds, without the report"),
+    Column("report_s", "float64", "s", "modelled", "time of the report: instrumentation that a product would not send"),
     Column("compute_j", "float64", "J", "modelled", "energy of computing"),
-    Column("radio_j", "float64", "J", "modelled", "energy of the radio, its tail included"),
+    Column("radio_j", "float64", "J", "modelled", "energy of the radio, its tail included, without the report"),
+    Column("report_j", "float64", "J", "modelled", "what the report adds to it: the radio's energy with the report minus without it"),
     Column("rank", "float64", "", "measured", f"rank of the target, from 1, middle rank for ties; {_SCORED}", True),
     Column("fallback_rank", "float64", "", "measured", "rank of the target in the fallback list; null without metrics", True),
     Column("hr_5", "float64", "", "measured", f"hit rate at 5; {_SCORED}", True),
@@ -112,6 +117,13 @@ CONSTANT = ("method", "round")
 PER_ROW: tuple[Column, ...] = tuple(column for column in COLUMNS if column.name not in CONSTANT)
 #: Null together, exactly where the model did not rank.
 SCORED = ("rank", "hr_5", "ndcg_5", "hr_10", "ndcg_10", "mrr")
+
+
+def other_schema(version: object) -> str:
+    """Return in words why a ledger or run of another schema is not read, and what to do."""
+    why = _EARLIER.get(str(version))
+    tail = f": {why}; run its scenario.toml anew" if why else ""
+    return f"schema {version}: this program reads {SCHEMA_VERSION}{tail}, or use the chordsim that wrote it"
 
 
 def markdown() -> str:

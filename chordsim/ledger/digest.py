@@ -12,7 +12,7 @@ from chordsim.ledger.columns import COLUMNS, Column
 from chordsim.ledger.rows import Rows
 
 #: First bytes of every digest's input; changes whenever the layout does.
-PREAMBLE = b"chordsim-ledger-1\n"
+PREAMBLE = b"chordsim-ledger-2\n"
 _TYPE_BYTES = {"int64": b"i", "float64": b"f", "str": b"s"}
 
 

@@ -10,6 +10,7 @@ from chordsim.arrays import Bools
 from chordsim.errors import InvariantError
 from chordsim.ledger.columns import PER_ROW, SCORED
 from chordsim.ledger.rows import Rows
+from chordsim.wire.frame import OVERHEAD_BYTES
 
 DOWN_PARTS = ("bootstrap_bytes", "candidates_bytes", "prescription_bytes", "framing_down_bytes")
 UP_PARTS = ("profile_bytes", "update_bytes", "report_bytes", "framing_up_bytes")
@@ -41,6 +42,7 @@ def check(rows: Rows, moved: Moved) -> None:
     _check_numbers(rows)
     _check_parts(rows, moved)
     _check_waste(rows)
+    _check_report(rows)
     _check_outcomes(rows)
     _check_scores(rows)
 
@@ -73,6 +75,11 @@ def _check_parts(rows: Rows, moved: Moved) -> None:
             raise InvariantError(f"ledger of {rows.method}, round {rows.round}: {name} sum to {written}, but the engine moved {carried}")
 
 
+def _check_report(rows: Rows) -> None:
+    for name in ("report_s", "report_j"):
+        _refuse(rows, name, (rows[name] > 0) & (rows["up_bytes"] == 0), "is above 0, yet nothing crossed up")
+
+
 def _check_waste(rows: Rows) -> None:
     wasted = rows["wasted_bytes"]
     after_download = rows.is_word("outcome", "refused") & (rows["down_bytes"] > 0)
@@ -89,12 +96,13 @@ def _check_outcomes(rows: Rows) -> None:
     served_by_fallback = rows.is_word("served_by", "fallback")
     _refuse(rows, "served_by", served_by_fallback & ~rows.nulls["rank"], "is fallback, yet the model ranked for the user")
     served = rows.is_word("outcome", "served")
+    of_report = np.where(rows["report_bytes"] > 0, rows["report_bytes"] + OVERHEAD_BYTES, 0)
     _refuse(rows, "served_by", served & served_by_fallback, "is fallback for a served phone")
     _refuse(
         rows,
         "cut_down_bytes",
-        served & ((rows["cut_down_bytes"] > 0) | (rows["cut_up_bytes"] > 0)),
-        "or cut_up_bytes is above 0, yet served",
+        served & ((rows["cut_down_bytes"] > 0) | (rows["cut_up_bytes"] > of_report)),
+        "or cut_up_bytes is above what is the report's, yet served",
     )
 
 

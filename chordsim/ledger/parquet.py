@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from chordsim.errors import InvariantError, RunError
 from chordsim.files import atomic_write
-from chordsim.ledger.columns import COLUMNS, PER_ROW, SCHEMA_VERSION, Column
+from chordsim.ledger.columns import COLUMNS, PER_ROW, SCHEMA_VERSION, Column, other_schema
 from chordsim.ledger.digest import rows_digest
 from chordsim.ledger.rows import Rows
 
@@ -174,7 +174,7 @@ def _metadata(path: Path, schema: pa.Schema) -> dict[str, str]:
     except UnicodeDecodeError:
         raise RunError(f"{path}: the metadata is damaged") from None
     if meta["schema_version"] != str(SCHEMA_VERSION):
-        raise RunError(f"{path}: ledger schema {meta['schema_version']}: this program reads {SCHEMA_VERSION}")
+        raise RunError(f"{path}: ledger {other_schema(meta['schema_version'])}")
     return meta
 
 

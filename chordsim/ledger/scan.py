@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from chordsim.arrays import Bools, Floats
 from chordsim.errors import RunError
-from chordsim.ledger.columns import BY_NAME, SCHEMA_VERSION
+from chordsim.ledger.columns import BY_NAME, SCHEMA_VERSION, other_schema
 from chordsim.ledger.parquet import ledger_files
 
 
@@ -76,7 +76,7 @@ def read_part(path: Path, columns: Sequence[str]) -> Part:
             meta = file.schema_arrow.metadata or {}
             version = meta.get(b"chordsim.schema_version", b"").decode(errors="replace")
             if version != str(SCHEMA_VERSION):
-                raise RunError(f"{path}: ledger schema {version or 'unknown'}: this program reads {SCHEMA_VERSION}")
+                raise RunError(f"{path}: ledger {other_schema(version or 'unknown')}")
             table = file.read(list(columns))
             method, round = meta[b"chordsim.method"].decode(), int(meta[b"chordsim.round"])
             values, words = {}, {}

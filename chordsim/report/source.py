@@ -10,7 +10,7 @@ from typing import Any
 
 from chordsim.errors import UserError
 from chordsim.files import read_json
-from chordsim.ledger.columns import SCHEMA_VERSION
+from chordsim.ledger.columns import SCHEMA_VERSION, other_schema
 from chordsim.store.directory import MANIFEST, ROUNDS, SCENARIO, SUMMARY
 
 
@@ -43,7 +43,7 @@ class Source:
         """Read a run directory.
 
         Raises:
-            UserError: No run, an unreadable file, or a newer schema.
+            UserError: No run, an unreadable file, or another schema.
         """
         if not run.is_dir():
             raise UserError(f"{run}: no such folder: give a run directory, such as runs/quickstart-1-1")
@@ -52,7 +52,7 @@ class Source:
         manifest = read_json(run / MANIFEST)
         version = manifest.get("schema_version")
         if version != SCHEMA_VERSION:
-            raise UserError(f"{run / MANIFEST}: schema {version}: this program reads {SCHEMA_VERSION}; use the chordsim that wrote it")
+            raise UserError(f"{run / MANIFEST}: {other_schema(version)}")
         path = run / SCENARIO
         try:
             text = path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -36,12 +36,14 @@ class Book:
         binding: Code into `chordsim.methods.BINDINGS`, [M].
         bytes: Ledger columns by name without their suffix, int64 [M].
         cost: What phones spent, int64 [M] by name in `COST`.
-        seconds: Seconds on the link by direction, [M].
+        seconds: Seconds on the link by direction, [M]; those of the report apart.
         bits: Stored bits per weight, NaN where no model ran, [M].
         rank: Reported rank, NaN where nothing was ranked, [M].
         cloud_macs: Operations on the cloud, [M].
         round_trips: Transfers begun, [M]; each costs one round trip.
         bootstrap_cut: Bootstrap bytes that did not cross, [M].
+        counts_report: Whether the report takes time and energy and may fail a round, as every other message does.
+        unreported: Whose report the link cut and who play on all the same, since it does not count, [M].
         charged_bytes: What crossed without being moved by a carrier: charged from its length, to every phone that gets it.
         quarantined: How many messages or phones were set aside, by what made no sense about them.
         carried: What the simulator takes back to the phones at the next visit: `CARRIED` and ``state.*``, [M, ...].
@@ -63,10 +65,11 @@ class Book:
         self.binding = np.zeros(rows, np.uint8)
         self.bytes = {name: np.zeros(rows, np.int64) for name in (*PARTS, *TOTALS)}
         self.cost = {name: np.zeros(rows, np.int64) for name in COST}
-        self.seconds = {"down": np.zeros(rows), "up": np.zeros(rows)}
+        self.seconds = {name: np.zeros(rows) for name in ("down", "up", "report")}
         self.bits, self.rank = np.full(rows, np.nan), np.full(rows, np.nan)
         self.cloud_macs, self.round_trips, self.bootstrap_cut = (np.zeros(rows, np.int64) for _ in range(3))
         self.charged_bytes = 0
+        self.counts_report, self.unreported = scenario.clock.count_report, np.zeros(rows, np.bool_)
         self.carried: Columns = {}
         self.quarantined: Counter[str] = Counter()
         self.fraction = _fractions(scenario, scene, legs, self.needs)
@@ -106,7 +109,7 @@ class Book:
         self.bytes["bootstrap"] += whole
         self.bootstrap_cut += whole - crossed
         self.charged_bytes += int(crossed.sum())
-        self._cross("down", whole, crossed, BOOTSTRAP)
+        self.end(self._cross("down", whole, crossed, BOOTSTRAP), "dropped")
 
     def transfer_candidates(self, payload_bytes: int, transfer: int) -> None:
         """Charge the list that the protocol sends to every phone, as one message."""
@@ -127,16 +130,28 @@ class Book:
         framing = np.minimum(whole, OVERHEAD_BYTES)
         self.bytes[leg.kind] += whole - framing
         self.bytes[f"framing_{leg.direction}"] += framing
-        self._cross(leg.direction, whole, crossed, transfer)
+        report = leg.kind == "report"
+        cut = self._cross(leg.direction, whole, crossed, transfer, "report" if report else "")
+        if report and not self.counts_report:
+            self.unreported |= cut
+        else:
+            self.end(cut, "dropped")
 
-    def _cross(self, direction: str, whole: Ints, crossed: Ints, transfer: int) -> None:
+    @property
+    def transfers_s(self) -> tuple[Floats, Floats]:
+        """Seconds on the link down and up that count, [M] each."""
+        up = self.seconds["up"] + self.seconds["report"] if self.counts_report else self.seconds["up"]
+        return self.seconds["down"], up
+
+    def _cross(self, direction: str, whole: Ints, crossed: Ints, transfer: int, clocked: str = "") -> Bools:
+        """Let bytes cross; return whose link broke, [M]."""
         self.bytes[direction] += crossed
         self.bytes[f"cut_{direction}"] += whole - crossed
         phones = self.scene.profiles
         rate = phones.down_bytes_per_s if direction == "down" else phones.up_bytes_per_s
-        self.seconds[direction] += clock.transfer_s(crossed, rate, phones.round_trip_s, self._jitter[:, transfer])
+        self.seconds[clocked or direction] += clock.transfer_s(crossed, rate, phones.round_trip_s, self._jitter[:, transfer])
         self.round_trips += whole > 0
-        self.end(self.active & (crossed < whole), "dropped")
+        return np.asarray(self.active & (crossed < whole))
 
 
 def column_like(column: np.ndarray[Any, Any], rows: int) -> np.ndarray[Any, Any]:

@@ -48,7 +48,8 @@ def _seconds(book: Book, world: World | SizedWorld) -> tuple[Floats, Floats, Flo
     # Also phones whose report did not arrive have run the model; refused ones have no operations on record.
     infer_s = book.cost["macs"] / speed
     requests = world.scenario.rounds.requests_per_round
-    return adapt_s, infer_s, book.seconds["down"] + adapt_s + infer_s * requests + book.seconds["up"]
+    down_s, up_s = book.transfers_s
+    return adapt_s, infer_s, down_s + adapt_s + infer_s * requests + up_s
 
 
 def show(book: Book, shown: Shown) -> Bools:
@@ -75,6 +76,8 @@ def close(book: Book, spec: MethodSpec, world: World | SizedWorld, shown: Shown 
     stale = show(book, shown) if shown is not None else np.zeros(scene.ids.size, np.bool_)
     age = np.where(stale, shown.age, np.nan) if shown is not None else np.full(scene.ids.size, np.nan)
     adapt_s, infer_s, total_s = _seconds(book, world)
+    (down_s, up_s), report_s = book.transfers_s, book.seconds["report"]
+    product_s = down_s + book.seconds["up"]
     served = scene.real & (book.outcome == OUTCOMES.index("served"))
     ranked = served | stale
     rank = np.where(ranked, book.rank, np.nan)
@@ -99,13 +102,15 @@ def close(book: Book, spec: MethodSpec, world: World | SizedWorld, shown: Shown 
         "round_trips": book.round_trips,
         **{name: book.cost[name] for name in RECORDED},
         "cloud_macs": book.cloud_macs,
-        "download_s": book.seconds["down"],
+        "download_s": down_s,
         "adapt_s": adapt_s,
         "infer_s": infer_s,
-        "upload_s": book.seconds["up"],
+        "upload_s": up_s,
         "total_s": total_s,
+        "report_s": report_s,
         "compute_j": clock.compute_j(spent_macs, phones.j_per_mac),
-        "radio_j": clock.radio_j(phones.radio_w, book.seconds["down"] + book.seconds["up"]),
+        "radio_j": clock.radio_j(phones.radio_w, down_s + up_s),
+        "report_j": clock.radio_j(phones.radio_w, product_s + report_s) - clock.radio_j(phones.radio_w, product_s),
         "rank": rank,
         "fallback_rank": scene.fallback_rank,
         **metrics,

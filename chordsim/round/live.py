@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from chordsim.round.scene import Scene
 from chordsim.round.script import Played, closed, told
 from chordsim.round.shown import Shown
 from chordsim.round.visit import Visit, carried, visits
-from chordsim.wire.report import FLAG_UNVERIFIED, unpack_reports
+from chordsim.wire.report import FLAG_UNVERIFIED, Reports, checked, unpack_reports
 from chordsim.wire.rows import encode_rows
 from chordsim.world import World
 
@@ -137,11 +138,24 @@ def _read_reports(book: Book, payloads: Ragged, n_items: int) -> None:
     """Read ranks and refusals; a report that makes no sense fails its phone alone."""
     # A miss is one more than there are items.
     reports, sound = unpack_reports(payloads, n_items + 1)
+    if book.unreported.any():
+        reports, sound = _with_cut(book, reports, sound, n_items + 1)
     book.quarantine(book.active & ~sound, "senseless reports")
     book.rank = np.where(book.active, reports.rank, book.rank)
     book.end(book.active & ((reports.flags & FLAG_UNVERIFIED) > 0), "failed")
     book.refuse(book.active & (reports.refusal > 0), reports.refusal, "device")
     book.end(book.active & np.isnan(book.rank), "failed")
+
+
+def _with_cut(book: Book, read: Reports, sound: Bools, highest: int) -> tuple[Reports, Bools]:
+    """Return the reports, with what the simulator has of those that the link cut; it is held to the same rules."""
+    refusal = book.carried["refusal"].astype(np.uint8)
+    flags = np.where(refusal == INVALID, FLAG_UNVERIFIED, 0).astype(np.uint8)
+    said = Reports(book.carried["rank"], np.where(refusal == INVALID, 0, refusal).astype(np.uint8), flags)
+    beside, fair = checked(said, book.unreported, highest)
+    cut = book.unreported
+    whole = Reports(*(np.where(cut, getattr(beside, f.name), getattr(read, f.name)) for f in fields(Reports)))
+    return whole, np.where(cut, fair, sound)
 
 
 def _learn(method: Hosted, book: Book, updates: Ragged) -> None:

@@ -15,6 +15,8 @@ from chordsim.round.book import CARRIED, STATE, Book, column_like
 from chordsim.round.enrolled import Hosted
 from chordsim.round.quarantine import Asked, inspected
 from chordsim.wire.errors import Absent
+from chordsim.wire.frame import OVERHEAD_BYTES
+from chordsim.wire.report import REPORT_BYTES
 from chordsim.wire.rows import decode_rows
 
 
@@ -82,6 +84,9 @@ class Visit:
         )
         book.transfer(leg, whole, frames.lengths, transfer)
         payloads, bad = decode_rows(leg.kind, self._method.spec.name, book.scene.round, frames)
+        # Of a report that the link cut, the simulator has what it said; one that could not have been whole is not excused.
+        book.unreported &= whole == REPORT_BYTES + OVERHEAD_BYTES
+        bad = np.where(book.unreported, 0, bad)
         # Nothing at all is a lost cell or an empty row of a phone that was set aside, counted there.
         book.quarantine(book.active & (bad > Absent.code), f"unreadable {leg.kind} messages")
         book.end(book.active & (bad != 0), "failed")

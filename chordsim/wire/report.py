@@ -61,9 +61,22 @@ def unpack_reports(rows: Ragged, n_items: int) -> tuple[Reports, Bools]:
     packed, fits = rows.matrix(REPORT_BYTES)
     fields = packed.view(_REPORT)[:, 0] if len(rows) else np.zeros(0, _REPORT)
     rank2 = fields["rank2"].astype(np.int64)
-    declined = (fields["refusal"] > 0) | (fields["flags"] > 0)
-    sound = fits & (rank2 != 1) & (rank2 <= 2 * n_items) & ~(declined & (rank2 > 0))
-    sound &= (fields["refusal"] < len(BINDINGS)) & (fields["flags"] & ~np.uint8(_KNOWN_FLAGS) == 0)
-    rank = np.where(sound & (rank2 > 0), rank2 / 2.0, np.nan)
+    told = Reports(np.where(rank2 > 0, rank2 / 2.0, np.nan), fields["refusal"], fields["flags"])
+    return checked(told, fits, n_items)
+
+
+def checked(told: Reports, fits: Bools, n_items: int) -> tuple[Reports, Bools]:
+    """Return the reports and which of them are sound, by the rules of `unpack_reports`; other rows say nothing.
+
+    Args:
+        told: What phones said, as numbers.
+        fits: Which of it could be read at all, [D].
+        n_items: Highest rank.
+    """
+    ranked, declined = ~np.isnan(told.rank), (told.refusal > 0) | (told.flags > 0)
+    rank2 = np.where(ranked, 2 * told.rank, 2)
+    sound = fits & (rank2 >= 2) & (rank2 <= 2 * n_items) & (rank2 == np.floor(rank2)) & ~(declined & ranked)
+    sound &= (told.refusal < len(BINDINGS)) & (told.flags & ~np.uint8(_KNOWN_FLAGS) == 0)
     nothing = np.uint8(0)
-    return Reports(rank, np.where(sound, fields["refusal"], nothing), np.where(sound, fields["flags"], nothing)), sound
+    rank = np.where(sound, told.rank, np.nan)
+    return Reports(rank, np.where(sound, told.refusal, nothing), np.where(sound, told.flags, nothing)), sound

@@ -163,6 +163,35 @@ def test_methods_that_part_in_the_same_columns_share_a_line() -> None:
     assert differences(old, new) == ["rank: a; b", "macs: c"]
 
 
+def test_where_one_side_has_more_columns_those_of_both_are_compared() -> None:
+    old: dict[str, Any] = {"sha256": "a", "methods": ["fp32"], "parts": {"fp32": {"rank": "x", "macs": "y"}}, "told": "1 method"}
+    wider = {**old, "sha256": "b", "parts": {"fp32": {"rank": "x", "macs": "y", "report_s": "z"}}}
+    found = verdict("small", old, wider)
+    assert found.same and "only new has report_s" in found.lines[0]
+    moved = {**wider, "parts": {"fp32": {**wider["parts"]["fp32"], "macs": "?"}}}
+    assert not verdict("small", old, moved).same and differences(old, moved) == ["macs: fp32"]
+
+
+def test_the_new_side_alone_is_given_keys_that_restore(
+    make: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(command, "scenarios", lambda: [Scenario("small", {"clock": {"loss": 0.1}})])
+    monkeypatch.setattr("signal.signal", lambda *given: None)
+    given: dict[str, Any] = {}
+
+    class Spy(command.Process):
+        def __init__(self, checkout: Checkout, played: Sequence[Scenario], names: Sequence[str], folder: Path) -> None:
+            given[checkout.path.name] = played[0].tables
+            super().__init__(checkout, played, names, folder)
+
+    monkeypatch.setattr(command, "Process", Spy)
+    arguments = [str(make("old").path), "--new", str(make("new").path), "--new-set", "clock.count_report=true"]
+    assert command.main(arguments) == 0
+    assert given == {"old": {"clock": {"loss": 0.1}}, "new": {"clock": {"loss": 0.1, "count_report": True}}}
+    with pytest.raises(SystemExit, match="not a TOML assignment"):
+        command.main([*arguments[:3], "--new-set", "clock"])
+
+
 def test_a_hash_that_differs_alone_is_told() -> None:
     old: dict[str, Any] = {"sha256": "a", "methods": ["fp32"], "parts": {"fp32": {"rank": "x"}}, "told": "", "seconds": 1.0}
     assert not verdict("small", old, {**old, "sha256": "b"}).same and "order of columns" in differences(old, old)[0]

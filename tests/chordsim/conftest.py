@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chordsim.ledger.columns import PER_ROW
+from chordsim.ledger.columns import PER_ROW, SCHEMA_VERSION
 from chordsim.ledger.digest import rows_digest
 from chordsim.ledger.parquet import write_rows
 from chordsim.ledger.rows import Rows
@@ -49,7 +49,7 @@ def write_run(
     digest: str = "d" * 16,
     ranking: str = "all items",
     status: str = "complete",
-    schema: int = 1,
+    schema: int = SCHEMA_VERSION,
 ) -> Path:
     """Write a run directory.
 

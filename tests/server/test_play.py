@@ -102,7 +102,7 @@ def test_only_selected_phones_are_charged(table: Make) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_where_every_link_breaks_everybody_is_dropped_and_parts_reconcile(table: Make, name: str) -> None:
-    at = table(*roomy("clock.loss=1.0"), methods=NAMES)
+    at = table(*roomy("clock.loss=1.0", "clock.count_report=true"), methods=NAMES)
     for round in (1, 2):
         played = at.play(name, round)
         rows = played.rows
@@ -121,7 +121,8 @@ def test_where_every_link_breaks_everybody_is_dropped_and_parts_reconcile(table:
 
 def test_half_the_links_break_and_the_others_are_served_as_if_none_did(table: Make) -> None:
     for name in NAMES:
-        calm, rough = table(*roomy(), methods=NAMES).play(name), table(*roomy("clock.loss=0.5"), methods=NAMES).play(name)
+        counted = "clock.count_report=true"
+        calm, rough = (table(*roomy(*more, counted), methods=NAMES).play(name) for more in ((), ("clock.loss=0.5",)))
         check(rough.rows, rough.moved)
         assert set(counts(rough.rows)) == {"dropped", "served"}
         served = rough.rows.is_word("outcome", "served")

@@ -100,7 +100,8 @@ def test_a_new_model_costs_every_phone_the_bootstrap_again(tmp_path: Path) -> No
 
 
 def test_a_quorum_closes_when_enough_have_finished_and_over_selection_asks_more(tmp_path: Path) -> None:
-    extra = ["population.selected=20", "clock.over_select=1.5", "clock.quorum=1.0"]
+    # Phones alike would finish at the same time, and a quorum takes all who have finished by then.
+    extra = ["population.selected=20", "clock.over_select=1.5", "clock.quorum=1.0", "population.spread=0.1"]
     run = chordsim.run("offline", overrides=[*SMALL, *extra], out=tmp_path / "run")
     for _, rows in run.ledger.groupby(["method", "round"], observed=True):
         assert len(rows) == 30 and (rows.outcome == "served").sum() == 20 and (rows.outcome == "late").sum() == 10

@@ -86,5 +86,5 @@ def test_every_quantity_has_a_range_in_order() -> None:
 
 
 def test_a_deadline_shorter_than_the_fastest_phone_is_told_before_training(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match=r"clock\.deadline_s = 0\.001 is shorter than the fastest phone's round"):
-        chordsim.run("offline", overrides=[*BASE, "clock.deadline_s=0.001"], out=tmp_path / "run")
+    with pytest.raises(ScenarioError, match=r"clock\.deadline_s = 1e-06 is shorter than the fastest phone's round"):
+        chordsim.run("offline", overrides=[*BASE, "clock.deadline_s=1e-6"], out=tmp_path / "run")
