@@ -67,10 +67,3 @@ class RoundLine:
             "p50_total_s": float(np.median(self._only)) if self._only is not None and self._only.size else self._times.quantiles((0.5,))[0],
             "round_s": self._round_s,
         }
-
-
-def round_line(rows: Rows, round_s: float | None = None) -> Line:
-    """Return the line of a whole round; without ``round_s`` the slowest phone closed it."""
-    gathered = RoundLine()
-    gathered.add(rows, float(rows["total_s"].max(initial=0.0)) if round_s is None else round_s)
-    return gathered.line(rows.round, rows.method)

@@ -89,10 +89,6 @@ class Summary:
         _add_counts(kept, rows)
         _add_tiers(kept, rows, tier, len(self._tiers))
 
-    def user_means(self, method: str) -> dict[str, Floats]:
-        """Return each user's mean over rounds of ndcg_10, ndcg_10_all and hr_10, NaN for none, shape [users]."""
-        return {name: by_user.means() for name, by_user in self._methods[method].by_user.items()}
-
     def methods(self) -> dict[str, dict[str, Any]]:
         """Return what summary.json holds under "methods", in the order in which methods first came."""
         estimates, groups = self._estimates(), self._group_estimates()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +12,6 @@ from chordsim.ledger.columns import OUTCOMES
 from chordsim.methods import CloudHalf, MethodSpec
 from chordsim.round.book import STATE, Book, column_like
 from chordsim.wire.blobs import blob_digest
-
-if TYPE_CHECKING:
-    pass
 
 _BROKEN = [OUTCOMES.index(name) for name in ("refused", "failed")]
 #: Device state is columnar; pages that no device touches take no memory.

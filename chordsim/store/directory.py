@@ -162,7 +162,7 @@ class RunDirectory:
         self._digests = {key: digest for key, digest in self._digests.items() if key[1] <= round}
 
     def append_rounds(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        """Append lines of `ledger.rounds.round_line` to rounds.csv, all of them or none."""
+        """Append lines of `ledger.rounds.RoundLine` to rounds.csv, all of them or none."""
         path = self.path / ROUNDS
         text = io.StringIO()
         writer = csv.DictWriter(text, ROUND_FIELDS, lineterminator="\n")

@@ -24,7 +24,7 @@ def write(folder: Path, points: Sequence[Point], keys: Sequence[str]) -> Path:
     Raises:
         UserError, RunError: A point's run is damaged, or the file cannot be written.
     """
-    found = means(folder, points, keys)
+    found = means(folder, points)
     seeds = len({point.seed for point in points})
     words = f"{len(points)} runs: {', '.join(keys) or 'no key'} varied, {seeds} seed{'s' if seeds > 1 else ''}. "
     words += "Points are means over users, rounds and seeds; bars are 95 % intervals, "

@@ -21,7 +21,7 @@ from chordsim.sweep.grid import Point, axis, points
 if TYPE_CHECKING:
     import pandas as pd
 
-POINTS, TABLE_CSV, TABLE_PARQUET, PAGE = "points", "sweep.csv", "sweep.parquet", "sweep.html"
+POINTS, PAGE = "points", "sweep.html"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from chordsim.ledger.scan import scan
 from chordsim.store.directory import SUMMARY
 from chordsim.sweep.grid import Point
 
+TABLE_CSV, TABLE_PARQUET = "sweep.csv", "sweep.parquet"
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -98,15 +100,15 @@ def save(folder: Path, table: pd.DataFrame) -> None:
     """Write the table as CSV and Parquet."""
     import io
 
-    atomic_write(folder / "sweep.csv", table.to_csv(index=False, lineterminator="\n").encode())
+    atomic_write(folder / TABLE_CSV, table.to_csv(index=False, lineterminator="\n").encode())
     buffer = io.BytesIO()
     # A swept key may hold numbers in one point and words in another; Parquet wants one type.
     mixed = [c for c in table.columns if table[c].map(type).nunique() > 1 and table[c].map(lambda v: isinstance(v, str)).any()]
     table.assign(**{c: table[c].astype(str) for c in mixed}).to_parquet(buffer, index=False, compression="zstd")
-    atomic_write(folder / "sweep.parquet", buffer.getvalue())
+    atomic_write(folder / TABLE_PARQUET, buffer.getvalue())
 
 
-def means(folder: Path, points: Sequence[Point], keys: Sequence[str]) -> list[Mean]:
+def means(folder: Path, points: Sequence[Point]) -> list[Mean]:
     """Return every method at every combination of values, over seeds, in the order of the grid."""
     groups: dict[tuple[str, ...], list[Point]] = {}
     for point in points:

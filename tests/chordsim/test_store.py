@@ -15,10 +15,11 @@ from chordsim.files import atomic_write
 from chordsim.ledger.columns import PER_ROW
 from chordsim.ledger.digest import ledger_sha256, rows_digest
 from chordsim.ledger.parquet import iter_rows
-from chordsim.ledger.rounds import ROUND_FIELDS, round_line
+from chordsim.ledger.rounds import ROUND_FIELDS
 from chordsim.ledger.rows import Rows
 from chordsim.store.directory import RunDirectory
 from chordsim.store.directory import directory as store
+from tests.chordsim.ledger.round_line import round_line
 
 
 def rows_of(method="fp32", round=1, count=3):

@@ -9,6 +9,7 @@ from chordsim import api, methods
 from chordsim.cli import main
 from chordsim.errors import ScenarioError
 from chordsim.scenario.load import load
+from tests.chordsim.methods.exact_sizes import exact_sizes
 
 NAMES = sorted(name.replace("-k", "-2") for name, path in methods.known().items() if path.startswith("chordsim."))
 ABLE = [name for name in NAMES if not methods.find(name).backbones]
@@ -43,9 +44,8 @@ def test_what_needs_no_blocks_works_with_any_backbone():
 def test_sizes_are_what_is_encoded_and_somebody_ranks(talk, name):
     t = talk(name, **CASER)
     legs = t.exchange()
-    exact = getattr(t.spec, "exact_sizes", None)
     told = {leg: payload for leg, (payload, _, _) in legs.items()}
-    sizes = t.spec.sizes(t.context, t.who) if exact is None else exact(t.context, t.who, told)
+    sizes = exact_sizes(t.spec, t.context, t.who, told)
     for leg, expected in sizes.items():
         payload, _, cloud = legs[leg]
         sent = t.who.active & (cloud is None or cloud.refusal == 0)

@@ -6,22 +6,18 @@ import numpy as np
 import pytest
 
 from chordsim import methods
+from tests.chordsim.methods.exact_sizes import exact_sizes
 
 NAMES = sorted(name.replace("-k", "-2") for name, path in methods.known().items() if path.startswith("chordsim."))
 WITH_MODEL = [name for name in NAMES if name != "cloud-only"]
-
-
-def _told(spec, context, who, legs):
-    """Return sizes; methods whose payload depends on the user say how."""
-    exact = getattr(spec, "exact_sizes", None)
-    return spec.sizes(context, who) if exact is None else exact(context, who, {leg: t[0] for leg, t in legs.items()})
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_sizes_are_what_is_encoded(talk, name):
     t = talk(name)
     legs = t.exchange()
-    sizes, bound = _told(t.spec, t.context, t.who, legs), t.spec.sizes(t.context, t.who)
+    told = {leg: payload for leg, (payload, _, _) in legs.items()}
+    sizes, bound = exact_sizes(t.spec, t.context, t.who, told), t.spec.sizes(t.context, t.who)
     assert set(sizes) == {leg for leg in t.spec.exchange if leg.kind != "report"}
     for leg, expected in sizes.items():
         payload, done, cloud = legs[leg]

@@ -12,7 +12,6 @@ Where a part ran shows in the ledger: `cloud_macs` against `macs`, candidates ag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,10 +30,9 @@ from chordsim.methods import (
     MethodSpec,
     Needs,
 )
-from chordsim.methods.cda4rec.net import on_phone, ranker_macs, ranker_size
+from chordsim.methods.cda4rec.net import ranker_macs, ranker_size
 from chordsim.quant.costs import on_device
-from chordsim.ragged import Ragged
-from chordsim.wire.ids import id_bytes, unpack_ids
+from chordsim.wire.ids import id_bytes
 
 
 @dataclass(frozen=True)
@@ -67,17 +65,6 @@ class Cda4RecSpec(MethodSpec):
         phone = np.full(budgets.memory_bytes.size, self.route != "cloud")
         needs = on_device(routed_cost(context, phone), budgets, 32.0 if self.route != "cloud" else np.nan)
         return needs if self.route else replace(needs, least_macs=np.zeros_like(needs.least_macs))
-
-    def exact_sizes(self, context: MethodContext, who: Batch, told: Mapping[Leg, Ragged]) -> dict[Leg, Ints]:
-        """Return the sizes for the routes that the histories in the profiles give."""
-        most = self.sizes(context, who)
-        history, _ = unpack_ids(told[UP_PROFILE], context.backbone.max_len, context.n_items)
-        phone = on_phone((history > 0).sum(1), int(context.settings["short_history"]))
-        return {
-            UP_PROFILE: most[UP_PROFILE],
-            DOWN_CANDIDATES: np.where(phone, most[DOWN_CANDIDATES], 0),
-            DOWN_PRESCRIPTION: np.where(phone, 1, most[DOWN_PRESCRIPTION]),
-        }
 
 
 def routed_cost(context: MethodContext, phone: Bools) -> Cost:

@@ -14,7 +14,6 @@ session's candidates are the embeddings of the most popular items, counted, whic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,11 +32,10 @@ from chordsim.methods import (
     MethodSpec,
     Needs,
 )
-from chordsim.methods.forward_ofa.net import block_macs, block_weights, controller_size, flag_bytes, unpack_kept
+from chordsim.methods.forward_ofa.net import block_macs, block_weights, controller_size, flag_bytes
 from chordsim.nets import footprint
 from chordsim.nets.shapes import shapes_of
 from chordsim.quant.budget import refusals
-from chordsim.ragged import Ragged
 from chordsim.wire.ids import id_bytes
 
 
@@ -83,12 +81,6 @@ class ForwardOfaSpec(MethodSpec):
         by_speed = np.searchsorted(np.sort(block_macs(shapes)).cumsum(), speed, side="right")
         fits: Ints = np.minimum(np.minimum(by_memory, by_speed), context.backbone.blocks).astype(np.int64)
         return fits
-
-    def exact_sizes(self, context: MethodContext, who: Batch, told: Mapping[Leg, Ragged]) -> dict[Leg, Ints]:
-        """Return the sizes where phones keep what their profiles say."""
-        flags, blocks = flag_bytes(context.backbone.blocks), context.backbone.blocks
-        packed, _ = told[UP_PROFILE].matrix(flags + 4 * context.backbone.dim)
-        return self._sizes(context, unpack_kept(packed[:, :flags], blocks)[0].sum(1))
 
     def _sizes(self, context: MethodContext, kept: Ints) -> dict[Leg, Ints]:
         shapes = shapes_of(context.backbone, context.n_items)

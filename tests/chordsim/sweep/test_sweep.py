@@ -122,7 +122,7 @@ def test_intervals_cluster_by_user_over_seeds_where_users_are_the_same(made_run,
         made_run(tmp_path / "points" / point.name, {"m": [own]})
         m = {"bits_mean": 2.0, "served_share": 1.0, "bytes_after_sessions": {"10": 5.0}}
         (tmp_path / "points" / point.name / "summary.json").write_text(json.dumps({"methods": {"m": m}}))
-    (found,) = means(tmp_path, grid, [])
+    (found,) = means(tmp_path, grid)
     base = np.mean(values, axis=0)
     assert (found.how, found.seeds) == ("users", 3) and found.ndcg_10_all == pytest.approx(base.mean())
     half = 1.96 * base.std(ddof=1) / np.sqrt(80)
