@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from chordsim import seeds
 from chordsim.arrays import State
 from chordsim.data.split import TrainLogs
 from chordsim.methods import Batch, Blob, CloudTurn, Leg
-from chordsim.methods.cda4rec.net import SmallRanker, on_phone
+from chordsim.methods.cda4rec import net
 from chordsim.nets import blobs, footprint
-from chordsim.nets.draws import draw_parameters
-from chordsim.nets.recommender import EMBEDDING_STD
-from chordsim.nets.windows import Windows
 from chordsim.progress import Progress
 from chordsim.ragged import Ragged
 from chordsim.wire.ids import pack_ids, unpack_ids
@@ -22,36 +16,6 @@ from server.half import Trained, answer
 from server.retrieval import ranked
 from server.training import dense
 from server.training.fit import fit
-
-
-class TrainedRanker(SmallRanker):
-    """The phone's ranker as the training loop sees it."""
-
-    def __init__(self, n_items: int, width: int, length: int, seed: int) -> None:
-        super().__init__(n_items, width)
-        self.horizon = length
-        generator = seeds.torch_generator(seed, "train.cda4rec.init")
-        draw_parameters(self.cell, generator)
-        with torch.no_grad():
-            self.item.normal_(std=EMBEDDING_STD, generator=generator)
-            self.item[0] = 0.0
-
-    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
-        """Return one group."""
-        return [{"params": list(self.parameters()), "lr": lr}]
-
-    def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
-        """Return states [B, L, width] of a training batch."""
-        states = self.every_state(windows.inputs)
-        return nn.functional.layer_norm(states, states.shape[-1:])
-
-    def last_states(self, items: Tensor) -> Tensor:
-        """Return the last state [B, width]; its scale does not change an order."""
-        return self.every_state(items)[:, -1]
-
-    def item_as_shipped(self) -> Tensor:
-        """Return the ranker's own item embeddings, which are shipped as they are."""
-        return self.item.detach()
 
 
 class Cda4RecCloud(Trained):
@@ -64,7 +28,7 @@ class Cda4RecCloud(Trained):
     def train(self, logs: TrainLogs, progress: Progress) -> State:
         """Train the phone's ranker; the cloud's is the shared reference."""
         c = self.context
-        small = TrainedRanker(c.n_items, int(c.settings["width"]), c.backbone.max_len, c.seed)
+        small = net.TrainedRanker(c.n_items, int(c.settings["width"]), c.backbone.max_len, c.seed)
         phone = fit(small, logs, c.training, c.backbone.max_len, c.seed, c.name, progress)
         state = {f"cloud.{name}": value for name, value in self.reference(logs, progress).items()}
         return {**state, **{f"phone.{name}": value for name, value in dense.without_notes(phone).items()}}
@@ -77,7 +41,7 @@ class Cda4RecCloud(Trained):
         """Send candidates to phones that rank, and the plan, with the list where the cloud ranks."""
         c, rows = self.context, len(who)
         history, sound = unpack_ids(inbox, c.backbone.max_len, c.n_items)
-        phone = on_phone((history > 0).sum(1), int(c.settings["short_history"]))
+        phone = net.on_phone((history > 0).sum(1), int(c.settings["short_history"]))
         reference = {name.removeprefix("cloud."): value for name, value in state.items() if name.startswith("cloud.")}
         best = pack_ids(ranked(self.shapes, reference, history, min(int(c.settings["list_length"]), c.n_items)), c.n_items)
         mine = phone if leg.kind == "candidates" else ~phone

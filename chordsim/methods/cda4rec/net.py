@@ -1,4 +1,4 @@
-"""The small ranker that a CDA4Rec-style phone runs: a GRU over a narrow item table of its own."""
+"""The small ranker that a CDA4Rec-style phone runs, a GRU over a narrow item table of its own, and how the cloud trains it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from chordsim import seeds
 from chordsim.arrays import Ints
+from chordsim.nets.draws import draw_parameters
 from chordsim.nets.embeddings import look_up
+from chordsim.nets.recommender import EMBEDDING_STD
+from chordsim.nets.windows import Windows
 
 #: Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009).
 FUSION = 60
@@ -53,3 +57,33 @@ def fuse(candidates: Ints, places: Ints) -> Ints:
 def on_phone(lengths: Ints, short_history: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     """Return who ranks on the phone: the planner's rule, users with enough history [D]."""
     return np.asarray(lengths >= short_history, np.bool_)
+
+
+class TrainedRanker(SmallRanker):
+    """The phone's ranker as the training loop sees it."""
+
+    def __init__(self, n_items: int, width: int, length: int, seed: int) -> None:
+        super().__init__(n_items, width)
+        self.horizon = length
+        generator = seeds.torch_generator(seed, "train.cda4rec.init")
+        draw_parameters(self.cell, generator)
+        with torch.no_grad():
+            self.item.normal_(std=EMBEDDING_STD, generator=generator)
+            self.item[0] = 0.0
+
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+        """Return one group."""
+        return [{"params": list(self.parameters()), "lr": lr}]
+
+    def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
+        """Return states [B, L, width] of a training batch."""
+        states = self.every_state(windows.inputs)
+        return nn.functional.layer_norm(states, states.shape[-1:])
+
+    def last_states(self, items: Tensor) -> Tensor:
+        """Return the last state [B, width]; its scale does not change an order."""
+        return self.every_state(items)[:, -1]
+
+    def item_as_shipped(self) -> Tensor:
+        """Return the ranker's own item embeddings, which are shipped as they are."""
+        return self.item.detach()

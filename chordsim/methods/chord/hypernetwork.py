@@ -1,4 +1,23 @@
-"""Hypernetworks on the cloud: from a user embedding to the utility of every precision of every channel."""
+"""CHORD's three levels of importance, from a user embedding to the utility of every precision of every channel; and ours.
+
+Source: CHORD (arXiv 2510.03038), figure 2 (b) to (d). Published: a filter-level and an element-level hypernetwork for each
+layer and one layer-level hypernetwork read the user's embedding; element importance reconstructs the filters', and the layers'
+importance weighs the result. The operators, the ranks and the utility are inference: no source gives them.
+
+For one user with embedding e, layer l of L, channel c of the layer and its input k, with z = relu(layernorm(T e)):
+
+    layer     a[l]    = L softmax(H z)[l]                                    1 on average
+    filter    f[c]    = softplus(F z)[c]
+    element   A[c,k]  = sigmoid(U V^T)[c,k]                                  U and V of rank 4, both linear in z
+    joined    g[c]    = f[c] sum_k A[c,k] |W[c,k]| / sum_k |W[c,k]|          the share of the channel's weight that matters
+              s[c]    = a[l] g[c]
+              S[c]    = log s[c], standardised over the user's channels and clamped to -3 .. 3
+    utility   u[c,b]  = exp(S[c]) (q[c,1] - q[c,b])
+
+W are the frozen weights, q[c,b] is the relative error of rounding channel c at code b: a code is worth what it saves over code 1.
+A level that is off counts as 1 (the ablation). What a phone's budgets buy of these utilities is the allocator's business
+(`chordsim.quant.allocate`); how they are trained stands in `chordsim.methods.chord.network`.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +30,12 @@ from chordsim.quant.plan import split_channels
 
 HIDDEN = 128
 ELEMENT_RANK = 4
-RESIDUAL_BOUND = 4.0
-SCORE_BOUND = 3.0
+#: What S is clamped to, and how far a user's residual may lead from the base.
+SCORE_BOUND, RESIDUAL_BOUND = 3.0, 4.0
 
 
 class ThreeLevel(nn.Module):
-    """CHORD's three importance levels (figure 2 of arXiv 2510.03038; operators are inference).
-
-    layer a = L softmax(.), filter f = softplus(.), element A = sigmoid(U V^T) of low rank. Element importance
-    reconstructs the filter's: g[c] = f[c] sum_k A[c, k] |W[c, k]| / sum_k |W[c, k]|, the layer weighs it: s = a g, and
-    S = log s is standardised per user. The utility of a precision is exp(S) times the rounding error it saves.
-    """
+    """CHORD's three levels of importance, as the equations above have them."""
 
     def __init__(self, shapes: Shapes, width: int, magnitudes: list[Tensor], errors: Tensor, levels: tuple[str, ...]) -> None:
         """Lay out the three levels.

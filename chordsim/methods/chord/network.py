@@ -1,4 +1,9 @@
-"""What the cloud trains for CHORD: embeddings, extractor, mask and hypernetwork over a frozen backbone."""
+"""What the cloud trains for CHORD: embeddings, extractor, mask and hypernetwork over a frozen backbone.
+
+A step reads what came before the targets, asks the hypernetwork for utilities, buys a plan under a budget that is drawn anew for
+each user, and ranks with the plan's weights. Plans are hard; gradients reach utilities through a softmax over codes at the
+plan's price (straight-through estimator), so that what is trained is what phones will run.
+"""
 
 from __future__ import annotations
 

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from chordsim.arrays import Columns
 from chordsim.methods import INVALID, History, Leg, PhoneBatch, Turn
-from chordsim.methods.cocorrrec import net as cocorrrec
-from chordsim.methods.cocorrrec.net import MINI_BATCH
+from chordsim.methods.cocorrrec import net
 from chordsim.methods.cocorrrec.spec import layer_cost
 from chordsim.nets import blobs, sasrec
 from chordsim.quant.budget import refusals
@@ -28,7 +27,7 @@ class Model:
 
     item: Tensor
     position: Tensor
-    layer: cocorrrec.SelfCorrection
+    layer: net.SelfCorrection
 
 
 class CoCorrRecDevice(Device):
@@ -40,7 +39,7 @@ class CoCorrRecDevice(Device):
         Raises:
             BadPayload: A blob is not what this backbone needs.
         """
-        layer = cocorrrec.SelfCorrection(self.shapes)
+        layer = net.SelfCorrection(self.shapes)
         layer.load_state_dict(blobs.load(blobs_by_label["layer"], {n: tuple(p.shape) for n, p in layer.named_parameters()}))
         return Model(*load_tables(blobs_by_label["embeddings"], self.shapes), layer.requires_grad_(False).eval())
 
@@ -50,12 +49,12 @@ class CoCorrRecDevice(Device):
         items = torch.from_numpy(history.items)
         states = sasrec.embed(items, model.item, model.position)
         if leg.kind == "profile":
-            hidden = states[:, -MINI_BATCH:].reshape(rows, -1).numpy()
+            hidden = states[:, -net.MINI_BATCH :].reshape(rows, -1).numpy()
             return quiet(rows, Ragged.of_matrix(pack_floats(hidden), who.active))
         if leg.kind != "prescription":
             return quiet(rows)
-        values, sound = unpack_floats(inbox, cocorrrec.correction_numbers(dim))
-        final = model.layer(items, states, cocorrrec.split_correction(torch.from_numpy(values), dim))[:, -1]
+        values, sound = unpack_floats(inbox, net.correction_numbers(dim))
+        final = model.layer(items, states, net.split_correction(torch.from_numpy(values), dim))[:, -1]
         cost = layer_cost(self.context, rows)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(final, model.item))

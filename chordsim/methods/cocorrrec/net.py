@@ -1,8 +1,8 @@
-"""CoCorrRec's layer: weights that learn at test time, one gradient step per mini-batch in closed form, no autograd.
+"""CoCorrRec's layer, whose weights learn at test time in closed form, no autograd, and the network that corrects it.
 
-The inner model is linear, Z = K W + b, with the loss eta / 2 |LN(Z) - (V - K)|^2. Its gradient has a closed form, and
-with tril(.) over a mini-batch every position sees exactly the steps of the positions before it and its own:
-output = Q + LN(Q W - (eta tril(Q K^T)) grad + b - tril(eta) grad).
+One gradient step per mini-batch: the inner model is linear, Z = K W + b, with the loss eta / 2 |LN(Z) - (V - K)|^2. Its
+gradient has a closed form, and with tril(.) over a mini-batch every position sees exactly the steps of the positions
+before it and its own: output = Q + LN(Q W - (eta tril(Q K^T)) grad + b - tril(eta) grad).
 """
 
 from __future__ import annotations
@@ -13,7 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from chordsim.methods import MethodContext
+from chordsim.nets import sasrec
+from chordsim.nets.draws import draw_parameters
+from chordsim.nets.dropout import dropped
+from chordsim.nets.recommender import Recommender
 from chordsim.nets.shapes import Shapes
+from chordsim.nets.windows import Windows
 
 HEADS, MINI_BATCH, BASE_RATE, EPSILON = 4, 10, 1.0, 1e-6
 
@@ -125,3 +131,59 @@ def layer_macs(shapes: Shapes) -> int:
     step = 2 * d * d + HEADS * d + 2 * d * width
     read = 2 * d * d + 2 * d * config.ffn_dim + d * width + 2 * MINI_BATCH * d
     return config.max_len * step + read + shapes.n_items * d
+
+
+class CorrectionNetwork(nn.Module):
+    """A GRU over hidden states, then three bias-free layers."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.reader = nn.GRU(dim, dim, batch_first=True)
+        self.layers = nn.ModuleList(nn.Linear(dim, n, bias=False) for n in (dim, dim, correction_numbers(dim)))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return flat corrections [D, numbers] of hidden states [D, m, d]."""
+        _, last = self.reader(hidden)
+        x = last[0]
+        for layer in self.layers[:-1]:
+            x = F.leaky_relu(layer(x))
+        return self.layers[-1](x)  # type: ignore[no-any-return]
+
+    def macs(self) -> int:
+        """Multiply-accumulates of one correction."""
+        gru = MINI_BATCH * sum(p.numel() for p in self.reader.parameters() if p.ndim == 2)
+        return gru + sum(p.numel() for p in self.layers.parameters())
+
+
+class CoCorrRec(Recommender):
+    """The layer on the phone and the network on the cloud, trained together."""
+
+    def __init__(self, shapes: Shapes, context: MethodContext) -> None:
+        super().__init__(shapes, context.seed, "train.cocorrrec.init")
+        self.horizon = MINI_BATCH
+        self.layer, self.cloud = SelfCorrection(shapes), CorrectionNetwork(shapes.backbone.dim)
+        for name, p in self.layer.named_parameters():
+            if name in ("query", "key", "value", "output", "feed_in", "feed_out", "rate"):
+                nn.init.normal_(p, std=p.shape[1] ** -0.5, generator=self.generator)
+            elif name == "fast":
+                nn.init.normal_(p, std=0.02, generator=self.generator)
+        draw_parameters(self.cloud, self.generator)
+
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+        """Return one group."""
+        return [{"params": list(self.parameters()), "lr": lr}]
+
+    def correction(self, hidden: Tensor) -> Correction:
+        """Return the correction for hidden states [D, m, d]."""
+        return split_correction(self.cloud(hidden), self.shapes.backbone.dim)
+
+    def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
+        """Return final states [B, L, d]; the correction comes from `windows.history` alone."""
+        hidden = sasrec.embed(windows.history, self.item, self.position)[:, -MINI_BATCH:]
+        states = sasrec.embed(windows.inputs, self.item, self.position)
+        return self.layer(windows.inputs, dropped(states, dropout, generator), self.correction(hidden))  # type: ignore[no-any-return]
+
+    def last_states(self, items: Tensor) -> Tensor:
+        """Return the last state [B, d], corrected."""
+        states = sasrec.embed(items, self.item_as_shipped(), self.position)
+        return self.layer(items, states, self.correction(states[:, -MINI_BATCH:]))[:, -1]  # type: ignore[no-any-return]

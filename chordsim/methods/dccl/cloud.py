@@ -13,15 +13,10 @@ from torch import Tensor, nn
 from chordsim import seeds
 from chordsim.arrays import State
 from chordsim.data.split import TrainLogs
-from chordsim.methods import Batch, Blob, MethodContext
-from chordsim.methods.dccl import net as dccl
+from chordsim.methods import Batch, Blob
+from chordsim.methods.dccl import net
 from chordsim.methods.shipped.cloud import model_blobs
-from chordsim.nets import blobs, sasrec
-from chordsim.nets.draws import draw_parameters
-from chordsim.nets.extractor import MeanPool
-from chordsim.nets.recommender import Dense
-from chordsim.nets.shapes import Shapes
-from chordsim.nets.windows import Windows
+from chordsim.nets import blobs
 from chordsim.progress import Progress
 from chordsim.ragged import Ragged
 from chordsim.round.quarantine import bounded, note
@@ -32,55 +27,12 @@ from server.half import Trained
 LESSONS, BATCH = 512, 64
 
 
-class Dccl(Dense):
-    """The backbone with patches; metapatches come from an encoder in training, from phones in use."""
-
-    def __init__(self, shapes: Shapes, context: MethodContext) -> None:
-        super().__init__(shapes, context.seed)
-        s, config = context.settings, shapes.backbone
-        self.horizon, self.rank = int(s["horizon"]), int(s["rank"])
-        numbers = dccl.patch_numbers(config, int(s["hidden"]))
-        basis = torch.randn(config.blocks, numbers, self.rank, generator=self.generator) * (config.dim * self.rank) ** -0.5
-        basis[:, numbers // 2 :] *= 0.1
-        self.basis, self.meta = nn.Parameter(basis), nn.Parameter(torch.ones(config.blocks, self.rank))
-        self.encoder = MeanPool(config.dim, config.dim)
-        self.writer = nn.ModuleDict({"head": nn.Linear(config.dim, config.blocks * self.rank)})
-        draw_parameters(self.encoder, self.generator)
-        draw_parameters(self.writer, self.generator)
-
-    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
-        """Return the patches' parts only: the cloud model stays as it is."""
-        return [{"params": [self.basis, self.meta, *self.encoder.parameters(), *self.writer.parameters()], "lr": lr}]
-
-    def metas(self, items: Tensor) -> Tensor:
-        """Return proxies' metapatches [B, blocks, r] of histories [B, L]."""
-        read: Tensor = self.writer["head"](self.encoder(items, self.item.detach()))
-        return self.meta + read.view(-1, *self.meta.shape)
-
-    def patched(self, meta: Tensor) -> list[Tensor]:
-        """Return the backbone's weights with these patches."""
-        return dccl.patched(list(self.weights), self.basis, meta, self.shapes.backbone)
-
-    def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
-        """Return final states [B, L, d] under proxies made from `windows.history` alone."""
-        return self.run(windows.inputs, self.patched(self.metas(windows.history)), dropout, generator)
-
-    def last_states(self, items: Tensor) -> Tensor:
-        """Return the last state [B, d] under the shipped metapatch, before a phone trains it."""
-        return self.last(items, self.meta)
-
-    def last(self, items: Tensor, meta: Tensor) -> Tensor:
-        """Return the last state [B, d] under metapatches."""
-        states = sasrec.embed(items, self.item_as_shipped(), self.position)
-        return sasrec.forward(items, states, self.patched(meta), self.shapes.backbone)
-
-
 class DcclCloud(Trained):
     """Ships backbone, basis and metapatch; learns from what phones send."""
 
-    def network(self) -> Dccl:
+    def network(self) -> net.Dccl:
         """Return the untrained network."""
-        return Dccl(self.shapes, self.context)
+        return net.Dccl(self.shapes, self.context)
 
     def untrained(self) -> tuple[str, ...]:
         """Return what only phones and later distillation use."""
@@ -129,7 +81,7 @@ class DcclCloud(Trained):
         return {**state, **learnt, "trained.learnt": torch.tensor(turn)}
 
     def _distil(
-        self, network: Dccl, parameters: list[nn.Parameter], proxies: bool, lessons: Tensor, devices: Tensor, draw: torch.Generator
+        self, network: net.Dccl, parameters: list[nn.Parameter], proxies: bool, lessons: Tensor, devices: Tensor, draw: torch.Generator
     ) -> None:
         """Take steps towards device models (and, for the cloud model, towards its own data)."""
         optimiser = torch.optim.Adam(parameters, lr=float(self.context.settings["distil_rate"]))

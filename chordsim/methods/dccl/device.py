@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chordsim.arrays import Columns
 from chordsim.methods import History, Leg, MethodContext, PhoneBatch, Turn
-from chordsim.methods.dccl import net as dccl
+from chordsim.methods.dccl import net
 from chordsim.methods.dccl.spec import patched_cost
 from chordsim.methods.fedavg.device import only_training
 from chordsim.methods.shipped.device import Model, ShippedDevice
@@ -48,7 +48,7 @@ class DcclDevice(ShippedDevice):
             BadPayload: A blob is not what this backbone needs.
         """
         base, config = super().load(blobs_by_label), self.context.backbone
-        numbers = dccl.patch_numbers(config, self.hidden)
+        numbers = net.patch_numbers(config, self.hidden)
         wanted = {"basis": (config.blocks, numbers, self.rank), "meta": (config.blocks, self.rank)}
         patches = blobs.load(blobs_by_label["patches"], wanted)
         return Patched(base.item, base.position, base.weights, patches["basis"], patches["meta"])
@@ -60,7 +60,7 @@ class DcclDevice(ShippedDevice):
         config = self.context.backbone
 
         def losses(metas: list[Tensor]) -> Tensor:
-            weights = dccl.patched(model.weights, model.basis, metas[0], config)
+            weights = net.patched(model.weights, model.basis, metas[0], config)
             states = sasrec.forward(inputs, embedded, weights, config, reads=inputs.shape[1])
             return learning.own_losses(states[:, -self.positions :], model.item, targets)
 
@@ -79,7 +79,7 @@ class DcclDevice(ShippedDevice):
             return Turn(Ragged.of_matrix(pack_floats(own), sent), refusal, only_training(cost), np.full(rows, np.nan), state=kept)
         meta = torch.from_numpy(state["meta"]).view(rows, config.blocks, self.rank)
         with torch.no_grad():
-            weights = dccl.patched(model.weights, model.basis, meta, config)
+            weights = net.patched(model.weights, model.basis, meta, config)
             scores = score(self.states(replace(model, weights=weights), history), model.item)
         spent = replace(cost, train_macs=np.zeros(rows, np.int64))
         return Turn(Ragged.empty(rows), refusal, spent, np.full(rows, 32.0), scores)

@@ -1,14 +1,21 @@
-"""DCCL's patches: adapters beside the feed-forward of each block, each a shared basis times a short metapatch."""
+"""DCCL's patches, adapters beside each block's feed-forward, each a shared basis times a short metapatch, and their training."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from chordsim.config.model import BackboneConfig
+from chordsim.methods import MethodContext
+from chordsim.nets import sasrec
+from chordsim.nets.draws import draw_parameters
+from chordsim.nets.extractor import MeanPool
+from chordsim.nets.recommender import Dense
 from chordsim.nets.sasrec import PER_BLOCK
+from chordsim.nets.shapes import Shapes
+from chordsim.nets.windows import Windows
 
 
 def patch_numbers(config: BackboneConfig, hidden: int) -> int:
@@ -40,3 +47,46 @@ def patched(weights: Sequence[Tensor], basis: Tensor, meta: Tensor, config: Back
 def patch_macs(config: BackboneConfig, hidden: int, positions: int) -> int:
     """Return multiply-accumulates of all patches in one pass over ``positions`` positions of each block."""
     return config.blocks * positions * patch_numbers(config, hidden)
+
+
+class Dccl(Dense):
+    """The backbone with patches; metapatches come from an encoder in training, from phones in use."""
+
+    def __init__(self, shapes: Shapes, context: MethodContext) -> None:
+        super().__init__(shapes, context.seed)
+        s, config = context.settings, shapes.backbone
+        self.horizon, self.rank = int(s["horizon"]), int(s["rank"])
+        numbers = patch_numbers(config, int(s["hidden"]))
+        basis = torch.randn(config.blocks, numbers, self.rank, generator=self.generator) * (config.dim * self.rank) ** -0.5
+        basis[:, numbers // 2 :] *= 0.1
+        self.basis, self.meta = nn.Parameter(basis), nn.Parameter(torch.ones(config.blocks, self.rank))
+        self.encoder = MeanPool(config.dim, config.dim)
+        self.writer = nn.ModuleDict({"head": nn.Linear(config.dim, config.blocks * self.rank)})
+        draw_parameters(self.encoder, self.generator)
+        draw_parameters(self.writer, self.generator)
+
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+        """Return the patches' parts only: the cloud model stays as it is."""
+        return [{"params": [self.basis, self.meta, *self.encoder.parameters(), *self.writer.parameters()], "lr": lr}]
+
+    def metas(self, items: Tensor) -> Tensor:
+        """Return proxies' metapatches [B, blocks, r] of histories [B, L]."""
+        read: Tensor = self.writer["head"](self.encoder(items, self.item.detach()))
+        return self.meta + read.view(-1, *self.meta.shape)
+
+    def patched(self, meta: Tensor) -> list[Tensor]:
+        """Return the backbone's weights with these patches."""
+        return patched(list(self.weights), self.basis, meta, self.shapes.backbone)
+
+    def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
+        """Return final states [B, L, d] under proxies made from `windows.history` alone."""
+        return self.run(windows.inputs, self.patched(self.metas(windows.history)), dropout, generator)
+
+    def last_states(self, items: Tensor) -> Tensor:
+        """Return the last state [B, d] under the shipped metapatch, before a phone trains it."""
+        return self.last(items, self.meta)
+
+    def last(self, items: Tensor, meta: Tensor) -> Tensor:
+        """Return the last state [B, d] under metapatches."""
+        states = sasrec.embed(items, self.item_as_shipped(), self.position)
+        return sasrec.forward(items, states, self.patched(meta), self.shapes.backbone)

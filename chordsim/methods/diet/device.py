@@ -13,7 +13,7 @@ from torch import Tensor
 
 from chordsim.arrays import Columns
 from chordsim.methods import INVALID, History, Leg, PhoneBatch, Turn
-from chordsim.methods.diet import net as diet
+from chordsim.methods.diet import net
 from chordsim.methods.diet.spec import masked_cost
 from chordsim.nets.backbone import last_states
 from chordsim.nets.frozen import draw_checked
@@ -60,8 +60,8 @@ class DietDevice(Device):
             return quiet(len(who), Ragged.of_matrix(pack_floats(model.reader(items, model.item).numpy()), who.active))
         if leg.kind != "prescription":
             return quiet(len(who))
-        masks, sound = diet.unpack(inbox, self.shapes)
-        weights = diet.masked(model.frozen, masks, float(self.context.settings["keep"]))
+        masks, sound = net.unpack(inbox, self.shapes)
+        weights = net.masked(model.frozen, masks, float(self.context.settings["keep"]))
         states = last_states(items, model.item, model.position, weights, self.context.backbone)
         cost = masked_cost(self.context, len(who))
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)

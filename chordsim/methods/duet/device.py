@@ -9,7 +9,7 @@ import torch
 
 from chordsim.arrays import Columns
 from chordsim.methods import INVALID, Cost, History, Leg, PhoneBatch, Turn
-from chordsim.methods.duet import net as duet
+from chordsim.methods.duet import net
 from chordsim.methods.duet.spec import headed_cost
 from chordsim.methods.shipped.device import ShippedDevice
 from chordsim.quant.budget import refusals
@@ -30,8 +30,8 @@ class DuetDevice(ShippedDevice):
             return quiet(rows, Ragged.of_matrix(pack_ids(clicks, n_items), who.active))
         if leg.kind != "prescription":
             return quiet(rows)
-        head, sound = unpack_floats(inbox, duet.head_numbers(self.context.backbone.dim))
-        states = duet.apply(self.states(model, history), torch.from_numpy(head))
+        head, sound = unpack_floats(inbox, net.head_numbers(self.context.backbone.dim))
+        states = net.apply(self.states(model, history), torch.from_numpy(head))
         cost = self.cost(rows)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(states, model.item))

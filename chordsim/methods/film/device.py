@@ -11,7 +11,7 @@ import torch
 
 from chordsim.arrays import Columns
 from chordsim.methods import INVALID, Cost, History, Leg, PhoneBatch, Turn
-from chordsim.methods.film import net as film
+from chordsim.methods.film import net
 from chordsim.methods.film.spec import film_cost
 from chordsim.methods.shipped.device import Model, ShippedDevice
 from chordsim.quant.budget import refusals
@@ -48,8 +48,8 @@ class FilmDevice(ShippedDevice):
         if leg.kind != "prescription":
             return quiet(rows)
         packed, sound = inbox.matrix(3 * self.context.backbone.dim)
-        numbers = torch.from_numpy(packed.view(np.int8).astype(np.float32)) / film.LEVELS
-        states = film.modulate(self.states(model, history), film.recent_mean(items, model.item), numbers)
+        numbers = torch.from_numpy(packed.view(np.int8).astype(np.float32)) / net.LEVELS
+        states = net.modulate(self.states(model, history), net.recent_mean(items, model.item), numbers)
         cost = self.cost(rows)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(states, model.item))

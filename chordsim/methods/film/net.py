@@ -1,12 +1,18 @@
-"""Modulating the last state: int8 numbers that scale it, shift it and mix in the mean of the recent items."""
+"""Modulating the last state: int8 numbers that scale it, shift it and mix in recent items, and the network that makes them."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from chordsim.methods import MethodContext
+from chordsim.nets import extractor
+from chordsim.nets.draws import draw_parameters
 from chordsim.nets.embeddings import look_up
+from chordsim.nets.recommender import Dense
+from chordsim.nets.shapes import Shapes
+from chordsim.nets.windows import Windows
 
 RECENT, LEVELS = 8, 127
 
@@ -35,3 +41,35 @@ def recent_mean(items: Tensor, item_table: Tensor) -> Tensor:
 def rounded(numbers: Tensor) -> Tensor:
     """Return numbers in -1 to 1 as int8 levels over 127."""
     return torch.round(numbers * LEVELS) / LEVELS
+
+
+class Film(Dense):
+    """A trained backbone whose last state a user's numbers modulate."""
+
+    def __init__(self, shapes: Shapes, context: MethodContext) -> None:
+        super().__init__(shapes, context.seed)
+        s, dim = context.settings, shapes.backbone.dim
+        self.horizon, width = int(s["horizon"]), int(s["profile_dim"])
+        self.extractor = extractor.build(s["extractor"], dim, width)
+        self.writer = nn.Sequential()
+        self.writer.add_module("inner", nn.Linear(width, 2 * width))
+        self.writer.add_module("relu", nn.ReLU())
+        self.writer.add_module("head", nn.Linear(2 * width, 3 * dim))
+        draw_parameters(self.extractor, self.generator)
+        draw_parameters(self.writer, self.generator)
+
+    def numbers(self, user: Tensor) -> Tensor:
+        """Return numbers [B, 3 d] as the wire carries them; gradients pass straight through the rounding."""
+        exact = torch.tanh(self.writer(user))
+        return rounded(exact.detach()) + (exact - exact.detach())
+
+    def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
+        """Return final states [B, L, d]; numbers and recent items come from `windows.history` alone."""
+        states = super().states(windows, dropout, generator)
+        recent = recent_mean(windows.history, self.item)
+        return modulate(states, recent, self.numbers(self.extractor(windows.history, self.item)))
+
+    def last_states(self, items: Tensor) -> Tensor:
+        """Return the last state [B, d] under each user's numbers."""
+        shipped = self.item_as_shipped()
+        return modulate(super().last_states(items), recent_mean(items, shipped), self.numbers(self.extractor(items, shipped)))

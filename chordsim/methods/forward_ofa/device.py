@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chordsim.arrays import Columns
 from chordsim.methods import INVALID, History, Leg, MethodContext, PhoneBatch, Turn
-from chordsim.methods.forward_ofa import net as forward_ofa
+from chordsim.methods.forward_ofa import net
 from chordsim.methods.forward_ofa.spec import blocks_cost
 from chordsim.nets import blobs, sasrec
 from chordsim.quant.budget import refusals
@@ -28,7 +28,7 @@ class Model:
 
     item: Tensor
     position: Tensor
-    controller: forward_ofa.Controller
+    controller: net.Controller
 
 
 class ForwardOfaDevice(Device):
@@ -36,8 +36,8 @@ class ForwardOfaDevice(Device):
 
     def __init__(self, context: MethodContext) -> None:
         super().__init__(context)
-        self.numbers = forward_ofa.block_weights(self.shapes)
-        self.block_macs = forward_ofa.block_macs(self.shapes)
+        self.numbers = net.block_weights(self.shapes)
+        self.block_macs = net.block_macs(self.shapes)
         nothing = blocks_cost(context, np.zeros(1, np.int64), np.zeros(1, np.int64))
         self.fixed_bytes, self.fixed_macs = int(nothing.peak_memory_bytes[0]), int(nothing.macs[0])
 
@@ -47,7 +47,7 @@ class ForwardOfaDevice(Device):
         Raises:
             BadPayload: A blob is not what this backbone needs.
         """
-        controller = forward_ofa.Controller(self.shapes)
+        controller = net.Controller(self.shapes)
         wanted = {name: tuple(p.shape) for name, p in controller.named_parameters()}
         controller.load_state_dict(blobs.load(blobs_by_label["controller"], wanted))
         return Model(*load_tables(blobs_by_label["embeddings"], self.shapes), controller.requires_grad_(False).eval())
@@ -63,7 +63,7 @@ class ForwardOfaDevice(Device):
         if leg.kind == "profile":
             logits, interest = model.controller(items, model.item)
             speed = np.minimum(who.budgets.latency_s * who.budgets.macs_per_s, 2.0**52)
-            kept = forward_ofa.drop(
+            kept = net.drop(
                 (logits[..., 1] > logits[..., 0]).numpy(),
                 torch.softmax(logits, -1)[..., 1].numpy(),
                 self.block_macs,
@@ -71,10 +71,10 @@ class ForwardOfaDevice(Device):
                 speed.astype(np.int64) - self.fixed_macs,
                 who.budgets.memory_bytes - self.fixed_bytes,
             )
-            payload = np.concatenate([forward_ofa.pack_kept(kept), pack_floats(interest.numpy())], 1)
+            payload = np.concatenate([net.pack_kept(kept), pack_floats(interest.numpy())], 1)
             return quiet(rows, Ragged.of_matrix(payload, who.active))
-        kept, values, sound = forward_ofa.unpack_blocks(inbox, config.blocks, self.numbers)
-        weights = forward_ofa.weights_of(values, self.shapes)
+        kept, values, sound = net.unpack_blocks(inbox, config.blocks, self.numbers)
+        weights = net.weights_of(values, self.shapes)
         states = sasrec.forward(items, sasrec.embed(items, model.item, model.position), weights, config)
         cost = blocks_cost(self.context, kept.sum(1), kept @ self.block_macs)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)

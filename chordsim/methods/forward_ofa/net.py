@@ -1,4 +1,4 @@
-"""Forward-OFA on the phone: which blocks to run for this user, and the vector that asks the cloud for them."""
+"""Forward-OFA: the phone's choice of blocks, the vector that asks for them, and the hypernetworks that write them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chordsim.arrays import Bools, Ints
+from chordsim.methods import MethodContext
+from chordsim.nets import sasrec
+from chordsim.nets.draws import draw_parameters
 from chordsim.nets.extractor import Gru
+from chordsim.nets.joined import join
+from chordsim.nets.recommender import Dense
 from chordsim.nets.sasrec import PER_BLOCK
 from chordsim.nets.shapes import Shapes
+from chordsim.nets.windows import Windows
 from chordsim.ragged import Ragged
+
+#: Temperature of the choice of blocks at the first and at the last step of training.
+WARM, COLD = 1.0, 0.3
 
 
 class Controller(nn.Module):
@@ -126,3 +135,75 @@ def weights_of(values: Tensor, shapes: Shapes) -> list[Tensor]:
         parts = torch.split(values[:, b], [n.channels * n.fan_in for n in layers], 1)
         out += [part.view(-1, n.channels, n.fan_in) for part, n in zip(parts, layers, strict=True)]
     return out
+
+
+class Writer(nn.Module):
+    """The parallel hypernetworks: from interests to the user part U V^T of every layer."""
+
+    def __init__(self, shapes: Shapes, rank: int) -> None:
+        super().__init__()
+        self.layers, self.rank = shapes.layers, rank
+        dim = shapes.backbone.dim
+        self.rows = nn.ModuleList(nn.ModuleDict({"head": nn.Linear(dim, n.channels * rank)}) for n in shapes.layers)
+        self.columns = nn.ModuleList(nn.Linear(dim, n.fan_in * rank) for n in shapes.layers)
+
+    def forward(self, interest: Tensor, base: list[Tensor]) -> list[Tensor]:
+        """Return weights [D, C, K] per layer."""
+        out = []
+        for layer, row, column, shared in zip(self.layers, self.rows, self.columns, base, strict=True):
+            assert isinstance(row, nn.ModuleDict)
+            left = row["head"](interest).view(-1, layer.channels, self.rank)
+            right = column(interest).view(-1, layer.fan_in, self.rank)
+            out.append(shared + left @ right.transpose(1, 2) / (self.rank * layer.fan_in) ** 0.5)
+        return out
+
+    def macs(self) -> int:
+        """Multiply-accumulates of all blocks of one user."""
+        heads = sum(p.numel() for p in self.parameters() if p.ndim == 2)
+        return heads + self.rank * sum(n.channels * n.fan_in for n in self.layers)
+
+
+class ForwardOfa(Dense):
+    """Controller and hypernetworks, trained together."""
+
+    def __init__(self, shapes: Shapes, context: MethodContext) -> None:
+        super().__init__(shapes, context.seed)
+        s = context.settings
+        self.horizon, self.budget, self.cost_weight = int(s["horizon"]), float(s["budget"]), float(s["cost_weight"])
+        self.steps, self.max_steps = 0, max(context.training.max_steps, 1)
+        self.controller, self.writer = Controller(shapes), Writer(shapes, int(s["rank"]))
+        draw_parameters(self.controller, self.generator)
+        draw_parameters(self.writer, self.generator)
+        with torch.no_grad():
+            head = self.controller.policy["head"]
+            assert isinstance(head, nn.Linear)
+            head.bias[1::2] = 1.0  # begin with keeping
+        macs = torch.from_numpy(block_macs(shapes)).float()
+        self.cost = macs / macs.sum()
+
+    def gated(self, interest: Tensor, kept: Tensor) -> list[Tensor]:
+        """Return weights [D, C, K] with both outputs of skipped blocks at zero; ``kept`` is 0 or 1, [D, blocks]."""
+        weights: list[Tensor] = self.writer(interest, list(self.weights))
+        for b in range(self.shapes.backbone.blocks):
+            for place in (3, 5):
+                weights[sasrec.PER_BLOCK * b + place] = weights[sasrec.PER_BLOCK * b + place] * kept[:, b, None, None]
+        return weights
+
+    def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
+        """Return final states [B, L, d]; structure and weights come from `windows.history` alone."""
+        logits, interest = self.controller(windows.history, self.item)
+        self.steps += 1
+        heat = max(COLD, WARM - (WARM - COLD) * self.steps / self.max_steps)
+        noise = -torch.log(-torch.log(torch.rand(logits.shape, generator=generator).clamp(1e-9, 1 - 1e-7)))
+        soft = F.softmax((logits + noise) / heat, -1)[..., 1]
+        hard = (soft > 0.5).float()
+        states = self.run(windows.inputs, self.gated(interest, hard + (soft - soft.detach())), dropout, generator)
+        expected = F.softmax(logits, -1)[..., 1] @ self.cost
+        return join(states, self.cost_weight * F.relu(expected / self.budget - 1).mean())
+
+    def last_states(self, items: Tensor) -> Tensor:
+        """Return the last state [B, d] under each user's structure, budgets aside."""
+        shipped = self.item_as_shipped()
+        logits, interest = self.controller(items, shipped)
+        weights = self.gated(interest, (logits[..., 1] > logits[..., 0]).float())
+        return sasrec.forward(items, sasrec.embed(items, shipped, self.position), weights, self.shapes.backbone)

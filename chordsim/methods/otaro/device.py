@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chordsim.arrays import Columns
 from chordsim.methods import History, Leg, MethodContext, PhoneBatch, Turn
-from chordsim.methods.otaro import net as sefp
+from chordsim.methods.otaro import net
 from chordsim.methods.otaro.spec import choose, width_cost, widths_of
 from chordsim.nets import blobs, embeddings
 from chordsim.nets.backbone import last_states, position_shape
@@ -48,10 +48,10 @@ class OtaroDevice(Device):
         shapes: dict[str, tuple[int, ...]] = {"position": position_shape(config)}
         for n, layer in enumerate(self.shapes.layers):
             shapes[f"mantissa.{n}"] = (layer.channels, layer.fan_in)
-            shapes[f"exponent.{n}"] = (layer.channels, sefp.groups(layer.fan_in))
+            shapes[f"exponent.{n}"] = (layer.channels, net.groups(layer.fan_in))
         stored = blobs.load(blobs_by_label["weights"], shapes)
         tables = [
-            torch.stack([sefp.decode(stored[f"mantissa.{n}"], stored[f"exponent.{n}"], int(b)) for b in self.widths])
+            torch.stack([net.decode(stored[f"mantissa.{n}"], stored[f"exponent.{n}"], int(b)) for b in self.widths])
             for n in range(len(self.shapes.layers))
         ]
         return Model(embeddings.decode(table, "item"), stored["position"], tables)

@@ -1,4 +1,7 @@
-"""Spec of `qat-k`."""
+"""Spec of `qat-k`: one quantized model, the same for every phone, shipped once.
+
+It trains on from `fp32` with weights rounded to k bits in the forward pass and straight-through gradients.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cloud half of `fp32` and `uniform-k`: train once, round if asked, ship in the bootstrap."""
+"""Cloud half of `fp32`, `uniform-k` and `int8`: train once, round if asked, ship in the bootstrap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cloud halves of `qat-k` and `static-mixed`: quantized models trained on from the full-precision reference."""
+"""Cloud half of `static-mixed`: one plan by rounding error, and a model trained on under it from the full-precision reference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chordsim.arrays import State
 from chordsim.data.split import TrainLogs
 from chordsim.methods import Blob
 from chordsim.methods.qat.cloud import QatCloud
-from chordsim.methods.static_mixed.spec import most_bits
+from chordsim.methods.static_mixed.spec import CODE_BITS, most_bits
 from chordsim.nets import blobs, embeddings, footprint
 from chordsim.nets.shapes import Shapes
 from chordsim.progress import Progress
@@ -22,9 +22,6 @@ from chordsim.quant.plan import split_channels
 from chordsim.quant.quantizer import levels_and_scales, relative_error
 from chordsim.wire.codes import pack_codes
 from server.training import dense
-
-#: Bits of codes 0 to 3; code 0 is not used.
-CODE_BITS = (0, 2, 4, 8)
 
 
 class MixedCloud(QatCloud):

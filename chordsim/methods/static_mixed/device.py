@@ -12,7 +12,7 @@ import torch
 from chordsim.arrays import Columns
 from chordsim.methods import Cost, History, Leg, PhoneBatch, Turn
 from chordsim.methods.shipped.device import Model, ShippedDevice
-from chordsim.methods.static_mixed.spec import mixed_cost
+from chordsim.methods.static_mixed.spec import CODE_BITS, mixed_cost
 from chordsim.nets import blobs, embeddings, footprint
 from chordsim.nets.backbone import position_shape
 from chordsim.quant.budget import refusals
@@ -21,8 +21,6 @@ from chordsim.quant.plan import split_channels
 from chordsim.ragged import Ragged
 from chordsim.wire.codes import packed_bytes, unpack_codes
 from clients.half import score
-
-CODE_BITS = (0, 2, 4, 8)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
-"""Specs of `qat-k` and `static-mixed`: quantized models that are the same for every phone, shipped once.
+"""Spec of `static-mixed`: one model of mixed precision, the same for every phone, shipped once.
 
-`qat-k` trains on from `fp32` with weights rounded to k bits in the forward pass and straight-through gradients.
-`static-mixed` gives every channel 2, 4 or 8 bits by the relative rounding error that each width leaves, under a
+It gives every channel 2, 4 or 8 bits by the relative rounding error that each width leaves, under a
 mean of ``bits``, the same plan for all; with ``tuning = true`` the weights are trained on under that plan.
 """
 
@@ -12,6 +11,9 @@ from dataclasses import dataclass
 from chordsim.methods import UP_REPORT, Budgets, Cost, MethodContext, MethodSpec, Needs
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.quant.costs import WIDTHS
+
+#: Bits of codes 0 to 3; code 0 is not used.
+CODE_BITS = (0, 2, 4, 8)
 
 
 def mixed_cost(shapes: Shapes, weight_bits: int, bit_macs: int, rows: int) -> Cost:

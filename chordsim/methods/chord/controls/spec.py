@@ -1,14 +1,11 @@
-"""Specs of the controls that every claim needs: counts, other people's plans, and the same bytes without a plan.
+"""Specs of the controls of `chord-plus`: other people's plans, and the user's own from another time.
 
-`popularity` and `markov` have no network: the bootstrap ships counts. `chord-random` and `chord-swapped` share
-training, bootstrap and budgets with `chord-plus`: the first gets random utilities, the second the utilities of the
-phone of its chunk whose history is nearest in length (the profile says how long it is, in two bytes more). A
-personal plan helps only where it beats both. `chord-empty` plans for a phone as if its user had done nothing yet, and
-`chord-aged-k` from what the user had done k items ago, as a plan that nobody refreshed since; both rank by the history
-of today. A user with fewer than k items gets the plan of an empty history. All four take the settings of `chord-plus`
-where the scenario has it, train what it trains, and need no training of their own. `film-192` sends as many bytes as a
-plan of 768 channels: int8 numbers that scale and shift the last state of a full-precision model and mix in the mean of
-the recent items (after FiLM, Perez et al. 2018); three for each dimension, so 192 at 64.
+`chord-random` and `chord-swapped` share training, bootstrap and budgets with `chord-plus`: the first gets random
+utilities, the second the utilities of the phone of its chunk whose history is nearest in length (the profile says how
+long it is, in two bytes more). A personal plan helps only where it beats both. `chord-empty` plans for a phone as if its
+user had done nothing yet, and `chord-aged-k` from what the user had done k items ago, as a plan that nobody refreshed
+since; both rank by the history of today. A user with fewer than k items gets the plan of an empty history. All four take
+the settings of `chord-plus` where the scenario has it, train what it trains, and need no training of their own.
 """
 
 from __future__ import annotations
