@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/fit_phones.py            (reads CHORDSIM_DATA/devices, else ../shared/data/devices)
 
-Only the printed parameters ship, never the files. Needs scipy (the `dev` extra).
+Only the printed parameters ship, never the files.
 """
 
 from __future__ import annotations

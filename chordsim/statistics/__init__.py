@@ -1,0 +1,1 @@
+"""What numbers over users and seeds are worth: means, intervals, paired differences, and corrections for many comparisons."""
