@@ -15,7 +15,7 @@ import numpy.typing as npt
 from chordsim import seeds
 from chordsim.arrays import Floats, Ints
 from chordsim.config.model import ProtocolConfig, Scenario
-from chordsim.data.retriever import CANDIDATES, CREDIT, VOTERS
+from chordsim.data.retriever import CREDIT, VOTERS
 from chordsim.errors import ScenarioError
 
 NEGATIVES = 100
@@ -23,7 +23,7 @@ _DRAWS_PER_NEGATIVE = 6
 CUTS = (5, 10)
 _RANKED = {
     "all": "all items",
-    "candidates": f"the cloud's {CANDIDATES} candidates for the user; the target is never added to them, its absence is a miss",
+    "candidates": "the cloud's {count} candidates for the user; the target is never added to them, its absence is a miss",
     "sampled-100": f"the target and {NEGATIVES} uniform negatives",
 }
 _HELD_OUT = {
@@ -51,7 +51,7 @@ def describe(scenario: Scenario) -> dict[str, str]:
     """Return the protocol in words, for the manifest and the summary."""
     protocol = scenario.protocol
     return {
-        "ranking": _RANKED[protocol.ranking],
+        "ranking": _RANKED[protocol.ranking].format(count=protocol.candidates),
         "seen_items": "masked; a target among them is a miss" if protocol.mask_seen else "ranked like any other",
         "ties": "middle rank",
         "lists": "a target that is absent is a miss; seen items are taken out of the list first",
@@ -100,6 +100,36 @@ def rank_scores(
     rank: Floats = 1.0 + above + 0.5 * np.maximum(equal, 0)
     rank[missed] = miss
     rank[~np.isfinite(wanted)] = np.nan
+    return rank
+
+
+def rank_listed(
+    scores: npt.NDArray[np.float32], listed: Ints, targets: Ints, seen: tuple[Ints, Ints], protocol: ProtocolConfig, n_items: int
+) -> Floats:
+    """Return the rank of each target among the candidates, where those alone were scored.
+
+    Args:
+        scores: Of the candidates, [D, N].
+        listed: Distinct item ids [D, N], 0 pads.
+        targets: Item ids [D].
+        seen: Index pairs (row, item) of what each user had before.
+        protocol: Whether seen items are masked.
+        n_items: Size of the catalogue.
+
+    Returns:
+        As `rank_scores`; a target that is not listed is a miss.
+    """
+    asked = listed > 0
+    if protocol.mask_seen:
+        keys = listed + np.arange(targets.size)[:, None] * (n_items + 1)
+        asked &= ~np.isin(keys, seen[0] * (n_items + 1) + seen[1])
+    hit = asked & (listed == targets[:, None])
+    # The target's score comes from the same product as its rivals'.
+    wanted = np.take_along_axis(scores, hit.argmax(1)[:, None], 1)
+    above, equal = (asked & (scores > wanted)).sum(1), (asked & (scores == wanted)).sum(1) - 1
+    rank: Floats = 1.0 + above + 0.5 * np.maximum(equal, 0)
+    rank[~hit.any(1)] = n_items + 1
+    rank[hit.any(1) & ~np.isfinite(wanted[:, 0])] = np.nan
     return rank
 
 

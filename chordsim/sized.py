@@ -15,7 +15,7 @@ from chordsim.nets import footprint
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.population.generate import Population
 from chordsim.progress import Progress, Silent
-from chordsim.world import World, build, pace_of
+from chordsim.world import World, build, pace_of, ranked_of
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class SizedWorld:
     @cached_property
     def shapes(self) -> Shapes:
         """Shapes of the backbone over this catalogue."""
-        return shapes_of(self.scenario.backbone, self.n_items)
+        return shapes_of(self.scenario.backbone, self.n_items, ranked_of(self.scenario))
 
     def context(self, method: str) -> methods.MethodContext:
         """Return what the halves of a method may know; training takes no step."""
         s = self.scenario
         settings = {**self.specs[method].defaults, **s.settings.get(method, {})}
         untrained = s.training.model_copy(update={"max_steps": 0, "threads": 1, "eval_users": 1})
-        return methods.MethodContext(method, settings, s.backbone, untrained, self.n_items, s.seed)
+        return methods.MethodContext(method, settings, s.backbone, untrained, self.n_items, s.seed, ranked_of(s))
 
     def logs(self) -> TrainLogs:
         """Return the cloud's logs, or without data the shortest that a training of no steps can start from."""
@@ -76,6 +76,6 @@ def sized_world(scenario: Scenario, progress: Progress | None = None) -> SizedWo
     else:
         return sized_world_of(build(scenario, progress or Silent()))
     specs = {name: methods.find(name) for name in scenario.methods}
-    peak = footprint.dense_peak_bytes(shapes_of(scenario.backbone, n_items))
+    peak = footprint.dense_peak_bytes(shapes_of(scenario.backbone, n_items, ranked_of(scenario)))
     population = Population(scenario.population, scenario.seed, n_users, peak, pace=pace_of(scenario))
     return SizedWorld(scenario, population, specs, n_items, n_users)

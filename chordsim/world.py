@@ -12,7 +12,7 @@ from chordsim import evaluate, methods
 from chordsim.arrays import Ints
 from chordsim.config.model import Scenario
 from chordsim.data.load import load as load_data
-from chordsim.data.retriever import CANDIDATES, Retriever
+from chordsim.data.retriever import Retriever
 from chordsim.data.split import Split, TrainLogs
 from chordsim.errors import RunError, ScenarioError
 from chordsim.nets import footprint
@@ -46,7 +46,7 @@ class World:
     @cached_property
     def shapes(self) -> Shapes:
         """Shapes of the backbone over this catalogue."""
-        return shapes_of(self.scenario.backbone, self.n_items)
+        return shapes_of(self.scenario.backbone, self.n_items, ranked_of(self.scenario))
 
     @cached_property
     def logs(self) -> TrainLogs:
@@ -60,7 +60,8 @@ class World:
 
     @cached_property
     def _retriever(self) -> Retriever:
-        return Retriever(self.logs, self.split.log.n_users, repeat=not self.scenario.protocol.mask_seen)
+        protocol = self.scenario.protocol
+        return Retriever(self.logs, self.split.log.n_users, protocol.candidates, repeat=not protocol.mask_seen)
 
     def candidates(self, user_ids: Ints) -> Ints | None:
         """Return what the protocol ranks for each user, item ids [D, n]; None where it ranks all items or sampled ones."""
@@ -79,7 +80,12 @@ class World:
         """Return what the halves of a method may know."""
         s = self.scenario
         settings = {**self.specs[method].defaults, **s.settings.get(method, {})}
-        return methods.MethodContext(method, settings, s.backbone, s.training, self.n_items, s.seed)
+        return methods.MethodContext(method, settings, s.backbone, s.training, self.n_items, s.seed, ranked_of(s))
+
+
+def ranked_of(scenario: Scenario) -> int:
+    """Return how many items a request scores: the list where the catalogue stays in the cloud, else 0 for all."""
+    return scenario.protocol.candidates if scenario.backbone.items == "cached" else 0
 
 
 def pace_of(scenario: Scenario) -> Pace:
@@ -97,11 +103,11 @@ def build(scenario: Scenario, progress: Progress | None = None) -> World:
     """
     specs = {name: methods.find(name) for name in scenario.methods}
     _, split = load_data(scenario.data, scenario.rounds.count, scenario.seed, progress or Silent())
-    least = {"sampled-100": evaluate.NEGATIVES, "candidates": CANDIDATES}.get(scenario.protocol.ranking, 0)
+    least = {"sampled-100": evaluate.NEGATIVES, "candidates": scenario.protocol.candidates}.get(scenario.protocol.ranking, 0)
     if split.log.n_items <= least:
         few = f"the catalogue has {split.log.n_items}"
         raise ScenarioError(f'protocol.ranking = "{scenario.protocol.ranking}" needs more than {least} items, and {few}: use "all"')
-    peak = footprint.dense_peak_bytes(shapes_of(scenario.backbone, split.log.n_items))
+    peak = footprint.dense_peak_bytes(shapes_of(scenario.backbone, split.log.n_items, ranked_of(scenario)))
     population = Population(scenario.population, scenario.seed, split.log.n_users, peak, pace=pace_of(scenario), activity=split.log.lengths)
     return World(scenario, split, population, specs)
 

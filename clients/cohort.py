@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from chordsim import evaluate, methods
@@ -182,10 +183,15 @@ class _Chunk:
         active = self.who.active
         fresh = active & (self.refusal == 0)
         self.refusal[fresh] = turn.refusal[fresh]
-        if turn.scores is not None:
+        scores = turn.scores
+        if scores is not None and not isinstance(scores, np.ndarray):
+            listed = self.world.candidates(self.users)
+            assert listed is not None
+            scores = scores.of(listed)
+        if scores is not None:
             # Scores that are no numbers come from weights that are none: such a phone has nothing to show.
             with np.errstate(over="ignore", invalid="ignore"):
-                none = np.isnan(turn.scores.sum(axis=1))
+                none = np.isnan(scores.sum(axis=1))
             self.refusal[fresh & (self.refusal == 0) & none] = INVALID
         ran = fresh & (self.refusal == 0)
         for name in COST:
@@ -202,19 +208,22 @@ class _Chunk:
             before = self.state.get(name, np.zeros_like(column))
             self.state[name] = np.where(fresh.reshape(-1, *[1] * (column.ndim - 1)), column, before)
         if turn.scores is not None or turn.ranking is not None:
-            self.rank[ran] = self._rank(turn)[ran]
+            self.rank[ran] = self._rank(turn, scores)[ran]
 
     def _carried(self, name: str, otherwise: Any) -> Any:
         column = self.call.columns.get(name)
         return otherwise if column is None else column[self.rows].copy()
 
-    def _rank(self, turn: Turn) -> methods.Floats:
+    def _rank(self, turn: Turn, scores: npt.NDArray[np.float32] | None) -> methods.Floats:
         split, protocol = self.world.split, self.world.scenario.protocol
         targets, seen = split.targets(self.users, self.round), split.seen(self.users, self.round)
         candidates = self.world.candidates(self.users)
-        if turn.scores is not None:
+        if scores is not None and scores is not turn.scores:
+            assert candidates is not None
+            return evaluate.rank_listed(scores, candidates, targets, seen, protocol, self.world.n_items)
+        if scores is not None:
             draw = (self.world.scenario.seed, self.users, self.round)
-            return evaluate.rank_scores(turn.scores, targets, seen, protocol, draw, candidates)
+            return evaluate.rank_scores(scores, targets, seen, protocol, draw, candidates)
         assert turn.ranking is not None
         return evaluate.rank_list(turn.ranking, targets, seen, self.world.n_items, protocol, candidates)
 

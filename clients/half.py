@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from chordsim.methods import Cost, MethodContext, Turn
+from chordsim.arrays import Ints
+from chordsim.methods import ITEM_TABLE, Cost, MethodContext, Turn
 from chordsim.nets import blobs, embeddings, extractor
 from chordsim.nets.backbone import position_shape
 from chordsim.nets.shapes import Shapes, shapes_of
@@ -24,7 +27,7 @@ class Device:
 
     def __init__(self, context: MethodContext) -> None:
         self.context = context
-        self.shapes = shapes_of(context.backbone, context.n_items)
+        self.shapes = shapes_of(context.backbone, context.n_items, context.ranked)
 
     def load(self, blobs_by_label: Mapping[str, bytes]) -> Any:
         """Return nothing: this method has no bootstrap."""
@@ -42,21 +45,46 @@ def in_blocks(rows: int, compute: Callable[[slice], torch.Tensor]) -> torch.Tens
     return torch.cat([compute(slice(at, min(at + BLOCK, rows))) for at in range(0, rows, BLOCK)])
 
 
-def score(states: torch.Tensor, item_table: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Return the scores of all items, float32 [D, n_items + 1]."""
+@dataclass(frozen=True)
+class Products:
+    """Scores of some items: products of last states [D, d] with the rows of an item table [n_items + 1, d]."""
+
+    states: torch.Tensor
+    table: torch.Tensor
+
+    def of(self, items: Ints) -> npt.NDArray[np.float32]:
+        """Return the scores of item ids [D, n], phone by phone."""
+        rows = self.table[torch.from_numpy(items)]
+        return torch.bmm(rows, self.states.unsqueeze(2)).squeeze(2).numpy()
+
+
+def score(states: torch.Tensor, item_table: torch.Tensor, shapes: Shapes) -> npt.NDArray[np.float32] | Products:
+    """Return the scores of all items, float32 [D, n_items + 1], or of those that are asked for where phones keep few rows."""
+    if shapes.backbone.items == "cached":
+        return Products(states, item_table)
     return (states @ item_table.T).numpy()
 
 
-def load_tables(data: bytes, shapes: Shapes) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return item [n_items + 1, d] and position [P, d] embeddings of a blob.
+def item_table(blobs_by_label: Mapping[str, bytes], shapes: Shapes) -> torch.Tensor:
+    """Return the item embeddings [n_items + 1, d] of a bootstrap.
+
+    Where the catalogue stays in the cloud this is the simulator's: a phone has the rows that it asked for, which are the same.
+
+    Raises:
+        BadPayload: Not this table.
+    """
+    label = ITEM_TABLE if shapes.backbone.items == "cached" else "embeddings"
+    return embeddings.decode(blobs.load(blobs_by_label[label], {"item": (shapes.n_items + 1, shapes.backbone.dim)}), "item")
+
+
+def load_tables(blobs_by_label: Mapping[str, bytes], shapes: Shapes) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return item [n_items + 1, d] and position [P, d] embeddings of a bootstrap.
 
     Raises:
         BadPayload: Not these tables.
     """
-    config = shapes.backbone
-    wanted = {"item": (shapes.n_items + 1, config.dim), "position": position_shape(config)}
-    stored = blobs.load(data, wanted)
-    return embeddings.decode(stored, "item"), stored["position"]
+    stored = blobs.load(blobs_by_label["embeddings"], {"position": position_shape(shapes.backbone)})
+    return item_table(blobs_by_label, shapes), stored["position"]
 
 
 def load_extractor(data: bytes, kind: str, dim: int, width: int) -> torch.nn.Module:

@@ -26,7 +26,7 @@ class Cloud:
 
     def __init__(self, context: MethodContext) -> None:
         self.context = context
-        self.shapes = shapes_of(context.backbone, context.n_items)
+        self.shapes = shapes_of(context.backbone, context.n_items, context.ranked)
 
     def recipe(self) -> dict[str, Any]:
         """Return the settings that every trained state depends on."""

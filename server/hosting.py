@@ -11,6 +11,7 @@ from chordsim.arrays import State
 from chordsim.progress import Progress, Stoppable
 from chordsim.round.enrolled import Hosted, nothing_held
 from chordsim.round.held import columns_for
+from chordsim.round.item_books import columns_for as item_columns
 from chordsim.threads import cores, pool
 from chordsim.world import World
 from server.training import cache
@@ -51,7 +52,13 @@ def train(world: World, progress: Progress) -> Trained:
             threads.shutdown(wait=False, cancel_futures=True)
             raise
     out = [
-        Hosted(spec, held=nothing_held(size), remembered=columns_for(world.scenario, size), half=half, state=state)
+        Hosted(
+            spec,
+            held=nothing_held(size),
+            remembered=columns_for(world.scenario, size) | item_columns(world.scenario, spec, size),
+            half=half,
+            state=state,
+        )
         for spec, half, (state, _) in zip(world.specs.values(), halves, states, strict=True)
     ]
     from_cache = {name: found for name, (_, found) in zip(world.specs, states, strict=True)}

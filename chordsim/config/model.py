@@ -74,6 +74,8 @@ class BackboneConfig(Table):
     heads: int = Field(2, ge=1, le=16)
     max_len: int = Field(50, ge=2, le=1000)
     embedding_bits: Literal[32, 16, 8] = 32
+    items: Literal["owned", "cached"] = "owned"  # cached: the catalogue stays in the cloud, phones keep rows of items they have met
+    cache_rows: int = Field(512, ge=1, le=1_000_000)  # cached: item rows that a phone keeps; the least recently used make room
     init: Literal["random", "trained"] = "random"
     window: int = Field(5, ge=1, le=50)  # caser: how many of the last items it reads; heights of filters go up to it
     vertical: int = Field(4, ge=1, le=256)  # caser: filters down each column
@@ -133,7 +135,8 @@ class ProtocolConfig(Table):
     """How what a phone ranked is scored. Seen items are masked, ties take the middle rank."""
 
     metrics: Literal["all", "none"] = "all"  # none: sizes in closed form and no recommender, for fleets
-    ranking: Literal["all", "candidates", "sampled-100"] = "all"  # candidates: the cloud's 100 for the user, sent each session
+    ranking: Literal["all", "candidates", "sampled-100"] = "all"  # candidates: what the cloud lists for the user, sent each session
+    candidates: int = Field(100, ge=10, le=1000)  # length of those lists
     mask_seen: bool = True
 
 
@@ -163,6 +166,19 @@ class Scenario(Table):
     protocol: ProtocolConfig = ProtocolConfig()
     engine: EngineConfig = EngineConfig()
     settings: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _cached_items_are_re_ranked(self) -> Scenario:
+        backbone, protocol = self.backbone, self.protocol
+        if backbone.items == "owned":
+            return self
+        if protocol.ranking != "candidates":
+            raise ValueError('backbone.items = "cached": such phones rank what the cloud lists: set protocol.ranking = "candidates"')
+        least = backbone.max_len + protocol.candidates
+        if backbone.cache_rows < least:
+            what = f"a history window of {backbone.max_len} items and a list of {protocol.candidates}"
+            raise ValueError(f"backbone.cache_rows = {backbone.cache_rows}: {what} need at least {least}")
+        return self
 
     @model_validator(mode="after")
     def _methods_are_distinct(self) -> Scenario:

@@ -13,8 +13,6 @@ import numpy.typing as npt
 from chordsim.arrays import Bools, Ints
 from chordsim.data.split import TrainLogs
 
-#: Length of a list.
-CANDIDATES = 100
 #: What two items of one user's log give one another that stand next to one another, one place further apart, and so on.
 CREDIT = (6, 5, 4, 3, 2, 1)
 #: Neighbours kept of each item; what is rarer than that hardly ever reaches a list.
@@ -32,12 +30,13 @@ class Retriever:
     know get the most popular items.
     """
 
-    def __init__(self, logs: TrainLogs, users: int, *, repeat: bool) -> None:
+    def __init__(self, logs: TrainLogs, users: int, length: int, *, repeat: bool) -> None:
         """Count what stands near what.
 
         Args:
             logs: What the cloud may see.
             users: How many users there are, known to the cloud or not.
+            length: Of a list; shorter where the catalogue is.
             repeat: Whether an item that the user already had may be listed.
         """
         self._logs, self._repeat = logs, repeat
@@ -50,7 +49,7 @@ class Retriever:
         self._row = np.full(users, -1, np.int64)
         playing = logs.user_ids < users
         self._row[logs.user_ids[playing]] = np.flatnonzero(playing)
-        self._lists = np.zeros((users, min(CANDIDATES, logs.n_items)), np.int32)
+        self._lists = np.zeros((users, min(length, logs.n_items)), np.int32)
         self._made = np.zeros(users, np.bool_)
 
     def listed(self, user_ids: Ints) -> Ints:

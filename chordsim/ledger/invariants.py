@@ -12,8 +12,8 @@ from chordsim.ledger.columns import PER_ROW, SCORED
 from chordsim.ledger.rows import Rows
 from chordsim.wire.frame import OVERHEAD_BYTES
 
-DOWN_PARTS = ("bootstrap_bytes", "candidates_bytes", "prescription_bytes", "framing_down_bytes")
-UP_PARTS = ("profile_bytes", "update_bytes", "report_bytes", "framing_up_bytes")
+DOWN_PARTS = ("bootstrap_bytes", "candidates_bytes", "rows_bytes", "prescription_bytes", "framing_down_bytes")
+UP_PARTS = ("profile_bytes", "asks_bytes", "update_bytes", "report_bytes", "framing_up_bytes")
 _SHARES = ("hr_5", "ndcg_5", "hr_10", "ndcg_10", "mrr", "ndcg_10_all")
 
 
@@ -25,12 +25,14 @@ class Moved:
         message_down_bytes: Encoded messages that crossed, down.
         message_up_bytes: Encoded messages that crossed, up.
         charged_bootstrap_bytes: Bootstrap that crossed, charged to every device that received it. Blobs move
-            once per worker, so the engine charges them from their lengths; the protocol's candidates likewise.
+            once per worker, so the engine charges them from their lengths; the protocol's candidates and item rows likewise.
+        charged_up_bytes: Asks for item rows that crossed, charged from their lengths.
     """
 
     message_down_bytes: int
     message_up_bytes: int
     charged_bootstrap_bytes: int
+    charged_up_bytes: int = 0
 
 
 def check(rows: Rows, moved: Moved) -> None:
@@ -70,7 +72,8 @@ def _check_parts(rows: Rows, moved: Moved) -> None:
         _refuse(rows, f"{way}_bytes", total != whole, f"and cut_{way}_bytes are not the sum of {', '.join(parts)}")
     ledger_down, ledger_up = int(rows["down_bytes"].sum()), int(rows["up_bytes"].sum())
     moved_down = moved.message_down_bytes + moved.charged_bootstrap_bytes
-    for name, written, carried in (("down_bytes", ledger_down, moved_down), ("up_bytes", ledger_up, moved.message_up_bytes)):
+    moved_up = moved.message_up_bytes + moved.charged_up_bytes
+    for name, written, carried in (("down_bytes", ledger_down, moved_down), ("up_bytes", ledger_up, moved_up)):
         if written != carried:
             raise InvariantError(f"ledger of {rows.method}, round {rows.round}: {name} sum to {written}, but the engine moved {carried}")
 

@@ -21,10 +21,13 @@ from chordsim.methods.turns import BINDINGS as BINDINGS
 from chordsim.methods.turns import COST as COST
 from chordsim.methods.turns import DOWN_CANDIDATES as DOWN_CANDIDATES
 from chordsim.methods.turns import DOWN_PRESCRIPTION as DOWN_PRESCRIPTION
+from chordsim.methods.turns import DOWN_ROWS as DOWN_ROWS
 from chordsim.methods.turns import INVALID as INVALID
+from chordsim.methods.turns import ITEM_TABLE as ITEM_TABLE
 from chordsim.methods.turns import PEAKS as PEAKS
 from chordsim.methods.turns import RECORDED as RECORDED
 from chordsim.methods.turns import SPENT as SPENT
+from chordsim.methods.turns import UP_ASKS as UP_ASKS
 from chordsim.methods.turns import UP_PROFILE as UP_PROFILE
 from chordsim.methods.turns import UP_REPORT as UP_REPORT
 from chordsim.methods.turns import UP_UPDATE as UP_UPDATE
@@ -37,4 +40,5 @@ from chordsim.methods.turns import Direction as Direction
 from chordsim.methods.turns import Kind as Kind
 from chordsim.methods.turns import Leg as Leg
 from chordsim.methods.turns import PhoneBatch as PhoneBatch
+from chordsim.methods.turns import Scorer as Scorer
 from chordsim.methods.turns import Turn as Turn

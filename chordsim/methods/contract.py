@@ -62,6 +62,7 @@ class MethodContext:
         training: How the cloud trains.
         n_items: Size of the catalogue; item ids run from 1 to ``n_items``.
         seed: The scenario's seed.
+        ranked: Items that one request scores; 0 for all.
     """
 
     name: str
@@ -70,6 +71,7 @@ class MethodContext:
     training: TrainingConfig
     n_items: int
     seed: int
+    ranked: int = 0
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,8 @@ class MethodSpec:
             controls that must share its training. Empty for none.
         backbones: Kinds of backbone that it can work with; empty for any.
         renews: Labels of the bootstrap parts that learning changes; empty for all of them.
+        cached: What it needs of a phone whose catalogue stays in the cloud: ``rows`` of the items that it reads and ranks, or
+            ``nothing``; ``no`` where it cannot play there.
         by_budgets: Whether what a phone is given depends on the budgets that it grants, refusals aside; None where that is not known.
         allowed: By setting, the lowest and highest number that it (or each entry of a list) may be, or the words to choose from;
             a setting that is not named here may have any value of its default's type.
@@ -184,6 +188,7 @@ class MethodSpec:
     settings_of: str = ""
     backbones: tuple[str, ...] = ()
     renews: tuple[str, ...] = ()
+    cached: Literal["no", "rows", "nothing"] = "no"
     by_budgets: bool | None = None
     allowed: Mapping[str, Allowed] = field(default_factory=dict)
 

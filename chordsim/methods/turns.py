@@ -6,7 +6,7 @@ Nothing here knows a method; `chordsim.methods.contract` says who takes these an
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from chordsim.arrays import Bools, Codes, Columns, Floats, Ints
 from chordsim.ragged import Ragged
 
 Direction = Literal["up", "down"]
-Kind = Literal["profile", "prescription", "candidates", "update", "report"]
+Kind = Literal["profile", "prescription", "candidates", "update", "report", "asks", "rows"]
 #: Which budget limited a plan, by code; the ledger's `binding`.
 BINDINGS = ("none", "memory", "latency", "bits")
 #: A refusal is the code of the budget that it would break, or this one for a payload that makes no sense.
@@ -35,6 +35,11 @@ UP_UPDATE = Leg("up", "update")
 UP_REPORT = Leg("up", "report")
 DOWN_PRESCRIPTION = Leg("down", "prescription")
 DOWN_CANDIDATES = Leg("down", "candidates")
+#: What a phone that keeps few item rows asks for, and gets: legs of the protocol, before those of a method.
+UP_ASKS = Leg("up", "asks")
+DOWN_ROWS = Leg("down", "rows")
+#: Label of a bootstrap part that no phone is charged: the whole item table, of which phones ask for rows. Workers own it.
+ITEM_TABLE = "items"
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,14 @@ RECORDED = tuple(f.name for f in fields(Cost) if not f.metadata.get("timed"))
 SPENT = tuple(f.name for f in fields(Cost) if not f.metadata.get("before"))
 
 
+class Scorer(Protocol):
+    """Scores that are made when they are asked for: a phone that keeps few item rows ranks a list, not the catalogue."""
+
+    def of(self, items: Ints) -> npt.NDArray[np.float32]:
+        """Return the scores of item ids [D, n], float32 [D, n]; 0 pads."""
+        ...
+
+
 @dataclass(frozen=True)
 class Turn:
     """What a device half gives back for one leg.
@@ -149,7 +162,7 @@ class Turn:
             written by the simulator, never by a method.
         refusal: Code into `BINDINGS` per device, 0 where the phone does not refuse, `INVALID` where what it
             received makes no sense, shape [D], uint8.
-        scores: Scores of all items, float32 [D, n_items + 1], column 0 is padding; None if not ranked here.
+        scores: Scores of all items, float32 [D, n_items + 1], column 0 is padding, or a `Scorer` of some; None if not ranked here.
         ranking: Or an ordered list of item ids [D, n], 0 pads at the end; None if not ranked here.
         bits: Stored bits per weight, shape [D]; NaN where no model ran.
         cost: What it took.
@@ -159,7 +172,7 @@ class Turn:
     refusal: Codes
     cost: Cost
     bits: Floats
-    scores: npt.NDArray[np.float32] | None = None
+    scores: npt.NDArray[np.float32] | Scorer | None = None
     ranking: Ints | None = None
     state: Columns = field(default_factory=dict)
 

@@ -23,13 +23,13 @@ FLOAT_BITS = 32
 def embedding_bytes(shapes: Shapes) -> int:
     """Return the bytes of resident item and position embeddings."""
     config = shapes.backbone
-    items = embeddings.table_bytes(shapes.n_items + 1, config.dim, config.embedding_bits)
+    items = embeddings.table_bytes(shapes.rows, config.dim, config.embedding_bits)
     return items + 4 * math.prod(position_shape(config))
 
 
 def fixed_bytes(shapes: Shapes) -> int:
     """Return what every model on the phone needs besides its weights: embeddings, activations, scores."""
-    return embedding_bytes(shapes) + net(shapes.backbone).activation_bytes(shapes.backbone) + 4 * (shapes.n_items + 1)
+    return embedding_bytes(shapes) + net(shapes.backbone).activation_bytes(shapes.backbone) + 4 * (shapes.ranked + 1)
 
 
 def row_buffer_bytes(shapes: Shapes) -> int:
@@ -49,7 +49,7 @@ def packed_bytes(weight_bits: Ints) -> Ints:
 
 def fixed_macs(shapes: Shapes) -> int:
     """Return multiply-accumulates of one request that no plan changes: attention products and item scores."""
-    return net(shapes.backbone).attention_macs(shapes.backbone) + shapes.n_items * shapes.backbone.dim
+    return net(shapes.backbone).attention_macs(shapes.backbone) + shapes.ranked * shapes.backbone.dim
 
 
 def channel_macs(shapes: Shapes) -> Ints:

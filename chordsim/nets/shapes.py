@@ -12,11 +12,24 @@ from chordsim.nets.layers import Layer
 
 @dataclass(frozen=True)
 class Shapes:
-    """All that closed forms need to know about a backbone and its catalogue."""
+    """All that closed forms need to know about a backbone and its catalogue.
+
+    Attributes:
+        backbone: The recommender.
+        n_items: Size of the catalogue.
+        layers: Its frozen layers, in plan order.
+        ranked: Items that one request scores.
+    """
 
     backbone: BackboneConfig
     n_items: int
     layers: tuple[Layer, ...]
+    ranked: int
+
+    @property
+    def rows(self) -> int:
+        """Item rows that a phone has room for: the whole table with its padding, or its cache."""
+        return self.n_items + 1 if self.backbone.items == "owned" else self.backbone.cache_rows
 
     @property
     def channels(self) -> int:
@@ -57,6 +70,6 @@ class Shapes:
         return (self.channels + 3) // 4
 
 
-def shapes_of(backbone: BackboneConfig, n_items: int) -> Shapes:
-    """Return the shapes of a backbone over a catalogue of ``n_items``."""
-    return Shapes(backbone, n_items, net(backbone).layers(backbone))
+def shapes_of(backbone: BackboneConfig, n_items: int, ranked: int = 0) -> Shapes:
+    """Return the shapes of a backbone over a catalogue of ``n_items``, of which a request scores ``ranked``; 0 for all."""
+    return Shapes(backbone, n_items, net(backbone).layers(backbone), ranked or n_items)

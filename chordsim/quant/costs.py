@@ -42,7 +42,7 @@ def finetuned(context: MethodContext, rows: int) -> Cost:
 
     Gradients and kept activations set the peak.
     """
-    shapes, positions = shapes_of(context.backbone, context.n_items), int(context.settings["positions"])
+    shapes, positions = shapes_of(context.backbone, context.n_items, context.ranked), int(context.settings["positions"])
     base = shipped_cost(shapes, 32, rows)
     step = PASSES_TO_TRAIN_ALL * forward_macs(shapes) + score_macs(shapes, positions)
     peak = base.model_bytes + 4 * shapes.weights + kept_bytes(shapes, positions)

@@ -10,7 +10,7 @@ import numpy as np
 from chordsim.arrays import Bools, Columns, Floats, Ints
 from chordsim.config.model import Scenario
 from chordsim.ledger.columns import OUTCOMES
-from chordsim.methods import COST, DOWN_CANDIDATES, Leg
+from chordsim.methods import COST, Leg
 from chordsim.population import clock
 from chordsim.round.scene import Scene
 from chordsim.wire.frame import OVERHEAD_BYTES
@@ -18,7 +18,7 @@ from chordsim.wire.frame import OVERHEAD_BYTES
 #: Simulator columns that go back to the phones at the next visit of the round, beside the method's own state.
 CARRIED = ("refusal", "rank")
 STATE = "state."
-PARTS = ("bootstrap", "candidates", "prescription", "profile", "update", "report")
+PARTS = ("bootstrap", "candidates", "rows", "prescription", "profile", "asks", "update", "report")
 TOTALS = ("framing_down", "down", "cut_down", "framing_up", "up", "cut_up")
 SIDES = ("none", "cloud", "device")
 #: Transfer 0 is the bootstrap; the protocol's candidates, where it sends any, and an exchange's legs follow.
@@ -44,7 +44,9 @@ class Book:
         bootstrap_cut: Bootstrap bytes that did not cross, [M].
         counts_report: Whether the report takes time and energy and may fail a round, as every other message does.
         unreported: Whose report the link cut and who play on all the same, since it does not count, [M].
-        charged_bytes: What crossed without being moved by a carrier: charged from its length, to every phone that gets it.
+        charged_bytes: What crossed by direction without being moved by a carrier: charged from its length, to every phone.
+        cached_rows: Item rows that each phone holds, [M].
+        rows_came: Who asked for item rows and got them, [M].
         quarantined: How many messages or phones were set aside, by what made no sense about them.
         carried: What the simulator takes back to the phones at the next visit: `CARRIED` and ``state.*``, [M, ...].
     """
@@ -68,8 +70,10 @@ class Book:
         self.seconds = {name: np.zeros(rows) for name in ("down", "up", "report")}
         self.bits, self.rank = np.full(rows, np.nan), np.full(rows, np.nan)
         self.cloud_macs, self.round_trips, self.bootstrap_cut = (np.zeros(rows, np.int64) for _ in range(3))
-        self.charged_bytes = 0
         self.counts_report, self.unreported = scenario.clock.count_report, np.zeros(rows, np.bool_)
+        self.charged_bytes = {"down": 0, "up": 0}
+        self.cached_rows = np.zeros(rows, np.int64)
+        self.rows_came = np.zeros(rows, np.bool_)
         self.carried: Columns = {}
         self.quarantined: Counter[str] = Counter()
         self.fraction = _fractions(scenario, scene, legs, self.needs)
@@ -108,15 +112,22 @@ class Book:
         crossed = self.crossing(whole, BOOTSTRAP)
         self.bytes["bootstrap"] += whole
         self.bootstrap_cut += whole - crossed
-        self.charged_bytes += int(crossed.sum())
+        self.charged_bytes["down"] += int(crossed.sum())
         self.end(self._cross("down", whole, crossed, BOOTSTRAP), "dropped")
 
-    def transfer_candidates(self, payload_bytes: int, transfer: int) -> None:
-        """Charge the list that the protocol sends to every phone, as one message."""
-        whole = np.where(self.active, payload_bytes + OVERHEAD_BYTES, 0)
+    def transfer_charged(self, leg: Leg, payload_bytes: int | Ints, who: Bools, transfer: int) -> None:
+        """Charge a leg of the protocol from the length of its payload, as one framed message to or from each phone.
+
+        Args:
+            leg: Its direction and kind.
+            payload_bytes: Of each message, one number for all or [M].
+            who: Phones that it concerns, [M].
+            transfer: Number of the transfer in the round.
+        """
+        whole = np.where(self.active & who, payload_bytes + OVERHEAD_BYTES, 0)
         crossed = self.crossing(whole, transfer)
-        self.transfer(DOWN_CANDIDATES, whole, crossed, transfer)
-        self.charged_bytes += int(crossed.sum())
+        self.transfer(leg, whole, crossed, transfer)
+        self.charged_bytes[leg.direction] += int(crossed.sum())
 
     def transfer(self, leg: Leg, whole: Ints, crossed: Ints, transfer: int) -> None:
         """Count one leg's framed messages.

@@ -1,28 +1,84 @@
-"""What `protocol.ranking = "candidates"` costs: each session the cloud sends a phone its list, with the items' embeddings.
+"""What re-ranking costs beside a method's own exchange: the cloud's list, and the item rows that a phone lacks.
 
-The message is of one length for a catalogue and a backbone, and all methods that rank on the phone get the same one, so it is
-charged from its length, as the bootstrap is, and never moved in the simulator: the evaluator makes the same list where it
-ranks (`chordsim.data.retriever`), and every phone owns the rows already. A method whose exchange has candidates of its own is
-charged those alone.
+Under `protocol.ranking = "candidates"` each session begins with the cloud's list (`chordsim.data.retriever`), the same for all methods that
+rank on the phone; a method whose exchange has candidates of its own is charged those alone. Where phones own every row
+(`backbone.items = "owned"`), the list comes with its embeddings, which is an upper end. Where the catalogue stays in the cloud
+(``"cached"``), the list is ids; the phone asks for the rows that it lacks, those of items that its user consumed since included, and
+they are sent (`chordsim.round.item_cache`). How the cloud knows what a phone holds: the phone says so, each time.
+
+These messages are charged from their lengths, as the bootstrap is, and not moved in the simulator: the evaluator makes the same list
+where it ranks, and workers own the whole table. `tests/properties/test_cached_path.py` plays phones that move and decode them.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+
+from chordsim.arrays import Ints
 from chordsim.config.model import BackboneConfig, Scenario
-from chordsim.data.retriever import CANDIDATES
-from chordsim.methods import DOWN_CANDIDATES, MethodSpec
+from chordsim.methods import DOWN_CANDIDATES, DOWN_ROWS, UP_ASKS, MethodSpec
 from chordsim.nets.embeddings import table_bytes
+from chordsim.round.book import Book
 from chordsim.wire.ids import id_bytes
+from chordsim.wire.item_rows import ask_bytes, row_bytes
 
 
-def payload_bytes(backbone: BackboneConfig, n_items: int) -> int:
-    """Return the bytes of a list of ids and embeddings."""
-    listed = min(CANDIDATES, n_items)
-    return listed * id_bytes(n_items) + table_bytes(listed, backbone.dim, backbone.embedding_bits)
+@dataclass(frozen=True)
+class Asked:
+    """What phones ask for in a session, [M] each.
+
+    Attributes:
+        consumed: Items that they name by id: consumed and not listed.
+        rows: Rows that they ask for, of these and of the list.
+        before: Rows that they hold before, and
+        after: once the rows have come.
+    """
+
+    consumed: Ints
+    rows: Ints
+    before: Ints
+    after: Ints
+
+
+def payload_bytes(backbone: BackboneConfig, n_items: int, listed: int) -> int:
+    """Return the bytes of a list of ids, with embeddings where phones own the table."""
+    listed = min(listed, n_items)
+    ids = listed * id_bytes(n_items)
+    return ids + (table_bytes(listed, backbone.dim, backbone.embedding_bits) if backbone.items == "owned" else 0)
 
 
 def sent_bytes(scenario: Scenario, spec: MethodSpec, n_items: int) -> int:
-    """Return the payload bytes that the protocol sends each phone of a method in a session; 0 for none."""
+    """Return the payload bytes of the list that the protocol sends each phone of a method in a session; 0 for none."""
     if scenario.protocol.ranking != "candidates" or DOWN_CANDIDATES in spec.exchange:
         return 0
-    return payload_bytes(scenario.backbone, n_items)
+    return payload_bytes(scenario.backbone, n_items, scenario.protocol.candidates)
+
+
+def asks(scenario: Scenario, spec: MethodSpec) -> bool:
+    """Return whether the phones of a method ask for item rows."""
+    return scenario.backbone.items == "cached" and spec.cached == "rows"
+
+
+def transfers(scenario: Scenario, spec: MethodSpec, n_items: int) -> int:
+    """Return how many transfers the protocol adds before a method's exchange."""
+    return (sent_bytes(scenario, spec, n_items) > 0) + 2 * asks(scenario, spec)
+
+
+def ask_for_rows(book: Book, scenario: Scenario, n_items: int, asked: Asked, transfer: int) -> None:
+    """Let phones ask for the rows that they lack, and let the rows come.
+
+    Args:
+        book: The round so far; afterwards it knows what phones hold.
+        scenario: The backbone and the length of lists.
+        n_items: Size of the catalogue.
+        asked: What they ask for.
+        transfer: Number of the ask in the round; the rows are the next.
+    """
+    backbone, listed = scenario.backbone, min(scenario.protocol.candidates, n_items)
+    book.transfer_charged(UP_ASKS, ask_bytes(listed, asked.consumed, n_items), book.active, transfer)
+    rows = asked.rows * row_bytes(backbone.dim, backbone.embedding_bits)
+    book.transfer_charged(DOWN_ROWS, rows, asked.rows > 0, transfer + 1)
+    book.rows_came = book.active
+    book.cached_rows = np.where(book.active, asked.after, asked.before)

@@ -100,6 +100,7 @@ def close(book: Book, spec: MethodSpec, world: World | SizedWorld, shown: Shown 
         **{f"{name}_bytes": value for name, value in book.bytes.items()},
         "wasted_bytes": np.where(wasted, book.bytes["down"] + book.bytes["up"], 0),
         "round_trips": book.round_trips,
+        "cached_rows": book.cached_rows,
         **{name: book.cost[name] for name in RECORDED},
         "cloud_macs": book.cloud_macs,
         "download_s": down_s,

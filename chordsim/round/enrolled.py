@@ -9,7 +9,7 @@ import numpy as np
 
 from chordsim.arrays import Bools, Columns, Ints, State
 from chordsim.ledger.columns import OUTCOMES
-from chordsim.methods import CloudHalf, MethodSpec
+from chordsim.methods import ITEM_TABLE, CloudHalf, MethodSpec
 from chordsim.round.book import STATE, Book, column_like
 from chordsim.wire.blobs import blob_digest
 
@@ -22,6 +22,11 @@ _REPLAYED = {"profile", "prescription", "report"}
 def can_replay(spec: MethodSpec) -> bool:
     """Return whether a method's old plan can be made again: its exchange holds nothing but profile and plan."""
     return not spec.learns and not spec.needs_autograd and {leg.kind for leg in spec.exchange} <= _REPLAYED
+
+
+def charged_bytes(label: str, data: bytes) -> int:
+    """Return what a phone pays for a part of the bootstrap: of the whole item table it asks for rows."""
+    return 0 if label == ITEM_TABLE else len(data)
 
 
 def nothing_held(devices: int) -> Ints:
@@ -141,7 +146,7 @@ class Hosted(Enrolled):
         made = [(blob.label, blob_digest(blob.data), blob.data) for blob in self.half.bootstrap(state)]
         self.blobs = {digest: data for _, digest, data in made}
         self.labels = {label: digest for label, digest, _ in made}
-        self.parts = {label: len(data) for label, _, data in made}
+        self.parts = {label: charged_bytes(label, data) for label, _, data in made}
         same = {label: self.introduced[label] for label, digest in self.labels.items() if before.get(label) == digest}
         self.introduced = dict(introduced) if introduced else {label: same.get(label, version) for label in self.labels}
 

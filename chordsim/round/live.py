@@ -15,7 +15,9 @@ from chordsim.ledger.invariants import Moved
 from chordsim.methods import INVALID, CloudTurn, Leg
 from chordsim.ragged import Ragged
 from chordsim.round.book import STATE, Book
-from chordsim.round.enrolled import Hosted
+from chordsim.round.candidates import Asked
+from chordsim.round.enrolled import Enrolled, Hosted
+from chordsim.round.item_books import Sessions, close_sessions, open_sessions
 from chordsim.round.quarantine import counting, finite
 from chordsim.round.replay import Replay
 from chordsim.round.scene import Scene
@@ -42,7 +44,7 @@ def play(method: Hosted, world: World, scene: Scene, carrier: Carrier, text: str
     teller = Live(method, world, carrier, text, threads)
     book, before = told(method, world, scene, teller)
     rows, round_s = closed(method, world, teller, book, before)
-    moved = Moved(teller.moved_down_bytes, teller.moved_up_bytes, book.charged_bytes)
+    moved = Moved(teller.moved_down_bytes, teller.moved_up_bytes, book.charged_bytes["down"], book.charged_bytes["up"])
     return Played(rows, round_s, moved, tuple(teller.errors), teller.prescriptions, +book.quarantined)
 
 
@@ -59,6 +61,7 @@ class Live:
     def __init__(self, method: Hosted, world: World, carrier: Carrier, text: str, threads: Executor) -> None:
         self._method, self._world, self._carrier, self._text, self._threads = method, world, carrier, text, threads
         self._updates: Ragged | None = None
+        self._sessions: Sessions | None = None
         self.errors: list[str] = []
         self.prescriptions: Ragged | None = None
         self.moved_down_bytes = self.moved_up_bytes = 0
@@ -66,6 +69,11 @@ class Live:
     def admit(self, book: Book) -> Codes:
         """Ask the cloud half who is refused before any byte."""
         return self._method.half.admit(self._method.state, book.scene.profiles.budgets)
+
+    def asked(self, method: Enrolled, book: Book) -> Asked:
+        """Look up what phones hold, what their users did, and what the cloud lists."""
+        asked, self._sessions = open_sessions(method, self._world, book)
+        return asked
 
     def exchange(self, book: Book, first: int) -> None:
         """Play the exchange one visit to the phones at a time."""
@@ -107,6 +115,8 @@ class Live:
     def after(self, book: Book) -> None:
         """Keep the state that phones gave back; let the cloud take in their updates."""
         self._method.commit(book)
+        if self._sessions is not None:
+            close_sessions(self._method, book, self._sessions)
         if self._updates is not None:
             _learn(self._method, book, self._updates)
 

@@ -11,9 +11,10 @@ import numpy as np
 from chordsim.arrays import Codes, Ints
 from chordsim.ledger.invariants import Moved
 from chordsim.ledger.rows import Rows
+from chordsim.methods import DOWN_CANDIDATES
 from chordsim.ragged import Ragged
 from chordsim.round.book import Book
-from chordsim.round.candidates import sent_bytes
+from chordsim.round.candidates import Asked, ask_for_rows, asks, sent_bytes, transfers
 from chordsim.round.close import close, settle
 from chordsim.round.enrolled import Enrolled
 from chordsim.round.held import flat, spend
@@ -28,6 +29,10 @@ class Teller(Protocol):
 
     def admit(self, book: Book) -> Codes:
         """Return who is refused before any byte, as codes into `BINDINGS`, [M]; 0 for nobody."""
+        ...
+
+    def asked(self, method: Enrolled, book: Book) -> Asked:
+        """Return what phones ask for whose catalogue stays in the cloud."""
         ...
 
     def exchange(self, book: Book, first: int) -> None:
@@ -74,16 +79,17 @@ def told(method: Enrolled, world: World | SizedWorld, scene: Scene, teller: Tell
         teller: Who tells what happens.
     """
     scenario, ids = world.scenario, scene.ids
-    listed_bytes = sent_bytes(scenario, method.spec, world.n_items)
-    listed = listed_bytes > 0
-    book = Book(scenario, scene, len(method.spec.exchange) + listed, method.outdated(ids))
+    listed_bytes, before = sent_bytes(scenario, method.spec, world.n_items), transfers(scenario, method.spec, world.n_items)
+    book = Book(scenario, scene, len(method.spec.exchange) + before, method.outdated(ids))
     book.end(book.active & (scene.away | flat(method.remembered, scenario, ids, scene.at_s)), "offline")
     refusal = teller.admit(book)
     book.refuse(book.active & (refusal > 0), refusal, "cloud")
     book.transfer_bootstrap(method.missing_bytes(ids))
-    if listed:
-        book.transfer_candidates(listed_bytes, 1)
-    teller.exchange(book, 1 + listed)
+    if listed_bytes:
+        book.transfer_charged(DOWN_CANDIDATES, listed_bytes, book.active, 1)
+    if asks(scenario, method.spec):
+        ask_for_rows(book, scenario, world.n_items, teller.asked(method, book), 2)
+    teller.exchange(book, 1 + before)
     return book, method.remembered["plan_round"][ids].astype(np.int64)
 
 
@@ -101,7 +107,8 @@ def closed(
         ends_s: When the round closes, where the book holds only some of its phones.
     """
     round_s = settle(book, world, ends_s)
-    shown = teller.shown(book, before) if method.replays else None
+    # Where the catalogue stays in the cloud, a phone that was not served has no list of today to show an old plan on.
+    shown = teller.shown(book, before) if method.replays and world.scenario.backbone.items == "owned" else None
     method.remember(book)
     rows = close(book, method.spec, world, shown)
     spend(method.remembered, world.scenario, rows["device_id"], book.scene.at_s, rows["compute_j"] + rows["radio_j"])

@@ -15,9 +15,12 @@ from chordsim.population import clock
 from chordsim.population.profile import Profiles
 from chordsim.progress import Silent
 from chordsim.round.book import Book
+from chordsim.round.candidates import Asked
 from chordsim.round.close import round_seconds
-from chordsim.round.enrolled import Enrolled, nothing_held
+from chordsim.round.enrolled import Enrolled, charged_bytes, nothing_held
 from chordsim.round.held import columns_for
+from chordsim.round.item_pilot import Pilot, asked, pilot, remember
+from chordsim.round.item_pilot import columns_for as item_columns
 from chordsim.round.scene import Scene, begins_s
 from chordsim.round.script import Played, closed, told
 from chordsim.round.shown import Shown
@@ -45,22 +48,34 @@ class Sizes:
         learnt: Whether the cloud took in updates since this was last asked.
     """
 
-    def __init__(self, spec: MethodSpec, context: MethodContext, renews: Sequence[str], needs_of: NeedsOf | None = None) -> None:
+    def __init__(
+        self, world: SizedWorld, spec: MethodSpec, context: MethodContext, renews: Sequence[str], needs_of: NeedsOf | None = None
+    ) -> None:
         """Prepare to tell.
 
         Args:
+            world: The scenario.
             spec: The method.
             context: Its settings.
             renews: Parts of the bootstrap that learning changes.
             needs_of: What it takes, where that is known better than in closed form.
         """
-        self.spec, self._context, self.renews, self.learnt = spec, context, renews, False
+        self._world, self.spec, self._context, self.renews, self.learnt = world, spec, context, renews, False
+        self._pilot: Pilot | None = None
+        self._method: Enrolled | None = None
         self.needs_of: NeedsOf = needs_of or (lambda _, phones: spec.needs(context, phones.budgets))
 
     def admit(self, book: Book) -> Codes:
         """Return who the cloud refuses by the closed form."""
         needs = self._needs(book)
         return needs.refusal if needs is not None and needs.side == "cloud" else np.zeros(book.active.size, np.uint8)
+
+    def asked(self, method: Enrolled, book: Book) -> Asked:
+        """Draw what phones ask for, each after a user who was followed."""
+        if self._pilot is None:
+            self._pilot = pilot(self._world, self.spec)
+        self._method = method
+        return asked(self._pilot, method, self._world.scenario, book)
 
     def exchange(self, book: Book, first: int) -> None:
         """Let every leg's bytes cross, in order."""
@@ -98,6 +113,8 @@ class Sizes:
     def after(self, book: Book) -> None:
         """Note whether anybody's update came in time."""
         self.learnt |= self.spec.learns and bool(book.active.any())
+        if self._method is not None:
+            remember(self._method, book)
 
     def _needs(self, book: Book) -> Needs | None:
         return self.needs_of(book.scene.round, book.scene.profiles)
@@ -118,7 +135,7 @@ def bootstraps(world: SizedWorld) -> dict[str, dict[str, int]]:
         half: methods.CloudHalf = methods.load(spec.cloud)(world.context(name))
         try:
             state = half.train(world.logs(), Silent())
-            out[name] = {blob.label: len(blob.data) for blob in half.bootstrap(state)}
+            out[name] = {blob.label: charged_bytes(blob.label, blob.data) for blob in half.bootstrap(state)}
         except (ValueError, IndexError, KeyError) as error:
             raise RunError(f"method {name!r} tells no sizes before training ({error})") from error
     return out
@@ -127,7 +144,8 @@ def bootstraps(world: SizedWorld) -> dict[str, dict[str, int]]:
 def enrolled(world: SizedWorld, spec: MethodSpec, parts: dict[str, int]) -> Enrolled:
     """Return a method at its start: no phone holds anything."""
     size = world.population.size
-    return Enrolled(spec, parts, nothing_held(size), columns_for(world.scenario, size))
+    columns = columns_for(world.scenario, size) | item_columns(world.scenario, spec, size)
+    return Enrolled(spec, parts, nothing_held(size), columns)
 
 
 def players(world: SizedWorld, parts: dict[str, dict[str, int]], end: int = 1) -> list[Player]:
@@ -136,7 +154,7 @@ def players(world: SizedWorld, parts: dict[str, dict[str, int]], end: int = 1) -
     for name, whole in world.specs.items():
         context = world.context(name)
         spec = whole.ends(context)[end]
-        out.append((enrolled(world, spec, parts[name]), Sizes(spec, context, spec.renews or tuple(parts[name]))))
+        out.append((enrolled(world, spec, parts[name]), Sizes(world, spec, context, spec.renews or tuple(parts[name]))))
     return out
 
 

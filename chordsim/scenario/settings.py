@@ -22,6 +22,7 @@ def resolve_settings(scenario: Scenario) -> Scenario:
     for name in scenario.methods:
         spec = _spec(name)
         _check_backbone(spec, scenario.backbone.kind)
+        _check_items(spec, scenario)
         defaults = spec.defaults
         given = {**_shared(spec, scenario), **scenario.settings.get(name, {})}
         for key in given:
@@ -53,6 +54,18 @@ def _check_backbone(spec: methods.MethodSpec, kind: str) -> None:
     if spec.backbones and kind not in spec.backbones:
         able = " or ".join(f'"{name}"' for name in spec.backbones)
         raise ScenarioError(f'methods: {spec.name!r} needs backbone.kind = {able}, and this scenario has "{kind}"')
+
+
+def _check_items(spec: methods.MethodSpec, scenario: Scenario) -> None:
+    """Refuse a method that cannot play, or not with so small a cache, where the catalogue stays in the cloud."""
+    backbone = scenario.backbone
+    if backbone.items == "owned":
+        return
+    if spec.cached == "no":
+        raise ScenarioError(f'methods: {spec.name!r} needs the whole catalogue on the phone: leave it out, or set backbone.items = "owned"')
+    least = backbone.max_len + spec.extra_history + scenario.protocol.candidates
+    if spec.cached == "rows" and backbone.cache_rows < least:
+        raise ScenarioError(f"backbone.cache_rows = {backbone.cache_rows}: {spec.name!r} reads older items too, and needs at least {least}")
 
 
 def _typed(key: str, value: Any, default: Any) -> Any:

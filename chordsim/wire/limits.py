@@ -5,7 +5,7 @@ from __future__ import annotations
 from chordsim.methods import Kind
 
 #: Kinds by code: the code on the wire is the position plus one, so that a zero byte is never a kind.
-KINDS: tuple[Kind, ...] = ("profile", "prescription", "candidates", "update", "report")
+KINDS: tuple[Kind, ...] = ("profile", "prescription", "candidates", "update", "report", "asks", "rows")
 KIND_CODES: dict[Kind, int] = {kind: code for code, kind in enumerate(KINDS, start=1)}
 
 _KIB = 1024
@@ -18,4 +18,6 @@ MAX_PAYLOAD_BYTES: dict[Kind, int] = {
     "candidates": 64 * _MIB,
     "update": 256 * _MIB,
     "report": 4 * _KIB,
+    "asks": _MIB,
+    "rows": 64 * _MIB,
 }

@@ -45,7 +45,7 @@ class _Reference:
         return recipe(self.base)
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:
-        return train(shapes_of(self.context.backbone, self.context.n_items), self.context, logs, progress)
+        return train(shapes_of(self.context.backbone, self.context.n_items, self.context.ranked), self.context, logs, progress)
 
 
 def cached(context: MethodContext, base: dict[str, Any], logs: TrainLogs, progress: Progress) -> State:

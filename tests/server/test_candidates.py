@@ -14,7 +14,6 @@ import chordsim
 from chordsim.api import RunResult
 from chordsim.compare.runs import compare
 from chordsim.config.model import BackboneConfig
-from chordsim.data.retriever import CANDIDATES
 from chordsim.errors import ScenarioError, UserError
 from chordsim.ledger.invariants import check
 from chordsim.nets import embeddings
@@ -24,6 +23,7 @@ from chordsim.wire.frame import OVERHEAD_BYTES
 from chordsim.wire.ids import pack_ids
 from chordsim.wire.rows import encode_rows
 
+CANDIDATES = 100
 NAMES = ("fp32", "chord-plus", "popularity", "cloud-only", "forward-ofa")
 OWN = ("cloud-only", "forward-ofa")
 ITEMS = "data.synthetic.items=160"

@@ -44,7 +44,7 @@ class ChaiSpec(MethodSpec):
         """Return what the student takes, and who cannot bear it."""
         from chordsim.quant.costs import on_device
 
-        small = shapes_of(student(context).backbone, context.n_items)
+        small = shapes_of(student(context).backbone, context.n_items, context.ranked)
         return on_device(shipped_cost(small, 32, budgets.memory_bytes.size), budgets, 32.0)
 
 
@@ -57,6 +57,7 @@ def spec(name: str) -> MethodSpec:
         cloud="chordsim.methods.chai.cloud:ChaiCloud",
         device="chordsim.methods.chai.device:ChaiDevice",
         by_budgets=False,
+        cached="rows",
         defaults={"dim": 32, "ffn_dim": 32, "blocks": 1, "heads": 1, "distil_weight": 1.0, "distil_positions": 256},
         allowed={
             "dim": (4, 1024),

@@ -14,8 +14,8 @@ from torch import Tensor
 from chordsim.arrays import Columns
 from chordsim.methods import INVALID, Budgets, Cost, History, Leg, MethodContext, PhoneBatch, Turn
 from chordsim.methods.chord.settings import PlanSettings, plan_budget
-from chordsim.nets import blobs, embeddings, extractor, footprint
-from chordsim.nets.backbone import last_states, position_shape
+from chordsim.nets import blobs, extractor, footprint
+from chordsim.nets.backbone import last_states
 from chordsim.nets.frozen import draw_checked, fingerprint, masked
 from chordsim.quant.budget import PlanCost, refusals
 from chordsim.quant.decode import breaks, decode
@@ -26,7 +26,7 @@ from chordsim.ragged import Ragged
 from chordsim.wire.codes import decode_codes
 from chordsim.wire.errors import BadPayload
 from chordsim.wire.floats import pack_budgets, pack_floats
-from clients.half import BLOCK, Device, in_blocks, quiet, score
+from clients.half import BLOCK, Device, in_blocks, load_tables, quiet, score
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,7 @@ class PlanDevice(Device):
         """
         config, s = self.context.backbone, self.settings
         frozen = self._frozen(blobs_by_label)
-        tables = blobs.load(
-            blobs_by_label["embeddings"],
-            {"item": (self.context.n_items + 1, config.dim), "position": position_shape(config)},
-        )
+        item, position = load_tables(blobs_by_label, self.shapes)
         reader = extractor.build(s.extractor, config.dim, s.profile_dim)
         reader.load_state_dict(blobs.load(blobs_by_label["extractor"], {n: tuple(p.shape) for n, p in reader.named_parameters()}))
         reader.requires_grad_(False).eval()
@@ -78,13 +75,12 @@ class PlanDevice(Device):
             packed = blobs.load(blobs_by_label["mask"], sizes)
             kept = [unpack_bits(packed[str(n)], tuple(w.shape)).float() for n, w in enumerate(frozen)]
             source = [masked(w, m, s.mask_keep) for w, m in zip(frozen, kept, strict=True)]
-        item = embeddings.decode(tables, "item")
         rows = [table(w, s.widths) for w in source]
         if s.gains:
             columns = {str(n): (layer.channels, s.gain_columns) for n, layer in enumerate(self.shapes.layers)}
             stored = blobs.load(blobs_by_label["gains"], columns)
             rows = [scaled(choices, stored[str(n)]) for n, choices in enumerate(rows)]
-        return Model(item, tables["position"], reader, rows)
+        return Model(item, position, reader, rows)
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send a profile up; turn a prescription into a ranking."""
@@ -126,7 +122,7 @@ class PlanDevice(Device):
             model_bytes=spent.model_bytes,
         )
         bits = spent.weight_bits / self.shapes.weights
-        return Turn(Ragged.empty(rows), refusal, cost, bits, score(states, model.item))
+        return Turn(Ragged.empty(rows), refusal, cost, bits, score(states, model.item, self.shapes))
 
     def _read(self, codes: Tensor, granted: Budgets) -> Tensor:
         """Return what the phones make of the codes that came: precisions, or importance that they turn into precisions."""

@@ -70,7 +70,7 @@ class PlanSpec(MethodSpec):
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return 4 bytes per number of the user embedding plus budgets up, 2 bits per channel or group down."""
         up = 4 * int(context.settings["profile_dim"]) + BUDGET_BYTES
-        down = shapes_of(context.backbone, context.n_items).grouped(int(context.settings["group"])).plan_bytes
+        down = shapes_of(context.backbone, context.n_items, context.ranked).grouped(int(context.settings["group"])).plan_bytes
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
 
     def remarks(self, context: MethodContext) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ class PlanSpec(MethodSpec):
         from chordsim.quant.decode import unknown_phones
 
         s = PlanSettings.of(context.name, context.settings)
-        shapes = shapes_of(context.backbone, context.n_items).grouped(s.group)
+        shapes = shapes_of(context.backbone, context.n_items, context.ranked).grouped(s.group)
         budget, rows = plan_budget(shapes, s), budgets.memory_bytes.size
         costs, limits = budget.costs().values.numpy(), budget.limits(budgets, s.bits).numpy()
         floor, top = costs[:, :, s.lowest].sum(1), costs[:, :, 3].sum(1)
@@ -161,6 +161,7 @@ def _spec(name: str, summary: str, defaults: Mapping[str, Any]) -> PlanSpec:
         cloud="chordsim.methods.chord.cloud:PlanCloud",
         device="chordsim.methods.chord.device:PlanDevice",
         by_budgets=True,
+        cached="rows",
         defaults=defaults,
     )
 

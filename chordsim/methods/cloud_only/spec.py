@@ -46,6 +46,7 @@ def spec(name: str) -> MethodSpec:
         cloud="chordsim.methods.cloud_only.cloud:CloudOnlyCloud",
         device="chordsim.methods.cloud_only.device:CloudOnlyDevice",
         by_budgets=False,
+        cached="nothing",
         defaults={"list_length": 100},
         allowed={"list_length": (1, 10_000)},
     )

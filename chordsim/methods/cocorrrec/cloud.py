@@ -10,11 +10,12 @@ from chordsim.arrays import State
 from chordsim.data.split import TrainLogs
 from chordsim.methods import Batch, Blob, CloudTurn, Leg
 from chordsim.methods.cocorrrec import net
-from chordsim.nets import blobs, embeddings
+from chordsim.nets import blobs
 from chordsim.progress import Progress
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import pack_floats, unpack_floats
 from server.half import Trained, answer
+from server.tables import table_blobs
 
 
 class CoCorrRecCloud(Trained):
@@ -31,9 +32,9 @@ class CoCorrRecCloud(Trained):
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return embeddings and the layer."""
-        table = embeddings.encode(state["item"], self.context.backbone.embedding_bits, "item") | {"position": state["position"]}
+        tables = table_blobs(self.shapes, state["item"], {"position": state["position"]})
         layer = {k.removeprefix("layer."): v for k, v in state.items() if k.startswith("layer.")}
-        return [Blob("embeddings", blobs.save(table)), Blob("layer", blobs.save(layer))]
+        return [*tables, Blob("layer", blobs.save(layer))]
 
     def respond(self, state: State, leg: Leg, who: Batch, inbox: Ragged) -> CloudTurn:
         """Turn hidden states into corrections."""

@@ -41,7 +41,7 @@ class CoCorrRecDevice(Device):
         """
         layer = net.SelfCorrection(self.shapes)
         layer.load_state_dict(blobs.load(blobs_by_label["layer"], {n: tuple(p.shape) for n, p in layer.named_parameters()}))
-        return Model(*load_tables(blobs_by_label["embeddings"], self.shapes), layer.requires_grad_(False).eval())
+        return Model(*load_tables(blobs_by_label, self.shapes), layer.requires_grad_(False).eval())
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send the last hidden states; rank with the correction that comes back."""
@@ -57,4 +57,4 @@ class CoCorrRecDevice(Device):
         final = model.layer(items, states, net.split_correction(torch.from_numpy(values), dim))[:, -1]
         cost = layer_cost(self.context, rows)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
-        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(final, model.item))
+        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(final, model.item, self.shapes))

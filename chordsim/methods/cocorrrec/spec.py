@@ -42,7 +42,7 @@ class CoCorrRecSpec(MethodSpec):
 
 def layer_cost(context: MethodContext, rows: int) -> Cost:
     """Return what one request takes: the layer, its fast weights, the correction, one mini-batch's activations."""
-    shapes, config = shapes_of(context.backbone, context.n_items), context.backbone
+    shapes, config = shapes_of(context.backbone, context.n_items, context.ranked), context.backbone
     weights, correction = 4 * layer_size(shapes), 4 * correction_numbers(config.dim)
     fast = 4 * (config.dim * config.dim // HEADS + config.dim)
     live = 4 * (config.max_len * config.dim + MINI_BATCH * (7 * config.dim + HEADS * MINI_BATCH) + config.ffn_dim)
@@ -65,6 +65,7 @@ def spec(name: str) -> MethodSpec:
         cloud="chordsim.methods.cocorrrec.cloud:CoCorrRecCloud",
         device="chordsim.methods.cocorrrec.device:CoCorrRecDevice",
         by_budgets=False,
+        cached="rows",
         defaults={},
         backbones=("sasrec",),
     )

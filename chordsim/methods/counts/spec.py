@@ -46,6 +46,7 @@ def popularity(name: str) -> MethodSpec:
         cloud="chordsim.methods.counts.cloud:PopularityCloud",
         device="chordsim.methods.counts.device:PopularityDevice",
         by_budgets=False,
+        cached="nothing",
     )
 
 
@@ -58,6 +59,7 @@ def markov(name: str) -> MethodSpec:
         cloud="chordsim.methods.counts.cloud:MarkovCloud",
         device="chordsim.methods.counts.device:MarkovDevice",
         by_budgets=False,
+        cached="nothing",
         defaults={"successors": 50},
         allowed={"successors": (1, 10_000)},
     )

@@ -80,6 +80,6 @@ class DcclDevice(ShippedDevice):
         meta = torch.from_numpy(state["meta"]).view(rows, config.blocks, self.rank)
         with torch.no_grad():
             weights = net.patched(model.weights, model.basis, meta, config)
-            scores = score(self.states(replace(model, weights=weights), history), model.item)
+            scores = score(self.states(replace(model, weights=weights), history), model.item, self.shapes)
         spent = replace(cost, train_macs=np.zeros(rows, np.int64))
         return Turn(Ragged.empty(rows), refusal, spent, np.full(rows, 32.0), scores)

@@ -47,7 +47,7 @@ def patched_cost(context: MethodContext, rows: int) -> Cost:
     from chordsim.methods.dccl.net import patch_macs, patch_numbers
     from chordsim.quant import costs
 
-    shapes, config, s = shapes_of(context.backbone, context.n_items), context.backbone, context.settings
+    shapes, config, s = shapes_of(context.backbone, context.n_items, context.ranked), context.backbone, context.settings
     hidden, rank, positions = int(s["hidden"]), int(s["rank"]), int(s["positions"])
     base = shipped_cost(shapes, 32, rows)
     build = config.blocks * patch_numbers(config, hidden) * rank

@@ -10,11 +10,12 @@ import torch
 from chordsim.arrays import State
 from chordsim.methods import Batch, Blob, CloudTurn, Leg
 from chordsim.methods.diet import net
-from chordsim.nets import blobs, embeddings
+from chordsim.nets import blobs
 from chordsim.nets.frozen import fingerprint
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import unpack_floats
 from server.half import Trained, answer
+from server.tables import table_blobs
 
 
 class DietCloud(Trained):
@@ -28,11 +29,10 @@ class DietCloud(Trained):
         """Return the backbone's seed and fingerprint, embeddings and extractor."""
         c = self.context
         backbone = {"seed": c.seed, "sha256": fingerprint(self.restored(state).frozen)}
-        table = embeddings.encode(state["item"], c.backbone.embedding_bits, "item") | {"position": state["position"]}
         reader = {k.removeprefix("extractor."): v for k, v in state.items() if k.startswith("extractor.")}
         return [
             Blob("backbone", json.dumps(backbone, sort_keys=True).encode()),
-            Blob("embeddings", blobs.save(table)),
+            *table_blobs(self.shapes, state["item"], {"position": state["position"]}),
             Blob("extractor", blobs.save(reader)),
         ]
 

@@ -51,7 +51,7 @@ class DietDevice(Device):
             raise BadPayload(f"the backbone blob does not say seed and sha256: {error}") from error
         s = self.context.settings
         reader = load_extractor(blobs_by_label["extractor"], s["extractor"], self.context.backbone.dim, int(s["profile_dim"]))
-        return Model(*load_tables(blobs_by_label["embeddings"], self.shapes), reader, frozen)
+        return Model(*load_tables(blobs_by_label, self.shapes), reader, frozen)
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send the user embedding up; apply the mask that comes down."""
@@ -65,4 +65,4 @@ class DietDevice(Device):
         states = last_states(items, model.item, model.position, weights, self.context.backbone)
         cost = masked_cost(self.context, len(who))
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
-        return Turn(Ragged.empty(len(who)), refusal, cost, np.ones(len(who)), score(states, model.item))
+        return Turn(Ragged.empty(len(who)), refusal, cost, np.ones(len(who)), score(states, model.item, self.shapes))

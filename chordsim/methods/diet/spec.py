@@ -33,7 +33,7 @@ class DietSpec(MethodSpec):
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return 4 bytes per number of the embedding up, a bit per weight down."""
-        up, down = 4 * int(context.settings["profile_dim"]), mask_bytes(shapes_of(context.backbone, context.n_items))
+        up, down = 4 * int(context.settings["profile_dim"]), mask_bytes(shapes_of(context.backbone, context.n_items, context.ranked))
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
 
     def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
@@ -46,7 +46,7 @@ def masked_cost(context: MethodContext, rows: int) -> Cost:
 
     A mask without structure saves no operations: products run as if it were dense.
     """
-    shapes, s = shapes_of(context.backbone, context.n_items), context.settings
+    shapes, s = shapes_of(context.backbone, context.n_items, context.ranked), context.settings
     parameters, read = size(s["extractor"], shapes.backbone.dim, int(s["profile_dim"]))
     own = mask_bytes(shapes) + 4 * parameters
     macs = footprint.dense_macs(shapes)
@@ -69,6 +69,7 @@ def spec(name: str) -> MethodSpec:
         cloud="chordsim.methods.diet.cloud:DietCloud",
         device="chordsim.methods.diet.device:DietDevice",
         by_budgets=False,
+        cached="rows",
         defaults={"keep": 0.5, "profile_dim": 64, "extractor": "gru", "horizon": 12},
         allowed={"keep": (0.001, 1), "profile_dim": (1, 4096), "extractor": EXTRACTORS, "horizon": (1, 1000)},
     )

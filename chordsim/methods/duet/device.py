@@ -34,7 +34,7 @@ class DuetDevice(ShippedDevice):
         states = net.apply(self.states(model, history), torch.from_numpy(head))
         cost = self.cost(rows)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
-        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(states, model.item))
+        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(states, model.item, self.shapes))
 
     def cost(self, rows: int) -> Cost:
         """Return what one request takes, the same on every phone."""

@@ -39,7 +39,7 @@ class DuetSpec(MethodSpec):
 
 def headed_cost(context: MethodContext, rows: int) -> Cost:
     """Return the backbone's cost and the head's: its weights are stored and used once."""
-    base = shipped_cost(shapes_of(context.backbone, context.n_items), 32, rows)
+    base = shipped_cost(shapes_of(context.backbone, context.n_items, context.ranked), 32, rows)
     numbers = head_numbers(context.backbone.dim)
     return replace(
         base,
@@ -59,6 +59,7 @@ def spec(name: str) -> MethodSpec:
         cloud="chordsim.methods.duet.cloud:DuetCloud",
         device="chordsim.methods.duet.device:DuetDevice",
         by_budgets=False,
+        cached="rows",
         defaults={"clicks": 20, "horizon": 12},
         allowed={"clicks": (1, 1000), "horizon": (1, 1000)},
     )

@@ -34,7 +34,7 @@ class FedAvgDevice(FinetuneDevice):
             payload = pack_floats(np.concatenate([own, examples.astype(np.float32)], 1))
             return Turn(Ragged.of_matrix(payload, who.active & (refusal == 0)), refusal, only_training(cost), none)
         with torch.no_grad():
-            scores = score(self.states(model, history), model.item)
+            scores = score(self.states(model, history), model.item, self.shapes)
         return Turn(Ragged.empty(rows), refusal, self.cost(rows), np.full(rows, 32.0), scores)
 
 

@@ -25,7 +25,7 @@ class FedAvgSpec(MethodSpec):
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return 4 bytes per weight, and 4 for the number of examples."""
-        return {UP_UPDATE: np.full(len(who), 4 * (shapes_of(context.backbone, context.n_items).weights + 1), np.int64)}
+        return {UP_UPDATE: np.full(len(who), 4 * (shapes_of(context.backbone, context.n_items, context.ranked).weights + 1), np.int64)}
 
     def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
         """Return what a request and the steps before it take."""

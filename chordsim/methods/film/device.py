@@ -52,7 +52,7 @@ class FilmDevice(ShippedDevice):
         states = net.modulate(self.states(model, history), net.recent_mean(items, model.item), numbers)
         cost = self.cost(rows)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
-        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(states, model.item))
+        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(states, model.item, self.shapes))
 
     def cost(self, rows: int) -> Cost:
         """Return what one request takes, the same on every phone."""

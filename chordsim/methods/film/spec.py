@@ -38,7 +38,7 @@ def film_cost(context: MethodContext, rows: int) -> Cost:
     from chordsim.nets.extractor import size
 
     s, dim = context.settings, context.backbone.dim
-    base = shipped_cost(shapes_of(context.backbone, context.n_items), 32, rows)
+    base = shipped_cost(shapes_of(context.backbone, context.n_items, context.ranked), 32, rows)
     parameters, read = size(s["extractor"], dim, int(s["profile_dim"]))
     return replace(
         base,
@@ -58,6 +58,7 @@ def film(name: str) -> MethodSpec:
         cloud="chordsim.methods.film.cloud:FilmCloud",
         device="chordsim.methods.film.device:FilmDevice",
         by_budgets=False,
+        cached="rows",
         defaults={"profile_dim": 64, "extractor": "mean", "horizon": 12},
         allowed={"profile_dim": (1, 4096), "extractor": EXTRACTORS, "horizon": (1, 1000)},
     )

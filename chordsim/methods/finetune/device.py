@@ -46,7 +46,7 @@ class FinetuneDevice(ShippedDevice):
         rows = len(who)
         own = self.learn(model, history)
         with torch.no_grad():
-            scores = score(self.states(replace(model, weights=own), history), model.item)
+            scores = score(self.states(replace(model, weights=own), history), model.item, self.shapes)
         cost = self.trained_cost(rows)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), scores)

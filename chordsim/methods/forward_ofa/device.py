@@ -50,7 +50,7 @@ class ForwardOfaDevice(Device):
         controller = net.Controller(self.shapes)
         wanted = {name: tuple(p.shape) for name, p in controller.named_parameters()}
         controller.load_state_dict(blobs.load(blobs_by_label["controller"], wanted))
-        return Model(*load_tables(blobs_by_label["embeddings"], self.shapes), controller.requires_grad_(False).eval())
+        return Model(*load_tables(blobs_by_label, self.shapes), controller.requires_grad_(False).eval())
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Check candidates; say which blocks; run them."""
@@ -79,7 +79,7 @@ class ForwardOfaDevice(Device):
         cost = blocks_cost(self.context, kept.sum(1), kept @ self.block_macs)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
         # Bits per weight of the whole backbone: skipped blocks store nothing.
-        return Turn(Ragged.empty(rows), refusal, cost, 32.0 * kept.mean(1), score(states, model.item))
+        return Turn(Ragged.empty(rows), refusal, cost, 32.0 * kept.mean(1), score(states, model.item, self.shapes))
 
     def _cache(self, model: Model, who: PhoneBatch, inbox: Ragged) -> Turn:
         """Take in the session's candidates; rows that differ from the cache would not be this version's."""

@@ -62,7 +62,10 @@ class ForwardOfaSpec(MethodSpec):
         """Return what as many blocks take as fit; a phone refuses where not even none does."""
         rows, count = budgets.memory_bytes.size, self._most(context, budgets)
         none = np.zeros(rows, np.int64)
-        least, dearest = blocks_cost(context, none, none), np.sort(block_macs(shapes_of(context.backbone, context.n_items)))[::-1]
+        least, dearest = (
+            blocks_cost(context, none, none),
+            np.sort(block_macs(shapes_of(context.backbone, context.n_items, context.ranked)))[::-1],
+        )
         # As many as fit are the cheapest ones, but a phone may keep dearer ones up to what its speed leaves.
         speed = np.minimum(budgets.latency_s * budgets.macs_per_s, 2.0**52).astype(np.int64) - least.macs
         macs = np.minimum(np.concatenate([[0], dearest.cumsum()])[count], np.maximum(speed, 0))
@@ -72,7 +75,7 @@ class ForwardOfaSpec(MethodSpec):
 
     def _most(self, context: MethodContext, budgets: Budgets) -> Ints:
         """Return how many blocks each phone can keep, [D]."""
-        shapes, none = shapes_of(context.backbone, context.n_items), np.zeros(budgets.memory_bytes.size, np.int64)
+        shapes, none = shapes_of(context.backbone, context.n_items, context.ranked), np.zeros(budgets.memory_bytes.size, np.int64)
         if self.skips:
             return none
         least = blocks_cost(context, none, none)
@@ -83,7 +86,7 @@ class ForwardOfaSpec(MethodSpec):
         return fits
 
     def _sizes(self, context: MethodContext, kept: Ints) -> dict[Leg, Ints]:
-        shapes = shapes_of(context.backbone, context.n_items)
+        shapes = shapes_of(context.backbone, context.n_items, context.ranked)
         flags, dim = flag_bytes(context.backbone.blocks), context.backbone.dim
         listed = min(int(context.settings["candidates"]), context.n_items)
         return {
@@ -95,7 +98,7 @@ class ForwardOfaSpec(MethodSpec):
 
 def blocks_cost(context: MethodContext, count: Ints, macs: Ints) -> Cost:
     """Return what one request takes with ``count`` blocks of ``macs`` operations together [D]; a skipped one takes nothing."""
-    shapes = shapes_of(context.backbone, context.n_items)
+    shapes = shapes_of(context.backbone, context.n_items, context.ranked)
     parameters, read = controller_size(shapes)
     whole = macs + context.n_items * context.backbone.dim
     stored = 4 * parameters + 4 * block_weights(shapes) * count.astype(np.int64)

@@ -8,9 +8,10 @@ from chordsim.arrays import State
 from chordsim.data.split import TrainLogs
 from chordsim.methods import Blob
 from chordsim.methods.otaro import net
-from chordsim.nets import blobs, embeddings
+from chordsim.nets import blobs
 from chordsim.progress import Progress
 from server.half import Trained
+from server.tables import table_blobs
 from server.training import dense
 
 
@@ -27,8 +28,7 @@ class OtaroCloud(Trained):
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return embeddings, mantissas and exponents."""
-        table = embeddings.encode(state["item"], self.context.backbone.embedding_bits, "item")
         stored = {"position": state["position"]}
         for n, weight in enumerate(dense.weights(self.shapes, state)):
             stored[f"mantissa.{n}"], stored[f"exponent.{n}"] = net.encode(weight)
-        return [Blob("embeddings", blobs.save(table)), Blob("weights", blobs.save(stored))]
+        return [*table_blobs(self.shapes, state["item"]), Blob("weights", blobs.save(stored))]

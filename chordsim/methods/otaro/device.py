@@ -14,11 +14,11 @@ from chordsim.arrays import Columns
 from chordsim.methods import History, Leg, MethodContext, PhoneBatch, Turn
 from chordsim.methods.otaro import net
 from chordsim.methods.otaro.spec import choose, width_cost, widths_of
-from chordsim.nets import blobs, embeddings
+from chordsim.nets import blobs
 from chordsim.nets.backbone import last_states, position_shape
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
-from clients.half import Device, score
+from clients.half import Device, item_table, score
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class OtaroDevice(Device):
         Raises:
             BadPayload: A blob is not what this backbone needs.
         """
-        config, n_items = self.context.backbone, self.context.n_items
-        table = blobs.load(blobs_by_label["embeddings"], {"item": (n_items + 1, config.dim)})
+        config = self.context.backbone
+        item = item_table(blobs_by_label, self.shapes)
         shapes: dict[str, tuple[int, ...]] = {"position": position_shape(config)}
         for n, layer in enumerate(self.shapes.layers):
             shapes[f"mantissa.{n}"] = (layer.channels, layer.fan_in)
@@ -54,7 +54,7 @@ class OtaroDevice(Device):
             torch.stack([net.decode(stored[f"mantissa.{n}"], stored[f"exponent.{n}"], int(b)) for b in self.widths])
             for n in range(len(self.shapes.layers))
         ]
-        return Model(embeddings.decode(table, "item"), stored["position"], tables)
+        return Model(item, stored["position"], tables)
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Choose a width, truncate, rank."""
@@ -65,4 +65,4 @@ class OtaroDevice(Device):
         bits = self.widths[chosen]
         cost = width_cost(self.context, bits)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
-        return Turn(Ragged.empty(len(who)), refusal, cost, bits.astype(np.float64), score(states, model.item))
+        return Turn(Ragged.empty(len(who)), refusal, cost, bits.astype(np.float64), score(states, model.item, self.shapes))

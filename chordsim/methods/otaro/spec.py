@@ -25,7 +25,7 @@ def width_cost(context: MethodContext, bits: Ints) -> Cost:
     from chordsim.methods.otaro import net as sefp
     from chordsim.nets import footprint
 
-    shapes, rows = shapes_of(context.backbone, context.n_items), bits.size
+    shapes, rows = shapes_of(context.backbone, context.n_items, context.ranked), bits.size
     exponents = sum(n.channels * sefp.groups(n.fan_in) for n in shapes.layers)
     stored = footprint.packed_bytes(shapes.weights * bits) + exponents
     macs = np.full(rows, footprint.dense_macs(shapes), np.int64)
@@ -76,6 +76,7 @@ def spec(name: str) -> MethodSpec:
         exchange=(UP_REPORT,),
         cloud="chordsim.methods.otaro.cloud:OtaroCloud",
         device="chordsim.methods.otaro.device:OtaroDevice",
+        cached="rows",
         defaults={"widths": [2, 3, 4, 8], "late": 4},
         allowed={"widths": (2, 8), "late": (1, 1000)},
     )

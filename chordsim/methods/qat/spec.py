@@ -27,6 +27,7 @@ def qat(name: str) -> MethodSpec:
         cloud="chordsim.methods.qat.cloud:QatCloud",
         device="chordsim.methods.shipped.device:ShippedDevice",
         by_budgets=False,
+        cached="rows",
         defaults={"bits": bits},
         allowed={"bits": (bits, bits)},
     )

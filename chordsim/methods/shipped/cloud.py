@@ -7,12 +7,13 @@ from typing import Any
 from chordsim.arrays import State
 from chordsim.data.split import TrainLogs
 from chordsim.methods import Blob
-from chordsim.nets import blobs, embeddings
+from chordsim.nets import blobs
 from chordsim.nets.shapes import Shapes
 from chordsim.progress import Progress
 from chordsim.quant.packing import pack_levels
 from chordsim.quant.quantizer import levels_and_scales
 from server.half import Cloud
+from server.tables import table_blobs
 from server.training import dense
 
 
@@ -40,7 +41,6 @@ def model_blobs(shapes: Shapes, state: State, bits: int) -> list[Blob]:
         state: Holds ``item``, ``position`` and ``weights.N``.
         bits: Width of the stored weights; 32 leaves them alone.
     """
-    table = embeddings.encode(state["item"], shapes.backbone.embedding_bits, "item")
     stored = {"position": state["position"]}
     for n, weight in enumerate(dense.weights(shapes, state)):
         if bits == 32:
@@ -48,4 +48,4 @@ def model_blobs(shapes: Shapes, state: State, bits: int) -> list[Blob]:
         else:
             levels, scale = levels_and_scales(weight, bits)
             stored[f"levels.{n}"], stored[f"scale.{n}"] = pack_levels(levels, bits), scale
-    return [Blob("embeddings", blobs.save(table)), Blob("weights", blobs.save(stored))]
+    return [*table_blobs(shapes, state["item"]), Blob("weights", blobs.save(stored))]

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from chordsim.arrays import Columns
 from chordsim.methods import Cost, History, Leg, MethodContext, PhoneBatch, Turn
-from chordsim.nets import blobs, embeddings
+from chordsim.nets import blobs
 from chordsim.nets.backbone import last_states, position_shape
 from chordsim.quant.budget import refusals
 from chordsim.quant.costs import shipped_cost
 from chordsim.quant.packing import unpack_levels
 from chordsim.ragged import Ragged
-from clients.half import Device, in_blocks, score
+from clients.half import Device, in_blocks, item_table, score
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class ShippedDevice(Device):
         Raises:
             BadPayload: A blob is not what this backbone needs.
         """
-        config, n_items = self.context.backbone, self.context.n_items
-        table = blobs.load(blobs_by_label["embeddings"], {"item": (n_items + 1, config.dim)})
+        config = self.context.backbone
+        item = item_table(blobs_by_label, self.shapes)
         shapes: dict[str, tuple[int, ...]] = {"position": position_shape(config)}
         for n, layer in enumerate(self.shapes.layers):
             if self.bits == 32:
@@ -60,12 +60,12 @@ class ShippedDevice(Device):
                 unpack_levels(stored[f"levels.{n}"], self.bits, layer.fan_in) * stored[f"scale.{n}"]
                 for n, layer in enumerate(self.shapes.layers)
             ]
-        return Model(embeddings.decode(table, "item"), stored["position"], weights)
+        return Model(item, stored["position"], weights)
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Rank all items for each phone."""
         rows = len(who)
-        scores = score(self.states(model, history), model.item)
+        scores = score(self.states(model, history), model.item, self.shapes)
         cost = self.cost(rows)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, float(self.bits)), scores)

@@ -21,7 +21,7 @@ class ShippedSpec(MethodSpec):
         from chordsim.quant.budget import refusals
 
         rows, bits = budgets.memory_bytes.size, int(context.settings["bits"])
-        cost = shipped_cost(shapes_of(context.backbone, context.n_items), bits, rows)
+        cost = shipped_cost(shapes_of(context.backbone, context.n_items, context.ranked), bits, rows)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, budgets)
         return Needs(cost, refusal, "device", refusal, np.full(rows, float(bits)), cost.macs)
 
@@ -35,6 +35,7 @@ def fp32(name: str) -> MethodSpec:
         cloud="chordsim.methods.shipped.cloud:ShippedCloud",
         device="chordsim.methods.shipped.device:ShippedDevice",
         by_budgets=False,
+        cached="rows",
         defaults={"bits": 32},
         allowed={"bits": (32, 32)},
     )
@@ -61,6 +62,7 @@ def uniform(name: str) -> MethodSpec:
         cloud="chordsim.methods.shipped.cloud:ShippedCloud",
         device="chordsim.methods.shipped.device:ShippedDevice",
         by_budgets=False,
+        cached="rows",
         defaults={"bits": bits},
         allowed={"bits": (bits, bits)},
     )

@@ -13,7 +13,7 @@ from chordsim.data.split import TrainLogs
 from chordsim.methods import Blob
 from chordsim.methods.qat.cloud import QatCloud
 from chordsim.methods.static_mixed.spec import CODE_BITS, most_bits
-from chordsim.nets import blobs, embeddings, footprint
+from chordsim.nets import blobs, footprint
 from chordsim.nets.shapes import Shapes
 from chordsim.progress import Progress
 from chordsim.quant.allocate import Costs, allocate
@@ -21,6 +21,7 @@ from chordsim.quant.packing import pack_levels
 from chordsim.quant.plan import split_channels
 from chordsim.quant.quantizer import levels_and_scales, relative_error
 from chordsim.wire.codes import pack_codes
+from server.tables import table_blobs
 from server.training import dense
 
 
@@ -44,7 +45,6 @@ class MixedCloud(QatCloud):
         """Return embeddings, the plan, and each layer's rows packed at each width."""
         codes = torch.tensor([CODE_BITS.index(b) for b in state["bits"].tolist()])
         packed = pack_codes(codes.to(torch.uint8).numpy()[None])[0]
-        table = embeddings.encode(state["item"], self.shapes.backbone.embedding_bits, "item")
         stored = {"position": state["position"], "codes": torch.from_numpy(np.ascontiguousarray(packed))}
         for n, (weight, bits) in enumerate(
             zip(dense.weights(self.shapes, state), split_channels(state["bits"], self.shapes.layers), strict=True)
@@ -52,7 +52,7 @@ class MixedCloud(QatCloud):
             for width in torch.unique(bits).tolist():
                 levels, scale = levels_and_scales(weight[bits == width], int(width))
                 stored[f"levels.{n}.{width}"], stored[f"scale.{n}.{width}"] = pack_levels(levels, int(width)), scale
-        return [Blob("embeddings", blobs.save(table)), Blob("weights", blobs.save(stored))]
+        return [*table_blobs(self.shapes, state["item"]), Blob("weights", blobs.save(stored))]
 
 
 def plan_of(shapes: Shapes, weights: list[Tensor], mean_bits: float) -> Tensor:

@@ -13,14 +13,14 @@ from chordsim.arrays import Columns
 from chordsim.methods import Cost, History, Leg, PhoneBatch, Turn
 from chordsim.methods.shipped.device import Model, ShippedDevice
 from chordsim.methods.static_mixed.spec import CODE_BITS, mixed_cost
-from chordsim.nets import blobs, embeddings, footprint
+from chordsim.nets import blobs, footprint
 from chordsim.nets.backbone import position_shape
 from chordsim.quant.budget import refusals
 from chordsim.quant.packing import unpack_levels
 from chordsim.quant.plan import split_channels
 from chordsim.ragged import Ragged
 from chordsim.wire.codes import packed_bytes, unpack_codes
-from clients.half import score
+from clients.half import item_table, score
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class MixedDevice(ShippedDevice):
         Raises:
             BadPayload: A blob is not what this backbone needs.
         """
-        config, n_items, layers = self.context.backbone, self.context.n_items, self.shapes.layers
-        table = blobs.load(blobs_by_label["embeddings"], {"item": (n_items + 1, config.dim)})
+        config, layers = self.context.backbone, self.shapes.layers
+        item = item_table(blobs_by_label, self.shapes)
         plan = {"codes": (packed_bytes(self.shapes.channels),), "position": position_shape(config)}
         codes = unpack_codes(blobs.load(blobs_by_label["weights"], plan)["codes"].numpy()[None], self.shapes.channels)[0]
         bits = torch.tensor(CODE_BITS)[torch.from_numpy(codes).long()]
@@ -59,14 +59,16 @@ class MixedDevice(ShippedDevice):
                 levels = unpack_levels(stored[f"levels.{n}.{width}"], width, layer.fan_in)
                 weight[own == width] = levels * stored[f"scale.{n}.{width}"]
             weights.append(weight)
-        return Mixed(embeddings.decode(table, "item"), stored["position"], weights, bits)
+        return Mixed(item, stored["position"], weights, bits)
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Rank all items for each phone."""
         rows = len(who)
         cost, stored_bits = self.mixed_cost(rows, model.bits.numpy())
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
-        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, stored_bits), score(self.states(model, history), model.item))
+        return Turn(
+            Ragged.empty(rows), refusal, cost, np.full(rows, stored_bits), score(self.states(model, history), model.item, self.shapes)
+        )
 
     def mixed_cost(self, rows: int, bits: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> tuple[Cost, float]:
         """Return the cost of a request and the stored bits per weight, for bits per channel [C]."""

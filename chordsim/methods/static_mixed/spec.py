@@ -53,7 +53,7 @@ class MixedSpec(MethodSpec):
         from chordsim.nets import footprint
         from chordsim.quant.costs import on_device
 
-        shapes = shapes_of(context.backbone, context.n_items)
+        shapes = shapes_of(context.backbone, context.n_items, context.ranked)
         bits = most_bits(shapes, float(context.settings["bits"]))
         through = int(footprint.channel_macs(shapes).sum())
         cost = mixed_cost(shapes, bits, 8 * through, budgets.memory_bytes.size)
@@ -69,6 +69,7 @@ def static_mixed(name: str) -> MethodSpec:
         cloud="chordsim.methods.static_mixed.cloud:MixedCloud",
         device="chordsim.methods.static_mixed.device:MixedDevice",
         by_budgets=False,
+        cached="rows",
         defaults={"bits": 3.0, "tuning": True},
         allowed={"bits": (min(WIDTHS), max(WIDTHS))},
     )

@@ -91,7 +91,7 @@ def test_nothing_after_the_cut_moves_what_the_cloud_sees() -> None:
     assert one.train_logs().digest() == two.train_logs().digest()
     assert one.digest() != two.digest()
     users = np.arange(one.log.n_users)
-    lists = [Retriever(held.train_logs(), users.size, repeat=False).listed(users) for held in (one, two)]
+    lists = [Retriever(held.train_logs(), users.size, 100, repeat=False).listed(users) for held in (one, two)]
     assert np.array_equal(*lists)
 
 

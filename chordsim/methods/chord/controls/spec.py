@@ -52,6 +52,7 @@ def chord_swapped(name: str) -> MethodSpec:
         by_budgets=True,
         defaults=base.defaults,
         settings_of="chord-plus",
+        cached=base.cached,
     )
 
 

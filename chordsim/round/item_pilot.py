@@ -1,0 +1,96 @@
+"""What phones ask for in sizes: a few users are followed session by session, and every phone is like one of them.
+
+A run in sizes has no histories, so how many rows a phone lacks is drawn: users of the scenario's own data, or of the same generator,
+play the sessions that the cloud's logs hold, and a phone in its nth session since it last had a new table asks for what one of
+them asked for then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chordsim import seeds
+from chordsim.arrays import Columns, Ints
+from chordsim.config.model import DataConfig, Scenario
+from chordsim.data.retriever import Retriever
+from chordsim.data.split import TrainLogs, split
+from chordsim.data.synthetic import generate
+from chordsim.methods import ITEM_TABLE, MethodSpec
+from chordsim.round.book import Book
+from chordsim.round.candidates import Asked, asks
+from chordsim.round.enrolled import Enrolled
+from chordsim.round.item_books import window_of
+from chordsim.round.item_cache import HELD_DTYPE, session
+from chordsim.sized import SizedWorld
+
+#: Users who are followed at most, and sessions of each; later ones are like the last.
+USERS, SESSIONS = 512, 8
+#: Names of the columns: sessions since the table was new, rows held, and the version of the table.
+SESSION, COUNT, VERSION = "items_session", "items_count", "items_version"
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """What P users asked for in S sessions, [S, P] each."""
+
+    consumed: Ints
+    rows: Ints
+    held: Ints
+
+
+def columns_for(scenario: Scenario, spec: MethodSpec, devices: int) -> Columns:
+    """Return the columns of a run in sizes: 12 bytes a phone."""
+    if not asks(scenario, spec):
+        return {}
+    return {name: np.zeros(devices, np.int32) for name in (SESSION, COUNT, VERSION)}
+
+
+def pilot(world: SizedWorld, spec: MethodSpec) -> Pilot:
+    """Follow some users through sessions that the cloud's logs hold: each moves on by one item."""
+    scenario = world.scenario
+    logs = world.train_logs if world.train_logs is not None else _generated(scenario, world.n_items)
+    lengths = np.diff(logs.offsets)
+    steps = min(SESSIONS, max(scenario.rounds.count, 2))
+    long = np.flatnonzero(lengths > steps)
+    chosen = (long if long.size else np.arange(lengths.size))[:USERS]
+    protocol = scenario.protocol
+    lists = Retriever(logs, int(logs.user_ids.max()) + 1, protocol.candidates, repeat=not protocol.mask_seen)
+    listed = lists.listed(logs.user_ids[chosen])
+    held = np.zeros((chosen.size, scenario.backbone.cache_rows), HELD_DTYPE)
+    window = window_of(scenario.backbone, spec)
+    whole = logs.history(chosen, window + steps).items
+    found = []
+    for step in range(steps):
+        told = session(held, whole[:, step + 1 : step + 1 + window], listed)
+        held = told.held
+        found.append(((told.consumed > 0).sum(1), told.asked, (held > 0).sum(1)))
+    return Pilot(*(np.stack([part[n] for part in found]).astype(np.int64) for n in range(3)))
+
+
+def asked(pilot: Pilot, method: Enrolled, scenario: Scenario, book: Book) -> Asked:
+    """Return what phones ask for: each as one of the pilot's users did in the same session, drawn once for each phone."""
+    ids, remembered = book.scene.ids, method.remembered
+    fresh = remembered[VERSION][ids] >= method.introduced.get(ITEM_TABLE, 0)
+    number = np.minimum(np.where(fresh, remembered[SESSION][ids], 0), len(pilot.rows) - 1)
+    like = (seeds.uniforms(scenario.seed, "items.pilot", ids)[:, 0] * pilot.rows.shape[1]).astype(np.int64)
+    before = np.where(fresh, remembered[COUNT][ids], 0).astype(np.int64)
+    return Asked(pilot.consumed[number, like], pilot.rows[number, like], before, pilot.held[number, like])
+
+
+def remember(method: Enrolled, book: Book) -> None:
+    """Count the session of phones whose rows came."""
+    ids, remembered = book.scene.ids[book.rows_came], method.remembered
+    fresh = remembered[VERSION][ids] >= method.introduced.get(ITEM_TABLE, 0)
+    remembered[SESSION][ids] = np.where(fresh, remembered[SESSION][ids], 0) + 1
+    remembered[COUNT][ids] = book.cached_rows[book.rows_came]
+    remembered[VERSION][ids] = method.version
+
+
+def _generated(scenario: Scenario, n_items: int) -> TrainLogs:
+    """Return logs of a few users of the scenario's generator, over its whole catalogue."""
+    assert scenario.data.source == DataConfig(source="synthetic").source
+    few = scenario.data.synthetic.model_copy(update={"users": min(scenario.data.synthetic.users, USERS), "items": n_items})
+    rounds = scenario.rounds.count
+    return split(generate(few, scenario.seed, rounds + 4), 1, 1.0, scenario.seed).train_logs()
