@@ -74,7 +74,9 @@ def item_table(blobs_by_label: Mapping[str, bytes], shapes: Shapes) -> torch.Ten
         BadPayload: Not this table.
     """
     label = ITEM_TABLE if shapes.backbone.items == "cached" else "embeddings"
-    return embeddings.decode(blobs.load(blobs_by_label[label], {"item": (shapes.n_items + 1, shapes.backbone.dim)}), "item")
+    config = shapes.backbone
+    shape = embeddings.stored_shape(shapes.n_items + 1, config.dim, config.embedding_bits)
+    return embeddings.decode(blobs.load(blobs_by_label[label], {"item": shape}), "item", config.dim)
 
 
 def load_tables(blobs_by_label: Mapping[str, bytes], shapes: Shapes) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,4 +1,9 @@
-"""Item and position embeddings on the wire and on the phone: 32, 16 or 8 bits."""
+"""Item and position embeddings on the wire and on the phone: 32, 16, 8, 4 or 2 bits a number.
+
+Rows of 8 bits and fewer have a float32 scale each. Eight bits are whole numbers from -127 to 127; four and two bits are 16 and 4 levels
+that lie evenly on both sides of 0, packed, with the scale that leaves the least squared error of some that are tried (a searched
+clip, as usual for so few levels; inference).
+"""
 
 from __future__ import annotations
 
@@ -8,27 +13,42 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+#: Shares of a row's largest number that are tried as the outermost level.
+_CLIPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
+#: Below this many bits numbers are packed into bytes.
+PACKED_BELOW = 8
+
 
 def encode(table: Tensor, bits: int, name: str) -> dict[str, Tensor]:
-    """Return the tensors that store ``table`` [N, d]: floats, or int8 with one float32 scale per row."""
+    """Return the tensors that store ``table`` [N, d]: floats, int8, or packed levels, with one float32 scale a row below 16 bits."""
     if bits == 32:
         return {name: table.float().contiguous()}
     if bits == 16:
         return {name: table.half().contiguous()}
-    scale = table.abs().amax(1, keepdim=True).clamp_min(1e-12) / 127
-    return {name: torch.round(table / scale).to(torch.int8).contiguous(), f"{name}.scale": scale.float().contiguous()}
+    if bits == 8:
+        scale = table.abs().amax(1, keepdim=True).clamp_min(1e-12) / 127
+        return {name: torch.round(table / scale).to(torch.int8).contiguous(), f"{name}.scale": scale.float().contiguous()}
+    levels, scale = _levels(table.float(), bits)
+    return {name: _pack(levels, bits), f"{name}.scale": scale}
 
 
-def decode(stored: Mapping[str, Tensor], name: str) -> Tensor:
-    """Return the float32 table that `encode` stored."""
-    table = stored[name].float()
-    scale = stored.get(f"{name}.scale")
-    return table if scale is None else table * scale
+def decode(stored: Mapping[str, Tensor], name: str, dim: int) -> Tensor:
+    """Return the float32 table [N, dim] that `encode` stored."""
+    table, scale = stored[name], stored.get(f"{name}.scale")
+    if table.dtype == torch.uint8:
+        bits = next(b for b in (2, 4) if -(-dim * b // 8) == table.shape[1])
+        table = _unpack(table, bits, dim).float() - (2**bits - 1) / 2
+    return table.float() if scale is None else table.float() * scale
+
+
+def stored_shape(rows: int, dim: int, bits: int) -> tuple[int, int]:
+    """Return the shape of the tensor in which a table of ``rows`` is stored, its scales apart."""
+    return rows, dim if bits >= PACKED_BELOW else -(-dim * bits // 8)
 
 
 def rounded(table: Tensor, bits: int) -> Tensor:
     """Return ``table`` as a phone will see it after the trip."""
-    return decode(encode(table, bits, "t"), "t")
+    return decode(encode(table, bits, "t"), "t", table.shape[1])
 
 
 def look_up(table: Tensor, items: Tensor) -> Tensor:
@@ -41,5 +61,38 @@ def look_up(table: Tensor, items: Tensor) -> Tensor:
 
 
 def table_bytes(rows: int, dim: int, bits: int) -> int:
-    """Return the bytes that a table of ``rows`` takes on the phone."""
-    return rows * dim * bits // 8 + (4 * rows if bits == 8 else 0)
+    """Return the bytes that a table of ``rows`` takes on the phone, each row in whole bytes."""
+    return rows * (-(-dim * bits // 8) + (4 if bits < 16 else 0))
+
+
+def _levels(table: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+    """Return levels 0 to 2^bits - 1, uint8 [N, d], and the scale [N, 1] of each row with the least squared error."""
+    middle = (2**bits - 1) / 2
+    largest = table.abs().amax(1, keepdim=True)
+    best = torch.zeros_like(table, dtype=torch.uint8)
+    scale, least = torch.zeros_like(largest), torch.full_like(largest, torch.inf)
+    for clip in _CLIPS:
+        step = largest * (clip / middle)
+        level = torch.round(table / step.clamp_min(1e-12) + middle).clamp(0, 2 * middle)
+        error = ((level - middle) * step - table).square().sum(1, keepdim=True)
+        better = error < least
+        best, scale, least = (
+            torch.where(better, level.to(torch.uint8), best),
+            torch.where(better, step, scale),
+            torch.where(better, error, least),
+        )
+    return best, scale.float().contiguous()
+
+
+def _pack(levels: Tensor, bits: int) -> Tensor:
+    """Return levels [N, d] as bytes [N, ceil(d * bits / 8)], lowest bits first."""
+    each = 8 // bits
+    padded = F.pad(levels, (0, -levels.shape[1] % each)).view(levels.shape[0], -1, each).int()
+    shifts = torch.arange(each, dtype=torch.int32) * bits
+    return (padded << shifts).sum(2).to(torch.uint8).contiguous()
+
+
+def _unpack(packed: Tensor, bits: int, dim: int) -> Tensor:
+    shifts = torch.arange(8 // bits, dtype=torch.int32) * bits
+    levels = (packed.int().unsqueeze(2) >> shifts) & (2**bits - 1)
+    return levels.view(packed.shape[0], -1)[:, :dim]

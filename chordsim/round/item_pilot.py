@@ -53,10 +53,11 @@ def pilot(world: SizedWorld, spec: MethodSpec) -> Pilot:
     logs = world.train_logs if world.train_logs is not None else _generated(scenario, world.n_items)
     lengths = np.diff(logs.offsets)
     steps = min(SESSIONS, max(scenario.rounds.count, 2))
-    long = np.flatnonzero(lengths > steps)
+    long = np.flatnonzero(lengths > steps + 1)
     chosen = (long if long.size else np.arange(lengths.size))[:USERS]
     protocol = scenario.protocol
-    lists = Retriever(logs, int(logs.user_ids.max()) + 1, protocol.candidates, repeat=not protocol.mask_seen)
+    # What the cloud lists follows from what it saw before the sessions, as in a run.
+    lists = Retriever(_before(logs, steps), int(logs.user_ids.max()) + 1, protocol.candidates, repeat=not protocol.mask_seen)
     listed = lists.listed(logs.user_ids[chosen])
     held = np.zeros((chosen.size, scenario.backbone.cache_rows), HELD_DTYPE)
     window = window_of(scenario.backbone, spec)
@@ -86,6 +87,15 @@ def remember(method: Enrolled, book: Book) -> None:
     remembered[SESSION][ids] = np.where(fresh, remembered[SESSION][ids], 0) + 1
     remembered[COUNT][ids] = book.cached_rows[book.rows_came]
     remembered[VERSION][ids] = method.version
+
+
+def _before(logs: TrainLogs, steps: int) -> TrainLogs:
+    """Return the logs without each user's last ``steps`` items; short ones keep one."""
+    lengths = np.diff(logs.offsets)
+    kept = np.maximum(lengths - steps, np.minimum(lengths, 1))
+    inside = np.arange(logs.items.size) - np.repeat(logs.offsets[:-1], lengths) < np.repeat(kept, lengths)
+    offsets = np.concatenate([[0], np.cumsum(kept)])
+    return TrainLogs(logs.items[inside], offsets, logs.n_items, logs.user_ids, logs.validation_targets)
 
 
 def _generated(scenario: Scenario, n_items: int) -> TrainLogs:

@@ -124,7 +124,7 @@ def own_path(case: Case, phone: int) -> tuple[bytes, np.ndarray, np.ndarray]:
     context, parts = case.world.context(case.name), case.blobs
     config, layers = context.backbone, case.world.shapes.layers
     stored = blobs.load(parts["embeddings"], {})
-    item = embeddings.decode(stored, "item")
+    item = embeddings.decode(stored, "item", config.dim)
     settings = case.device.settings
     reader = extractor.build(settings.extractor, config.dim, settings.profile_dim)
     reader.load_state_dict(blobs.load(parts["extractor"], {}))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from chordsim import seeds
 from chordsim.config.model import BackboneConfig
 from chordsim.nets import blobs, embeddings, extractor, footprint
 from chordsim.nets.shapes import shapes_of
@@ -55,15 +56,24 @@ def test_the_mean_reader_is_the_mean_of_two_spans() -> None:
     assert torch.allclose(reader(items, own)[0], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(("bits", "most"), [(32, 0.0), (16, 2e-3), (8, 1 / 127)])
+@pytest.mark.parametrize(("bits", "most"), [(32, 0.0), (16, 2e-3), (8, 1 / 127), (4, 0.1), (2, 0.6)])
 def test_embeddings_come_back_within_their_width(bits: int, most: float) -> None:
     own = table()
     stored = embeddings.encode(own, bits, "item")
-    back = embeddings.decode(stored, "item")
+    back = embeddings.decode(stored, "item", 8)
     assert back.dtype == torch.float32 and bool((back[0] == 0).all())
     assert float((back - own).abs().max()) <= most * float(own.abs().max())
     assert torch.equal(back, embeddings.rounded(own, bits))
     assert sum(t.numel() * t.element_size() for t in stored.values()) == embeddings.table_bytes(21, 8, bits)
+
+
+def test_rows_of_few_bits_lose_less_with_every_bit_and_keep_what_their_levels_hold() -> None:
+    own = torch.randn(200, 12, generator=seeds.torch_generator(1, "test"))
+    losses = [float((embeddings.rounded(own, bits) - own).square().mean()) for bits in (2, 4, 8, 16, 32)]
+    assert losses == sorted(losses, reverse=True) and losses[0] < 0.2 and losses[1] < 0.02
+    for bits in (2, 4):
+        held = (torch.arange(2**bits).float() - (2**bits - 1) / 2).repeat(3, 4)[:, : 4 * 2 ** (bits - 1)] * 0.25
+        assert torch.allclose(embeddings.rounded(held, bits), held, atol=1e-6)
 
 
 def test_blobs_come_back_and_equal_tensors_give_equal_bytes() -> None:
