@@ -95,4 +95,5 @@ def _pack(levels: Tensor, bits: int) -> Tensor:
 def _unpack(packed: Tensor, bits: int, dim: int) -> Tensor:
     shifts = torch.arange(8 // bits, dtype=torch.int32) * bits
     levels = (packed.int().unsqueeze(2) >> shifts) & (2**bits - 1)
-    return levels.view(packed.shape[0], -1)[:, :dim]
+    spread: Tensor = levels.view(packed.shape[0], -1)
+    return spread[:, :dim]

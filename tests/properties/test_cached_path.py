@@ -1,0 +1,201 @@
+"""A phone whose catalogue stays in the cloud, alone: from encoded messages and its own few rows it gets bytes and ranks of the fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import chordsim
+from chordsim import evaluate, methods
+from chordsim.methods import ITEM_TABLE, History, PhoneBatch
+from chordsim.nets import blobs, embeddings
+from chordsim.progress import Silent
+from chordsim.ragged import Ragged
+from chordsim.round.enrolled import Hosted
+from chordsim.scenario.load import load
+from chordsim.scenario.text import dump
+from chordsim.wire.ids import id_bytes, pack_ids, unpack_ids
+from chordsim.wire.item_rows import pack_asks, pack_item_rows, row_bytes, unpack_asks, unpack_item_rows
+from chordsim.world import World, of_text
+from server.hosting import train
+
+LISTED, ROOM = 40, 70
+NAMES = ("fp32", "chord-plus", "film-192", "diet")
+CACHED = (
+    'backbone.items="cached"',
+    f"backbone.cache_rows={ROOM}",
+    'protocol.ranking="candidates"',
+    f"protocol.candidates={LISTED}",
+    "rounds.count=4",
+    "clock.loss=0.0",
+    "population.devices=30",
+)
+
+
+@dataclass
+class Alone:
+    """One phone: its user, its rows as bytes by item id, the most recently used last."""
+
+    world: World
+    method: Hosted
+    half: Any
+    device_id: int
+    rows: dict[int, bytes]
+
+    def session(self, round: int, stored: np.ndarray) -> tuple[int, int, float]:
+        """Play one round from bytes; return bytes of ask and rows, and the rank of the target among the list."""
+        world, config = self.world, self.world.scenario.backbone
+        ids = np.array([self.device_id])
+        users, n_items = world.population.users(ids), world.n_items
+        told = world.candidates(users)
+        assert told is not None
+        listed, whole = unpack_ids(Ragged.of_matrix(pack_ids(told, n_items)), told.shape[1], n_items)
+        assert whole.all()
+        history = world.split.history(users, round, config.max_len)
+        recent = list(dict.fromkeys(int(i) for i in history.items[0, ::-1] if i))
+        lacks = np.array([[item > 0 and item not in self.rows for item in listed[0].tolist()]])
+        missing = [item for item in recent if item not in self.rows and item not in listed[0]]
+        consumed = np.array([[*missing, *[0] * (config.max_len - len(missing))]])
+        ask = pack_asks(lacks, consumed, n_items)
+        # The cloud reads the ask, and the phone its answer.
+        lacks, consumed, sound = unpack_asks(ask, listed.shape[1], config.max_len, n_items)
+        assert sound.all()
+        asked = np.concatenate([listed[0][lacks[0]], consumed[0][consumed[0] > 0]])
+        sent = pack_item_rows(stored, [asked])[0]
+        rows = unpack_item_rows(sent, asked.size, row_bytes(config.dim, config.embedding_bits))
+        assert rows is not None
+        for item, row in zip(asked.tolist(), rows, strict=True):
+            self.rows[item] = row.tobytes()
+        self._use(list(dict.fromkeys([*recent, *(int(i) for i in listed[0] if i)])))
+        return len(ask[0]), len(sent), self._rank(round, ids, history, listed)
+
+    def _use(self, items: list[int]) -> None:
+        """Keep what was used last, as many rows as there is room for."""
+        others = [item for item in reversed(self.rows) if item not in items]
+        kept = [*items, *others][:ROOM]
+        self.rows = {item: self.rows[item] for item in reversed(kept)}
+
+    def _rank(self, round: int, ids: np.ndarray, history: History, listed: np.ndarray) -> float:
+        world, method, config = self.world, self.method, self.world.scenario.backbone
+        parts = {label: method.blobs[digest] for label, digest in method.labels.items()}
+        width = row_bytes(config.dim, config.embedding_bits)
+        table = np.zeros((world.n_items + 1, width), np.uint8)
+        for item, row in self.rows.items():
+            table[item] = np.frombuffer(row, np.uint8)
+        parts[ITEM_TABLE] = blobs.save(_tensors(table, config.dim, config.embedding_bits))
+        profiles = world.population.profiles(ids)
+        who = PhoneBatch(ids, np.ones(1, np.bool_), round, profiles.budgets)
+        inbox, state, turn = Ragged.empty(1), {}, None
+        with torch.inference_mode():
+            model = self.half.load(parts)
+            _forget_what_is_not_held(model, self.rows)
+            for leg in method.spec.exchange:
+                if leg.direction == "down":
+                    inbox = method.half.respond(method.state, leg, who, inbox).outbox
+                turn = self.half.act(model, state, leg, who, history, inbox)
+                state |= turn.state
+                if leg.direction == "up":
+                    inbox = turn.outbox
+                if turn.scores is not None:
+                    scores = turn.scores.of(listed)
+        users = world.population.users(ids)
+        targets, seen = world.split.targets(users, round), world.split.seen(users, round)
+        return float(evaluate.rank_listed(scores, listed, targets, seen, world.scenario.protocol, world.n_items)[0])
+
+
+def _forget_what_is_not_held(model: Any, rows: dict[int, bytes]) -> None:
+    """A row that the phone does not hold is no number: whoever reads one ranks nothing."""
+    lost = torch.ones(len(model.item), dtype=torch.bool)
+    lost[[0, *rows]] = False
+    model.item[lost] = torch.nan
+
+
+def _bytes_of(item: torch.Tensor, bits: int) -> np.ndarray:
+    """Return each item's row as a phone stores it: its numbers, then its scale."""
+    stored = embeddings.encode(item, bits, "item")
+    return np.concatenate([stored[name].numpy().view(np.uint8).reshape(len(item), -1) for name in sorted(stored)], 1)
+
+
+def _tensors(rows: np.ndarray, dim: int, bits: int) -> dict[str, torch.Tensor]:
+    width = rows.shape[1] - (4 if bits < 16 else 0)
+    kind = {32: np.float32, 16: np.float16, 8: np.int8}.get(bits, np.uint8)
+    out = {"item": torch.from_numpy(np.ascontiguousarray(rows[:, :width]).view(kind).reshape(len(rows), -1).copy())}
+    if bits < 16:
+        out["item.scale"] = torch.from_numpy(np.ascontiguousarray(rows[:, width:]).view(np.float32).reshape(-1, 1).copy())
+    return out
+
+
+@pytest.mark.parametrize("bits", [32, 4])
+def test_a_phone_alone_asks_gets_and_ranks_what_the_fleet_does(tiny: Callable[..., list[str]], tmp_path: Path, bits: int) -> None:
+    overrides = tiny(*CACHED, f"backbone.embedding_bits={bits}", "data.synthetic.items=120", methods=NAMES)
+    ledger = chordsim.run("offline", overrides=overrides, out=tmp_path / "run").ledger.set_index(["method", "device_id", "round"])
+    world = of_text(dump(load("offline", overrides)))
+    compared = 0
+    for method in train(world, Silent()).methods:
+        stored = _bytes_of(method.state["item"], bits)
+        half = methods.load(method.spec.device)(world.context(method.spec.name))
+        for device in range(0, 30, 3):
+            phone = Alone(world, method, half, device, {})
+            for round in range(1, 5):
+                row = ledger.loc[(method.spec.name, device, round)]
+                if row["outcome"] != "served":
+                    break
+                ask, rows, rank = phone.session(round, stored)
+                where = (method.spec.name, device, round)
+                assert (ask, rows) == (row["asks_bytes"], row["rows_bytes"]), where
+                assert len(phone.rows) == row["cached_rows"] <= ROOM, where
+                assert rank == row["rank"], where
+                compared += 1
+    assert compared > 60
+
+
+def test_bytes_are_those_of_the_closed_form_and_rows_are_sent_once(tiny: Callable[..., list[str]], tmp_path: Path) -> None:
+    overrides = tiny(*CACHED, "data.synthetic.items=120", methods=("fp32", "markov", "cloud-only"))
+    run = chordsim.run("offline", overrides=overrides, out=tmp_path / "run")
+    one, rows = id_bytes(120), run.ledger[run.ledger["method"] == "fp32"]
+    assert (rows["candidates_bytes"] == LISTED * one).all()
+    assert (rows["asks_bytes"] >= -(-LISTED // 8)).all()
+    first, later = rows[rows["round"] == 1], rows[rows["round"] == 2]
+    # A new item of the history at most, since lists stay the same and nothing was thrown out.
+    dim = load("offline", overrides).backbone.dim
+    assert (first["rows_bytes"] >= LISTED * 4 * dim).all() and (later["rows_bytes"] <= 4 * dim).all()
+    others = run.ledger[run.ledger["method"] != "fp32"]
+    assert (others[["asks_bytes", "rows_bytes", "cached_rows"]] == 0).all().all()
+
+
+def test_a_new_model_makes_rows_stale_and_they_come_again(tiny: Callable[..., list[str]], tmp_path: Path) -> None:
+    overrides = tiny(*CACHED, "rounds.new_model_every=2", "data.synthetic.items=120", methods=("fp32",))
+    rows = chordsim.run("offline", overrides=overrides, out=tmp_path / "run").ledger.groupby("round")["rows_bytes"].mean()
+    assert rows[3] > 0.8 * rows[1] > 4 * rows[2] and rows[4] < rows[3] / 4
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ('protocol.ranking="all"', 'set protocol.ranking = "candidates"'),
+        ("backbone.cache_rows=20", "need at least"),
+        ("protocol.candidates=1000", "more than 1000 items"),
+        ('methods=["finetune"]', "needs the whole catalogue on the phone"),
+        ('methods=["chord-aged-40"]', "reads older items too"),
+    ],
+)
+def test_what_cannot_be_cached_is_one_clear_line(tiny: Callable[..., list[str]], tmp_path: Path, override: str, words: str) -> None:
+    more = ["backbone.cache_rows=5000"] if override.startswith("protocol.candidates") else []
+    with pytest.raises(chordsim.errors.UserError, match=words) as found:
+        chordsim.run("offline", overrides=[*tiny(*CACHED, methods=("fp32",)), *more, override], out=tmp_path / "run")
+    assert "\n" not in str(found.value)
+
+
+def test_one_hash_whatever_the_cells_and_after_a_resume(tiny: Callable[..., list[str]], tmp_path: Path) -> None:
+    overrides = tiny(*CACHED, "data.synthetic.items=120", methods=("fp32", "chord-plus"))
+    hashes = {
+        chordsim.run("offline", overrides=[*overrides, *more], out=tmp_path / str(n)).manifest["ledger_sha256"]
+        for n, more in enumerate([["engine.cells=1"], ["engine.cells=3", "engine.workers=2"]])
+    }
+    assert len(hashes) == 1 and None not in hashes
