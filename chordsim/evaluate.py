@@ -156,15 +156,12 @@ def rank_list(
     if protocol.ranking == "sampled-100":
         raise ScenarioError(f'protocol.ranking = "{protocol.ranking}" needs scores, and a method of this scenario sends a list: use "all"')
     listed = ranking > 0
+    owner = np.arange(targets.size)[:, None] * (n_items + 1)
     if protocol.mask_seen:
-        had = np.zeros((targets.size, n_items + 1), np.bool_)
-        had[seen] = True
-        listed &= ~np.take_along_axis(had, ranking, 1)
+        listed &= ~np.isin(ranking + owner, seen[0] * (n_items + 1) + seen[1])
     if protocol.ranking == "candidates":
         assert candidates is not None
-        asked = np.zeros((targets.size, n_items + 1), np.bool_)
-        np.put_along_axis(asked, candidates, True, 1)
-        listed &= np.take_along_axis(asked, ranking, 1)
+        listed &= np.isin(ranking + owner, candidates + owner)
     place = np.cumsum(listed, 1)
     hit = listed & (ranking == targets[:, None])
     first = np.take_along_axis(place, hit.argmax(1)[:, None], 1)[:, 0]

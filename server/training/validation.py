@@ -13,6 +13,8 @@ from chordsim.data.split import TrainLogs
 from chordsim.nets.recommender import Trainable
 
 ROWS = 256
+#: Scores that are held at a time.
+SCORES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,9 @@ class Validation:
         total = 0.0
         with torch.no_grad():
             shipped = model.item_as_shipped()
-            for at in range(0, self.targets.numel(), ROWS):
-                stop = min(at + ROWS, self.targets.numel())
+            rows = min(ROWS, max(SCORES // len(shipped), 1))
+            for at in range(0, self.targets.numel(), rows):
+                stop = min(at + rows, self.targets.numel())
                 scores = model.last_states(self.history[at:stop]) @ shipped.T
                 inside = (self.seen_rows >= at) & (self.seen_rows < stop)
                 wanted = scores.gather(1, self.targets[at:stop, None])

@@ -68,12 +68,12 @@ def test_what_is_charged_is_the_length_of_the_message_encoded(bits: int) -> None
         rows = b"".join(part[torch.from_numpy(ids[0])].numpy().tobytes() for part in table.values())
         payload = pack_ids(ids, n_items).tobytes() + rows
         frame = encode_rows("candidates", "fp32", 1, Ragged.of_rows([payload]), np.ones(1, np.bool_))
-        assert frame.lengths[0] == payload_bytes(backbone, n_items) + OVERHEAD_BYTES
+        assert frame.lengths[0] == payload_bytes(backbone, n_items, CANDIDATES) + OVERHEAD_BYTES
 
 
 def test_every_method_that_ranks_on_the_phone_is_charged_the_same_list_and_nothing_else_moves(both: tuple[RunResult, RunResult]) -> None:
     every, listed = (run.ledger.set_index(["method", "round", "device_id"]).sort_index() for run in both)
-    payload = payload_bytes(BackboneConfig(dim=16), 160)
+    payload = payload_bytes(BackboneConfig(dim=16), 160, CANDIDATES)
     others = ["bootstrap_bytes", "prescription_bytes", "up_bytes", "macs", "peak_memory_bytes", "cloud_macs", "bits_mean", "outcome"]
     for name in NAMES:
         before, after = every.loc[name], listed.loc[name]

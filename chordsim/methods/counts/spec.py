@@ -23,7 +23,9 @@ def counts_cost(context: MethodContext, rows: int) -> Cost:
     from chordsim.quant.costs import same_for_all
 
     stored = 4 * sum(int(np.prod(shape)) for shape in counts_tables(context).values())
-    return same_for_all(rows, macs=0, bitops=0, peak_memory_bytes=stored + 4 * (context.n_items + 1), model_bytes=stored)
+    return same_for_all(
+        rows, macs=0, bitops=0, peak_memory_bytes=stored + 4 * ((context.ranked or context.n_items) + 1), model_bytes=stored
+    )
 
 
 @dataclass(frozen=True)
