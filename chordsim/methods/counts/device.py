@@ -74,7 +74,7 @@ class MarkovDevice(PopularityDevice):
         last = torch.from_numpy(history.items[:, -1])
         next_items, times = model["successors"][last].long(), model["times"][last]
         # Ids of successors are distinct, so each item finds itself once or not.
-        order = torch.argsort(next_items, 1, stable=True)
+        order = torch.argsort(next_items, dim=1, stable=True)
         ordered, times = next_items.gather(1, order).contiguous(), times.gather(1, order)
         place = torch.searchsorted(ordered, items.contiguous()).clamp_max(ordered.shape[1] - 1)
         return scores + torch.where(ordered.gather(1, place) == items, times.gather(1, place), torch.zeros(()))
