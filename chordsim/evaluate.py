@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chordsim import seeds
-from chordsim.arrays import Floats, Ints
+from chordsim.arrays import Bools, Floats, Ints
 from chordsim.config.model import ProtocolConfig, Scenario
 from chordsim.data.retriever import CREDIT, VOTERS
 from chordsim.errors import ScenarioError
@@ -24,7 +24,9 @@ CUTS = (5, 10)
 _RANKED = {
     "all": "all items",
     "candidates": "the cloud's {count} candidates for the user; the target is never added to them, its absence is a miss",
-    "sampled-100": f"the target and {NEGATIVES} uniform negatives",
+    "sampled-100": (
+        f"the target and {NEGATIVES} distinct negatives, uniform among the items that are not masked; all of those where fewer are left"
+    ),
 }
 _HELD_OUT = {
     "last": "last R items of each user; the item before them is validation; histories hold all earlier items",
@@ -47,9 +49,19 @@ _CANDIDATES = {
 }
 
 
+_CACHED = {
+    "candidates_bytes": "ids of the list, once a session to every phone that ranks",
+    "items": (
+        "the catalogue stays in the cloud: phones keep the rows of {rows} items that they have met, ask for those of the list and of their "
+        "history that they lack (asks_bytes), and get them (rows_bytes); a phone that was not served shows the fallback"
+    ),
+}
+
+
 def describe(scenario: Scenario) -> dict[str, str]:
     """Return the protocol in words, for the manifest and the summary."""
     protocol = scenario.protocol
+    cached = scenario.backbone.cache_rows if scenario.backbone.items == "cached" else 0
     return {
         "ranking": _RANKED[protocol.ranking].format(count=protocol.candidates),
         "seen_items": "masked; a target among them is a miss" if protocol.mask_seen else "ranked like any other",
@@ -57,6 +69,7 @@ def describe(scenario: Scenario) -> dict[str, str]:
         "lists": "a target that is absent is a miss; seen items are taken out of the list first",
         "hold_out": _HELD_OUT[scenario.data.split].format(share=scenario.data.train_share),
         **(_CANDIDATES if protocol.ranking == "candidates" else {}),
+        **({key: text.format(rows=cached) for key, text in _CACHED.items()} if cached else {}),
     }
 
 
@@ -134,15 +147,36 @@ def rank_listed(
 
 
 def _negatives(scores: npt.NDArray[np.float32], targets: Ints, draw: tuple[int, Ints, int]) -> npt.NDArray[np.float32]:
-    """Return the scores of 100 uniform negatives per row, with repetition, outside history and target."""
+    """Return the scores of 100 distinct uniform negatives per row, outside what is masked and the target; -inf fills up.
+
+    The first 100 different items of a row of uniform draws are a uniform choice without repetition. Where the draws
+    hold fewer, in a small catalogue or beside a long history, an order of all items takes their place.
+    """
     seed, users, round = draw
-    tries = NEGATIVES * _DRAWS_PER_NEGATIVE
-    unit = seeds.uniforms(seed, "protocol.negatives", users, round=round, count=tries)
-    items = 1 + (unit * (scores.shape[1] - 1)).astype(np.int64)
+    n_items = scores.shape[1] - 1
+    unit = seeds.uniforms(seed, "protocol.negatives", users, round=round, count=NEGATIVES * _DRAWS_PER_NEGATIVE)
+    out, enough = _first(scores, 1 + (unit * n_items).astype(np.int64), targets)
+    short = np.flatnonzero(~enough)
+    if short.size:
+        order = 1 + np.argsort(seeds.uniforms(seed, "protocol.negatives.order", users[short], round=round, count=n_items), axis=1)
+        out[short], _ = _first(scores[short], order, targets[short])
+    return out
+
+
+def _first(scores: npt.NDArray[np.float32], items: Ints, targets: Ints) -> tuple[npt.NDArray[np.float32], Bools]:
+    """Return the scores of each row's first 100 different items that may be a negative, [D, 100], and which rows have so many."""
+    order = np.argsort(items, axis=1, kind="stable")
+    first = np.ones(items.shape, np.bool_)
+    ranked = np.take_along_axis(items, order, 1)
+    np.put_along_axis(first, order[:, 1:], ranked[:, 1:] != ranked[:, :-1], 1)
     drawn = np.take_along_axis(scores, items, 1)
-    good = (drawn > -np.inf) & (items != targets[:, None])
-    good &= good.cumsum(1) <= NEGATIVES
-    return np.where(good, drawn, np.float32(-np.inf))
+    good = first & (drawn > -np.inf) & (items != targets[:, None])
+    place = good.cumsum(1)
+    good &= place <= NEGATIVES
+    out = np.full((targets.size, NEGATIVES), -np.inf, np.float32)
+    rows, columns = np.nonzero(good)
+    out[rows, place[rows, columns] - 1] = drawn[rows, columns]
+    return out, place[:, -1] >= NEGATIVES
 
 
 def rank_list(

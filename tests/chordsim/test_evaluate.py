@@ -187,6 +187,44 @@ def test_sampled_ranks_count_100_negatives_outside_history_and_target() -> None:
     assert (ranks(SAMPLED, best) == 1).all()
 
 
+FEW = [(1682, 40, True), (160, 40, True), (141, 40, True), (120, 40, True), (101, 30, False)]
+
+
+@pytest.mark.parametrize(("n_items", "had", "mask"), FEW)
+def test_negatives_are_distinct_and_all_that_are_left_where_they_are_few(n_items: int, had: int, mask: bool) -> None:
+    """Scores are all different, so that a target worth less than ``k`` of the negatives stands at rank ``k + 1``."""
+    rng = np.random.default_rng(n_items)
+    rows = 60
+    order = np.stack([rng.permutation(n_items) + 1 for _ in range(rows)])
+    scores = np.zeros((rows, n_items + 1), np.float32)
+    np.put_along_axis(scores, order, np.tile(np.arange(n_items, dtype=np.float32), (rows, 1)), 1)
+    targets = order[:, 0]
+    seen = pairs([row[1 : 1 + had].tolist() for row in order])
+    left = n_items - 1 - (had if mask else 0)
+    protocol = ProtocolConfig(ranking="sampled-100", mask_seen=mask)
+    worst = evaluate.rank_scores(scores.copy(), targets, seen, protocol, (1, np.arange(rows), 1))
+    assert (worst == 1 + min(left, 100)).all(), "an item that was drawn twice would stand above the target twice"
+    scores[np.arange(rows), targets] = n_items // 2 + 0.5
+    above = evaluate.rank_scores(scores.copy(), targets, seen, protocol, (1, np.arange(rows), 1)) - 1
+    masked = np.arange(1, 1 + had) > n_items // 2
+    share = (n_items - 1 - n_items // 2 - (masked.sum() if mask else 0)) / left
+    assert np.unique(above).size == 1 if left <= 100 else abs(above.mean() / 100 - share) < 4 * 0.05 / math.sqrt(rows)
+
+
+def test_every_item_is_as_likely_a_negative_as_another() -> None:
+    """Both ways of drawing: by uniform draws, and by an order of all items where those hold too few."""
+    users, round = np.arange(4000), 1
+    for n_items in (300, 125):
+        scores = np.zeros((users.size, n_items + 1), np.float32)
+        scores[:, 0] = -np.inf
+        scores[:, 1:] = np.arange(1, n_items + 1)
+        drawn = evaluate._negatives(scores, np.full(users.size, n_items), (1, users, round))
+        counts = np.bincount(drawn.astype(np.int64).reshape(-1), minlength=n_items + 1)
+        expected = users.size * 100 / (n_items - 1)
+        assert counts[0] == counts[n_items] == 0
+        assert (np.abs(counts[1:n_items] - expected) < 5 * math.sqrt(expected)).all()
+
+
 def test_negatives_are_a_users_own_whoever_stands_beside_them() -> None:
     rng = np.random.default_rng(4)
     scores = rng.normal(size=(20, 301)).astype(np.float32)
@@ -231,7 +269,7 @@ def test_a_miss_scores_nothing_whatever_the_size_of_the_catalogue(n_items: int) 
 
 def test_the_manifest_says_in_words_how_ranks_were_made() -> None:
     told = {p: evaluate.describe(Scenario(protocol=p)) for p in (ALL, UNMASKED, SAMPLED, LISTED)}
-    assert "uniform negatives" in told[SAMPLED]["ranking"] and told[ALL]["ranking"] == "all items"
+    assert "100 distinct negatives, uniform" in told[SAMPLED]["ranking"] and told[ALL]["ranking"] == "all items"
     assert told[ALL]["seen_items"] != told[UNMASKED]["seen_items"]
     assert len({told[p]["ranking"] for p in (ALL, SAMPLED, LISTED)}) == 3
     assert {"retriever", "candidates_bytes", "fallback"} == set(told[LISTED]) - set(told[ALL])
