@@ -36,6 +36,7 @@ def page(folder: Path) -> str:
         _abstract(book),
         _verdicts(book),
         _text("shortfalls"),
+        _text("predates"),
         *groups,
         _ages(book),
         _levels(book),

@@ -20,7 +20,9 @@ def quantize(weights: Tensor, bits: int) -> Tensor:
     """Return ``weights`` as a phone stores them at ``bits`` bits, dequantized.
 
     0 bits prunes the channel, 2 bits are ternary, other widths are uniform and symmetric with
-    2^(bits-1) - 1 steps to each side, 32 leaves the weights alone.
+    2^(bits-1) - 1 steps to each side, 32 leaves the weights alone. A channel whose weights are so alike that ternary
+    levels lose less keeps those at any width. 4 bits know two scales, one that reaches the largest weight and one that
+    clips what looks like a Gaussian, and take what loses least.
 
     Args:
         weights: Channels by fan-in, [..., C, K].
@@ -33,18 +35,15 @@ def quantize(weights: Tensor, bits: int) -> Tensor:
         return weights
     if bits == 0:
         return torch.zeros_like(weights)
-    if bits == 2:
-        levels, scale = _ternary(weights)
-    elif 3 <= bits <= 8:
-        levels, scale = _uniform(weights, bits)
-    else:
+    if not 2 <= bits <= 8:
         raise ValueError(f"no quantizer for {bits} bits")
+    levels, scale = _rounded(weights, bits)
     return levels * scale
 
 
 def levels_and_scales(weights: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     """Return integer levels [C, K] (int8) and the scale of each channel [C, 1], whose product is `quantize`."""
-    levels, scale = _ternary(weights) if bits == 2 else _uniform(weights, bits)
+    levels, scale = _rounded(weights, bits)
     return levels.to(torch.int8), scale
 
 
@@ -78,13 +77,38 @@ def _ternary(weights: Tensor) -> tuple[Tensor, Tensor]:
     return weights.sign() * large, scale
 
 
-def _uniform(weights: Tensor, bits: int) -> tuple[Tensor, Tensor]:
-    steps = 2 ** (bits - 1) - 1
-    limit = weights.abs().amax(-1, keepdim=True)
+def _rounded(weights: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+    ternary = _ternary(weights)
+    if bits == 2:
+        return ternary
+    largest = weights.abs().amax(-1, keepdim=True)
+    choices = [_uniform(weights, bits, largest), ternary]
     if bits in CLIP_SIGMAS:
-        present, count = _kept(weights)
-        mean = weights.sum(-1, keepdim=True) / count
-        sigma = (((weights - mean) * present).square().sum(-1, keepdim=True) / count).sqrt()
-        limit = torch.minimum(limit, CLIP_SIGMAS[bits] * sigma)
+        # Clipping loses all of a row whose weights are alike, so it is a choice and no rule; fewer bits fit into these.
+        clip = torch.minimum(largest, CLIP_SIGMAS[bits] * _sigma(weights))
+        choices = [_uniform(weights, bits, clip), *choices, _uniform(weights, 3, largest)]
+    return _least_lost(weights, choices)
+
+
+def _sigma(weights: Tensor) -> Tensor:
+    present, count = _kept(weights)
+    mean = weights.sum(-1, keepdim=True) / count
+    return (((weights - mean) * present).square().sum(-1, keepdim=True) / count).sqrt()
+
+
+def _uniform(weights: Tensor, bits: int, limit: Tensor) -> tuple[Tensor, Tensor]:
+    steps = 2 ** (bits - 1) - 1
     scale = limit.clamp_min(1e-30) / steps
     return torch.clamp(torch.round(weights / scale), -steps, steps), scale
+
+
+def _least_lost(weights: Tensor, choices: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Return per channel the levels and scale of least squared error; among equals the first."""
+    levels, scale = choices[0]
+    error = (weights - levels * scale).square().sum(-1, keepdim=True)
+    for other, other_scale in choices[1:]:
+        other_error = (weights - other * other_scale).square().sum(-1, keepdim=True)
+        better = other_error < error
+        levels, scale = torch.where(better, other, levels), torch.where(better, other_scale, scale)
+        error = torch.where(better, other_error, error)
+    return levels, scale

@@ -39,11 +39,17 @@ def naive_row(row: list[float], bits: int) -> list[float]:
         large = [abs(x) for x in row if abs(x) > threshold]
         scale = sum(large) / max(len(large), 1)
         return [math.copysign(scale, x) if abs(x) > threshold else 0.0 for x in row]
-    steps = 2 ** (bits - 1) - 1
-    limit = max(map(abs, present))
+    largest = max(map(abs, present))
+    choices = [naive_uniform(row, bits, largest), naive_row(row, 2)]
     if bits == 4:
         mean = sum(present) / len(present)
-        limit = min(limit, 2.6 * math.sqrt(sum((x - mean) ** 2 for x in present) / len(present)))
+        clip = 2.6 * math.sqrt(sum((x - mean) ** 2 for x in present) / len(present))
+        choices += [naive_uniform(row, 3, largest), *([naive_uniform(row, 4, min(largest, clip))] if clip else [])]
+    return min(choices, key=lambda held: sum((x - y) ** 2 for x, y in zip(row, held, strict=True)))
+
+
+def naive_uniform(row: list[float], bits: int, limit: float) -> list[float]:
+    steps = 2 ** (bits - 1) - 1
     scale = limit / steps
     return [max(-steps, min(steps, round(x / scale))) * scale for x in row]
 
@@ -90,6 +96,62 @@ def test_levels_are_few_symmetric_and_scale_with_the_weights(bits: int) -> None:
 def test_more_bits_lose_less() -> None:
     error = relative_error(weights(64, 64, masked=False), (0, 2, 4, 8))
     assert bool((error.diff(dim=-1) < 0).all()) and torch.allclose(error[:, 0], torch.ones(64))
+
+
+MEANS = st.one_of(st.just(0.0), st.floats(1e-3, 3), st.floats(-3, -1e-3))
+ROWS = st.tuples(
+    MEANS, st.sampled_from([0.0, 1e-3, 0.05, 1.0]), st.sampled_from([0.05, 0.5, 1.0]), st.integers(1, 80), st.integers(0, 2**31)
+)
+
+
+def made_rows(mean: float, deviation: float, kept: float, fan_in: int, seed: int) -> torch.Tensor:
+    """64 rows of weights about any mean, constant ones too, under a mask that may leave one weight or none."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(mean, deviation, (64, fan_in)) * (rng.random((64, fan_in)) < kept)
+    return torch.from_numpy(rows)
+
+
+def lost(w: torch.Tensor, bits: int) -> torch.Tensor:
+    return (w - quantize(w, bits)).square().sum(-1)
+
+
+@given(ROWS)
+@settings(max_examples=150, deadline=None)
+def test_the_error_falls_with_the_bits_whatever_the_row(made: tuple[float, float, float, int, int]) -> None:
+    """Half a step to each weight at most, whose step halves with every bit; 4 bits hold what fewer bits hold."""
+    w = made_rows(*made)
+    tiny = 1e-12 * w.square().sum(-1)
+    for bits in range(3, 9):
+        half = w.abs().amax(-1) / (2 ** (bits - 1) - 1) / 2
+        assert bool((lost(w, bits) <= (w != 0).sum(-1) * half**2 + tiny).all())
+        assert bool((lost(w, bits) <= lost(w, 2) + tiny).all())
+    assert bool((lost(w, 4) <= lost(w, 3) + tiny).all())
+    if made[3] * made[2] > 10:  # of a few weights, fewer bits may by luck hold some rows better
+        together = torch.stack([lost(w, bits).sum() for bits in range(2, 9)])
+        assert bool((together.diff() <= tiny.sum()).all())
+
+
+@given(st.integers(2, 8), st.integers(1, 40), st.floats(1e-3, 1e3), st.integers(0, 2**31))
+@settings(max_examples=150, deadline=None)
+def test_a_row_that_its_levels_hold_exactly_stays(bits: int, fan_in: int, scale: float, seed: int) -> None:
+    """Any levels with the outermost one among them; 4 bits keep what 3 and 2 bits keep."""
+    most, rng = 2 ** (bits - 1) - 1, np.random.default_rng(seed)
+    levels = rng.integers(-most, most + 1, (8, fan_in))
+    levels[:, rng.integers(fan_in)] = most
+    w = torch.from_numpy(levels * scale)
+    for width in {bits, 4 if bits < 4 else bits}:
+        assert torch.allclose(quantize(w, width), w, rtol=1e-12, atol=0)
+        assert torch.allclose(quantize(w.float(), width), w.float(), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 5, 6, 7, 8])
+def test_constant_rows_single_weights_and_a_fan_in_of_one_are_kept(bits: int) -> None:
+    single = torch.zeros(5, 30)
+    single[torch.arange(5), torch.arange(5) * 3] = torch.tensor([0.3, -2.0, 1e-4, 7.0, -0.1])
+    for w in (torch.full((3, 40), 0.7), -torch.full((1, 9), 1e-3), single, torch.tensor([[0.5], [-3.0]])):
+        assert torch.allclose(quantize(w, bits), w, rtol=1e-6, atol=0)
+    narrow = 1 + 0.05 * torch.randn(64, 64, generator=torch.Generator().manual_seed(SEED))
+    assert float(relative_error(narrow, (bits,)).max()) < 0.005
 
 
 def test_32_bits_leave_weights_alone_and_other_widths_are_refused() -> None:
