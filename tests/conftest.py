@@ -57,6 +57,26 @@ def tiny(tiny_overrides: Callable[..., list[str]], shared_cache: Path, monkeypat
     return tiny_overrides
 
 
+#: Small inputs that went wrong once, with a README that says what is right. Looked for now, since tests change the environment.
+_CASES = [
+    Path(__file__).parents[2] / "shared" / "cases",
+    *([Path(root) / ".." / "cases"] if (root := os.environ.get("CHORDSIM_DATA")) else []),
+]
+
+
+@pytest.fixture(scope="session")
+def case() -> Callable[[str], Path]:
+    """Return a finder of those inputs by name; tests that need one are skipped where it is not."""
+
+    def find(name: str) -> Path:
+        for folder in _CASES:
+            if (folder / name).is_file():
+                return folder / name
+        pytest.skip(f"needs {name} in ../shared/cases or $CHORDSIM_DATA/../cases")
+
+    return find
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Return the folder of real data sets; tests that need it are skipped where there is none."""

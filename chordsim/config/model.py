@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 # Re-exported: the rest of chordsim takes every table from here.
 from chordsim.config.phones import AvailabilityConfig as AvailabilityConfig
@@ -31,12 +31,35 @@ class SyntheticConfig(Table):
     noise: float = Field(0.2, ge=0, le=1)
 
 
+def _column(given: Any) -> Any:
+    if given is not None and not (isinstance(given, str) and given) and not (type(given) is int and given >= 0):
+        raise ValueError('must be the name of a column, its position counted from 0, or "none"')
+    return given
+
+
+Column = Annotated[str | int | None, BeforeValidator(_column)]
+
+
+class ColumnsConfig(Table):
+    """Which column of a file is what, where its own names or their absence do not say it: a name, a position from 0, or "none"."""
+
+    user: Column = None
+    item: Column = None
+    rating: Column = None
+    timestamp: Column = None
+
+
 class DataConfig(Table):
     """Whose interactions are played."""
 
     source: str = "ml-100k"  # a catalogue name, "synthetic" or "file"
     path: str | None = None
-    format: Literal["auto", "u.data", "inter", "csv", "ratings.dat", "pairs", "seq"] = "auto"
+    format: Literal["auto", "u.data", "inter", "csv", "ratings.dat", "blanks", "pairs", "seq", "jsonl", "parquet"] = "auto"
+    columns: ColumnsConfig = ColumnsConfig()
+    header: Literal["auto", "yes", "no"] = "auto"  # whether the first line names the columns
+    time_unit: Literal["auto", "s", "ms", "us", "by-size"] = "auto"  # auto: one unit, two are an error; by-size: each by its size
+    ties: Literal["file", "seeded"] = "file"  # order of one user's equal time stamps: the file's, or drawn by the seed
+    duplicates: Literal["keep", "drop"] = "keep"  # interactions that are equal in every column that is read
     min_rating: float | None = None
     min_user: int = Field(5, ge=1)
     min_item: int = Field(1, ge=1)
@@ -51,6 +74,13 @@ class DataConfig(Table):
     def _path_goes_with_file(self) -> DataConfig:
         if (self.source == "file") != (self.path is not None):
             raise ValueError('data.path goes with data.source = "file", and only with it')
+        return self
+
+    @model_validator(mode="after")
+    def _file_keys_go_with_file(self) -> DataConfig:
+        for key in ("columns", "header", "time_unit"):
+            if self.source != "file" and getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f'data.{key} goes with data.source = "file", and only with it')
         return self
 
     @model_validator(mode="after")

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chordsim.data import storing
-from chordsim.data.content import read_content
+from chordsim.data.content import digest_content
 from chordsim.data.download import Patience, download
 from chordsim.data.entries import Copy, Entry, Publisher, entries
-from chordsim.data.formats import Format
 from chordsim.data.places import DATA_VARIABLE, cache_folder, data_folder
+from chordsim.data.sniff import Format
 from chordsim.data.wheel import WheelCopy, read_from_wheel
 from chordsim.errors import DataError
 from chordsim.nearest import suggest
@@ -162,8 +162,8 @@ def _verified(copy: Copy, path: Path, how: str) -> Fetched:
         problem = error.strerror or type(error).__name__
     if problem:
         raise DataError(f"{path}: {problem}")
-    content = read_content(path, copy.member)
-    if copy.sha256 is not None and content.sha256 != copy.sha256:
-        raise DataError(f"{path}: wrong checksum: the content's sha256 is {content.sha256[:12]}..., not {copy.sha256[:12]}...")
+    digest = digest_content(path, copy.member)
+    if copy.sha256 is not None and digest != copy.sha256:
+        raise DataError(f"{path}: wrong checksum: the content's sha256 is {digest[:12]}..., not {copy.sha256[:12]}...")
     verified = bool(copy.archive) or copy.sha256 is not None
-    return Fetched(path, how, content.sha256, copy.format, copy.member, copy.path, verified)
+    return Fetched(path, how, digest, copy.format, copy.member, copy.path, verified)

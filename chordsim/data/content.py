@@ -1,16 +1,22 @@
-"""The text of a data file: opened, unpacked within limits, hashed, and checked to be text at all."""
+"""The content of a data file as a stream: opened, unpacked within limits, and hashed as it is read."""
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
-import stat
+import os
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
+import pyarrow as pa
+
+from chordsim.door import open_regular
 from chordsim.errors import DataError
 
 
@@ -18,9 +24,10 @@ class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-_GZIP = b"\x1f\x8b"
-_ZIP = b"PK\x03\x04"
 _BLOCK = 1 << 20
+#: Of an archive, whose other members may be large; what is read of it has limits of its own.
+_LARGEST_FILE = 1 << 40
+_REFUSED = {b"PK\x03\x04": "a zip", b"\xfd7zX": "an xz", b"7z\xbc\xaf": "a 7z", b"Rar!": "a rar", b"\x04\x22\x4d\x18": "an lz4"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,7 @@ class Limits:
         ratio_from_bytes: Below this size any ratio is harmless.
         line_bytes: Longest line of one interaction.
         sequence_line_bytes: Longest line of a file with one user a line.
+        columns: Most columns of a table.
     """
 
     content_bytes: int = 8 << 30
@@ -40,6 +48,7 @@ class Limits:
     ratio_from_bytes: int = 64 << 20
     line_bytes: int = 1 << 20
     sequence_line_bytes: int = 64 << 20
+    columns: int = 4096
 
 
 @dataclass(frozen=True)
@@ -50,107 +59,136 @@ class Content:
     sha256: str
 
 
-def read_content(path: Path, member: str | None = None, limits: Limits | None = None) -> Content:
-    """Read a plain or gzip file, or one member of a zip archive, wholly into memory.
+class Unpacked:
+    """A file's uncompressed bytes, read once from the beginning to the end.
+
+    Attributes:
+        what: How errors name it.
+    """
+
+    def __init__(self, stream: _Readable, packed_bytes: int | None, what: str, limits: Limits) -> None:
+        """Read from a stream; ``packed_bytes`` is its size before it was unpacked, None for a plain file."""
+        self.what = what
+        self._stream, self._packed, self._limits = stream, packed_bytes, limits
+        self._size, self._running = 0, hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes more; nothing is left where it returns none.
+
+        Raises:
+            DataError: Truncated, damaged, or too large once unpacked.
+        """
+        with _told(self.what):
+            block = self._stream.read(size)
+        self._size += len(block)
+        limits = self._limits
+        if self._size > limits.content_bytes:
+            raise DataError(f"{self.what}: more than {limits.content_bytes:,} bytes of text; split the file")
+        if self._packed is not None and self._size > max(limits.ratio_from_bytes, self._packed * limits.ratio):
+            raise DataError(f"{self.what}: unpacks to more than {limits.ratio:g} times its size; unpack it yourself if you trust it")
+        self._running.update(block)
+        return block
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield all that is left.
+
+        Raises:
+            DataError: As `read`, and for a file with nothing in it.
+        """
+        while block := self.read(_BLOCK):
+            yield block
+        if not self._size:
+            raise DataError(f"{self.what}: empty file")
+
+    @property
+    def sha256(self) -> str:
+        """Of what was read so far."""
+        return self._running.hexdigest()
+
+
+@contextmanager
+def opened(path: Path, member: str | None = None, limits: Limits | None = None) -> Iterator[Unpacked]:
+    """Open a file that is plain, or packed by gzip, bzip2 or zstd; or one member of a zip archive.
 
     Args:
-        path: The file.
+        path: The file; what packed it is told by its first bytes, not by its name.
         member: Name inside a zip archive; only this member is unpacked, and nothing is written to disk.
         limits: Guards against archive bombs.
 
     Raises:
-        DataError: Missing, unreadable, empty, truncated, damaged, or too large once unpacked.
+        DataError: Missing, not a regular file, unreadable, or no archive that is read here.
     """
     limits = limits or Limits()
-    what = f"{path}" if member is None else f"{path}: {member}"
+    with open_regular(path, _LARGEST_FILE) as raw:
+        size = os.fstat(raw.fileno()).st_size
+        if member is not None:
+            what = f"{path}: {member}"
+            with _told(what):
+                archive = zipfile.ZipFile(raw)
+                if member not in archive.namelist():
+                    raise DataError(f"{what}: the archive has no such member")
+                entry = archive.getinfo(member)
+                stream = archive.open(entry)
+            yield Unpacked(stream, entry.compress_size, what, limits)
+        else:
+            with _told(f"{path}"):
+                packed = _unpacking(path, raw)
+            yield Unpacked(packed or raw, size if packed else None, f"{path}", limits)
+
+
+def read_content(path: Path, member: str | None = None, limits: Limits | None = None) -> Content:
+    """Read a small file wholly into memory.
+
+    Raises:
+        DataError: As `opened` and `Unpacked.blocks`.
+    """
+    with opened(path, member, limits) as content:
+        data = b"".join(content.blocks())
+        return Content(data, content.sha256)
+
+
+def digest_content(path: Path, member: str | None = None) -> str:
+    """Return the sha256 of a file's uncompressed content.
+
+    Raises:
+        DataError: As `opened` and `Unpacked.blocks`.
+    """
+    with opened(path, member) as content:
+        for _ in content.blocks():
+            pass
+        return content.sha256
+
+
+def _unpacking(path: Path, raw: BinaryIO) -> _Readable | None:
+    """Return what unpacks the file, or None for a plain one."""
+    magic = raw.read(4)
+    raw.seek(0)
+    if magic in _REFUSED:
+        raise DataError(f"{path}: {_REFUSED[magic]} archive; unpack it and name the file inside")
+    if magic[:2] == b"\x1f\x8b":
+        return gzip.GzipFile(fileobj=raw)
+    if magic[:3] == b"BZh":
+        return bz2.BZ2File(raw)
+    if magic == b"\x28\xb5\x2f\xfd":
+        unpacking = pa.CompressedInputStream(pa.PythonFile(cast(Any, raw), "r"), "zstd")
+        return cast(_Readable, unpacking)
+    return None
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Say in one line what unpacking stumbled over."""
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise DataError(f"{path}: not a file" + (", but a folder" if stat.S_ISDIR(found.st_mode) else ""))
-        with path.open("rb") as raw:
-            if member is not None:
-                data = _unzip(raw, member, what, limits)
-            else:
-                magic = raw.read(4)
-                raw.seek(0)
-                if magic == _ZIP:
-                    raise DataError(f"{path}: a zip archive; unpack it and name the file inside")
-                packed = magic[:2] == _GZIP
-                stream: _Readable = gzip.GzipFile(fileobj=raw) if packed else raw
-                data = _drain(stream, found.st_size if packed else None, what, limits)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        yield
     except EOFError:
         raise DataError(f"{what}: truncated: the compressed data end too early") from None
     # zipfile raises RuntimeError for an encrypted member and its subclass NotImplementedError for an unknown compression.
     except (gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
         raise DataError(f"{what}: damaged or not readable as an archive ({_one_line(error)})") from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or _one_line(error)})") from None
-    if not data:
-        raise DataError(f"{what}: empty file")
-    return Content(data, hashlib.sha256(data).hexdigest())
-
-
-def check_text(path: Path, data: bytes, longest_line_bytes: int) -> None:
-    """Check that the data are UTF-8 text with sane lines.
-
-    Raises:
-        DataError: Names the first line with a NUL byte, an invalid byte, a bare carriage return, or too much.
-    """
-    nul = data.find(b"\0")
-    if nul >= 0:
-        raise DataError(f"{path}: line {line_number(data, nul)}: a NUL byte; this is not a text file")
-    if not data.isascii():
-        try:
-            data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path}: line {line_number(data, error.start)}: not UTF-8 (byte 0x{data[error.start]:02x})") from None
-    if data.count(b"\r") != data.count(b"\r\n"):
-        at = next(i for i in _positions(data, b"\r") if data[i + 1 : i + 2] != b"\n")
-        raise DataError(f"{path}: line {line_number(data, at)}: a carriage return inside the line; end lines with a line feed")
-    start = 0
-    while start + longest_line_bytes < len(data):
-        end = data.rfind(b"\n", start, start + longest_line_bytes + 1)
-        if end < 0:
-            raise DataError(f"{path}: line {line_number(data, start)}: longer than {longest_line_bytes:,} bytes")
-        start = end + 1
-
-
-def line_number(data: bytes, position: int) -> int:
-    """Return the line, from 1, that a byte position lies in."""
-    return data.count(b"\n", 0, position) + 1
-
-
-def _positions(data: bytes, what: bytes) -> list[int]:
-    found, at = [], data.find(what)
-    while at >= 0:
-        found.append(at)
-        at = data.find(what, at + 1)
-    return found
-
-
-def _unzip(raw: IO[bytes], member: str, what: str, limits: Limits) -> bytes:
-    with zipfile.ZipFile(raw) as archive:
-        try:
-            entry = archive.getinfo(member)
-        except KeyError:
-            raise DataError(f"{what}: the archive has no such member") from None
-        with archive.open(entry) as stream:
-            return _drain(stream, entry.compress_size, what, limits)
-
-
-def _drain(stream: _Readable, packed_bytes: int | None, what: str, limits: Limits) -> bytes:
-    """Read to the end, stopping as soon as a limit is passed; ``packed_bytes`` is None for a plain file."""
-    blocks, size = [], 0
-    while block := stream.read(_BLOCK):
-        blocks.append(block)
-        size += len(block)
-        if size > limits.content_bytes:
-            raise DataError(f"{what}: more than {limits.content_bytes:,} bytes of text; split the file")
-        if packed_bytes is not None and size > max(limits.ratio_from_bytes, packed_bytes * limits.ratio):
-            raise DataError(f"{what}: unpacks to more than {limits.ratio:g} times its size; unpack it yourself if you trust it")
-    return b"".join(blocks)
+        # bzip2 and Arrow say with an OSError without a number that the data are damaged.
+        why = f"cannot be read ({error.strerror})" if error.errno else f"damaged or truncated ({_one_line(error)})"
+        raise DataError(f"{what}: {why}") from None
 
 
 def _one_line(error: Exception) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from chordsim.data.formats import Format
+from chordsim.data.sniff import Format
 from chordsim.data.wheel import WheelCopy
 
 _MIB = 1 << 20

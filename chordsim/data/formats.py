@@ -1,32 +1,36 @@
-"""Which format a data file has, and reading it: a vectorised pass, and a slow one that can say what is wrong."""
+"""Reading a data file of any known format: block by block, a few blocks at a time, into one log."""
 
 from __future__ import annotations
 
-import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from chordsim.data import columns, lines
-from chordsim.data.content import Content, Limits, check_text, read_content
+from chordsim.config.model import ColumnsConfig, DataConfig
+from chordsim.data.blocks import Block, Lines
+from chordsim.data.content import Limits, opened
+from chordsim.data.delimited import Table
+from chordsim.data.gather import Part, joined
+from chordsim.data.json_lines import JsonLines
+from chordsim.data.layout import layout_of
 from chordsim.data.raw import RawLog
+from chordsim.data.remarks import remarks_of, settled
+from chordsim.data.roles import Roles
+from chordsim.data.sniff import BOM, FORMATS, Format, Line, head_lines, known, sniff
+from chordsim.data.tables import MAGIC, Parquet
+from chordsim.data.words import Sequences
+from chordsim.door import open_regular
 from chordsim.errors import DataError
 
-Format = Literal["u.data", "inter", "csv", "ratings.dat", "pairs", "seq"]
-FORMATS: tuple[Format, ...] = ("u.data", "inter", "csv", "ratings.dat", "pairs", "seq")
+#: Threads that read blocks, besides the one that unpacks and checks them. Arrow works outside Python's lock.
+_THREADS = 2
+_SEQUENCE = Roles({"user": 0, "item": 1}, {"user": 0, "item": "all others, in order"}, (), ())
 
-_BOM = b"\xef\xbb\xbf"
-_FOUR = ("user", "item", "rating", "timestamp")
-_ALIASES = {
-    "user": {"user", "user_id", "userid", "uid", "reviewerid"},
-    "item": {"item", "item_id", "itemid", "iid", "movie_id", "movieid", "movie", "product_id", "productid", "parent_asin", "asin"},
-    "rating": {"rating", "ratings", "score", "stars", "overall"},
-    "timestamp": {"timestamp", "time", "ts", "unixreviewtime"},
-}
-_DELIMITERS: dict[str, bytes] = {"u.data": b"\t", "inter": b"\t", "csv": b",", "ratings.dat": b"::"}
-_SNIFFED_LINES = 1000
-#: Any prose would pass for a sequence of words, so ids that are not numbers need a stated format.
-_NUMBERS = re.compile(rb"[\s0-9]+")
+Reader = Callable[[Block], Part | None]
+
+__all__ = ["FORMATS", "Format", "Reading", "read_file"]
 
 
 @dataclass(frozen=True)
@@ -37,109 +41,97 @@ class Reading:
         log: Its columns, in file order.
         format: Its format, found out if it was not given.
         sha256: Of its uncompressed content.
+        roles: What was read as what.
+        notes: What was assumed, one sentence each.
     """
 
     log: RawLog
     format: Format
     sha256: str
+    roles: Roles
+    notes: tuple[str, ...]
 
 
-def read_file(path: Path, format: str = "auto", member: str | None = None, limits: Limits | None = None) -> Reading:
-    """Read a data file of any known format, plain or gzip.
+def read_file(
+    path: Path, format: str = "auto", member: str | None = None, limits: Limits | None = None, config: DataConfig | None = None
+) -> Reading:
+    """Read a data file of any known format, plain or packed by gzip, bzip2 or zstd.
 
     Args:
         path: The file.
         format: One of `FORMATS`, or "auto" to find out.
         member: Name of the file inside, if ``path`` is a zip archive.
         limits: Guards against files that ask too much of the machine.
+        config: The scenario's word on columns, header and time.
 
     Raises:
         DataError: One line that names the file, and the line where there is one, and what is wrong.
     """
-    limits = limits or Limits()
-    return parse(path, read_content(path, member, limits), format, limits)
+    limits, config = limits or Limits(), config or DataConfig(source="file", path=str(path))
+    if format == "parquet" or (format == "auto" and member is None and _begins(path, limits, MAGIC)):
+        table = Parquet(path, config, limits)
+        return _reading(path, list(table.parts()), "parquet", table.sha256, table.roles, config, format)
+    stated = None if format == "auto" else known(format)
+    with opened(path, member, limits) as content:
+        lines = Lines(path, content, limits.sequence_line_bytes)
+        head = head_lines(lines.head.data)
+        if not head:
+            raise DataError(f"{path}: no line with anything on it")
+        found = stated or sniff(path, head)
+        lines.longest = limits.sequence_line_bytes if found == "seq" else limits.line_bytes
+        blocks = lines.blocks()
+        first = next(blocks)
+        start = len(BOM) if first.data.startswith(BOM) else 0
+        reader, roles, first = _reader(path, found, head, start, first, config, limits)
+        # Blocks of a table say nothing of one another once the first has told what its columns hold.
+        parts = [part for part in _read(reader, first, blocks, _THREADS if isinstance(reader, Table) else 0) if part is not None]
+        if not parts:
+            raise DataError(f"{path}: no interaction in it, only blank lines or a header")
+        return _reading(path, parts, found, content.sha256, roles, config, format)
 
 
-def parse(path: Path, content: Content, format: str, limits: Limits) -> Reading:
-    """Parse a file's content; ``path`` is for error messages only."""
-    data = content.data
-    found = sniff(path, data) if format == "auto" else _known(format)
-    check_text(path, data, limits.sequence_line_bytes if found == "seq" else limits.line_bytes)
-    start = len(_BOM) if data.startswith(_BOM) else 0
-    if found in ("pairs", "seq"):
-        sequence = found == "seq"
-        log = columns.read_words(data[start:], sequence)
-        return Reading(lines.read_words(path, data, start, sequence) if log is None else log, found, content.sha256)
-    layout = _layout(path, data, start, found)
-    log = columns.read_delimited(data, layout)
-    return Reading(lines.read_delimited(path, data, layout) if log is None else log, found, content.sha256)
+def _reader(
+    path: Path, format: Format, head: list[Line], start: int, first: Block, config: DataConfig, limits: Limits
+) -> tuple[Table | JsonLines | Sequences, Roles, Block]:
+    """Return what reads blocks, the roles of its columns, and the first block without the header."""
+    number = 1
+    reader: Table | JsonLines | Sequences
+    if format == "seq":
+        if config.columns != ColumnsConfig():
+            raise DataError(f'{path}: data.columns: a file of one user a line has no columns; for a table set data.format = "blanks"')
+        reader, roles = Sequences(path), _SEQUENCE
+    elif format == "jsonl":
+        reader = JsonLines(path, head, config, limits)
+        roles = reader.roles
+    else:
+        layout = layout_of(path, head, start, format, config, limits)
+        reader, roles, start, number = Table(path, layout), layout.roles, layout.start, layout.first_line
+    return reader, roles, Block(first.data[start:], number)
 
 
-def sniff(path: Path, data: bytes) -> Format:
-    """Return the format that the first lines have.
-
-    Raises:
-        DataError: They have none of the known ones.
-    """
-    head = data[len(_BOM) if data.startswith(_BOM) else 0 :][: 1 << 20]
-    rows = [row for row in head.split(b"\n")[:_SNIFFED_LINES] if row.strip()]
-    if not rows:
-        raise DataError(f"{path}: no line with anything on it")
-    first = rows[0]
-    if b"\t" in first and re.search(rb"\w:(token|float)", first):
-        return "inter"
-    for format in ("ratings.dat", "u.data", "csv"):
-        if _DELIMITERS[format] in first:
-            return _known(format)
-    # The last row may be cut by the end of the sniffed part.
-    whole = rows[:-1] or rows
-    widths = {len(row.split()) for row in whole}
-    if min(widths) >= 2 and all(_NUMBERS.fullmatch(row) for row in whole):
-        return "pairs" if widths == {2} else "seq"
-    raise DataError(f"{path}: line 1: cannot tell the format; set data.format to one of {', '.join(FORMATS)}")
+def _read(reader: Table | JsonLines | Sequences, first: Block, rest: Iterator[Block], threads: int) -> Iterator[Part | None]:
+    yield reader.read(first)
+    if not threads:
+        yield from map(reader.read, rest)
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="read") as pool:
+        waiting: deque[Future[Part | None]] = deque()
+        try:
+            for block in rest:
+                waiting.append(pool.submit(reader.read, block))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _known(format: str) -> Format:
-    for known in FORMATS:
-        if format == known:
-            return known
-    raise DataError(f"data.format = {format!r}: choose from auto, {', '.join(FORMATS)}")
+def _reading(path: Path, parts: list[Part], found: Format, sha256: str, roles: Roles, config: DataConfig, asked: str) -> Reading:
+    log, notes = settled(path, joined(parts), config.time_unit)
+    return Reading(log, found, sha256, roles, (*remarks_of(log, roles, asked == "auto"), *notes))
 
 
-def _layout(path: Path, data: bytes, start: int, format: Format) -> lines.Layout:
-    """Find the columns, and where the rows begin, from the format and the first line that is not blank."""
-    delimiter = _DELIMITERS[format]
-    end, first = start, b""
-    number = 0
-    while not first and end < len(data):
-        begin = end
-        end = data.find(b"\n", begin) + 1 or len(data)
-        first = data[begin:end].strip(b" \r\n")
-        number += 1
-    if not first:
-        raise DataError(f"{path}: no line with anything on it")
-    fields = [f.strip().strip('"').lower() for f in first.decode("utf-8", "replace").split(delimiter.decode())]
-    if format == "inter":
-        names = tuple({"user_id": "user", "item_id": "item"}.get(n, n) for n in (f.partition(":")[0] for f in fields))
-        if "user" not in names or "item" not in names or not all(":" in f for f in fields):
-            raise DataError(f"{path}: line {number}: an .inter file begins with a header such as user_id:token<tab>item_id:token")
-        return _headed(path, delimiter, names, end, number)
-    if format in ("csv", "u.data"):
-        # Between tabs as between commas: MovieLens' own u.data has no header, the same table from elsewhere often has.
-        known = tuple(next((c for c, words in _ALIASES.items() if f in words), "") for f in fields)
-        if "user" in known and "item" in known:
-            return _headed(path, delimiter, known, end, number)
-        if format == "csv" and len(fields) != len(_FOUR):
-            raise DataError(
-                f"{path}: line {number}: {len(fields)} columns without a header; write user,item,rating,timestamp, "
-                "or name the columns (user and item at least) in a first line"
-            )
-    return lines.Layout(delimiter, _FOUR, data_start=start, first_line=1)
-
-
-def _headed(path: Path, delimiter: bytes, names: tuple[str, ...], data_start: int, number: int) -> lines.Layout:
-    wanted = tuple(n if n in _FOUR else "" for n in names)
-    twice = [n for n in _FOUR if wanted.count(n) > 1]
-    if twice:
-        raise DataError(f"{path}: line {number}: two columns are named {twice[0]}")
-    return lines.Layout(delimiter, wanted, data_start, number + 1)
+def _begins(path: Path, limits: Limits, magic: bytes) -> bool:
+    with open_regular(path, limits.content_bytes) as raw:
+        return raw.read(len(magic)) == magic

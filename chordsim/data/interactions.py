@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,15 @@ class SourceInfo:
         rows_read: Interactions in the file.
         rows_kept: Interactions after all filters.
         notes: What was dropped or assumed, one sentence each.
+        columns_read: By role (user, item, rating, timestamp): the column's name, or its position from 0.
+        columns_unread: The other columns.
+        duplicates_share: Share of the file's interactions that equal an earlier one in every column that is read; without time stamps,
+            the one before. Null where nothing was looked at.
+        tied_times_share: Share of the kept interactions whose time stamp another one of the same user has too.
+        repeated_targets_share: Share of the held-out targets that stand in their user's history; where seen items are masked they
+            cannot score.
+        items_seen_once: Items with one interaction among the kept.
+        users_dropped: Users of the file who do not play.
     """
 
     name: str
@@ -36,12 +46,24 @@ class SourceInfo:
     rows_read: int
     rows_kept: int
     notes: tuple[str, ...] = ()
+    columns_read: Mapping[str, str | int] = field(default_factory=dict)
+    columns_unread: tuple[str, ...] = ()
+    duplicates_share: float | None = None
+    tied_times_share: float | None = None
+    repeated_targets_share: float | None = None
+    items_seen_once: int | None = None
+    users_dropped: int | None = None
 
     def line(self) -> str:
         """Return one line for a person."""
         where = f" {self.path}" if self.path else ""
-        notes = "".join(f"; {note}" for note in self.notes)
+        notes = "".join(f"; {note}" for note in ([self.columns()] if self.columns_read else []) + list(self.notes))
         return f"{self.name} ({self.how}{where}): {self.rows_kept:,} of {self.rows_read:,} interactions{notes}"
+
+    def columns(self) -> str:
+        """Return what was read as what, and what was not read, as one line."""
+        read = ", ".join(role if column == role else f"{role} = {column}" for role, column in self.columns_read.items())
+        return f"read: {read}" + (f"; not read: {', '.join(self.columns_unread)}" if self.columns_unread else "")
 
     def noted(self, note: str) -> SourceInfo:
         """Return the same with one more note."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chordsim.config.model import DataConfig
 from chordsim.data import catalog, filters
-from chordsim.data.formats import read_file
+from chordsim.data.formats import Reading, read_file
 from chordsim.data.interactions import Interactions, SourceInfo
 from chordsim.data.split import Split, shortest, split
 from chordsim.data.synthetic import generate
@@ -47,15 +47,32 @@ def load(config: DataConfig, rounds: int, seed: int, progress: Progress | None =
     return log, split(log, rounds, config.cloud_share, seed, past)
 
 
-def read_interactions(path: Path, format: str = "auto", min_rating: float | None = None) -> Interactions:
+def read_interactions(
+    path: Path, format: str = "auto", min_rating: float | None = None, *, config: DataConfig | None = None, seed: int = 0
+) -> Interactions:
     """Read a data file as it is, without filters, to look at it.
+
+    Args:
+        path: The file.
+        format: One of `formats.FORMATS`, or "auto" to find out.
+        min_rating: Drop what is rated lower.
+        config: The scenario's word on columns, time stamps, ties and duplicates.
+        seed: The scenario's seed, for ties that are drawn.
 
     Raises:
         DataError: One line that names the file, and the line in it where there is one.
     """
-    reading = read_file(path, format)
+    config = config or DataConfig(source="file", path=str(path))
+    reading = read_file(path, format, config=config)
     source = SourceInfo(path.name, str(path), "file", reading.sha256, 0, 0).noted(f"read as {reading.format}")
-    return reading.log.to_interactions(source, min_rating)
+    return _ordered(reading, source, config, min_rating, seed)
+
+
+def _ordered(reading: Reading, source: SourceInfo, config: DataConfig, min_rating: float | None, seed: int) -> Interactions:
+    source = replace(source, columns_read=reading.roles.read, columns_unread=reading.roles.unread, notes=(*source.notes, *reading.notes))
+    return reading.log.to_interactions(
+        source, min_rating, drop_duplicates=config.duplicates == "drop", ties_seed=seed if config.ties == "seeded" else None
+    )
 
 
 def _source(config: DataConfig, rounds: int, seed: int, progress: Progress) -> tuple[Interactions, int]:
@@ -67,7 +84,7 @@ def _source(config: DataConfig, rounds: int, seed: int, progress: Progress) -> t
     if config.source == "file":
         if config.path is None:
             raise DataError('data.path: name the file for data.source = "file"')
-        log = read_interactions(Path(config.path).expanduser(), config.format, config.min_rating)
+        log = read_interactions(Path(config.path).expanduser(), config.format, config.min_rating, config=config, seed=seed)
         return replace(log, source=replace(log.source, path=config.path)), config.min_item
     entry = catalog.find(config.source)
     fetched = catalog.fetch_entry(entry, progress)
@@ -79,4 +96,4 @@ def _source(config: DataConfig, rounds: int, seed: int, progress: Progress) -> t
     reading = read_file(fetched.path, fetched.format, fetched.member)
     if reading.sha256 != fetched.sha256:
         raise DataError(f"{fetched.path}: changed while it was read")
-    return reading.log.to_interactions(source, config.min_rating), max(config.min_item, entry.min_item)
+    return _ordered(reading, source, config, config.min_rating, seed), max(config.min_item, entry.min_item)

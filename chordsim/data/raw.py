@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chordsim import seeds
 from chordsim.arrays import Bools, Floats, Ints
 from chordsim.data.interactions import Interactions, SourceInfo, Tokens
+from chordsim.data.ordering import by_user_and_time
 from chordsim.errors import DataError
 
 LONGEST_TOKEN = 256
@@ -22,6 +26,8 @@ TIMESTAMP_END = 2.0**53
 _WHOLE_NUMBER = r"^-?[0-9]+$"
 _WIDE_NUMBER = re.compile(r"-?0*[1-9][0-9]{18,}", re.ASCII)
 
+Codes = npt.NDArray[np.signedinteger[Any]]
+
 
 @dataclass(frozen=True)
 class RawLog:
@@ -32,51 +38,86 @@ class RawLog:
         user_tokens: Distinct users, in any order.
         items: Index into ``item_tokens``, shape [N].
         item_tokens: Distinct items, in any order.
-        ratings: Shape [N], or None.
+        ratings: Shape [N], NaN where there is none; or None.
         timestamps: Shape [N], or None where the position in the file is the order.
     """
 
-    users: Ints
+    users: Codes
     user_tokens: Tokens
-    items: Ints
+    items: Codes
     item_tokens: Tokens
     ratings: Floats | None
-    timestamps: Floats | None
+    timestamps: Floats | Ints | None
 
-    def to_interactions(self, source: SourceInfo, min_rating: float | None = None) -> Interactions:
+    def to_interactions(
+        self, source: SourceInfo, min_rating: float | None = None, *, drop_duplicates: bool = False, ties_seed: int | None = None
+    ) -> Interactions:
         """Sort by (user, time, position in file) and number users and items by their sorted tokens.
 
         Tokens that are all whole numbers sort by value, others by code point. Fractions of time stamps
         count in the order and are then cut off.
 
+        Args:
+            source: Where the log came from.
+            min_rating: Drop what is rated lower, or not at all.
+            drop_duplicates: Keep one of interactions that are equal in all columns; without time stamps, of those that also stand next
+                to one another.
+            ties_seed: Draw the order of a user's equal time stamps by this seed, instead of keeping the file's.
+
         Raises:
-            DataError: ``min_rating`` without ratings, or nothing is left.
+            DataError: ``min_rating`` without ratings, drawn ties without time stamps, or nothing is left.
         """
-        keep = self._rated(source, min_rating)
-        users, user_tokens = _ranked(self.users[keep], self.user_tokens)
-        items, item_tokens = _ranked(self.items[keep], self.item_tokens)
-        if not users.size:
-            raise DataError(f"{source.name}: no interaction has a rating of {min_rating:g} or more")
-        times = None if self.timestamps is None else self.timestamps[keep]
-        # Both sorts are stable, so equal time stamps keep the order of the file.
-        order = np.argsort(users, kind="stable") if times is None else np.lexsort((times, users))
+        log = self._rated(source, min_rating)
+        users, user_tokens = _ranked(log.users, log.user_tokens)
+        items, item_tokens = _ranked(log.items, log.item_tokens)
+        order = self._order(source, users, log.timestamps, ties_seed)
+        counts = np.bincount(users, minlength=user_tokens.size)
+        ratings = log.ratings
+        items, times = items[order], None if log.timestamps is None else log.timestamps[order]
+        users = np.repeat(np.arange(user_tokens.size, dtype=np.int32), counts)
+        again = _repeats(users, items, times, ratings, order)
+        source = replace(source, rows_read=self.users.size, duplicates_share=float(again.mean()))
+        if drop_duplicates and again.any():
+            counts -= np.bincount(users[again], minlength=user_tokens.size)
+            items, times = items[~again], None if times is None else times[~again]
+            source = source.noted(f"{int(again.sum()):,} exact duplicates dropped")
         offsets = np.zeros(user_tokens.size + 1, np.int64)
-        np.cumsum(np.bincount(users, minlength=user_tokens.size), out=offsets[1:])
+        np.cumsum(counts, out=offsets[1:])
         return Interactions(
-            items=(items[order] + 1).astype(np.int32),
+            items=items + np.int32(1),
             offsets=offsets,
-            timestamps=None if times is None else np.floor(times[order]).astype(np.int64),
+            timestamps=_whole(times),
             user_tokens=user_tokens,
             item_tokens=np.concatenate([np.array([""]), item_tokens]),
-            source=replace(source, rows_read=self.users.size, rows_kept=users.size),
+            source=replace(source, rows_kept=items.size),
         )
 
-    def _rated(self, source: SourceInfo, min_rating: float | None) -> Bools:
+    def _rated(self, source: SourceInfo, min_rating: float | None) -> RawLog:
         if min_rating is None:
-            return np.ones(self.users.size, np.bool_)
+            return self
         if self.ratings is None:
-            raise DataError(f"{source.name}: data.min_rating is set, but there are no ratings in it")
-        return self.ratings >= min_rating
+            unread = f"; not read: {', '.join(source.columns_unread)} (data.columns.rating)" if source.columns_unread else ""
+            raise DataError(f"{source.name}: data.min_rating is set, but there are no ratings in it{unread}")
+        keep = self.ratings >= min_rating
+        if not keep.any():
+            raise DataError(f"{source.name}: no interaction has a rating of {min_rating:g} or more")
+        times = None if self.timestamps is None else self.timestamps[keep]
+        return replace(self, users=self.users[keep], items=self.items[keep], ratings=self.ratings[keep], timestamps=times)
+
+    @staticmethod
+    def _order(source: SourceInfo, users: Codes, times: Floats | Ints | None, ties_seed: int | None) -> Ints:
+        if ties_seed is None:
+            return by_user_and_time(users, times)
+        if times is None:
+            raise DataError(f'{source.name}: data.ties = "seeded" needs time stamps; without them the order of lines is the order')
+        drawn = seeds.generator(ties_seed, "data.ties").permutation(users.size)
+        return drawn[by_user_and_time(users[drawn], times[drawn])]
+
+
+def _whole(times: Floats | Ints | None) -> Ints | None:
+    if times is None or times.dtype == np.int64:
+        return cast("Ints | None", times)
+    return np.floor(times).astype(np.int64)
 
 
 def token_fault(token: str) -> str | None:
@@ -90,13 +131,42 @@ def token_fault(token: str) -> str | None:
     return None
 
 
-def _ranked(codes: Ints, tokens: Tokens) -> tuple[Ints, Tokens]:
+def _repeats(users: Codes, items: Codes, times: Floats | Ints | None, ratings: Floats | None, order: Ints) -> Bools:
+    """Return which rows, sorted by user and time, equal an earlier one in all columns; without times, the one before.
+
+    Ratings [N] stand as they stood in the file; ``order`` sorts them too.
+    """
+    out = np.zeros(users.size, np.bool_)
+    same = users[1:] == users[:-1]
+    if times is None:
+        rows = np.flatnonzero(same & (items[1:] == items[:-1]))
+        rows = np.unique(np.concatenate([rows, rows + 1]))
+        group = users[rows]
+    else:
+        # Only rows in ties can be equal; those are sorted further, each tie in its place.
+        same &= times[1:] == times[:-1]
+        first = np.flatnonzero(same)
+        rows = np.unique(np.concatenate([first, first + 1]))
+        group = np.searchsorted(np.flatnonzero(~same), rows, side="left")
+    rated = np.zeros(rows.size) if ratings is None else ratings[order[rows]]
+    if times is not None:
+        within = np.lexsort((rated, items[rows], group))
+        rows, group, rated = rows[within], group[within], rated[within]
+    equal = (group[1:] == group[:-1]) & (items[rows[1:]] == items[rows[:-1]])
+    equal &= (rated[1:] == rated[:-1]) | (np.isnan(rated[1:]) & np.isnan(rated[:-1]))
+    if times is None:
+        equal &= rows[1:] == rows[:-1] + 1
+    out[rows[1:][equal]] = True
+    return out
+
+
+def _ranked(codes: Codes, tokens: Tokens) -> tuple[Codes, Tokens]:
     """Return codes and tokens renumbered by sorted token, unused tokens dropped."""
     used = np.bincount(codes, minlength=tokens.size) > 0
     candidates = np.flatnonzero(used)
     order = candidates[_sorted_tokens(tokens[candidates])]
-    rank = np.zeros(tokens.size, np.int64)
-    rank[order] = np.arange(order.size)
+    rank = np.zeros(tokens.size, np.int32)
+    rank[order] = np.arange(order.size, dtype=np.int32)
     return rank[codes], tokens[order]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import io
@@ -9,6 +10,7 @@ import os
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from chordsim.data.content import Limits, read_content
@@ -62,6 +64,38 @@ def test_damaged_gzip(tmp_path: Path) -> None:
     fails(path, "damaged")
     path.write_bytes(good[:12] + b"\xff\xff\xff\xff" + good[16:])
     fails(path, "damaged|truncated")
+
+
+@pytest.mark.parametrize("pack", ["bz2", "zstd"])
+def test_other_packers_truncated_damaged_and_bombs(tmp_path: Path, pack: str) -> None:
+    def packed(data: bytes) -> bytes:
+        return bz2.compress(data) if pack == "bz2" else streamed(data)
+
+    path = tmp_path / "log"
+    good = packed(TEXT)
+    path.write_bytes(good)
+    assert read_content(path).data == TEXT
+    for left in (20, -4):
+        path.write_bytes(good[:left])
+        fails(path, "truncated")
+    path.write_bytes(good[:20] + bytes(8) + good[28:])
+    fails(path, "damaged")
+    path.write_bytes(packed(bytes(20 << 20)))
+    fails(path, "unpacks to more than 200 times", limits=Limits(ratio_from_bytes=1 << 20))
+
+
+def streamed(data: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(data)
+    return sink.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize(("magic", "kind"), [(b"PK\x03\x04", "a zip"), (b"\xfd7zXZ", "an xz"), (b"7z\xbc\xaf", "a 7z")])
+def test_archives_that_are_not_read_are_named(tmp_path: Path, magic: bytes, kind: str) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(magic + bytes(20))
+    fails(path, f"{kind} archive; unpack it")
 
 
 def test_gzip_bombs_are_stopped_while_they_unpack(tmp_path: Path) -> None:

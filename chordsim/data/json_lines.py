@@ -1,0 +1,111 @@
+"""JSON lines: one object a line, block by block. What Arrow does not read at once is read line by line, which names the bad one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import json as arrow_json
+
+from chordsim.config.model import DataConfig
+from chordsim.data import roles, values
+from chordsim.data.blocks import Block
+from chordsim.data.content import Limits
+from chordsim.data.gather import Part, narrow
+from chordsim.data.sniff import Line
+from chordsim.data.values import TimeKind
+from chordsim.errors import DataError
+
+_TYPES: dict[type, Any] = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+
+
+class JsonLines:
+    """The reader of one file's blocks, which come in order.
+
+    Attributes:
+        roles: Which key is what.
+    """
+
+    def __init__(self, path: Path, lines: Sequence[Line], config: DataConfig, limits: Limits) -> None:
+        """Find out from the first lines which key is what; ``path`` is for messages.
+
+        Raises:
+            DataError: A line that is no object, or roles that are not clear.
+        """
+        self._path = path
+        objects = [_object(path, line.number, line.text) for line in lines]
+        names = list(dict.fromkeys(name for found in objects for name in found))
+        where = f"{path}: line {lines[0].number}"
+        if len(names) > limits.columns:
+            raise DataError(f"{where}: {len(names):,} keys; {limits.columns:,} at most")
+        sample = [[_text(found.get(name)) for name in names] for found in objects]
+        self.roles = roles.by_name(where, names, sample, config.columns)
+        self._keys = {role: names[place] for role, place in self.roles.places.items()}
+        first = {role: next((found[key] for found in objects if found.get(key) is not None), "") for role, key in self._keys.items()}
+        self._types = {role: _TYPES.get(type(value), pa.string()) for role, value in first.items()}
+        self._types["rating"] = pa.float64()
+        self._time: TimeKind | None = None
+
+    def read(self, block: Block) -> Part | None:
+        """Return a block's columns; None for one without rows.
+
+        Raises:
+            DataError: Names the first bad line.
+        """
+        if not block.data.strip():
+            return None
+        schema = pa.schema([(key, self._types[role]) for role, key in self._keys.items()])
+        try:
+            table = arrow_json.read_json(
+                cast(Any, pa.BufferReader(pa.py_buffer(block.data))),
+                arrow_json.ReadOptions(use_threads=False, block_size=len(block.data) + 1),
+                arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+            )
+            column = {role: table.column(key).combine_chunks() for role, key in self._keys.items()}
+        except pa.ArrowException:
+            column = self._line_by_line(block)
+
+        def where(row: int) -> str:
+            return f"{self._path}: line {next(number for at, (number, _) in enumerate(block.lines()) if at == row)}"
+
+        ids = [_ids(role, column[role], where) for role in ("user", "item")]
+        ratings = values.rating_column(column["rating"], where) if "rating" in column else None
+        times = None
+        if "timestamp" in column:
+            times, self._time = values.time_column(column["timestamp"], where, self._time)
+        return Part(ids[0], ids[1], ratings, times)
+
+    def _line_by_line(self, block: Block) -> dict[str, Any]:
+        texts: dict[str, list[str]] = {role: [] for role in self._keys}
+        for number, line in block.lines():
+            found = _object(self._path, number, line)
+            for role, key in self._keys.items():
+                value = found.get(key)
+                if isinstance(value, dict | list | bool):
+                    raise DataError(f"{self._path}: line {number}: the {role} {values.shown(str(value))} is neither a text nor a number")
+                texts[role].append(_text(value))
+        return {role: pa.array(found, pa.string()) for role, found in texts.items()}
+
+
+def _ids(role: str, column: Any, where: values.Where) -> Any:
+    if pa.types.is_int64(column.type) and not column.null_count:
+        return narrow(np.asarray(column))
+    return values.ids(role, column.cast(pa.string()).fill_null(""), where)
+
+
+def _object(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: line {number}: not JSON ({' '.join(str(error).split())[:80]}): {values.shown(line)}") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: line {number}: not a JSON object: {values.shown(line)}")
+    return found
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,219 @@
+"""From the texts of one column to ids, ratings and times; the first one that cannot be is named by its line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chordsim.arrays import Floats, Ints
+from chordsim.data.raw import LARGEST_RATING, LONGEST_TOKEN, TIMESTAMP_END, token_fault
+from chordsim.errors import DataError
+
+#: The place of a row in the file, for a message.
+Where = Callable[[int], str]
+TimeKind = Literal["number", "date", "zoned date"]
+
+BLANKS = " \t\r\v\f"
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_ZONE = r"(Z|[+-][0-9]{2}:?([0-9]{2})?)$"
+_MISSING = pa.array(["", "nan", "na", "n/a", "null", "none", "\\n"])
+_WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"
+_FAULTY = r"^$|^-?0*[1-9][0-9]{18,}$"
+
+
+def ids(role: str, texts: Any, where: Where) -> Any:
+    """Return a column of user or item ids as a dictionary array of trimmed texts.
+
+    Args:
+        role: "user" or "item".
+        texts: Array of strings, or a dictionary array of them.
+        where: Names a row.
+
+    Raises:
+        DataError: An id that is none.
+    """
+    coded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
+    words = pc.ascii_trim(coded.dictionary, BLANKS)
+    if not words.equals(coded.dictionary):
+        again = words.dictionary_encode()
+        coded = pa.DictionaryArray.from_arrays(again.indices.take(coded.indices), again.dictionary)
+        words = again.dictionary
+    # Few texts are odd at first sight; those are looked at one by one.
+    doubtful = pc.or_(pc.match_substring_regex(words, _FAULTY), pc.greater(pc.utf8_length(words), pa.scalar(LONGEST_TOKEN)))
+    for code in np.flatnonzero(np.asarray(doubtful)).tolist():
+        fault = token_fault(words[code].as_py())
+        if fault:
+            row = int(np.argmax(np.asarray(coded.indices) == code))
+            raise DataError(f"{where(row)}: the {role} id {fault}")
+    return coded
+
+
+def ratings(texts: Any, where: Where) -> Floats:
+    """Return ratings, NaN where there is none.
+
+    Raises:
+        DataError: A text that is neither a number nor a word for a missing one, or a number that is not plausible.
+    """
+    texts = pc.ascii_trim(texts, BLANKS)
+    missing = pc.is_in(pc.ascii_lower(texts), _MISSING)
+    values = numbers("rating", pc.if_else(missing, "nan", texts), where, np.asarray(missing))
+    check_ratings(values, lambda row: f"{where(row)}: the rating {shown(texts[row].as_py())}")
+    return values
+
+
+def times(texts: Any, where: Where, kind: TimeKind | None) -> tuple[Floats | Ints, TimeKind]:
+    """Return times, seconds since 1970 where they are dates, and how they are written.
+
+    Args:
+        texts: Array of strings.
+        where: Names a row.
+        kind: How earlier rows of the column are written, if there are any.
+
+    Raises:
+        DataError: A text that is no time, or another kind of time than the rows before.
+    """
+    texts = pc.ascii_trim(texts, BLANKS)
+    found: TimeKind = kind or _kind(texts[0].as_py())
+    if found == "number":
+        values: Floats | Ints = numbers("timestamp", texts, where, None)
+        if bool(np.all(values == np.floor(values))) and bool(np.all(np.abs(values) < TIMESTAMP_END)):
+            values = values.astype(np.int64)
+    else:
+        values = _dates(texts, where, found == "zoned date")
+    check_times(values, lambda row: f"{where(row)}: the timestamp {shown(texts[row].as_py())}")
+    return values, found
+
+
+def rating_column(column: Any, where: Where) -> Floats:
+    """Return ratings from a column that has a type of its own, NaN where there is none.
+
+    Raises:
+        DataError: As `ratings`.
+    """
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)):
+        return ratings(_as_text("rating", column, where), where)
+    found = np.asarray(column.cast(pa.float64()).fill_null(math.nan))
+    check_ratings(found, lambda row: f"{where(row)}: the rating {column[row].as_py()}")
+    return found
+
+
+def time_column(column: Any, where: Where, kind: TimeKind | None) -> tuple[Floats | Ints, TimeKind]:
+    """Return times from a column that has a type of its own; see `times`.
+
+    Raises:
+        DataError: As `times`.
+    """
+    type = column.type
+    if pa.types.is_date(type):
+        column = column.cast(pa.timestamp("ms"))
+        type = column.type
+    if pa.types.is_timestamp(type):
+        row = first(np.asarray(column.is_null()))
+        if row is not None:
+            raise DataError(f"{where(row)}: the timestamp is missing: leave such rows out")
+        found, kind = seconds(column), "date"
+    elif pa.types.is_integer(type) or pa.types.is_floating(type):
+        whole = pa.types.is_integer(type) and not column.null_count
+        found, kind = np.asarray(column.cast(pa.int64() if whole else pa.float64()).fill_null(0 if whole else math.nan)), "number"
+    else:
+        return times(_as_text("timestamp", column, where), where, kind)
+    check_times(found, lambda row: f"{where(row)}: the timestamp {column[row].as_py()}")
+    return found, kind
+
+
+def check_ratings(values: Floats, at: Where) -> None:
+    """Refuse ratings beyond what any scale has.
+
+    Raises:
+        DataError: Names the first.
+    """
+    with np.errstate(invalid="ignore"):
+        row = first(np.abs(values) > LARGEST_RATING)
+    if row is not None:
+        bounds = f"is not plausible: give a value within {-LARGEST_RATING:g} to {LARGEST_RATING:g}"
+        what = "is not a finite number" if math.isinf(values[row]) else bounds
+        raise DataError(f"{at(row)} {what}")
+
+
+def check_times(values: Floats | Ints, at: Where) -> None:
+    """Refuse times before 1970, beyond 64-bit floats, and missing ones.
+
+    Raises:
+        DataError: Names the first.
+    """
+    row = first(~((values >= 0) & (values < TIMESTAMP_END)))
+    if row is not None:
+        if math.isnan(values[row]):
+            raise DataError(f'{at(row)} is missing: leave such rows out, or set data.columns.timestamp = "none" for the order of lines')
+        raise DataError(f"{at(row)} is not plausible: give a value since 1970 in seconds, milliseconds or microseconds")
+
+
+def numbers(role: str, texts: Any, where: Where, missing: Any) -> Floats:
+    """Return texts as numbers; rows that are ``missing`` hold "nan".
+
+    Raises:
+        DataError: The first that is no finite number.
+    """
+    good = np.asarray(pc.match_substring_regex(texts, _NUMBER))
+    row = first(~good if missing is None else ~(good | missing))
+    if row is not None:
+        either = " or an ISO date such as 2024-05-31 12:00:00" if role == "timestamp" else ""
+        raise DataError(f"{where(row)}: the {role} {shown(texts[row].as_py())} is not a finite number{either}")
+    try:
+        return np.asarray(texts.cast(pa.float64()))
+    except pa.ArrowInvalid:
+        return np.array([float(text) for text in texts.to_pylist()])
+
+
+def are_whole(words: Any) -> bool:
+    """Return whether all texts are whole numbers of 64 bits, written as such numbers become text again."""
+    return bool(pc.all(pc.match_substring_regex(words, _WHOLE)).as_py())
+
+
+def first(bad: Any) -> int | None:
+    """Return the first row that is bad, or None."""
+    return int(np.argmax(bad)) if bad.any() else None
+
+
+def shown(text: str) -> str:
+    """Return a text for a message."""
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def seconds(stamps: Any) -> Floats | Ints:
+    """Return an Arrow array of time stamps as seconds since 1970, whole numbers where all are."""
+    whole = np.asarray(stamps.cast(pa.timestamp("ns", stamps.type.tz)).cast(pa.int64()))
+    return whole // 1_000_000_000 if bool(np.all(whole % 1_000_000_000 == 0)) else whole / 1e9
+
+
+def _as_text(role: str, column: Any, where: Where) -> Any:
+    try:
+        return column.cast(pa.string()).fill_null("")
+    except pa.ArrowException:
+        raise DataError(f"{where(0)}: the {role} is of type {column.type}, which cannot be read") from None
+
+
+def _kind(text: str) -> TimeKind:
+    if not pc.match_substring_regex(pa.array([text]), _DATE)[0].as_py():
+        return "number"
+    return "zoned date" if pc.match_substring_regex(pa.array([text[10:]]), _ZONE)[0].as_py() else "date"
+
+
+def _dates(texts: Any, where: Where, zoned: bool) -> Floats | Ints:
+    stamp = pa.timestamp("ns", "UTC" if zoned else None)
+    try:
+        return seconds(texts.cast(stamp))
+    except pa.ArrowInvalid:
+        for row, text in enumerate(texts.to_pylist()):
+            try:
+                pa.array([text]).cast(stamp)
+            except pa.ArrowInvalid:
+                like = " with its zone, as the first one has it" if zoned else " without a zone, as the first one has it"
+                raise DataError(f"{where(row)}: the timestamp {shown(text)} is not an ISO date{like}") from None
+        raise
