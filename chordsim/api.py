@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -72,6 +73,7 @@ def run(
     scenario: str | Path = "quickstart",
     *,
     overrides: Sequence[str] = (),
+    data: Any = None,
     seed: int | None = None,
     engine: str | None = None,
     workers: int | None = None,
@@ -87,6 +89,8 @@ def run(
     Args:
         scenario: A shipped name or a path to a TOML file.
         overrides: ``key=value`` strings over the scenario's keys.
+        data: Interactions instead of the scenario's: a pandas data frame or an Arrow table with columns such as user, item, rating
+            and timestamp; other names by ``data.columns.user=...`` in ``overrides``. It is kept in the cache as a file.
         seed: Seed over the scenario's.
         engine: ``inprocess`` or ``ray``, over the scenario's.
         workers: Number of Ray workers, over the scenario's.
@@ -105,7 +109,9 @@ def run(
     from chordsim.scenario.load import load
     from chordsim.scenario.text import dump
 
-    chosen = [*overrides]
+    if data is not None and resume is not None:
+        raise UserError("--resume goes on with the data of the run as they were: leave out data")
+    chosen = [*(_as_file(data) if data is not None else ()), *overrides]
     if engine is not None:
         chosen.append(f'engine.kind="{engine}"')
     if workers is not None:
@@ -131,6 +137,13 @@ def run(
         return RunResult(where)
     finally:
         CURRENT.reset(token)
+
+
+def _as_file(data: Any) -> list[str]:
+    """Return the overrides that make a table in memory the run's data."""
+    from chordsim.data.frame import keep_frame
+
+    return ['data.source="file"', f"data.path={json.dumps(str(keep_frame(data)))}", 'data.format="parquet"']
 
 
 def _next_free(name: str, seed: int) -> Path:
