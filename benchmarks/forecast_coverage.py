@@ -29,12 +29,12 @@ def lossy() -> list[str]:
     return [name for name in sorted(shipped()) if load(name).clock.loss > 0]
 
 
-def measured(fleet: SizedWorld) -> dict[str, object]:
-    """Return the summary by method of a run of the fleet, played by sizes."""
-    summary = Summary(fleet.n_users, list(fleet.scenario.population.tiers), fleet.scenario.seed)
-    for player in sizes.players(fleet, sizes.bootstraps(fleet)):
-        for round in range(1, fleet.scenario.rounds.count + 1):
-            for played in sizes.play(player, fleet, round, fleet.population.select(round)):
+def measured(world: SizedWorld) -> dict[str, object]:
+    """Return the summary by method of a run of this world in sizes."""
+    summary = Summary(world.n_users, list(world.scenario.population.tiers), world.scenario.seed)
+    for player in sizes.players(world, sizes.bootstraps(world)):
+        for round in range(1, world.scenario.rounds.count + 1):
+            for played in sizes.play(player, world, round, world.population.select(round)):
                 summary.add(played.rows)
     return summary.methods()
 
@@ -44,8 +44,8 @@ def coverage(name: str, overrides: Sequence[str], seeds: Iterable[int]) -> dict[
     inside: Counter[tuple[str, str]] = Counter()
     seen: Counter[tuple[str, str]] = Counter()
     for seed in seeds:
-        fleet = sized_world(load(name, overrides, seed))
-        for method, tiers in beside(forecast(fleet), {"methods": measured(fleet)}).items():
+        world = sized_world(load(name, overrides, seed))
+        for method, tiers in beside(forecast(world), {"methods": measured(world)}).items():
             for quantity in QUANTITIES:
                 if "measured" in tiers["all"][quantity]:
                     inside[method, quantity] += tiers["all"][quantity]["inside"]

@@ -34,8 +34,8 @@ def changes(factor: float) -> dict[str, object]:
 
 
 def shown(scenario: str, method: str) -> dict[str, Range]:
-    fleet = sized_world(load(scenario, [f'methods=["{method}"]', "settings={}", "population.devices=20000"]))
-    return forecast(fleet)[method]["all"]
+    world = sized_world(load(scenario, [f'methods=["{method}"]', "settings={}", "population.devices=20000"]))
+    return forecast(world)[method]["all"]
 
 
 def main() -> None:

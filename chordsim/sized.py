@@ -59,19 +59,19 @@ class SizedWorld:
 
 
 def sized_world_of(world: World) -> SizedWorld:
-    """Return the fleet of a world whose data are loaded."""
+    """Return a world whose data are loaded as it is in sizes."""
     return SizedWorld(world.scenario, world.population, world.specs, world.n_items, world.split.log.n_users, world.logs)
 
 
 def sized_world(scenario: Scenario, progress: Progress | None = None) -> SizedWorld:
-    """Return the fleet of a scenario. In sizes alone synthetic data are not even generated; other data are read.
+    """Return the world of a scenario as it is in sizes. Synthetic data are then not even generated; other data are read.
 
     Raises:
         DataError: The data cannot be had or read.
         ScenarioError: An unknown method, or a population that cannot be.
     """
-    only_sizes = scenario.protocol.metrics == "none" and not scenario.population.activity_tier
-    if scenario.data.source == "synthetic" and only_sizes:
+    without_people = scenario.protocol.metrics == "none" and not scenario.population.activity_tier
+    if scenario.data.source == "synthetic" and without_people:
         n_items, n_users = scenario.data.synthetic.items, scenario.data.synthetic.users
     else:
         return sized_world_of(build(scenario, progress or Silent()))

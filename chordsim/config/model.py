@@ -164,7 +164,7 @@ class RoundsConfig(Table):
 class ProtocolConfig(Table):
     """How what a phone ranked is scored. Seen items are masked, ties take the middle rank."""
 
-    metrics: Literal["all", "none"] = "all"  # none: sizes in closed form and no recommender, for fleets
+    metrics: Literal["all", "none"] = "all"  # none: rounds in sizes, without a recommender
     ranking: Literal["all", "candidates", "sampled-100"] = "all"  # candidates: what the cloud lists for the user, sent each session
     candidates: int = Field(100, ge=10, le=1000)  # length of those lists
     mask_seen: bool = True

@@ -1,7 +1,7 @@
 """The forecast: many small fleets in closed form, and from how they differ the range in which a run of this size will fall.
 
 Sizes come from `MethodSpec.sizes` and `MethodSpec.needs`; the book and the close are those of a run, so a forecast and a
-run differ by luck alone, and by operations that depend on the plan, which are given as an upper and a lower end.
+run differ by luck alone, and by operations that depend on what is prescribed, which are given as an upper and a lower end.
 """
 
 from __future__ import annotations

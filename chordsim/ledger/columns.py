@@ -57,9 +57,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("outcome", "str", "", "decided", "how the round ended for this phone", words=OUTCOMES),
     Column("served_by", "str", "", "decided", "what the user saw", words=SERVED_BY),
     Column("refused_by", "str", "", "decided", "which side refused; none unless the outcome is refused", words=REFUSED_BY),
-    Column("binding", "str", "", "decided", "budget that limited the plan, or for which it was refused", words=BINDINGS),
+    Column("binding", "str", "", "decided", "budget that limited what was prescribed, or for which it was refused", words=BINDINGS),
     Column("bits_mean", "float64", "bit", "computed", "stored bits per weight, weighted by fan-in; null where no model ran", True),
-    Column("plan_age_rounds", "int64", "round", "decided", "rounds since the plan in use was made, 0 is fresh; null without a plan", True),
+    Column("plan_age_rounds", "int64", "round", "decided", "rounds since the prescription in use was made, 0 is fresh; null without one", True),
     Column("bootstrap_bytes", "int64", "B", "measured", "blobs that the device must own first, once per version"),
     Column("candidates_bytes", "int64", "B", "measured", "payload of candidates, down"),
     Column("rows_bytes", "int64", "B", "measured", "payload of item rows that the phone asked for, down"),
@@ -96,7 +96,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("bitops", "int64", "bit operation", "computed", "multiply-accumulates times the bits of weight and activation"),
     Column("cloud_macs", "int64", "MAC", "computed", "multiply-accumulates of the cloud for this phone"),
     Column("download_s", "float64", "s", "modelled", "time of the down legs"),
-    Column("adapt_s", "float64", "s", "modelled", "decoding the plan and quantizing the weights"),
+    Column("adapt_s", "float64", "s", "modelled", "reading the user, decoding the prescription and making the weights"),
     Column("infer_s", "float64", "s", "modelled", "one request's inference on the phone"),
     Column("upload_s", "float64", "s", "modelled", "time of the up legs, without the report"),
     Column("total_s", "float64", "s", "modelled", "the phone's whole round: its legs and its on-device seconds, without the report"),
@@ -111,7 +111,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("hr_10", "float64", "", "measured", f"hit rate at 10; {_SCORED}", True),
     Column("ndcg_10", "float64", "", "measured", f"NDCG at 10; {_SCORED}", True),
     Column("mrr", "float64", "", "measured", f"reciprocal rank; {_SCORED}", True),
-    Column("ndcg_10_all", "float64", "", "measured", "NDCG at 10 of what the user saw, plan or fallback (intention to serve)", True),
+    Column("ndcg_10_all", "float64", "", "measured", "NDCG at 10 of what the user saw, prescription or fallback (intention to serve)", True),
 )
 
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}

@@ -35,10 +35,10 @@ class Needs:
     """What a method takes on each phone in closed form, before anything is trained, shape [D] each.
 
     Attributes:
-        cost: Operations and memory of one request; an upper end where they depend on the plan.
+        cost: Operations and memory of one request; an upper end where they depend on the user.
         refusal: Code into `BINDINGS`, 0 where the phone is not refused.
         side: Who refuses: ``cloud`` before any byte, or ``device`` after the download.
-        binding: Code into `BINDINGS`: which budget limits the plan.
+        binding: Code into `BINDINGS`: which budget limits what is prescribed.
         bits: Stored bits per weight; NaN where no model runs.
         least_macs: The lower end of ``cost.macs``.
     """
@@ -82,7 +82,7 @@ class Given:
         peak_memory_bytes: What the model took, and
         macs: its operations per request.
         bits: Stored bits per weight; NaN where no model ran.
-        binding: Which budget limited the plan, as a word of `BINDINGS`.
+        binding: Which budget limited what was prescribed, as a word of `BINDINGS`.
     """
 
     peak_memory_bytes: Ints

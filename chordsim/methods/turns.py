@@ -16,7 +16,7 @@ from chordsim.ragged import Ragged
 
 Direction = Literal["up", "down"]
 Kind = Literal["profile", "prescription", "candidates", "update", "report", "asks", "rows"]
-#: Which budget limited a plan, by code; the ledger's `binding`.
+#: Which budget limited what was prescribed, by code; the ledger's `binding`.
 BINDINGS = ("none", "memory", "latency", "bits")
 #: A refusal is the code of the budget that it would break, or this one for a payload that makes no sense.
 INVALID = 4
@@ -185,7 +185,7 @@ class CloudTurn:
         outbox: One payload per device; empty where the cloud refuses.
         macs: Multiply-accumulates spent on the cloud for each device.
         refusal: Code into `BINDINGS`, 0 where it does not refuse.
-        binding: Code into `BINDINGS`: which budget limited the plan.
+        binding: Code into `BINDINGS`: which budget limited what it prescribes.
     """
 
     outbox: Ragged

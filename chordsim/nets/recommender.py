@@ -1,4 +1,4 @@
-"""The two recommenders that the cloud trains: dense weights, and plans over a frozen backbone."""
+"""What every recommender that the cloud trains shares, and the one of dense weights."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ class Windows:
     Attributes:
         inputs: Item ids [B, L], 0 pads on the left.
         targets: The item after each input [B, L]; 0 where the loss does not look.
-        history: Items strictly before the first target [B, L], 0 pads on the left: all that a plan may see.
+        history: Items strictly before the first target [B, L], 0 pads on the left: all that a prescription may be made from.
     """
 
     inputs: Tensor

@@ -85,7 +85,7 @@ def close(book: Book, spec: MethodSpec, world: World | SizedWorld, shown: Shown 
     fallback = evaluate.metrics(scene.fallback_rank, world.n_items)["ndcg_10"]
     refused_after = (book.outcome == OUTCOMES.index("refused")) & (book.bytes["down"] > 0)
     wasted = np.isin(book.outcome, _WASTING) | refused_after
-    planned = any(leg.kind == "prescription" for leg in spec.exchange)
+    prescribes = any(leg.kind == "prescription" for leg in spec.exchange)
     spent_macs = book.cost["adapt_macs"] + book.cost["train_macs"] + book.cost["macs"] * requests
     columns = {
         "device_id": scene.ids,
@@ -96,7 +96,7 @@ def close(book: Book, spec: MethodSpec, world: World | SizedWorld, shown: Shown 
         "refused_by": book.refused_by,
         "binding": book.binding.astype(np.int64),
         "bits_mean": np.where(ranked, book.bits, np.nan),
-        "plan_age_rounds": np.where(planned, np.where(served, 0.0, age), np.nan),
+        "plan_age_rounds": np.where(prescribes, np.where(served, 0.0, age), np.nan),
         **{f"{name}_bytes": value for name, value in book.bytes.items()},
         "wasted_bytes": np.where(wasted, book.bytes["down"] + book.bytes["up"], 0),
         "round_trips": book.round_trips,

@@ -20,7 +20,7 @@ _REPLAYED = {"profile", "prescription", "report"}
 
 
 def can_replay(spec: MethodSpec) -> bool:
-    """Return whether a method's old plan can be made again: its exchange holds nothing but profile and plan."""
+    """Return whether a method's old prescription can be made again: its exchange holds nothing but profile and prescription."""
     return not spec.learns and not spec.needs_autograd and {leg.kind for leg in spec.exchange} <= _REPLAYED
 
 
@@ -63,7 +63,7 @@ class Enrolled:
         return sum(self.parts.values())
 
     @property
-    def planned(self) -> bool:
+    def prescribes(self) -> bool:
         """Whether phones get a prescription."""
         return any(leg.kind == "prescription" for leg in self.spec.exchange)
 
@@ -95,13 +95,13 @@ class Enrolled:
         self.introduced |= dict.fromkeys(labels, version)
 
     def remember(self, book: Book) -> None:
-        """Keep what phones hold from now on: the bootstrap that came whole, and in which round their plan was made."""
+        """Keep what phones hold from now on: the bootstrap that came whole, and in which round what they show was made."""
         ids, scene = book.scene.ids, book.scene
         self.held[ids[book.needs & (book.bootstrap_cut == 0)]] = self.version
         if not self.replays:
             return
-        # A plan that arrived whole is held from the next round on, whatever became of the report.
-        has = book.bytes["prescription"] > 0 if self.planned else (self.held[ids] == self.version) & ~scene.away
+        # A prescription that arrived whole is held from the next round on, whatever became of the report.
+        has = book.bytes["prescription"] > 0 if self.prescribes else (self.held[ids] == self.version) & ~scene.away
         got = scene.real & has & ~np.isin(book.outcome, _BROKEN) & (book.bytes["cut_down"] == 0)
         self.remembered["plan_round"][ids[got]] = scene.round
 
@@ -131,7 +131,7 @@ class Hosted(Enrolled):
 
     @property
     def replays(self) -> bool:
-        """Also, a method that keeps state of its own on the phone cannot be put back by its plan alone."""
+        """Also, a method that keeps state of its own on the phone cannot be put back by its prescription alone."""
         return super().replays and not self.kept
 
     def update(self, state: State, version: int, introduced: Mapping[str, int] | None = None) -> None:

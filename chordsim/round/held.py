@@ -1,4 +1,4 @@
-"""What the simulator remembers about each phone between rounds: model version, plan in hand, joules since the last charge."""
+"""What the simulator remembers about each phone between rounds: model version, age of what it shows, joules since the last charge."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class Live:
                     _read_reports(book, inbox, self._world.n_items)
 
     def shown(self, book: Book, before: Ints) -> Shown | None:
-        """Let unserved phones use the plans that they held, made again."""
+        """Let unserved phones use the prescriptions that they held, made again."""
         method, scene = self._method, book.scene
         who = scene.real & (book.outcome != OUTCOMES.index("served")) & (before > 0)
         if not who.any():

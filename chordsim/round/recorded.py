@@ -92,7 +92,7 @@ def _needs(closed: Needs | None, then: Rows, phones: Profiles) -> Needs:
     known = closed.cost if closed is not None else zero
     cost = replace(known, **{name: np.where(ran, then[name][place], getattr(known, name)) for name in RECORDED})
     if closed is not None and closed.side == "cloud":
-        # Budgets bind a plan that is made; what was recorded says only what it then took.
+        # Budgets bind what the cloud prescribes; what was recorded says only what it then took.
         return replace(closed, cost=cost)
     refusal = refusals(cost.peak_memory_bytes, cost.macs, phones.budgets)
     bits = np.where(ran, then.floats("bits_mean")[place], np.nan)

@@ -1,6 +1,6 @@
-"""Old plans made again: what unserved phones show is recomputed, not stored.
+"""Old prescriptions made again: what unserved phones show is recomputed, not stored.
 
-A plan is a function of (user, the round it was made in, budgets), so the cloud and the phones make it again. These
+A prescription is a function of (user, the round it was made in, budgets), so the cloud and the phones make it again. These
 messages never crossed a simulated link in this round, and no one counts them.
 """
 
@@ -23,7 +23,7 @@ from chordsim.wire.rows import decode_rows, encode_rows
 
 @dataclass(frozen=True)
 class Replay:
-    """One method's way to its old plans.
+    """One method's way to its old prescriptions.
 
     Attributes:
         spec: The method.
@@ -63,19 +63,20 @@ class Replay:
         return out
 
     def _play(self, scene: Scene, ids: Ints, active: Bools, made: int) -> dict[str, np.ndarray[Any, Any]]:
-        """Let phones use the plan of an earlier round on today's history; return their columns, [len(ids)]."""
+        """Let phones use the prescription of an earlier round on today's history; return their columns, [len(ids)]."""
         wire: dict[str, Ragged] = {}
         for leg in self.spec.exchange:
             if leg == Leg("up", "profile"):
                 profiles = self._visit(scene, ids, active, made, [leg], {})["profile"]
                 wire["profile"] = decode_rows("profile", self.spec.name, made, profiles)[0]
             elif leg.kind == "prescription":
-                plans = self._plans(scene, ids, active, made, leg, wire["profile"] if "profile" in wire else Ragged.empty(ids.size))
-                frames = encode_rows("prescription", self.spec.name, scene.round, plans, active)
+                told = wire["profile"] if "profile" in wire else Ragged.empty(ids.size)
+                prescribed = self._prescriptions(scene, ids, active, made, leg, told)
+                frames = encode_rows("prescription", self.spec.name, scene.round, prescribed, active)
                 return self._columns(scene, ids, active, scene.round, [leg], {"prescription": frames})
         return self._columns(scene, ids, active, scene.round, [Leg("up", "report")], {})
 
-    def _plans(self, scene: Scene, ids: Ints, active: Bools, made: int, leg: Leg, inbox: Ragged) -> Ragged:
+    def _prescriptions(self, scene: Scene, ids: Ints, active: Bools, made: int, leg: Leg, inbox: Ragged) -> Ragged:
         size = scene.chunk_size
         out = []
         for at in range(0, ids.size, size):

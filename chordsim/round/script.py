@@ -70,7 +70,7 @@ class Played:
 
 
 def told(method: Enrolled, world: World | SizedWorld, scene: Scene, teller: Teller) -> tuple[Book, Ints]:
-    """Play a round up to its close; return its book, and the rounds in which phones' plans were made before, [M].
+    """Play a round up to its close; return its book, and the rounds in which what phones held before was made, [M].
 
     Args:
         method: Who plays.

@@ -1,4 +1,4 @@
-"""What phones show that were not served: a plan that they held when the round began."""
+"""What phones show that were not served: by a prescription that they held when the round began."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Shown:
     """What unserved phones showed from before, [M] each; rank is NaN where they had nothing to show.
 
     Attributes:
-        rank: Rank of this round's target under the old plan.
-        age: Rounds since the plan was made.
+        rank: Rank of this round's target under the old prescription.
+        age: Rounds since the prescription was made.
         bits: Stored bits per weight.
         spent: Operations and memory by name in `chordsim.methods.SPENT`.
     """

@@ -1,4 +1,4 @@
-"""Training windows: where a user's sequence is cut, what the plan may see, and which targets the loss uses."""
+"""Training windows: where a user's sequence is cut, what a prescription may be made from, and which targets the loss uses."""
 
 from __future__ import annotations
 

@@ -52,12 +52,12 @@ def test_the_closed_form_is_what_a_real_run_sends(tmp_path: Path, protocol: list
     real = (
         chordsim.run("offline", overrides=overrides, out=tmp_path / "run").ledger.set_index(["method", "round", "device_id"]).sort_index()
     )
-    fleet = sized_world(load("offline", overrides))
+    world = sized_world(load("offline", overrides))
     compared = 0
-    for player in sizes.players(fleet, sizes.bootstraps(fleet)):
+    for player in sizes.players(world, sizes.bootstraps(world)):
         exact = player[0].spec.name in ("fp32", "uniform-2")
         for round in (1, 2, 3):
-            (played,) = sizes.play(player, fleet, round, fleet.population.select(round))
+            (played,) = sizes.play(player, world, round, world.population.select(round))
             rows = played.rows
             other = real.loc[(rows.method, round)]
             for column in (c.name for c in PER_ROW if c.name not in ("device_id", *_SCORES)):

@@ -36,11 +36,11 @@ def both(overrides: list[str], out: Path) -> Runs:
     """Return the real run, its ledger and that of the run in sizes, by method, round and device."""
     run = chordsim.run("offline", overrides=overrides, out=out, report=False)
     real = run.ledger
-    fleet = sized_world(load("offline", overrides))
+    world = sized_world(load("offline", overrides))
     told = []
-    for player in sizes.players(fleet, sizes.bootstraps(fleet)):
-        for round in range(1, fleet.scenario.rounds.count + 1):
-            for played in sizes.play(player, fleet, round, fleet.population.select(round)):
+    for player in sizes.players(world, sizes.bootstraps(world)):
+        for round in range(1, world.scenario.rounds.count + 1):
+            for played in sizes.play(player, world, round, world.population.select(round)):
                 rows = played.rows
                 words = {name: rows.texts(name) for name in ("outcome", "refused_by", "binding")}
                 numbers = {c.name: rows.floats(c.name) for c in PER_ROW if c.name not in rows.words}

@@ -19,12 +19,12 @@ from chordsim.sized import SizedWorld, sized_world
 BASE = ['methods=["fp32","chord-plus","cloud-only"]', "data.synthetic.users=250", "data.synthetic.items=80", "rounds.count=2"]
 
 
-def measured(fleet: SizedWorld) -> dict[str, Any]:
+def measured(world: SizedWorld) -> dict[str, Any]:
     """Return the summary of the run itself, under its own seed."""
-    summary = Summary(fleet.n_users, list(fleet.scenario.population.tiers), 1)
-    for player in sizes.players(fleet, sizes.bootstraps(fleet)):
-        for round in range(1, fleet.scenario.rounds.count + 1):
-            for played in sizes.play(player, fleet, round, fleet.population.select(round)):
+    summary = Summary(world.n_users, list(world.scenario.population.tiers), 1)
+    for player in sizes.players(world, sizes.bootstraps(world)):
+        for round in range(1, world.scenario.rounds.count + 1):
+            for played in sizes.play(player, world, round, world.population.select(round)):
                 summary.add(played.rows)
     return summary.methods()
 
@@ -46,8 +46,8 @@ def test_ranges_hold_at_least_18_of_20_runs(weather: list[str]) -> None:
     inside: Counter[tuple[str, str, str]] = Counter()
     seen: Counter[tuple[str, str, str]] = Counter()
     for seed in range(1, 21):
-        fleet = sized_world(load("offline", [*BASE, *weather], seed))
-        for method, tiers in beside(forecast(fleet), {"methods": measured(fleet)}).items():
+        world = sized_world(load("offline", [*BASE, *weather], seed))
+        for method, tiers in beside(forecast(world), {"methods": measured(world)}).items():
             for tier, quantities in tiers.items():
                 for name, line in quantities.items():
                     if "measured" in line:
@@ -71,8 +71,8 @@ def test_ranges_hold_real_runs_of_methods_with_plans(tmp_path: Path) -> None:
 
 def test_a_larger_run_has_a_narrower_range() -> None:
     def width(devices: int) -> float:
-        fleet = sized_world(load("offline", [*BASE, "clock.loss=0.1", f"population.devices={devices}"]))
-        found = forecast(fleet)["fp32"]["all"]["down_bytes_per_device"]
+        world = sized_world(load("offline", [*BASE, "clock.loss=0.1", f"population.devices={devices}"]))
+        found = forecast(world)["fp32"]["all"]["down_bytes_per_device"]
         return (found.high - found.low) / found.middle
 
     assert width(100_000) < 0.5 * width(200)
