@@ -9,7 +9,7 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from chordsim.engine.grid import hello
-from chordsim.engine.memory import peak_rss_bytes
+from chordsim.engine.peak_rss import peak_rss_bytes
 from chordsim.engine.records import call_from_record, reply_to_record
 from clients.cohort import Node, step
 

@@ -23,13 +23,13 @@ from chordsim.engine.cell import CellCall, CellReply
 from chordsim.errors import WireError
 from chordsim.memory import keep_freed_pages
 from chordsim.methods import COST, INVALID, PEAKS, Cost, DeviceHalf, History, Leg, MethodSpec, PhoneBatch, Turn
+from chordsim.methods.exchange import blob_digest
 from chordsim.nets.frozen import BackboneMismatch
 from chordsim.ragged import Ragged
 from chordsim.threads import one_thread_per_product
-from chordsim.wire.blobs import blob_digest
 from chordsim.wire.errors import BadPayload
-from chordsim.wire.report import FLAG_UNVERIFIED, Reports, pack_reports
-from chordsim.wire.rows import decode_rows, encode_rows
+from chordsim.wire.frame import decode_rows, encode_rows
+from chordsim.wire.reports import FLAG_UNVERIFIED, Reports, pack_reports
 from chordsim.world import World, of_text
 
 _LOG = logging.getLogger(__name__)

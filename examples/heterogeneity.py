@@ -54,7 +54,7 @@ for name, run in runs.items():
 # The same users before and after, so differences are paired by user; Holm corrects over all of them.
 
 # %%
-from chordsim.compare.page import verdict  # noqa: E402
-from chordsim.compare.runs import compare  # noqa: E402
+from chordsim.compare.compare import compare  # noqa: E402
+from chordsim.compare.comparison import verdict  # noqa: E402
 
 print(verdict(compare([runs["few"].path, runs["many"].path])))

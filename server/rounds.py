@@ -13,7 +13,7 @@ from chordsim.config.model import Scenario
 from chordsim.engine.cell import Carrier
 from chordsim.errors import UserError
 from chordsim.forecast.predict import as_json, beside
-from chordsim.ledger.rounds import RoundLine
+from chordsim.ledger.round_lines import RoundLine
 from chordsim.ledger.rows import joined
 from chordsim.progress import Progress
 from chordsim.round.bindings import Tally

@@ -16,9 +16,9 @@ from chordsim.nets import blobs
 from chordsim.ragged import Ragged
 from chordsim.wire.codes import decode_codes, pack_codes, unpack_codes
 from chordsim.wire.floats import pack_budgets, pack_floats, unpack_budgets, unpack_floats
+from chordsim.wire.frame import decode_rows, encode_rows
 from chordsim.wire.ids import pack_ids, unpack_ids
-from chordsim.wire.report import Reports, pack_reports, unpack_reports
-from chordsim.wire.rows import decode_rows, encode_rows
+from chordsim.wire.reports import Reports, pack_reports, unpack_reports
 
 
 def decoders() -> dict[str, Target]:

@@ -40,14 +40,14 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _tables(given: argparse.Namespace) -> int:
-    from benchmarks.reproduction.tables import write
+    from benchmarks.reproduction.raw_tables import write
 
     print(*write(given.runs, given.tables, SUITE, FAMILIES), f"tables in {given.tables}", sep="\n")
     return 0
 
 
 def _page(given: argparse.Namespace) -> int:
-    from benchmarks.reproduction.page import page
+    from benchmarks.reproduction.document import page
 
     (given.docs / "reproduction.md").write_text(page(given.tables))
     print(f"page: {given.docs / 'reproduction.md'}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.reproduction.plan import Cell, Group, cells
+from benchmarks.reproduction.agenda import Cell, Group, cells
 from benchmarks.reproduction.sheets import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES, MEASURED, Line, read_lines, text
 from chordsim.errors import RunError
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from benchmarks.reproduction.plan import Cell, Group, Piece
+from benchmarks.reproduction.agenda import Cell, Group, Piece
 from benchmarks.reproduction.runs import complete_runs, filled
 from chordsim import api
 from chordsim.errors import ChordsimError, UserError

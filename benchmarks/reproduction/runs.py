@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.reproduction.plan import Cell, Group, cells, world
+from benchmarks.reproduction.agenda import Cell, Group, cells, world
 from chordsim.arrays import Floats
 from chordsim.config.model import Scenario
 from chordsim.data.split import drawn_for_cloud

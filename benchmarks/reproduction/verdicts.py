@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.reproduction.book import Book
+from benchmarks.reproduction.figures import Book
 from benchmarks.reproduction.sheets import Line
 
 HELD, NOT_HELD, NOT_MEASURED = "held", "not held", "not measured"

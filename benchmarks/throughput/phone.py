@@ -20,7 +20,7 @@ from chordsim.nets.backbone import last_states
 from chordsim.wire.errors import BadCrc
 from chordsim.wire.frame import CRC, HEADER, MAGIC, VERSION, method_id
 from chordsim.wire.limits import KIND_CODES
-from chordsim.wire.report import Reports, pack_reports
+from chordsim.wire.reports import Reports, pack_reports
 
 _SHIFTS = np.array([0, 2, 4, 6], np.uint8)
 _NOTHING = np.zeros(1, np.uint8)
@@ -82,7 +82,7 @@ class Phones:
 
 
 def _frame(kind: Kind, payload: bytes) -> bytes:
-    """Return one message as `chordsim.wire.rows` would frame it."""
+    """Return one message as `chordsim.wire.frame` would frame it."""
     body = HEADER.pack(MAGIC, VERSION, KIND_CODES[kind], method_id(METHOD), ROUND, len(payload)) + payload
     return body + CRC.pack(zlib.crc32(body))
 

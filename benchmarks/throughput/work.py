@@ -14,14 +14,14 @@ from chordsim import methods
 from chordsim.arrays import Ints
 from chordsim.engine.cell import Carrier, CellCall, CellReply
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, History
+from chordsim.methods.exchange import blob_digest
 from chordsim.nets import footprint
 from chordsim.progress import Silent
 from chordsim.ragged import Ragged
 from chordsim.scenario.load import load
 from chordsim.scenario.text import dump
 from chordsim.threads import one_thread_per_product
-from chordsim.wire.blobs import blob_digest
-from chordsim.wire.rows import encode_rows
+from chordsim.wire.frame import encode_rows
 from chordsim.world import World, fresh
 
 METHOD, ROUND, CHUNK = "chord-plus", 1, 256

@@ -16,8 +16,8 @@ def compare(
 
     RUN is a run directory; every other one is compared with the first.
     """
-    from chordsim.compare import page
-    from chordsim.compare.runs import compare as compared
+    from chordsim.compare import comparison
+    from chordsim.compare.compare import compare as compared
     from chordsim.terminal import screen
 
     found = compared(runs)
@@ -26,6 +26,6 @@ def compare(
         console.print(f"{key}: {' / '.join(values)}", highlight=False, markup=False, soft_wrap=True)
     if not found.differs:
         console.print("the scenarios are the same")
-    console.print(page.terminal_table(found))
-    console.print(page.verdict(found), highlight=False, markup=False, soft_wrap=True)
-    console.print(f"page: {page.write(found, out)}", highlight=False, markup=False, soft_wrap=True)
+    console.print(comparison.terminal_table(found))
+    console.print(comparison.verdict(found), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"page: {comparison.write(found, out)}", highlight=False, markup=False, soft_wrap=True)

@@ -25,7 +25,7 @@ def forecast(
     from chordsim.files import atomic_write
     from chordsim.forecast.predict import as_json
     from chordsim.forecast.predict import forecast as predict
-    from chordsim.forecast.table import forecast_table
+    from chordsim.forecast.printed import forecast_table
     from chordsim.scenario.load import load
     from chordsim.sized import sized_world
     from chordsim.terminal import Terminal, screen

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from chordsim.cli.app import app
+from chordsim.cli.commands import app
 from chordsim.errors import ChordsimError
 
 DEBUG_VARIABLE = "CHORDSIM_DEBUG"

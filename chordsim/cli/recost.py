@@ -23,7 +23,7 @@ def recost(
 
     from chordsim.files import atomic_write
     from chordsim.recost.again import recost as again
-    from chordsim.recost.table import recost_table, unknown_lines
+    from chordsim.recost.printed import recost_table, unknown_lines
     from chordsim.terminal import screen
 
     found = again(run, overrides or ())

@@ -30,7 +30,7 @@ def run(
     """
     from chordsim import api
     from chordsim.errors import RunError
-    from chordsim.forecast.table import beside_lines
+    from chordsim.forecast.printed import beside_lines
     from chordsim.report.tables import final_table, strangers_table
     from chordsim.scenario.load import load
     from chordsim.terminal import Terminal, screen

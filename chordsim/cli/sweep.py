@@ -24,9 +24,9 @@ def sweep(
 
     SCENARIO is a shipped name (see chordsim scenarios) or the path of a TOML file.
     """
-    from chordsim.sweep.runs import PAGE
-    from chordsim.sweep.runs import sweep as swept
-    from chordsim.sweep.table import TABLE_CSV
+    from chordsim.sweep.sweep import PAGE
+    from chordsim.sweep.sweep import sweep as swept
+    from chordsim.sweep.tidy import TABLE_CSV
     from chordsim.terminal import Terminal, screen
 
     with Terminal() as progress:

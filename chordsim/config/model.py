@@ -13,8 +13,8 @@ from chordsim.config.phones import PopulationConfig as PopulationConfig
 from chordsim.config.phones import TierConfig as TierConfig
 from chordsim.config.phones import default_tiers as default_tiers
 from chordsim.config.phones import era_tiers as era_tiers
-from chordsim.config.table import Name as Name
-from chordsim.config.table import Table as Table
+from chordsim.config.strict import Name as Name
+from chordsim.config.strict import Table as Table
 
 SCHEMA_VERSION = 1
 

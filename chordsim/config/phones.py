@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from chordsim.config.table import Name, Table
+from chordsim.config.strict import Name, Table
 
 #: What a tier says about hardware where tiers are all there is; an era or a CSV brings these itself.
 HARDWARE = ("ram_gb", "gmacs_per_s", "down_mbps", "up_mbps", "round_trip_ms", "nj_per_mac", "radio_w")

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from chordsim.api import RunResult
-from chordsim.deploy import traffic
 from chordsim.deploy.deployment import deployment
-from chordsim.deploy.traffic import Way
+from chordsim.deploy.reconcile import Way, describe, reconcile
 from chordsim.errors import UserError
 from chordsim.files import atomic_write, free_folder, read_json
 from chordsim.progress import Progress, Silent
@@ -82,7 +81,7 @@ def deploy(
     result = RunResult(where)
     ways = account(result, seen["network-traffic"])
     summary = read_json(where / "summary.json")
-    summary["deployment"] = {"nodes": nodes, "traffic": traffic.describe(ways)}
+    summary["deployment"] = {"nodes": nodes, "traffic": describe(ways)}
     atomic_write(where / "summary.json", (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode())
     return Deployed(RunResult(where), ways)
 
@@ -94,4 +93,4 @@ def account(result: RunResult, superlink: dict[str, Any]) -> dict[str, Way]:
     # One that was cut off is all that such a phone received.
     bootstrap = ledger.bootstrap_bytes.clip(upper=ledger.down_bytes)
     sums = {"down_bytes": int((ledger.down_bytes - bootstrap).sum()), "up_bytes": int(ledger.up_bytes.sum())}
-    return traffic.reconcile(sums, result.summary["engine"]["carried"], superlink)
+    return reconcile(sums, result.summary["engine"]["carried"], superlink)

@@ -15,7 +15,7 @@ from typing import Any
 import tomli_w
 
 from chordsim.deploy import keys, processes
-from chordsim.deploy.flower import Flower, write_app, write_home
+from chordsim.deploy.flower_cli import Flower, write_app, write_home
 from chordsim.deploy.keys import Tls
 from chordsim.deploy.processes import Process
 from chordsim.errors import RunError

@@ -16,7 +16,7 @@ import numpy as np
 from chordsim import seeds
 from chordsim.arrays import Bools, Floats, Ints
 from chordsim.errors import ScenarioError
-from chordsim.ledger.rounds import finished
+from chordsim.ledger.round_lines import finished
 from chordsim.ledger.rows import Rows
 from chordsim.population.generate import Population
 from chordsim.round import sizes

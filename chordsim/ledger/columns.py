@@ -59,7 +59,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("refused_by", "str", "", "decided", "which side refused; none unless the outcome is refused", words=REFUSED_BY),
     Column("binding", "str", "", "decided", "budget that limited what was prescribed, or for which it was refused", words=BINDINGS),
     Column("bits_mean", "float64", "bit", "computed", "stored bits per weight, weighted by fan-in; null where no model ran", True),
-    Column("plan_age_rounds", "int64", "round", "decided", "rounds since the prescription in use was made, 0 is fresh; null without one", True),
+    Column("plan_age_rounds", "int64", "round", "decided", "rounds since the prescription in use was made, 0 is fresh", True),
     Column("bootstrap_bytes", "int64", "B", "measured", "blobs that the device must own first, once per version"),
     Column("candidates_bytes", "int64", "B", "measured", "payload of candidates, down"),
     Column("rows_bytes", "int64", "B", "measured", "payload of item rows that the phone asked for, down"),
@@ -111,7 +111,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("hr_10", "float64", "", "measured", f"hit rate at 10; {_SCORED}", True),
     Column("ndcg_10", "float64", "", "measured", f"NDCG at 10; {_SCORED}", True),
     Column("mrr", "float64", "", "measured", f"reciprocal rank; {_SCORED}", True),
-    Column("ndcg_10_all", "float64", "", "measured", "NDCG at 10 of what the user saw, prescription or fallback (intention to serve)", True),
+    Column("ndcg_10_all", "float64", "", "measured", "NDCG at 10 of what the user saw, fallback included (intention to serve)", True),
 )
 
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}

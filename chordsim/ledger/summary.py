@@ -12,7 +12,7 @@ from chordsim.errors import InvariantError
 from chordsim.ledger.clustered import Estimate, UserMeans, estimate
 from chordsim.ledger.columns import OUTCOMES, SERVED_BY
 from chordsim.ledger.quantiles import EXACT_LIMIT, Quantiles
-from chordsim.ledger.rounds import finished
+from chordsim.ledger.round_lines import finished
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.sessions import Sessions
 from chordsim.methods import BINDINGS

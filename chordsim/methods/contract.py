@@ -1,7 +1,7 @@
 """What a method is: a light spec plus a cloud half and a device half, found through entry points.
 
 A third party adds a method by registering an object under the entry point group ``chordsim.methods``; the
-round loop, the wire and the ledger know methods through this file and `chordsim.methods.turns` only.
+round loop, the wire and the ledger know methods through this file and `chordsim.methods.exchange` only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from chordsim.arrays import Bools, Codes, Columns, Floats, Ints, State
 from chordsim.data.history import History
 from chordsim.errors import ScenarioError
-from chordsim.methods.turns import Batch, Blob, Budgets, CloudTurn, Cost, Leg, PhoneBatch, Turn
+from chordsim.methods.exchange import Batch, Blob, Budgets, CloudTurn, Cost, Leg, PhoneBatch, Turn
 from chordsim.ragged import Ragged
 
 if TYPE_CHECKING:

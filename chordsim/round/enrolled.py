@@ -10,8 +10,8 @@ import numpy as np
 from chordsim.arrays import Bools, Columns, Ints, State
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.methods import ITEM_TABLE, CloudHalf, MethodSpec
+from chordsim.methods.exchange import blob_digest
 from chordsim.round.book import STATE, Book, column_like
-from chordsim.wire.blobs import blob_digest
 
 _BROKEN = [OUTCOMES.index(name) for name in ("refused", "failed")]
 #: Device state is columnar; pages that no device touches take no memory.

@@ -24,8 +24,8 @@ from chordsim.round.scene import Scene
 from chordsim.round.script import Played, closed, told
 from chordsim.round.shown import Shown
 from chordsim.round.visit import Visit, carried, visits
-from chordsim.wire.report import FLAG_UNVERIFIED, Reports, checked, unpack_reports
-from chordsim.wire.rows import encode_rows
+from chordsim.wire.frame import encode_rows
+from chordsim.wire.reports import FLAG_UNVERIFIED, Reports, checked, unpack_reports
 from chordsim.world import World
 
 

@@ -18,7 +18,7 @@ from chordsim.methods import SPENT, Batch, CloudHalf, Leg, MethodSpec
 from chordsim.ragged import Ragged
 from chordsim.round.scene import Scene
 from chordsim.round.shown import Shown
-from chordsim.wire.rows import decode_rows, encode_rows
+from chordsim.wire.frame import decode_rows, encode_rows
 
 
 @dataclass(frozen=True)

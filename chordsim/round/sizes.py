@@ -26,7 +26,7 @@ from chordsim.round.script import Played, closed, told
 from chordsim.round.shown import Shown
 from chordsim.sized import SizedWorld
 from chordsim.wire.frame import OVERHEAD_BYTES
-from chordsim.wire.report import REPORT_BYTES
+from chordsim.wire.reports import REPORT_BYTES
 
 _SERVED = OUTCOMES.index("served")
 #: What a phone spends by the time it sends a message of this kind: an update is what it trained.

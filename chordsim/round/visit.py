@@ -15,9 +15,8 @@ from chordsim.round.book import CARRIED, STATE, Book, column_like
 from chordsim.round.enrolled import Hosted
 from chordsim.round.quarantine import Asked, inspected
 from chordsim.wire.errors import Absent
-from chordsim.wire.frame import OVERHEAD_BYTES
-from chordsim.wire.report import REPORT_BYTES
-from chordsim.wire.rows import decode_rows
+from chordsim.wire.frame import OVERHEAD_BYTES, decode_rows
+from chordsim.wire.reports import REPORT_BYTES
 
 
 def visits(exchange: tuple[Leg, ...]) -> list[list[Leg]]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from chordsim.errors import UserError
 from chordsim.files import atomic_write, disk_error, disk_errors, free_folder, json_bytes, read_json
 from chordsim.ledger.digest import ledger_sha256, rows_digest
-from chordsim.ledger.rounds import ROUND_FIELDS
+from chordsim.ledger.round_lines import ROUND_FIELDS
 from chordsim.ledger.rows import Rows
 
 if TYPE_CHECKING:

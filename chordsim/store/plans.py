@@ -14,7 +14,7 @@ from chordsim.methods import MethodContext, MethodSpec
 from chordsim.nets.shapes import Shapes
 from chordsim.ragged import Ragged
 from chordsim.store.directory import RunDirectory
-from chordsim.wire.rows import decode_rows
+from chordsim.wire.frame import decode_rows
 
 FILE = "plans.parquet"
 #: Phones of a round whose plans are kept, the first by id; ids say nothing about phone or user.

@@ -18,12 +18,11 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.reproduction import __main__ as main_module  # noqa: E402
-from benchmarks.reproduction import page as page_module  # noqa: E402
-from benchmarks.reproduction import tables  # noqa: E402
+from benchmarks.reproduction import document, raw_tables  # noqa: E402
 from benchmarks.reproduction.__main__ import main  # noqa: E402
+from benchmarks.reproduction.agenda import Group, Piece, cells  # noqa: E402
 from benchmarks.reproduction.claims import ABSTRACT, CLAIMS, NEEDED  # noqa: E402
 from benchmarks.reproduction.families import FAMILIES  # noqa: E402
-from benchmarks.reproduction.plan import Group, Piece, cells  # noqa: E402
 from benchmarks.reproduction.play import play_all  # noqa: E402
 from benchmarks.reproduction.suite import SUITE  # noqa: E402
 from benchmarks.reproduction.verdicts import HELD, NOT_HELD, NOT_MEASURED, above, at_least_of, at_most, reaches, share  # noqa: E402
@@ -54,7 +53,7 @@ def suite(tiny: Callable[..., list[str]]) -> tuple[Group, ...]:
 def played(suite: tuple[Group, ...], tmp_path: Path) -> Path:
     for piece in ("tiny/references", "tiny/plans"):
         assert play_all(suite, piece, tmp_path / "runs") == (2, [])
-    tables.write(tmp_path / "runs", tmp_path / "tables", suite, PAIRS)
+    raw_tables.write(tmp_path / "runs", tmp_path / "tables", suite, PAIRS)
     return tmp_path
 
 
@@ -101,13 +100,13 @@ def test_a_piece_that_was_cut_off_goes_on(suite: tuple[Group, ...], tmp_path: Pa
     assert play_all(suite, "tiny/references", tmp_path / "runs") == (2, [])
     hashes = []
     for folder in (whole, tmp_path / "runs"):
-        tables.write(folder, folder, suite, PAIRS)
-        hashes.append([line["ledger_sha256"] for line in lines(folder / tables.CELLS)])
+        raw_tables.write(folder, folder, suite, PAIRS)
+        hashes.append([line["ledger_sha256"] for line in lines(folder / raw_tables.CELLS)])
     assert hashes[0] == hashes[1] and sum(map(bool, hashes[0])) == 4
 
 
 def test_tables_are_what_a_naive_reader_of_the_ledgers_finds(played: Path) -> None:
-    rows = lines(played / "tables" / tables.ACCURACY)
+    rows = lines(played / "tables" / raw_tables.ACCURACY)
     means = []
     for seed in (1, 2):
         run = played / "runs" / f"tiny_plans_seed-{seed}" / "ledger"
@@ -119,7 +118,7 @@ def test_tables_are_what_a_naive_reader_of_the_ledgers_finds(played: Path) -> No
         assert float(line["ndcg_10_last"]) == pytest.approx(last, rel=1e-6)
         assert float(line["prescription_bytes"]) == frame[frame.outcome == "served"].prescription_bytes.mean()
         means.append(frame.groupby(["user_id", "round"]).ndcg_10.mean())
-    both = next(line for line in rows if (line["label"], line["seed"]) == ("chord-plus", tables.ALL_SEEDS))
+    both = next(line for line in rows if (line["label"], line["seed"]) == ("chord-plus", raw_tables.ALL_SEEDS))
     assert float(both["ndcg_10"]) == pytest.approx(pd.concat(means).groupby("user_id").mean().mean(), rel=1e-6) and both["seeds"] == "1 2"
 
 
@@ -127,24 +126,24 @@ def test_a_group_of_strangers_counts_those_alone_whom_the_cloud_never_trained_on
     known = replace(suite[0], name="known", seeds=(1,), pieces=(Piece("all", ("popularity",)),))
     apart = replace(known, name="apart", overrides=(*known.overrides, "data.cloud_share=0.5"), strangers=True)
     assert play_all((known, apart), None, tmp_path) == (2, [])
-    tables.write(tmp_path, tmp_path, (known, apart), {"apart": (("apart/popularity", "known/popularity"),)})
-    everybody, strangers = (line for line in lines(tmp_path / tables.ACCURACY) if line["seed"] == tables.ALL_SEEDS)
+    raw_tables.write(tmp_path, tmp_path, (known, apart), {"apart": (("apart/popularity", "known/popularity"),)})
+    everybody, strangers = (line for line in lines(tmp_path / raw_tables.ACCURACY) if line["seed"] == raw_tables.ALL_SEEDS)
     told = json.loads((tmp_path / "apart_all_seed-1" / "summary.json").read_text())["methods"]["popularity"][UNKNOWN]["ndcg_10"]
     assert int(strangers["users"]) == told["users"] < int(everybody["users"])
     assert float(strangers["ndcg_10"]) == pytest.approx(told["mean"], rel=1e-6)
-    (line,) = lines(tmp_path / tables.DIFFERENCES)
+    (line,) = lines(tmp_path / raw_tables.DIFFERENCES)
     assert int(line["users"]) == told["users"] and float(line["own_mean"]) == pytest.approx(told["mean"], rel=1e-6)
 
 
 def test_missing_cells_are_counted_in_holm_and_shown_with_their_command(played: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = lines(played / "tables" / tables.DIFFERENCES)
+    rows = lines(played / "tables" / raw_tables.DIFFERENCES)
     assert [row["family_size"] for row in rows] == ["3"] * 3
     assert [bool(row["p_holm"]) for row in rows] == [True, True, False]
     for row in rows[:2]:
         assert float(row["p_holm"]) >= float(row["p"]) and len(row["signs"]) == 2
         assert float(row["difference"]) == pytest.approx(float(row["own_mean"]) - float(row["other_mean"]), abs=1e-7)
-    monkeypatch.setattr(page_module, "FAMILIES", PAIRS)
-    text = page_module.page(played / "tables")
+    monkeypatch.setattr(document, "FAMILIES", PAIRS)
+    text = document.page(played / "tables")
     assert "| `markov` | missing |" in text and "6 of 8 cells are measured" in text
     assert "`python -m benchmarks.reproduction run --only tiny/more` | `markov` (1), `markov` (2) |" in text
     # Claims on other sets are open, and none is held by what is not there.
@@ -156,39 +155,39 @@ def test_what_was_measured_elsewhere_stays(played: Path, suite: tuple[Group, ...
     assert len(before) == 3
     shutil.rmtree(played / "runs" / "tiny_plans_seed-1")
     for folder in ("runs", "none"):
-        told = tables.write(played / folder, played / "tables", suite, PAIRS)
+        told = raw_tables.write(played / folder, played / "tables", suite, PAIRS)
         assert {path.name: path.read_bytes() for path in (played / "tables").iterdir()} == before
     assert told == [f"6 of 8 cells are measured: 0 in {played / 'none'}, 6 before"]
 
 
 def test_a_seed_from_elsewhere_is_joined_with_seeds_at_hand(played: Path, suite: tuple[Group, ...], tmp_path: Path) -> None:
-    whole = {line["seed"]: line for line in lines(played / "tables" / tables.ACCURACY) if line["label"] == "chord-plus"}
-    (pair,) = (line for line in lines(played / "tables" / tables.DIFFERENCES) if line["own"] == "tiny/chord-plus")
+    whole = {line["seed"]: line for line in lines(played / "tables" / raw_tables.ACCURACY) if line["label"] == "chord-plus"}
+    (pair,) = (line for line in lines(played / "tables" / raw_tables.DIFFERENCES) if line["own"] == "tiny/chord-plus")
     for seed in (1, 2):
         apart = tmp_path / f"only-{seed}"
         for name in ("plans", "references"):
             shutil.copytree(played / "runs" / f"tiny_{name}_seed-{seed}", apart / f"tiny_{name}_seed-{seed}")
-        tables.write(apart, tmp_path / "joined", suite, PAIRS)
-    joined = {line["seed"]: line for line in lines(tmp_path / "joined" / tables.ACCURACY) if line["label"] == "chord-plus"}
-    assert list(joined) == ["1", "2", tables.ALL_SEEDS] and joined[tables.ALL_SEEDS]["seeds"] == "1 2"
-    for name, value in whole[tables.ALL_SEEDS].items():
+        raw_tables.write(apart, tmp_path / "joined", suite, PAIRS)
+    joined = {line["seed"]: line for line in lines(tmp_path / "joined" / raw_tables.ACCURACY) if line["label"] == "chord-plus"}
+    assert list(joined) == ["1", "2", raw_tables.ALL_SEEDS] and joined[raw_tables.ALL_SEEDS]["seeds"] == "1 2"
+    for name, value in whole[raw_tables.ALL_SEEDS].items():
         if name in ("ndcg_10_low", "ndcg_10_high"):
-            assert value and not joined[tables.ALL_SEEDS][name], "an interval over users of runs that are not at hand"
-        elif name in (*tables.METRICS, "bits_mean", "bytes_after_10", "train_steps"):
-            assert float(joined[tables.ALL_SEEDS][name]) == pytest.approx(float(value), rel=1e-6)
+            assert value and not joined[raw_tables.ALL_SEEDS][name], "an interval over users of runs that are not at hand"
+        elif name in (*raw_tables.METRICS, "bits_mean", "bytes_after_10", "train_steps"):
+            assert float(joined[raw_tables.ALL_SEEDS][name]) == pytest.approx(float(value), rel=1e-6)
     # Users' values of one seed are gone, so the comparison stays that of the first seed, and says so.
-    (kept,) = (line for line in lines(tmp_path / "joined" / tables.DIFFERENCES) if line["own"] == "tiny/chord-plus")
+    (kept,) = (line for line in lines(tmp_path / "joined" / raw_tables.DIFFERENCES) if line["own"] == "tiny/chord-plus")
     assert (kept["seeds"], pair["seeds"]) == ("1", "1 2") and kept["by_seed"] == pair["by_seed"].split()[0]
 
 
 def test_a_cell_in_another_form_is_dropped_and_named(played: Path, suite: tuple[Group, ...]) -> None:
     references, plans, more = suite[0].pieces
     changed = (replace(suite[0], pieces=(references, replace(plans, overrides=("settings.chord-plus.profile_dim=4",)), more)),)
-    told = tables.write(played / "none", played / "tables", changed, PAIRS)
+    told = raw_tables.write(played / "none", played / "tables", changed, PAIRS)
     assert told[0].startswith("4 of 8 cells are measured") and len(told) == 3
     assert all("dropped" in line and "tiny/chord-plus, seed" in line for line in told[1:])
-    assert {line["label"] for line in lines(played / "tables" / tables.ACCURACY)} == {"fp32", "popularity"}
-    assert [bool(line["difference"]) for line in lines(played / "tables" / tables.DIFFERENCES)] == [False, True, False]
+    assert {line["label"] for line in lines(played / "tables" / raw_tables.ACCURACY)} == {"fp32", "popularity"}
+    assert [bool(line["difference"]) for line in lines(played / "tables" / raw_tables.DIFFERENCES)] == [False, True, False]
 
 
 def test_missing_plays_what_the_tables_do_not_have(played: Path, suite: tuple[Group, ...], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +198,7 @@ def test_missing_plays_what_the_tables_do_not_have(played: Path, suite: tuple[Gr
 
 
 def test_verdicts_judge_what_tables_say(played: Path) -> None:
-    book = page_module.Book.read(played / "tables")
+    book = document.Book.read(played / "tables")
     score = book.number("tiny/fp32", "ndcg_10_last")
     assert score is not None
     assert reaches("tiny/fp32", ndcg_10_last=score)(book).verdict == HELD

@@ -15,7 +15,7 @@ from chordsim.files import atomic_write
 from chordsim.ledger.columns import PER_ROW
 from chordsim.ledger.digest import ledger_sha256, rows_digest
 from chordsim.ledger.parquet import iter_rows
-from chordsim.ledger.rounds import ROUND_FIELDS
+from chordsim.ledger.round_lines import ROUND_FIELDS
 from chordsim.ledger.rows import Rows
 from chordsim.store.directory import RunDirectory
 from chordsim.store.directory import directory as store
@@ -215,7 +215,7 @@ def test_an_unknown_status_or_a_nan_is_a_bug_not_a_file(run):
 
 def test_the_store_is_light():
     code = (
-        "import sys, chordsim.store, chordsim.ledger.summary, chordsim.wire.rows, chordsim.wire.report\n"
+        "import sys, chordsim.store, chordsim.ledger.summary, chordsim.wire.frame, chordsim.wire.reports\n"
         "print([m for m in ('torch', 'flwr', 'ray', 'pandas', 'pyarrow') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

@@ -12,13 +12,13 @@ import torch
 
 from chordsim import methods
 from chordsim.engine.cell import CellCall, CellReply
+from chordsim.methods.exchange import blob_digest
 from chordsim.progress import Silent
 from chordsim.ragged import Ragged
 from chordsim.scenario.load import load
 from chordsim.scenario.text import dump
-from chordsim.wire.blobs import blob_digest
-from chordsim.wire.report import unpack_reports
-from chordsim.wire.rows import decode_rows
+from chordsim.wire.frame import decode_rows
+from chordsim.wire.reports import unpack_reports
 from chordsim.world import of_text
 from clients.cohort import Node, step
 from server.training import cache
@@ -121,7 +121,7 @@ def test_products_run_on_one_thread(call: Callable[..., CellCall]) -> None:
 
 def test_a_frame_of_another_round_or_method_fails_its_phone(tiny: Callable[..., list[str]]) -> None:
     """A replayed or misrouted answer is not acted on; its phone says so and has no rank."""
-    from chordsim.wire.rows import encode_rows
+    from chordsim.wire.frame import encode_rows
 
     text = dump(load("offline", tiny(methods=("cloud-only",))))
     listed = Ragged.of_rows([bytes(range(1, 61)) for _ in range(16)])

@@ -10,11 +10,11 @@ import torch
 
 from chordsim import methods
 from chordsim.methods import Batch, Budgets, Leg
+from chordsim.methods.exchange import blob_digest
 from chordsim.progress import Silent
 from chordsim.ragged import Ragged
 from chordsim.scenario.load import load
 from chordsim.scenario.text import dump
-from chordsim.wire.blobs import blob_digest
 from chordsim.wire.codes import pack_codes
 from chordsim.wire.frame import HEADER
 from chordsim.world import of_text

@@ -9,7 +9,7 @@ import pytest
 
 from chordsim.ragged import Ragged
 from chordsim.wire.frame import HEADER
-from chordsim.wire.report import Reports, pack_reports
+from chordsim.wire.reports import Reports, pack_reports
 from tests.chordsim.wire.one_by_one import encode
 
 METHODS = ("fp32", "chord-plus", "cloud-only")

@@ -12,16 +12,15 @@ import torch
 
 import chordsim
 from chordsim.api import RunResult
-from chordsim.compare.runs import compare
+from chordsim.compare.compare import compare
 from chordsim.config.model import BackboneConfig
 from chordsim.errors import ScenarioError, UserError
 from chordsim.ledger.invariants import check
 from chordsim.nets import embeddings
 from chordsim.ragged import Ragged
 from chordsim.round.candidates import payload_bytes
-from chordsim.wire.frame import OVERHEAD_BYTES
+from chordsim.wire.frame import OVERHEAD_BYTES, encode_rows
 from chordsim.wire.ids import pack_ids
-from chordsim.wire.rows import encode_rows
 
 CANDIDATES = 100
 NAMES = ("fp32", "chord-plus", "popularity", "cloud-only", "forward-ofa")

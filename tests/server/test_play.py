@@ -17,7 +17,7 @@ from chordsim.ragged import Ragged
 from chordsim.round.scene import scene_of
 from chordsim.round.visit import visits
 from chordsim.wire.frame import OVERHEAD_BYTES
-from chordsim.wire.report import REPORT_BYTES
+from chordsim.wire.reports import REPORT_BYTES
 from chordsim.world import World
 
 Make = Callable[..., Any]

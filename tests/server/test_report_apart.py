@@ -14,7 +14,7 @@ from chordsim.ledger.product import report_crossed
 from chordsim.population.clock import RADIO_TAIL_S
 from chordsim.round.held import columns_for
 from chordsim.wire.frame import OVERHEAD_BYTES
-from chordsim.wire.report import REPORT_BYTES
+from chordsim.wire.reports import REPORT_BYTES
 
 Make = Callable[..., Any]
 NAMES = ("fp32", "chord-plus", "cloud-only")

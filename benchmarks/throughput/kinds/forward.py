@@ -21,7 +21,7 @@ from chordsim.quant.plan import gather
 from chordsim.ragged import Ragged
 from chordsim.threads import pool
 from chordsim.wire.codes import decode_codes
-from chordsim.wire.rows import decode_rows
+from chordsim.wire.frame import decode_rows
 
 
 def forward(turns: Turns, threads: int = 2, phones: int = 10_240, overrides: Sequence[str] = ()) -> None:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from chordsim.report.charts.chart import Chart, colour, dash, figure, number, symbol
 from chordsim.report.gather import Gathered
-from chordsim.report.plans import Plans, read_plans
+from chordsim.report.kept_plans import Plans, read_plans
 
 #: Methods whose channels get a chart of their own.
 _MAPS = 4

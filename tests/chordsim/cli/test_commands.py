@@ -14,7 +14,7 @@ import pytest
 
 from chordsim import api, errors
 from chordsim.cli import main
-from chordsim.cli.app import app
+from chordsim.cli.commands import app
 from chordsim.scenario.load import load, parse, shipped
 
 ESTIMATE = {"mean": 0.1234, "ci95": [0.1134, 0.1334], "ci_method": "bootstrap-by-user", "users": 9}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from chordsim.cli import main
-from chordsim.compare.page import verdict, write
-from chordsim.compare.runs import compare
-from chordsim.compare.scenarios import differences
+from chordsim.compare.compare import compare
+from chordsim.compare.comparison import verdict, write
+from chordsim.compare.scenario_diff import differences
 from chordsim.errors import ChordsimError
 
 RNG = np.random.default_rng(5)

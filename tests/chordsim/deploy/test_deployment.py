@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
 from chordsim.cli import main
-from chordsim.deploy import keys, processes, traffic
+from chordsim.deploy import keys, processes, reconcile
 from chordsim.deploy.deployment import deployment, wait_for
 from chordsim.errors import InvariantError, RunError
 
@@ -116,7 +116,7 @@ CARRIED = {
 
 
 def test_bytes_reconcile_and_the_rest_is_flowers():
-    ways = traffic.reconcile({"down_bytes": 100, "up_bytes": 50}, CARRIED, {"outbound-bytes": 15_000, "inbound-bytes": 5900})
+    ways = reconcile.reconcile({"down_bytes": 100, "up_bytes": 50}, CARRIED, {"outbound-bytes": 15_000, "inbound-bytes": 5900})
     down = ways["down"]
     assert (down.ledger_bytes, down.beside_bytes, down.flower_bytes, down.overhead_bytes) == (100, 4900, 10_000, 1000.0)
     assert ways["up"].ledger_bytes + ways["up"].beside_bytes + ways["up"].flower_bytes == 5900
@@ -125,7 +125,7 @@ def test_bytes_reconcile_and_the_rest_is_flowers():
 @pytest.mark.parametrize(("down", "outbound"), [(101, 15_000), (100, 5000), (100, 10**9)])
 def test_bytes_that_do_not_reconcile_are_a_bug(down, outbound):
     with pytest.raises(InvariantError):
-        traffic.reconcile({"down_bytes": down, "up_bytes": 50}, CARRIED, {"outbound-bytes": outbound, "inbound-bytes": 5900})
+        reconcile.reconcile({"down_bytes": down, "up_bytes": 50}, CARRIED, {"outbound-bytes": outbound, "inbound-bytes": 5900})
 
 
 @pytest.mark.parametrize("nodes", ["0", "65", "-3", "x"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chordsim.ledger.rounds import Line, RoundLine
+from chordsim.ledger.round_lines import Line, RoundLine
 from chordsim.ledger.rows import Rows
 
 

@@ -12,7 +12,7 @@ import pytest
 from chordsim.errors import InvariantError
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.parquet import read_ledger
-from chordsim.ledger.rounds import ROUND_FIELDS
+from chordsim.ledger.round_lines import ROUND_FIELDS
 from chordsim.ledger.summary import Summary
 from chordsim.store.directory import RunDirectory
 from tests.chordsim.ledger.round_line import round_line

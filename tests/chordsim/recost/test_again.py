@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import chordsim
 from chordsim.api import RunResult
-from chordsim.cli.app import app
+from chordsim.cli.commands import app
 from chordsim.errors import ScenarioError, UserError
 from chordsim.recost.again import recost
 

@@ -84,7 +84,7 @@ def test_break_even_agrees_with_counting_session_by_session(gathered):
 
 
 def test_plans_differ_between_users_where_they_should(played_run):
-    from chordsim.report.plans import read_plans
+    from chordsim.report.kept_plans import read_plans
 
     plans = read_plans(played_run)
     assert set(plans) == {"chord", "chord-plus", "chord-shared"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chordsim.errors import ScenarioError
-from chordsim.sweep.grid import axis, points
+from chordsim.sweep.points import axis, points
 
 
 @pytest.mark.parametrize(

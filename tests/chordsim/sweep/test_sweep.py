@@ -12,9 +12,9 @@ from chordsim import api
 from chordsim.cli import main
 from chordsim.errors import RunError, UserError
 from chordsim.store.directory import take_lock
-from chordsim.sweep.grid import axis, points
-from chordsim.sweep.runs import sweep
-from chordsim.sweep.table import means, typed
+from chordsim.sweep.points import axis, points
+from chordsim.sweep.sweep import sweep
+from chordsim.sweep.tidy import means, typed
 
 OVER = ["rounds.requests_per_round=1,5"]
 

@@ -1,4 +1,4 @@
-"""Frames one by one, written apart from `chordsim.wire.rows`: the reference that its bytes and verdicts are held against.
+"""Frames one by one, written apart from `chordsim.wire.frame`: the reference that its bytes and verdicts are held against.
 
 The checks run from cheap to dear, so a hostile length or a message that nobody asked for costs no pass over
 its payload.

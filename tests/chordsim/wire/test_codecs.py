@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from chordsim.methods import BINDINGS, Budgets
+from chordsim.methods.exchange import blob_digest
 from chordsim.ragged import Ragged
-from chordsim.wire.blobs import blob_digest
 from chordsim.wire.codes import decode_codes, pack_codes, packed_bytes, unpack_codes
 from chordsim.wire.errors import BadPayload
 from chordsim.wire.floats import BUDGET_BYTES, pack_budgets, pack_floats, unpack_budgets, unpack_floats
-from chordsim.wire.report import FLAG_UNVERIFIED, REPORT_BYTES, Reports, pack_reports, unpack_reports
+from chordsim.wire.reports import FLAG_UNVERIFIED, REPORT_BYTES, Reports, pack_reports, unpack_reports
 
 noise = st.lists(st.binary(max_size=40), max_size=10)
 

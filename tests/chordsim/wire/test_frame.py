@@ -13,9 +13,8 @@ from chordsim.errors import ScenarioError, WireError
 from chordsim.ragged import Ragged
 from chordsim.wire import errors
 from chordsim.wire.errors import ERROR_NAMES, FRAME_ERRORS, FrameError
-from chordsim.wire.frame import OVERHEAD_BYTES, check_method_ids, method_id
+from chordsim.wire.frame import OVERHEAD_BYTES, check_method_ids, decode_rows, encode_rows, method_id
 from chordsim.wire.limits import KIND_CODES, KINDS, MAX_PAYLOAD_BYTES
-from chordsim.wire.rows import decode_rows, encode_rows
 
 kinds = st.sampled_from(KINDS)
 rounds = st.integers(0, 2**32 - 1)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from chordsim.ragged import Ragged
 from chordsim.wire.errors import ERROR_NAMES, FrameError, Oversized
+from chordsim.wire.frame import decode_rows, encode_rows
 from chordsim.wire.limits import KINDS
-from chordsim.wire.rows import decode_rows, encode_rows
 from tests.chordsim.wire.one_by_one import Header, decode, encode
 
 KIND, METHOD, ROUND = "prescription", "chord-plus", 12

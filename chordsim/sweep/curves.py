@@ -12,8 +12,8 @@ from chordsim.files import atomic_write
 from chordsim.report.charts.chart import Chart, colour, dash, figure, number, symbol
 from chordsim.report.html import Column, Grid, Section, document, text
 from chordsim.report.opening import interval
-from chordsim.sweep.grid import Point
-from chordsim.sweep.table import Mean, means
+from chordsim.sweep.points import Point
+from chordsim.sweep.tidy import Mean, means
 
 _ALL = "NDCG@10 of what all users saw"
 

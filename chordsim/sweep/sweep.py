@@ -16,7 +16,7 @@ from chordsim.files import read_json
 from chordsim.progress import Progress, Silent
 from chordsim.scenario.text import digest
 from chordsim.store.directory import LOCK, MANIFEST, take_lock
-from chordsim.sweep.grid import Point, axis, points
+from chordsim.sweep.points import Point, axis, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,8 +98,8 @@ def finished(folder: Path, point: Point) -> bool:
 
 
 def _sweep(scenario: str | Path, grid: Sequence[Point], keys: list[str], folder: Path, progress: Progress) -> SweepResult:
-    from chordsim.sweep import page
-    from chordsim.sweep.table import save, tidy
+    from chordsim.sweep import curves
+    from chordsim.sweep.tidy import save, tidy
 
     failed: list[str] = []
     todo = [point for point in grid if not finished(folder, point)]
@@ -118,7 +118,7 @@ def _sweep(scenario: str | Path, grid: Sequence[Point], keys: list[str], folder:
         raise RunError(f"{folder}: no point of the sweep could be finished: {failed[0] if failed else 'all are degraded'}")
     table = tidy(folder, done, keys)
     save(folder, table)
-    page.write(folder, done, keys)
+    curves.write(folder, done, keys)
     if len(done) < len(grid):
         why = failed[0] if failed else "a run lost cells and is degraded"
         raise RunError(f"{folder}: {len(grid) - len(done)} of {len(grid)} points are not finished; the first: {why}")

@@ -5,6 +5,7 @@ Nothing here knows a method; `chordsim.methods.contract` says who takes these an
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, fields
 from typing import Literal, Protocol
 
@@ -48,6 +49,11 @@ class Blob:
 
     label: str
     data: bytes
+
+
+def blob_digest(data: bytes) -> str:
+    """Return the SHA-256 of a blob in hexadecimal: the name by which nodes know it."""
+    return hashlib.sha256(data).hexdigest()
 
 
 @dataclass(frozen=True)

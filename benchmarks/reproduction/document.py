@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from benchmarks.reproduction.book import Book
 from benchmarks.reproduction.claims import ABSTRACT, CLAIMS
 from benchmarks.reproduction.families import FAMILIES
+from benchmarks.reproduction.figures import Book
 from benchmarks.reproduction.sheets import ALL_SEEDS, MISSING, Line
 from benchmarks.reproduction.suite import AGES, BARE, LEVELS, TRIALS_GROUP
 from benchmarks.reproduction.verdicts import HELD, NOT_HELD, NOT_MEASURED

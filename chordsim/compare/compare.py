@@ -10,7 +10,7 @@ import numpy as np
 
 from chordsim.arrays import Floats
 from chordsim.compare.pairing import pair
-from chordsim.compare.scenarios import differences
+from chordsim.compare.scenario_diff import differences
 from chordsim.compare.statistics import Difference, paired
 from chordsim.errors import UserError
 from chordsim.report.gather import Gathered, gather

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chordsim.compare.runs import Comparison, Line
+from chordsim.compare.compare import Comparison, Line
 from chordsim.files import atomic_write
 from chordsim.report.charts.chart import Chart, colour, figure, number, symbol
 from chordsim.report.html import Column, Grid, Section, document, text

@@ -16,7 +16,7 @@ from chordsim.files import atomic_write, read_json
 from chordsim.ledger.clustered import UserMeans
 from chordsim.ledger.scan import scan
 from chordsim.store.directory import SUMMARY
-from chordsim.sweep.grid import Point
+from chordsim.sweep.points import Point
 
 TABLE_CSV, TABLE_PARQUET = "sweep.csv", "sweep.parquet"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.reproduction.agenda import Cell, Group, cells
 from benchmarks.reproduction.kept import Kept
-from benchmarks.reproduction.plan import Cell, Group, cells
 from benchmarks.reproduction.runs import METRICS, Measured, complete_runs, filled, measure
 from benchmarks.reproduction.sheets import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES, MEASURED, MISSING, Line, text, write_lines
 from chordsim.arrays import Floats
