@@ -168,6 +168,7 @@ class ProtocolConfig(Table):
     ranking: Literal["all", "candidates", "sampled-100"] = "all"  # candidates: what the cloud lists for the user, sent each session
     candidates: int = Field(100, ge=10, le=1000)  # length of those lists
     mask_seen: bool = True
+    admission: Literal["before", "after"] = "before"  # whether a shipped model's size is held against the phone before the download
 
 
 class EngineConfig(Table):

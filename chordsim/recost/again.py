@@ -29,7 +29,7 @@ from chordsim.sized import SizedWorld, sized_world
 from chordsim.world import pace_of
 
 #: Keys that leave what was computed as it is. Another selection or assignment asks other users.
-_MAY_CHANGE = ("population.", "clock.", "rounds.requests_per_round", "rounds.new_model_every")
+_MAY_CHANGE = ("population.", "clock.", "rounds.requests_per_round", "rounds.new_model_every", "protocol.admission")
 _MAY_NOT = ("population.devices", "population.selected", "population.activity_tier", "clock.over_select")
 
 

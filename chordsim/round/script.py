@@ -11,7 +11,7 @@ import numpy as np
 from chordsim.arrays import Codes, Ints
 from chordsim.ledger.invariants import Moved
 from chordsim.ledger.rows import Rows
-from chordsim.methods import DOWN_CANDIDATES
+from chordsim.methods import DOWN_CANDIDATES, Budgets, MethodContext, MethodSpec
 from chordsim.ragged import Ragged
 from chordsim.round.book import Book
 from chordsim.round.candidates import Asked, ask_for_rows, asks, sent_bytes, transfers
@@ -83,6 +83,8 @@ def told(method: Enrolled, world: World | SizedWorld, scene: Scene, teller: Tell
     book = Book(scenario, scene, len(method.spec.exchange) + before, method.outdated(ids))
     book.end(book.active & (scene.away | flat(method.remembered, scenario, ids, scene.at_s)), "offline")
     refusal = teller.admit(book)
+    if scenario.protocol.admission == "before":
+        refusal = np.where(refusal > 0, refusal, turned_away(method.spec, world.context(method.spec.name), scene.profiles.budgets))
     book.refuse(book.active & (refusal > 0), refusal, "cloud")
     book.transfer_bootstrap(method.missing_bytes(ids))
     if listed_bytes:
@@ -91,6 +93,18 @@ def told(method: Enrolled, world: World | SizedWorld, scene: Scene, teller: Tell
         ask_for_rows(book, scenario, world.n_items, teller.asked(method, book), 2)
     teller.exchange(book, 1 + before)
     return book, method.remembered["plan_round"][ids].astype(np.int64)
+
+
+def turned_away(spec: MethodSpec, context: MethodContext, budgets: Budgets) -> Codes:
+    """Return who could not bear a method whoever the user is, as codes into `BINDINGS`, [D]; 0 for nobody.
+
+    The size of what is shipped is known before it is sent. What a phone takes may depend on its user, which the cloud does not
+    know yet; the phone's own check after the download stays. Methods whose cloud decides by itself are left to it.
+    """
+    least = spec.ends(context)[0].needs(context, budgets)
+    if least is None or least.side == "cloud":
+        return np.zeros(budgets.memory_bytes.size, np.uint8)
+    return least.refusal
 
 
 def closed(

@@ -153,8 +153,8 @@ def test_who_the_cloud_refuses_costs_no_byte_and_no_second(table: Make) -> None:
 
 
 def test_refusal_after_the_download_is_waste(table: Make) -> None:
-    """fp32 has no say before the bootstrap: the phone finds out itself."""
-    rows = table(*roomy("population.tiers.any.memory_mb=0.001")).play("fp32").rows
+    """Where nobody asks before the bootstrap, the phone finds out itself."""
+    rows = table(*roomy("population.tiers.any.memory_mb=0.001", 'protocol.admission="after"')).play("fp32").rows
     assert counts(rows) == {"refused": 40} and rows.is_word("refused_by", "device").all()
     assert (rows["wasted_bytes"] == rows["down_bytes"] + rows["up_bytes"]).all() and (rows["wasted_bytes"] > 0).all()
     assert (rows["macs"] == 0).all() and (rows["peak_memory_bytes"] > 1000).all()

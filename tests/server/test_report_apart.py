@@ -107,6 +107,6 @@ def test_a_cut_report_is_held_to_the_rules_of_a_whole_one(table: Make, rank: flo
 
 def test_a_phone_that_refuses_says_so_though_its_report_was_cut(table: Make) -> None:
     tight = ROOMY.replace("memory_mb=100.0", "memory_mb=0.001")
-    rows = table(tight, "clock.loss=1.0").play("fp32").rows
+    rows = table(tight, "clock.loss=1.0", 'protocol.admission="after"').play("fp32").rows
     assert set(rows.texts("outcome")) == {"dropped", "refused"}
     assert np.array_equal(rows.is_word("outcome", "refused"), rows["report_bytes"] > 0)
