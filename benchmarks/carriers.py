@@ -65,7 +65,7 @@ class Carriers:
             cluster.add_node(num_cpus=1)
             return self._command(out, "--engine", "ray", "--ray-address", cluster.address)
         finally:
-            cluster.shutdown()
+            cluster.shutdown()  # type: ignore[no-untyped-call]
 
     def _flower(self, out: Path) -> float:
         told = f'scenario="{self._scenario}" out="{out}"'

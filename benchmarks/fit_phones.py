@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from chordsim.arrays import Floats
+
 #: Quantiles that the generator must hit within 5 %; they weigh more than the others.
 KEY_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 KEY_WEIGHT = 6.0
@@ -24,34 +26,34 @@ def folder() -> Path:
     return (Path(root) if root else Path(__file__).resolve().parents[2] / "shared" / "data") / "devices"
 
 
-def mixture(values: np.ndarray, shares: np.ndarray, parts: int, starts: int = 24) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def mixture(values: Floats, shares: Floats, parts: int, starts: int = 24) -> tuple[Floats, Floats, Floats, Floats]:
     """Fit a mixture of log-normals to quantiles; return weights, medians, log spreads and log errors at KEY_QUANTILES."""
     logs = np.log(values)
     grid = np.linspace(logs[0] - 0.6, logs[-1] + 0.6, 3000)
     weight = np.where(np.isclose(shares[:, None], KEY_QUANTILES).any(1), KEY_WEIGHT, 1.0)
 
-    def errors(theta: np.ndarray) -> np.ndarray:
+    def errors(theta: Floats) -> Floats:
         w = np.exp(theta[:parts] - theta[:parts].max())
         cdf = sum(
             a * stats.norm.cdf((grid - m) / np.exp(s))
             for a, m, s in zip(w / w.sum(), theta[parts : 2 * parts], theta[2 * parts :], strict=True)
         )
-        return np.interp(shares, cdf + np.arange(grid.size) * 1e-12, grid) - logs
+        return np.asarray(np.interp(shares, cdf + np.arange(grid.size) * 1e-12, grid) - logs)
 
     draw = np.random.default_rng(0)
-    best = None
+    least, best = np.inf, np.zeros(3 * parts)
     for _ in range(starts):
         start = np.r_[np.zeros(parts), np.quantile(logs, draw.uniform(0.05, 0.95, parts)), np.log(draw.uniform(0.05, 0.5, parts))]
         found = optimize.least_squares(lambda t: errors(t) * weight, start, max_nfev=300)
-        if best is None or found.cost < best.cost:
-            best = found
-    w = np.exp(best.x[:parts] - best.x[:parts].max())
-    order = np.argsort(best.x[parts : 2 * parts])
-    left = errors(best.x)[weight > 1]
-    return (w / w.sum())[order], np.exp(best.x[parts : 2 * parts])[order], np.exp(best.x[2 * parts :])[order], left
+        if found.cost < least:
+            least, best = found.cost, found.x
+    w = np.exp(best[:parts] - best[:parts].max())
+    order = np.argsort(best[parts : 2 * parts])
+    left = errors(best)[weight > 1]
+    return (w / w.sum())[order], np.exp(best[parts : 2 * parts])[order], np.exp(best[2 * parts :])[order], left
 
 
-def show(name: str, fitted: tuple[np.ndarray, ...]) -> None:
+def show(name: str, fitted: tuple[Floats, ...]) -> None:
     w, m, s, left = fitted
     print(f"{name}: weights {w.round(4).tolist()} medians {m.round(4).tolist()} spreads {s.round(4).tolist()}")
     print(f"    error at 5, 25, 50, 75, 95 %: {(np.expm1(left) * 100).round(1).tolist()} %")
@@ -64,8 +66,8 @@ def hours_per_device(table: pd.DataFrame) -> tuple[float, float]:
     u = np.linspace(0.01, 0.99, 99)
     want = np.interp(u, cdf, edge) / 96
 
-    def errors(theta: np.ndarray) -> np.ndarray:
-        return np.log(np.minimum(1, np.exp(theta[0]) * (-np.log1p(-u)) ** np.exp(theta[1]))) - np.log(want)
+    def errors(theta: Floats) -> Floats:
+        return np.asarray(np.log(np.minimum(1, np.exp(theta[0]) * (-np.log1p(-u)) ** np.exp(theta[1]))) - np.log(want))
 
     found = optimize.least_squares(errors, [-1.5, 0])
     return float(np.exp(found.x[0])), float(np.exp(-found.x[1]))

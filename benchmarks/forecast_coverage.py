@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from chordsim.errors import ChordsimError
 from chordsim.forecast.predict import beside, forecast
@@ -29,7 +30,7 @@ def lossy() -> list[str]:
     return [name for name in sorted(shipped()) if load(name).clock.loss > 0]
 
 
-def measured(world: SizedWorld) -> dict[str, object]:
+def measured(world: SizedWorld) -> dict[str, Any]:
     """Return the summary by method of a run of this world in sizes."""
     summary = Summary(world.n_users, list(world.scenario.population.tiers), world.scenario.seed)
     for player in sizes.players(world, sizes.bootstraps(world)):

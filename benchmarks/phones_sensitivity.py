@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from unittest import mock
 
@@ -22,7 +23,7 @@ def with_era(change: Callable[[eras.Era], eras.Era]) -> mock._patch_dict:
     return mock.patch.dict("chordsim.population.hardware.ERAS", {name: change(era) for name, era in eras.ERAS.items()})
 
 
-def changes(factor: float) -> dict[str, object]:
+def changes(factor: float) -> dict[str, AbstractContextManager[object]]:
     return {
         "speed (MACs per measured sample)": mock.patch("chordsim.population.hardware.MACS_PER_SAMPLE", eras.MACS_PER_SAMPLE * factor),
         "joules per operation": with_era(lambda e: replace(e, nj_per_mac=e.nj_per_mac.scaled(factor))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,10 +47,8 @@ def allocators() -> list[Pair]:
             low, high = costs.values[:, :, lowest].sum(1).numpy(), costs.values[:, :, 3].sum(1).numpy()
             limits = torch.from_numpy((low + rng.uniform(0.1, 0.5, (_PHONES, low.size)) * (high - low)).astype(np.int64))
             given = (utilities, costs, limits, lowest)
-            out.append(Pair(
-                f"allocator, {name}, lowest = {lowest}", _PHONES,
-                lambda given=given: reference.allocate(*given), lambda given=given: allocate(*given),
-            ))  # fmt: skip
+            title = f"allocator, {name}, lowest = {lowest}"
+            out.append(Pair(title, _PHONES, partial(reference.allocate, *given), partial(allocate, *given)))
     return out
 
 

@@ -186,7 +186,7 @@ def _levels(book: Book) -> str:
         without[f"chord{BARE}"] = book.line(f"{group}/chord{BARE}")
         if whole is None or not any(without.values()):
             continue
-        rows = [("`chord`", whole["seeds"], _number(whole["bits_mean"], 2), _number(whole["ndcg_10"]), "100 %")]
+        rows: list[tuple[str, ...]] = [("`chord`", whole["seeds"], _number(whole["bits_mean"], 2), _number(whole["ndcg_10"]), "100 %")]
         for label, line in without.items():
             if line is None:
                 rows.append((f"`{label}`", *[MISSING] * 4))

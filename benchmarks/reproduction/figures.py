@@ -30,8 +30,8 @@ class Book:
     def read(cls, folder: Path) -> Book:
         """Read the tables of a folder."""
         short = folder / SHORT_TRIALS
-        tables = [read_lines(folder / name) for name in (ACCURACY, DIFFERENCES, CELLS)]
-        return cls(*tables, read_lines(short) if short.exists() else [])
+        accuracy, differences, cells = (read_lines(folder / name) for name in (ACCURACY, DIFFERENCES, CELLS))
+        return cls(accuracy, differences, cells, read_lines(short) if short.exists() else [])
 
     @property
     def groups(self) -> list[str]:

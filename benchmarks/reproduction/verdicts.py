@@ -122,7 +122,9 @@ def seeds_done(groups: Sequence[tuple[str, int]], keys: Sequence[str]) -> Judge:
     """Judge whether these labels have so many seeds in each group."""
 
     def judge(book: Book) -> Judgement:
-        words, commands, good = [], {}, True
+        words: list[str] = []
+        commands: dict[str, None] = {}
+        good = True
         for group, count in groups:
             wanted = [key for key in keys if key in book.labels(group)]
             seeds = {key: sum(c["state"] == "measured" for c in book.cells if (c["group"], c["label"]) == (group, key)) for key in wanted}

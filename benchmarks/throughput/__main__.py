@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_cache_path
 
@@ -49,7 +50,7 @@ def measure(name: str, piece: Piece, folder: Path, cache: Path, size: Size, repe
         return 0
     began = time.monotonic()
     print(f"{name}: {piece.title}", flush=True)
-    about = {"command": machine.command(), **machine.described(), "cases": {}, "skipped": {}, "failed": {}}
+    about: dict[str, Any] = {"command": machine.command(), **machine.described(), "cases": {}, "skipped": {}, "failed": {}}
     with ExitStack() as stack:
         ready: dict[str, Contestant] = {}
         for case in made:
@@ -84,7 +85,7 @@ def measure(name: str, piece: Piece, folder: Path, cache: Path, size: Size, repe
     return len(about["failed"])
 
 
-def _note(folder: Path, piece: str, about: dict[str, object]) -> None:
+def _note(folder: Path, piece: str, about: dict[str, Any]) -> None:
     path = folder / "runs.json"
     runs = json.loads(path.read_text()) if path.exists() else {}
     path.write_text(json.dumps({**runs, piece: about}, indent=1, sort_keys=True) + "\n")

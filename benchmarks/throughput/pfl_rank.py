@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from benchmarks.throughput.work import CHUNK, prepare
 class Nothing(Model):
     """pfl wants a model that takes updates; phones here send none."""
 
-    def apply_model_update(self, statistics):
+    def apply_model_update(self, statistics: Any) -> Any:
         return self, Metrics()
 
 
@@ -41,19 +42,21 @@ class Round(FederatedAlgorithm):
         self.phones, self.cohort, self.rounds = phones, cohort, 0
         self.ranks: dict[int, float] = {}
 
-    def get_next_central_contexts(self, model, iteration, algorithm_params, model_train_params, model_eval_params=None):
+    def get_next_central_contexts(
+        self, model: Any, iteration: int, algorithm_params: Any, model_train_params: Any, model_eval_params: Any = None
+    ) -> Any:
         if iteration >= self.rounds:
             return None, model, Metrics()
         context = CentralContext(iteration, False, self.cohort, Population.TRAIN, algorithm_params, model_train_params)
         return (context,), model, Metrics()
 
-    def process_aggregated_statistics(self, central_context, aggregate_metrics, model, statistics):
+    def process_aggregated_statistics(self, central_context: Any, aggregate_metrics: Any, model: Any, statistics: Any) -> Any:
         return model, Metrics()
 
-    def process_aggregated_statistics_from_all_contexts(self, stats_context_pairs, aggregate_metrics, model):
+    def process_aggregated_statistics_from_all_contexts(self, stats_context_pairs: Any, aggregate_metrics: Any, model: Any) -> Any:
         return model, Metrics()
 
-    def simulate_one_user(self, model, user_dataset, central_context):
+    def simulate_one_user(self, model: Any, user_dataset: Any, central_context: Any) -> Any:
         device = int(user_dataset.raw_data[0][0])
         _, rank = self.phones.play(device, user_dataset.raw_data[1].tobytes())
         self.ranks[device] = rank

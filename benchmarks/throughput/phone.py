@@ -64,7 +64,7 @@ class Phones:
         items = np.zeros((1, self._backbone.max_len), np.int64)
         items[0, -mine.size :] = mine[-self._backbone.max_len :]
         with torch.inference_mode():
-            rows = torch.from_numpy(codes * self._strides + self._places).split(self._cuts)
+            rows = torch.split(torch.from_numpy(codes * self._strides + self._places), self._cuts)
             weights = [table.index_select(0, chosen) for table, chosen in zip(self._tables, rows, strict=True)]
             model = self._model
             state = last_states(torch.from_numpy(items), model.item, model.position, weights, self._backbone)

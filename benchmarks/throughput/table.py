@@ -14,7 +14,7 @@ COLUMNS = ("case", "figure", "median", "least", "most", "n", "peak RSS", "share 
 
 def table(results: Results, pieces: Sequence[str]) -> str:
     """Return the table as text."""
-    lines = [COLUMNS]
+    lines: list[tuple[str, ...]] = [COLUMNS]
     for piece in pieces:
         lines += [(f"{piece}/{case}", *row) for case, row in rows(results, piece)]
         lines += [(f"{piece}/{case}", f"skipped: {why}", *[""] * 6) for case, why in results.runs.get(piece, {}).get("skipped", {}).items()]
@@ -29,7 +29,7 @@ def table(results: Results, pieces: Sequence[str]) -> str:
 
 def rows(results: Results, piece: str) -> list[tuple[str, tuple[str, ...]]]:
     """Return (case, cells) of a piece."""
-    out = []
+    out: list[tuple[str, tuple[str, ...]]] = []
     for case in results.cases(piece):
         metric = next((name for name in RATES if results.values(piece, case, name)), None)
         if metric is None:

@@ -13,7 +13,8 @@ import torch
 from chordsim import methods
 from chordsim.arrays import Ints
 from chordsim.engine.cell import Carrier, CellCall, CellReply
-from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, History
+from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, CloudHalf, History, PhoneBatch
+from chordsim.methods.chord.device import PlanDevice
 from chordsim.methods.exchange import blob_digest
 from chordsim.nets import footprint
 from chordsim.progress import Silent
@@ -56,7 +57,7 @@ class Work:
     frames: Ragged
     blobs: dict[str, bytes]
     labels: dict[str, str]
-    half: Any
+    half: PlanDevice
     model: Any
 
     @property
@@ -121,7 +122,8 @@ def prepare(phones: int, overrides: Sequence[str] = (), threads: Executor | None
     text = scenario_text((f"population.devices={phones}", *overrides))
     world = fresh(text)
     spec, context = world.specs[METHOD], world.context(METHOD)
-    cloud, half = methods.load(spec.cloud)(context), methods.load(spec.device)(context)
+    cloud: CloudHalf = methods.load(spec.cloud)(context)
+    half: PlanDevice = methods.load(spec.device)(context)
     state = cloud.train(world.logs, Silent())
     parts = [(blob.label, blob_digest(blob.data), blob.data) for blob in cloud.bootstrap(state)]
     model = half.load({label: data for label, _, data in parts})
@@ -144,7 +146,7 @@ def prepare(phones: int, overrides: Sequence[str] = (), threads: Executor | None
     return Work(world, text, ids, frames, {d: data for _, d, data in parts}, {label: d for label, d, _ in parts}, half, model)
 
 
-def chunk(world: World, ids: Ints) -> tuple[Batch, History]:
+def chunk(world: World, ids: Ints) -> tuple[PhoneBatch, History]:
     """Return some devices as a device half sees them."""
-    who = Batch(ids, np.ones(ids.size, np.bool_), ROUND, world.population.profiles(ids).budgets)
+    who = PhoneBatch(ids, np.ones(ids.size, np.bool_), ROUND, world.population.profiles(ids).budgets)
     return who, world.split.history(world.population.users(ids), ROUND, world.scenario.backbone.max_len)

@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from flwr.app import ConfigRecord, Context, Message, RecordDict
@@ -68,8 +69,11 @@ def cells(turns: Turns, workers: int = 2, phones: int = 20_480, overrides: Seque
     with pool(workers) as threads:
         work = prepare(phones, overrides, threads)
     os.environ["OMP_NUM_THREADS"] = "1"
-    carrier = lambda grid: GridCarrier(grid, cells_per_node=1, timeout_s=TIMEOUT_S, await_nodes_s=_NODES_S)  # noqa: E731
-    _simulate(lambda grid: measure(turns, work, carrier(grid)), load_app(CLIENT_APP), workers, workers)
+
+    def serve(grid: Grid) -> None:
+        measure(turns, work, GridCarrier(grid, cells_per_node=1, timeout_s=TIMEOUT_S, await_nodes_s=_NODES_S))
+
+    _simulate(serve, load_app(CLIENT_APP), workers, workers)
 
 
 def _nodes(grid: Grid, wanted: int) -> list[int]:
@@ -90,4 +94,5 @@ def _simulate(serve: Callable[[Grid], None], client_app: ClientApp, nodes: int, 
 
     with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as folder:  # noqa: S108 (Ray's sockets need a short path)
         init = {"num_cpus": workers, "num_gpus": 0, "include_dashboard": False, "log_to_driver": False, "_temp_dir": folder}
-        run_simulation(app, client_app, nodes, backend_config={"client_resources": {"num_cpus": 1}, "init_args": init})
+        backend: Any = {"client_resources": {"num_cpus": 1}, "init_args": init}
+        run_simulation(app, client_app, nodes, backend_config=backend)

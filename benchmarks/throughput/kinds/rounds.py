@@ -127,4 +127,4 @@ class _Cluster:
         return str(self._cluster.address)
 
     def __exit__(self, *error: object) -> None:
-        self._cluster.shutdown()
+        self._cluster.shutdown()  # type: ignore[no-untyped-call]
