@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.reproduction.claims import ABSTRACT, CLAIMS
 from benchmarks.reproduction.families import FAMILIES
 from benchmarks.reproduction.figures import Book
-from benchmarks.reproduction.sheets import ALL_SEEDS, MISSING, Line
+from benchmarks.reproduction.sheets import ALL_SEEDS, MISSING, Line, spread
 from benchmarks.reproduction.suite import AGES, BARE, LEVELS, TRIALS_GROUP
 from benchmarks.reproduction.verdicts import HELD, NOT_HELD, NOT_MEASURED
 from benchmarks.throughput.markdown import table
@@ -88,14 +89,17 @@ def _group(book: Book, group: str) -> str:
         f"Data `{first['data']}`, backbone {first['backbone']}, width {first['width']}, histories of {first['max_len']}, "
         f"{first['rounds']} round(s), ranking {first['ranking']}, {first['counted']}."
     )
-    parts = [f"## {group}", about, _accuracy(lines), _costs(lines)]
+    parts = [f"## {group}", about, _accuracy(book, group, lines), _costs(lines)]
     if group in FAMILIES:
         parts.append(_differences(book, group))
     return "\n\n".join(parts)
 
 
-def _accuracy(lines: dict[str, Line | None]) -> str:
-    head = ("method", "seeds", "users", "HR@5", "NDCG@5", "HR@10", "NDCG@10 (95 %)", "MRR", "last item: HR@10", "NDCG@10")
+def _accuracy(book: Book, group: str, lines: dict[str, Line | None]) -> str:
+    head = (
+        *("method", "seeds", "users", "HR@5", "NDCG@5", "HR@10", "NDCG@10 (95 %)", "interval over", "spread over seeds", "MRR"),
+        *("last item: HR@10", "NDCG@10"),
+    )
     rows = []
     for label, line in lines.items():
         if line is None:
@@ -104,6 +108,8 @@ def _accuracy(lines: dict[str, Line | None]) -> str:
         cells = [_number(line[name]) for name in ("hr_5", "ndcg_5", "hr_10", "ndcg_10", "mrr", "hr_10_last", "ndcg_10_last")]
         if line["ndcg_10_low"]:
             cells[3] += f" ({_number(line['ndcg_10_low'])} to {_number(line['ndcg_10_high'])})"
+        by_seed = [book.line(f"{group}/{label}", seed) for seed in line["seeds"].split()]
+        cells[4:4] = [line["interval_over"] or "-", _spread(float(one["ndcg_10"]) for one in by_seed if one)]
         rows.append((f"`{label}`", line["seeds"], line["users"], *cells))
     return "### Accuracy\n\n" + table(head, rows)
 
@@ -127,7 +133,10 @@ def _costs(lines: dict[str, Line | None]) -> str:
 
 
 def _differences(book: Book, family: str) -> str:
-    head = ("own", "other", "seeds", "users", "own NDCG@10", "other", "difference (95 %)", "relative", "Holm p", "sign by seed")
+    head = (
+        *("own", "other", "seeds", "users", "own NDCG@10", "other", "difference (95 %)", "interval over", "relative", "Holm p"),
+        *("sign by seed", "spread over seeds"),
+    )
     rows = []
     for own, other in FAMILIES[family]:
         line = book.difference(own, other)
@@ -145,9 +154,11 @@ def _differences(book: Book, family: str) -> str:
                 _number(line["own_mean"]),
                 _number(line["other_mean"]),
                 f"{float(line['difference']):+.4f}{ends}",
+                line["interval_over"] or "-",
                 relative,
-                f"{float(line['p_holm']):.3g}",
+                f"{float(line['p_holm']):.3g}" if line["p_holm"] else "-",
                 f"{line['signs']} ({line['by_seed']})",
+                _spread(float(one.partition(":")[2]) for one in line["by_seed"].split()),
             )
         )
     return f"### Paired differences, one family of {len(rows)}\n\n" + table(head, rows)
@@ -262,6 +273,11 @@ def _missing(book: Book) -> str:
 def _of(line: Line, whole: Line) -> str:
     """Return a share, where both rest on the same seeds."""
     return f"{float(line['ndcg_10']) / float(whole['ndcg_10']):.1%}" if line["seeds"] == whole["seeds"] else "other seeds"
+
+
+def _spread(values: Iterable[float]) -> str:
+    found = spread(values)
+    return "-" if found is None else f"{found:.4f}"
 
 
 def _number(text: str, digits: int = 4) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.reproduction.agenda import Cell, Group, cells
-from benchmarks.reproduction.sheets import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES, MEASURED, Line, read_lines, text
+from benchmarks.reproduction.sheets import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES, MEASURED, USERS, Line, read_lines, text
 from chordsim.errors import RunError
 
 #: Columns of the accuracy table that say what a line is about; all others are means.
@@ -45,8 +45,8 @@ class Kept:
         accuracy: dict[str, dict[str, Line]] = {}
         for line in tables[1]:
             if rests(line["seeds"], _key(line)):
-                accuracy.setdefault(_key(line), {})[line["seed"]] = line
-        compared = {(line["own"], line["other"]): line for line in tables[2] if line["seeds"]}
+                accuracy.setdefault(_key(line), {})[line["seed"]] = _with_over(line, "ndcg_10_low")
+        compared = {(line["own"], line["other"]): _with_over(line, "low") for line in tables[2] if line["seeds"]}
         return cls(good, accuracy, {at: line for at, line in compared.items() if rests(line["seeds"], *at)}, outdated)
 
     def accuracy_with(self, key: str, made: Sequence[Line]) -> list[Line]:
@@ -87,15 +87,22 @@ def _is_of(line: Line, cell: Cell | None) -> bool:
     return cell is not None and line["scenario"] == cell.scenario_digest
 
 
+def _with_over(line: Line, low: str) -> Line:
+    """Return a line that says what its interval is over: those that were written before this was said knew users alone."""
+    return line if "interval_over" in line else {**line, "interval_over": USERS if line[low] else ""}
+
+
 def _over_seeds(key: str, lines: Sequence[Line]) -> Line:
     """Return the mean over seeds: that of each user's means, as every seed has the same users."""
     if len(lines) == 1:
         return {**lines[0], "seed": ALL_SEEDS}
     if len({line["users"] for line in lines}) > 1:
         raise RunError(f"{key}: its seeds have different users and not all of its runs are at hand: play the others again")
-    means = {name: _mean(line.get(name, "") for line in lines) for name in lines[0] if name not in (*_ABOUT, "seed", "seeds")}
+    means = {
+        name: _mean(line.get(name, "") for line in lines) for name in lines[0] if name not in (*_ABOUT, "seed", "seeds", "interval_over")
+    }
     joined = {**lines[0], **means, "seed": ALL_SEEDS, "seeds": " ".join(line["seed"] for line in lines)}
-    return {**joined, "ndcg_10_low": "", "ndcg_10_high": ""}
+    return {**joined, "ndcg_10_low": "", "ndcg_10_high": "", "interval_over": ""}
 
 
 def _mean(values: Iterable[str]) -> str:

@@ -12,18 +12,39 @@ import numpy as np
 from benchmarks.reproduction.agenda import Cell, Group, cells
 from benchmarks.reproduction.kept import Kept
 from benchmarks.reproduction.runs import METRICS, Measured, complete_runs, filled, measure
-from benchmarks.reproduction.sheets import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES, MEASURED, MISSING, Line, text, write_lines
+from benchmarks.reproduction.sheets import (
+    ACCURACY,
+    ALL_SEEDS,
+    CELLS,
+    DIFFERENCES,
+    MEASURED,
+    MISSING,
+    USERS,
+    USERS_AND_SEEDS,
+    Line,
+    text,
+    write_lines,
+)
 from chordsim.arrays import Floats
-from chordsim.compare.pairing import Paired
-from chordsim.compare.statistics import holm, mean_interval, paired
 from chordsim.errors import RunError
-from chordsim.ledger.clustered import UserMeans
 from chordsim.ledger.summary import SESSIONS
+from chordsim.statistics.by_user import Paired, UserMeans
+from chordsim.statistics.differences import Pair, paired_over_seeds
+from chordsim.statistics.estimates import estimate_over_seeds
+from chordsim.statistics.families import holm
 
 #: Whose accuracy a line is the mean of.
 EVERYBODY, STRANGERS = "all users", "users that the cloud never trained on"
 #: Of the bootstrap alone; runs have seeds of their own.
 _BOOTSTRAP_SEED = 1
+#: What intervals of the accuracy table are over, by how they were made.
+_OVER = {
+    "bootstrap-by-user": USERS,
+    "normal-by-user": USERS,
+    "t-by-user-and-seed": USERS_AND_SEEDS,
+    "t-by-seed": USERS_AND_SEEDS,
+    "none": "",
+}
 Families = Mapping[str, Sequence[tuple[str, str]]]
 
 
@@ -105,11 +126,11 @@ def _accuracy_line(mine: list[Measured], seed: str) -> dict[str, Any]:
         "seeds": " ".join(str(one.cell.seed) for one in mine),
     }
     for name in METRICS:
-        means = _user_means(mine, name)
-        line["users"] = int((~np.isnan(means)).sum())
-        line[name], ends = mean_interval(means, _BOOTSTRAP_SEED, "reproduction.bootstrap")
+        found = estimate_over_seeds([_user_means(one, name) for one in mine], _BOOTSTRAP_SEED, same_users=_same_data(mine))
+        line["users"], line[name] = found.users, found.mean
         if name == "ndcg_10":
-            line["ndcg_10_low"], line["ndcg_10_high"] = ends or (None, None)
+            line["ndcg_10_low"], line["ndcg_10_high"] = found.ci95 or (None, None)
+            line["interval_over"] = _OVER[found.ci_method]
     # The last round's target is each user's last item: what leave-one-out figures are about.
     for name in ("hr_5", "ndcg_5", "hr_10", "ndcg_10"):
         line[f"{name}_last"] = _mean(float(np.nanmean(one.rounds[-1][name])) for one in mine)
@@ -129,14 +150,18 @@ def _width(measured: Measured) -> int:
     return backbone.ffn_dim if backbone.kind == "sasrec" else backbone.dim
 
 
-def _user_means(mine: Sequence[Measured], name: str) -> Floats:
-    """Return each user's mean over rounds and seeds, [users], NaN for none."""
-    sums = UserMeans(max(one.rounds[0][name].size for one in mine))
-    for one in mine:
-        for values in one.rounds:
-            some = np.flatnonzero(~np.isnan(values[name]))
-            sums.add(some, values[name][some])
+def _user_means(one: Measured, name: str) -> Floats:
+    """Return each user's mean over rounds, [users], NaN for none."""
+    sums = UserMeans(one.rounds[0][name].size)
+    for values in one.rounds:
+        some = np.flatnonzero(~np.isnan(values[name]))
+        sums.add(some, values[name][some])
     return sums.means()
+
+
+def _same_data(mine: Sequence[Measured]) -> bool:
+    """Return whether a user id is the same person in all of these runs."""
+    return len({one.run.manifest["data"]["digest"] for one in mine}) == 1
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
@@ -154,66 +179,69 @@ def _corrected(lines: list[Line]) -> list[Line]:
 
 def _difference_lines(family: str, pairs: Sequence[tuple[str, str]], by_cell: Mapping[str, list[Measured]]) -> list[Line]:
     """Return a line per comparison, without Holm's correction."""
-    joined = {pair: _joined(*(by_cell.get(key, []) for key in pair)) for pair in pairs}
-    made = paired({" | ".join(pair): one[0] for pair, one in joined.items()}, _BOOTSTRAP_SEED, "reproduction.bootstrap")
+    joined = {" | ".join(pair): _joined(*(by_cell.get(key, []) for key in pair)) for pair in pairs}
+    own_users = {" | ".join(pair) for pair in pairs if not _same_data(by_cell.get(pair[0], []))}
+    made = paired_over_seeds({name: list(seeds.values()) for name, seeds in joined.items()}, _BOOTSTRAP_SEED, own_users=own_users)
     out = []
     for own, other in pairs:
-        (mine, base), by_seed = joined[own, other]
-        difference, both = made[f"{own} | {other}"], ~np.isnan(mine) & ~np.isnan(base)
-        measured = bool(by_seed)
-        level = float(base[both].mean()) if both.any() else None
+        seeds, difference = joined[f"{own} | {other}"], made[f"{own} | {other}"]
+        apart = difference.by_seed if len(seeds) > 1 else (difference.mean or 0.0,) * len(seeds)
+        by_seed = dict(zip(seeds, apart, strict=True))
+        own_mean, other_mean = (_level(list(seeds.values()), side, f"{own} | {other}" not in own_users) for side in (0, 1))
         low, high = difference.ci95 or (None, None)
-        out.append(
-            _written(
-                {
-                    "family": family,
-                    "own": own,
-                    "other": other,
-                    "metric": "ndcg_10",
-                    "seeds": " ".join(map(str, by_seed)),
-                    "users": difference.users,
-                    "own_mean": float(mine[both].mean()) if both.any() else None,
-                    "other_mean": level,
-                    "difference": difference.mean,
-                    "low": low,
-                    "high": high,
-                    "relative": _over(difference.mean, level),
-                    "relative_low": _over(low, level),
-                    "relative_high": _over(high, level),
-                    "p": difference.p if measured else None,
-                    "p_holm": None,
-                    "family_size": len(pairs),
-                    "signs": "".join("+" if d > 0 else "-" if d < 0 else "0" for d in by_seed.values()),
-                    "by_seed": " ".join(f"{seed}:{d:+.5f}" for seed, d in by_seed.items()),
-                }
-            )
-        )
+        line = {
+            "family": family,
+            "own": own,
+            "other": other,
+            "metric": "ndcg_10",
+            "seeds": " ".join(map(str, seeds)),
+            "users": difference.users,
+            "own_mean": own_mean,
+            "other_mean": other_mean,
+            "difference": difference.mean,
+            "low": low,
+            "high": high,
+            "interval_over": (USERS_AND_SEEDS if len(seeds) > 1 else USERS) if difference.ci95 else "",
+            "relative": _over(difference.mean, other_mean),
+            "relative_low": _over(low, other_mean),
+            "relative_high": _over(high, other_mean),
+            "p": difference.p if seeds else None,
+            "p_holm": None,
+            "family_size": len(pairs),
+            "signs": "".join("+" if d > 0 else "-" if d < 0 else "0" for d in by_seed.values()),
+            "by_seed": " ".join(f"{seed}:{d:+.5f}" for seed, d in by_seed.items()),
+        }
+        out.append(_written(line))
     return out
+
+
+def _level(by_seed: Sequence[Pair], side: int, same_users: bool) -> float | None:
+    """Return one side's mean over the users that both sides have."""
+    if not by_seed:
+        return None
+    both = [np.where(np.isnan(pair[1 - side]), np.nan, pair[side]) for pair in by_seed]
+    return estimate_over_seeds(both, _BOOTSTRAP_SEED, same_users=same_users).mean
 
 
 def _over(value: float | None, level: float | None) -> float | None:
     return None if value is None or not level else value / level
 
 
-def _joined(own: list[Measured], other: list[Measured]) -> tuple[tuple[Floats, Floats], dict[int, float]]:
-    """Return by-user means over the rounds and seeds of both, and each seed's own mean difference.
+def _joined(own: list[Measured], other: list[Measured]) -> dict[int, Pair]:
+    """Return by seed each user's means over the rounds of both.
 
     Raises:
         RunError: Other data or another protocol.
     """
-    pairs = [(one, two) for one in own for two in other if one.cell.seed == two.cell.seed]
-    users = max((m.rounds[0]["ndcg_10"].size for pair in pairs for m in pair), default=1)
-    total, by_seed = Paired(users), {}
-    for one, two in pairs:
+    out = {}
+    for one, two in ((one, two) for one in own for two in other if one.cell.seed == two.cell.seed):
         _check_same(one, two)
-        alone = Paired(users)
+        users = max(m.rounds[0]["ndcg_10"].size for m in (one, two))
+        sums = Paired(users)
         for first, second in zip(one.rounds, two.rounds, strict=True):
-            values = [np.pad(r["ndcg_10"], (0, users - r["ndcg_10"].size), constant_values=np.nan) for r in (first, second)]
-            for sums in (total, alone):
-                sums.add(*values)
-        mine, base = alone.means()
-        by_seed[one.cell.seed] = float(np.nanmean(mine - base))
-    return total.means(), by_seed
+            sums.add(*(np.pad(r["ndcg_10"], (0, users - r["ndcg_10"].size), constant_values=np.nan) for r in (first, second)))
+        out[one.cell.seed] = sums.means()
+    return out
 
 
 def _check_same(one: Measured, two: Measured) -> None:

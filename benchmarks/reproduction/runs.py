@@ -20,6 +20,7 @@ from chordsim.ledger.parquet import ledger_files
 from chordsim.ledger.scan import Part, read_part
 from chordsim.ledger.sessions import Sessions
 from chordsim.scenario.load import parse
+from chordsim.statistics.by_user import means_by_id
 from chordsim.store.directory import MANIFEST, SCENARIO
 
 METRICS = ("hr_5", "ndcg_5", "hr_10", "ndcg_10", "mrr")
@@ -115,16 +116,8 @@ def measure(cell: Cell, run: Run) -> Measured:
         sessions.add(part["device_id"], served, part["bootstrap_bytes"], part["down_bytes"], part["up_bytes"])
     means = {name: _mean(parts, name, served_only=True) for name in MEANS}
     means |= {name: _mean(parts, name, served_only=False) for name in ("down_bytes", "up_bytes")}
-    rounds = tuple({name: np.where(counted, by_user(part, name, users), np.nan) for name in METRICS} for part in parts)
+    rounds = tuple({name: np.where(counted, means_by_id(part["user_id"], part[name], users), np.nan) for name in METRICS} for part in parts)
     return Measured(cell, run, rounds, means, sessions, _training(cell, run))
-
-
-def by_user(part: Part, name: str, users: int) -> Floats:
-    """Return each user's mean in one round, [users], NaN for none."""
-    some = ~np.isnan(part[name])
-    ids = part["user_id"][some]
-    count = np.bincount(ids, minlength=users)
-    return np.where(count > 0, np.bincount(ids, part[name][some], minlength=users) / np.maximum(count, 1), np.nan)
 
 
 def _mean(parts: list[Part], name: str, *, served_only: bool) -> float:

@@ -6,13 +6,16 @@ import csv
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from statistics import stdev
 from typing import Any
 
 ACCURACY, DIFFERENCES, CELLS = "accuracy.csv", "differences.csv", "cells.csv"
-#: The seed of lines over all seeds: each user's mean over rounds and seeds, then over users.
+#: The seed of lines over all seeds: each user's mean over rounds, then over seeds, then over users.
 ALL_SEEDS = "all"
 #: What `cells.csv` says of a cell.
 MEASURED, MISSING = "measured", "missing"
+#: What an interval of more than one seed is over: tables of before knew users alone.
+USERS, USERS_AND_SEEDS = "users", "users and seeds"
 Line = dict[str, str]
 
 
@@ -27,12 +30,19 @@ def read_lines(path: Path) -> list[Line]:
 
 
 def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    """Write lines as CSV; a table without lines is a file without columns."""
+    """Write lines as CSV with the columns of all of them; a table without lines is a file without columns."""
     made = list(lines)
+    columns = dict.fromkeys(name for line in made for name in line)
     with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(made[0]) if made else [], lineterminator="\n")
+        writer = csv.DictWriter(file, list(columns), restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows({key: text(value) for key, value in line.items()} for line in made)
+
+
+def spread(values: Iterable[float]) -> float | None:
+    """Return the standard deviation of what seeds gave, None of fewer than two."""
+    known = list(values)
+    return stdev(known) if len(known) > 1 else None
 
 
 def text(value: Any) -> str:

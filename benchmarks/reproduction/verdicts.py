@@ -81,8 +81,10 @@ def above(own: str, *others: str, least: float = 0.0) -> Judge:
 
     def judge(book: Book) -> Judgement:
         lines = [book.difference(own, other) for other in others]
-        if any(line is None or not line["relative"] or not line["low"] for line in lines):
+        if any(line is None or not line["relative"] for line in lines):
             return _missing(book, own, *others)
+        if any(line and not line["low"] for line in lines):
+            return Judgement(NOT_MEASURED, "two seeds are too few for an interval", tuple(book.commands(own, *others)))
         weakest = min((line for line in lines if line), key=lambda line: float(line["difference"]))
         good = float(weakest["relative"]) >= least and float(weakest["low"]) > 0
         return Judgement(HELD if good else NOT_HELD, f"against `{_label(weakest['other'])}`: {_relative_words(weakest)}")

@@ -12,7 +12,7 @@ from chordsim.cli.options import ScenarioArgument, SeedOption, SetOption
 
 def sweep(
     scenario: ScenarioArgument,
-    over: Annotated[list[str], typer.Option("--over", metavar="KEY=A,B,C", help="A key and its values; may be repeated.")],
+    over: Annotated[list[str] | None, typer.Option("--over", metavar="KEY=A,B,C", help="A key and its values; may be repeated.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, counted up from the first.")] = 1,
     overrides: SetOption = None,
     seed: SeedOption = None,
@@ -20,22 +20,35 @@ def sweep(
     workers: Annotated[int | None, typer.Option(min=0, help="Worker processes; 0 is one per core.")] = None,
     out: Annotated[Path | None, typer.Option(help="The sweep's folder; by default sweeps/NAME.")] = None,
 ) -> None:
-    """Run a scenario over every combination of values and seeds. Run the same command again to go on after an interruption.
+    """Run a scenario over every combination of values and seeds, or over seeds alone.
 
+    Run the same command again to go on after an interruption.
     SCENARIO is a shipped name (see chordsim scenarios) or the path of a TOML file.
     """
+    from chordsim.sweep.over_seeds import TABLE as OVER_SEEDS
     from chordsim.sweep.sweep import PAGE
     from chordsim.sweep.sweep import sweep as swept
     from chordsim.sweep.tidy import TABLE_CSV
+    from chordsim.sweep.words import line
     from chordsim.terminal import Terminal, screen
 
     with Terminal() as progress:
         found = swept(
-            scenario, over, seeds=seeds, seed=seed, overrides=overrides or (), engine=engine, workers=workers, out=out, progress=progress
+            scenario,
+            over or (),
+            seeds=seeds,
+            seed=seed,
+            overrides=overrides or (),
+            engine=engine,
+            workers=workers,
+            out=out,
+            progress=progress,
         )
     kept = found.table["run"].nunique() - found.redone
+    told = [line(mean, found.keys) for mean in found.means]
+    told += [f"{found.redone} runs done, {kept} were there", f"table: {found.path / TABLE_CSV}"]
     screen().print(
-        f"{found.redone} runs done, {kept} were there\ntable: {found.path / TABLE_CSV}\npage: {found.path / PAGE}",
+        "\n".join([*told, f"over seeds: {found.path / OVER_SEEDS}", f"page: {found.path / PAGE}"]),
         highlight=False,
         markup=False,
         soft_wrap=True,

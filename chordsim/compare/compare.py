@@ -11,10 +11,10 @@ import numpy as np
 from chordsim.arrays import Floats
 from chordsim.compare.pairing import pair
 from chordsim.compare.scenario_diff import differences
-from chordsim.compare.statistics import Difference, paired
 from chordsim.errors import UserError
 from chordsim.report.gather import Gathered, gather
 from chordsim.report.source import Source
+from chordsim.statistics.differences import Difference, paired
 
 #: Views of the users: the column that is compared, and what it is called.
 VIEWS = {"to serve": "ndcg_10_all", "both served": "ndcg_10"}

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chordsim.compare.compare import Comparison, Line
 from chordsim.files import atomic_write
 from chordsim.report.charts.chart import Chart, colour, figure, number, symbol
-from chordsim.report.html import Column, Grid, Section, document, text
-from chordsim.report.opening import interval
+from chordsim.report.html import Column, Grid, Section, document, interval, text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,7 +20,7 @@ _HEAD = (
     Column("NDCG@10 first", "mean over the paired users in the first run"),
     Column("NDCG@10 this", "the same in this run"),
     Column("difference", "this run minus the first, mean over the users' own differences"),
-    Column("95 % interval", "bootstrap over users"),
+    Column("95 % interval", "over users"),
     Column("p (Holm)", "two-sided, for no difference, corrected over all lines of this table"),
     Column("n", "users with a value in both"),
     Column("significant", "corrected p below 0.05"),

@@ -4,33 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from chordsim.arrays import Floats
 from chordsim.ledger.parquet import ledger_files
-from chordsim.ledger.scan import Part, read_part
+from chordsim.ledger.scan import read_part
+from chordsim.statistics.by_user import Paired, means_by_id
 
 _COLUMNS = ("user_id", "ndcg_10", "ndcg_10_all")
-
-
-class Paired:
-    """Sums by user over the rounds in which both runs have a value of a column."""
-
-    def __init__(self, users: int) -> None:
-        self._sums = np.zeros((2, users))
-        self._rounds = np.zeros(users, np.int64)
-
-    def add(self, first: Floats, second: Floats) -> None:
-        """Take in one round: the mean of each user in either run, [users], NaN for none."""
-        both = ~np.isnan(first) & ~np.isnan(second)
-        self._sums[0, both] += first[both]
-        self._sums[1, both] += second[both]
-        self._rounds[both] += 1
-
-    def means(self) -> tuple[Floats, Floats]:
-        """Return each user's mean in either run over the rounds of both, [users], NaN for none."""
-        count = np.where(self._rounds > 0, self._rounds, np.nan)
-        return self._sums[0] / count, self._sums[1] / count
 
 
 def pair(first: Path, second: Path, methods: tuple[str, str], users: int) -> dict[str, tuple[Floats, Floats]]:
@@ -50,7 +29,7 @@ def pair(first: Path, second: Path, methods: tuple[str, str], users: int) -> dic
     for round in sorted(one.keys() & two.keys()):
         parts = [read_part(path, _COLUMNS) for path in (one[round], two[round])]
         for name, kept in out.items():
-            kept.add(*(_by_user(part, name, users) for part in parts))
+            kept.add(*(means_by_id(part["user_id"], part[name], users) for part in parts))
     return {name: kept.means() for name, kept in out.items()}
 
 
@@ -62,12 +41,3 @@ def _by_round(run: Path, method: str) -> dict[int, Path]:
         if name == method:
             found[int(rest.removesuffix(".parquet"))] = path
     return found
-
-
-def _by_user(part: Part, name: str, users: int) -> Floats:
-    """Return each user's mean in one round; NaN for none."""
-    some = ~np.isnan(part[name])
-    ids, values = part["user_id"][some], part[name][some]
-    count = np.bincount(ids, minlength=users)
-    sums = np.bincount(ids, values, minlength=users)
-    return np.where(count > 0, sums / np.maximum(count, 1), np.nan)

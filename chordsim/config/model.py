@@ -17,6 +17,8 @@ from chordsim.config.strict import Name as Name
 from chordsim.config.strict import Table as Table
 
 SCHEMA_VERSION = 1
+#: The method that others are compared with where nothing else is said.
+BASELINE = "fp32"
 
 
 class SyntheticConfig(Table):
@@ -169,6 +171,7 @@ class ProtocolConfig(Table):
     candidates: int = Field(100, ge=10, le=1000)  # length of those lists
     mask_seen: bool = True
     admission: Literal["before", "after"] = "before"  # whether a shipped model's size is held against the phone before the download
+    baseline: Name = BASELINE  # the method that the others are compared with; the first one where the default is not played
 
 
 class EngineConfig(Table):
@@ -218,4 +221,11 @@ class Scenario(Table):
         stray = set(self.settings) - set(self.methods)
         if stray:
             raise ValueError(f"settings.{min(stray)}: no such method in this scenario's methods")
+        return self
+
+    @model_validator(mode="after")
+    def _baseline_is_played(self) -> Scenario:
+        # A resolved scenario holds the default too, so the default alone may name a method that is not there.
+        if self.protocol.baseline not in (*self.methods, BASELINE):
+            raise ValueError(f"protocol.baseline: {self.protocol.baseline} is not played: name one of {', '.join(self.methods)}")
         return self

@@ -9,13 +9,14 @@ import numpy as np
 
 from chordsim.arrays import Bools, Floats, Ints
 from chordsim.errors import InvariantError
-from chordsim.ledger.clustered import Estimate, UserMeans, estimate
 from chordsim.ledger.columns import OUTCOMES, SERVED_BY
 from chordsim.ledger.quantiles import EXACT_LIMIT, Quantiles
 from chordsim.ledger.round_lines import finished
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.sessions import Sessions
 from chordsim.methods import BINDINGS
+from chordsim.statistics.by_user import UserMeans
+from chordsim.statistics.estimates import Estimate, estimate
 
 SESSIONS = (1, 10, 100)
 #: Parts of a method's summary where `data.cloud_share` keeps users out of training.

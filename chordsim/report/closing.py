@@ -9,8 +9,7 @@ from chordsim.installed import VERSION
 from chordsim.ledger.summary import KNOWN, UNKNOWN
 from chordsim.report.charts import groups, planned, predicted, times, traffic
 from chordsim.report.gather import Gathered
-from chordsim.report.html import Column, Grid, Section, code, folded, text
-from chordsim.report.opening import interval
+from chordsim.report.html import Column, Grid, Section, code, folded, interval, text
 
 
 def heterogeneity(g: Gathered) -> Section:

@@ -10,10 +10,10 @@ from typing import Any, Literal
 import numpy as np
 
 from chordsim.arrays import Floats
-from chordsim.ledger.clustered import UserMeans
 from chordsim.ledger.scan import scan
 from chordsim.report.gather import Gathered, gather
 from chordsim.report.source import Source
+from chordsim.statistics.by_user import UserMeans
 
 Format = Literal["markdown", "latex", "recbole"]
 CUTS = (5, 10)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from chordsim.arrays import Floats, Ints
-from chordsim.ledger.clustered import Estimate, UserMeans, estimate
 from chordsim.ledger.columns import OUTCOMES, SERVED_BY
 from chordsim.ledger.quantiles import Quantiles
 from chordsim.ledger.scan import Part, scan
@@ -18,6 +17,8 @@ from chordsim.ledger.summary import SESSIONS
 from chordsim.methods import BINDINGS
 from chordsim.report.activity import Activity
 from chordsim.report.source import Source
+from chordsim.statistics.by_user import UserMeans
+from chordsim.statistics.estimates import Estimate, estimate
 
 METRICS = ("ndcg_10_all", "ndcg_10", "hr_10")
 DOWN_PARTS = ("bootstrap_bytes", "candidates_bytes", "prescription_bytes", "framing_down_bytes")

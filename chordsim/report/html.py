@@ -90,6 +90,11 @@ def cell(value: Any) -> str:
     return str(value)
 
 
+def interval(ci95: tuple[float, float] | None) -> str | None:
+    """Return an interval in words."""
+    return None if ci95 is None else f"{ci95[0]:.4f} to {ci95[1]:.4f}"
+
+
 def grid_html(grid: Grid) -> str:
     """Return a table that scrolls sideways where it is too wide, with what its columns mean."""
     head = "".join(f'<th title="{escape(c.meaning)}">{escape(c.head)}</th>' for c in grid.columns)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from chordsim.compare.statistics import Difference, paired
 from chordsim.config.model import OWN_SETTINGS
 from chordsim.ledger.columns import OUTCOMES
+from chordsim.report.against import against_baseline, headline, table
 from chordsim.report.charts import cost, served
 from chordsim.report.gather import Gathered
-from chordsim.report.html import Column, Grid, Section, folded, grid_html, text
+from chordsim.report.html import Column, Grid, Section, folded, grid_html, interval, text
 
 _RESULTS = (
     Column("method", "name in the scenario"),
@@ -86,34 +86,13 @@ def what_was_run(g: Gathered) -> Section:
 
 def who_won(g: Gathered) -> Section:
     """Return accuracy beside cost, and how sure the differences are."""
-    ranked = [n for n in g.methods if g.estimates[n]["ndcg_10_all"].mean is not None]
-    blocks: list[Any] = []
-    differences: dict[str, Difference] = {}
-    if ranked:
-        best = max(ranked, key=lambda n: g.estimates[n]["ndcg_10_all"].mean or 0.0)
-        differences = against_best(g, best, ranked)
-        blocks.append(text(_headline(g, best, differences), css="lead"))
+    found = against_baseline(g)
+    blocks: list[Any] = [] if found is None else [text(headline(g, found), css="lead")]
     blocks.append(Grid(_RESULTS, [_result(g, name) for name in g.methods]))
     blocks.append(Grid(_COSTS, [_cost(g, name) for name in g.methods]))
     blocks += cost.charts(g)
-    if differences:
-        columns = (
-            Column("method", "compared with the best method of this run"),
-            Column("difference", "its NDCG@10 of all users minus the best one's, mean over the users' own differences"),
-            Column("95 % interval", "bootstrap over users"),
-            Column("p (Holm)", f"two-sided, corrected over the {len(differences)} comparisons of this table"),
-            Column("users", "with a value in both"),
-        )
-        rows = [(n, d.mean, interval(d.ci95), d.p_holm, d.users) for n, d in differences.items()]
-        blocks += [text("How sure are the differences?", kind="h3"), Grid(columns, rows)]
+    blocks += [] if found is None else table(found)
     return Section("won", "Who won, at what cost", blocks)
-
-
-def against_best(g: Gathered, best: str, others: list[str]) -> dict[str, Difference]:
-    """Return the paired difference of every other method to the best one, over all users."""
-    top = g.methods[best].users["ndcg_10_all"].means()
-    pairs = {n: (g.methods[n].users["ndcg_10_all"].means(), top) for n in others if n != best}
-    return paired(pairs, g.source.seed, "report.bootstrap")
 
 
 def who_was_left_out(g: Gathered) -> Section:
@@ -163,22 +142,6 @@ def _what_bound(budgets: dict[str, Any]) -> list[Any]:
     )
     rows = [(name, *(counts.get(column.head) for column in columns[1:])) for name, counts in bound.items()]
     return [text("Which budget bound, in device-rounds", kind="h3"), Grid(columns, rows)]
-
-
-def interval(ci95: tuple[float, float] | None) -> str | None:
-    """Return an interval in words."""
-    return None if ci95 is None else f"{ci95[0]:.4f} to {ci95[1]:.4f}"
-
-
-def _headline(g: Gathered, best: str, differences: dict[str, Difference]) -> str:
-    estimate, total = g.estimates[best]["ndcg_10_all"], g.methods[best].after()
-    words = f"{best} gave users the best lists: NDCG@10 {estimate.mean:.4f}"
-    words += f" ({interval(estimate.ci95)}, 95 %)" if estimate.ci95 else ""
-    words += f", for {total:,.0f} bytes per phone after ten sessions" if total is not None else ""
-    level = [n for n, d in differences.items() if not d.significant]
-    if level:
-        words += f". The difference to {', '.join(level)} is not significant"
-    return words + "."
 
 
 def _result(g: Gathered, name: str) -> tuple[Any, ...]:

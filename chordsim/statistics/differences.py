@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,17 +59,17 @@ def paired(pairs: Mapping[str, Pair], seed: int) -> dict[str, Difference]:
     return _corrected({name: raw[name] for name in pairs})
 
 
-def paired_over_seeds(pairs: Mapping[str, Sequence[Pair]], seed: int, *, same_users: bool = True) -> dict[str, Difference]:
+def paired_over_seeds(pairs: Mapping[str, Sequence[Pair]], seed: int, *, own_users: Collection[str] = ()) -> dict[str, Difference]:
     """Return the same over seeds, with intervals and p for users and seeds; like `paired` for pairs of one seed.
 
     Args:
         pairs: For each seed two values by user, as `paired` takes them. Both sides of a pair have the same users and seed.
         seed: For the bootstrap of pairs that have one seed.
-        same_users: Whether a user id is the same person in all seeds.
+        own_users: Names of pairs whose seeds have users of their own, so that a user id is another person in each seed.
     """
     alone = paired({name: by_seed[0] for name, by_seed in pairs.items() if len(by_seed) == 1}, seed)
     several = {name: by_seed for name, by_seed in pairs.items() if len(by_seed) > 1}
-    made = alone | {name: _of_several([a - b for a, b in by_seed], same_users) for name, by_seed in several.items()}
+    made = alone | {name: _of_several([a - b for a, b in by_seed], name not in own_users) for name, by_seed in several.items()}
     nothing = Difference(None, None, 1.0, 1.0, 0)
     return _corrected({name: made.get(name, nothing) for name in pairs})
 

@@ -10,29 +10,32 @@ import plotly.graph_objects as go
 
 from chordsim.files import atomic_write
 from chordsim.report.charts.chart import Chart, colour, dash, figure, number, symbol
-from chordsim.report.html import Column, Grid, Section, document, text
-from chordsim.report.opening import interval
+from chordsim.report.html import Column, Grid, Section, document, interval, text
+from chordsim.sweep.over_seeds import Mean
 from chordsim.sweep.points import Point
-from chordsim.sweep.tidy import Mean, means
+from chordsim.sweep.words import bars, by_seed
 
 _ALL = "NDCG@10 of what all users saw"
 
 
-def write(folder: Path, points: Sequence[Point], keys: Sequence[str]) -> Path:
+def write(folder: Path, points: Sequence[Point], keys: Sequence[str], found: Sequence[Mean]) -> Path:
     """Write sweep.html into the sweep's folder and return its path.
 
+    Args:
+        folder: The sweep's.
+        points: Its runs.
+        keys: What was varied.
+        found: The methods over seeds.
+
     Raises:
-        UserError, RunError: A point's run is damaged, or the file cannot be written.
+        UserError, RunError: The file cannot be written.
     """
-    found = means(folder, points)
     seeds = len({point.seed for point in points})
     words = f"{len(points)} runs: {', '.join(keys) or 'no key'} varied, {seeds} seed{'s' if seeds > 1 else ''}. "
-    words += "Points are means over users, rounds and seeds; bars are 95 % intervals, "
-    same_users = all(m.how == "users" for m in found)
-    words += "by bootstrap over users." if same_users else "Student's over seeds, since each seed has users of its own."
+    words += f"Points are means over users, rounds and seeds; {bars(found)}"
     by_key = [_against_key(found, keys, place) for place in range(len(keys))]
     charts = [chart for chart in (_tradeoff(found, keys), _against_bits(found, keys), *by_key) if chart.rows]
-    sections = [Section("curves", "Curves", [text(words, css="lead"), *charts]), Section("table", "Table", [_table(found, keys)])]
+    sections = [Section("curves", "Curves", [text(words, css="lead"), *charts]), Section("table", "Table", _tables(found, keys))]
     path = folder / "sweep.html"
     atomic_write(path, document(f"sweep of {points[0].scenario.name}", sections).encode())
     return path
@@ -80,7 +83,7 @@ def _curve(
     """Return accuracy against a measured quantity, one line per method."""
     traces, rows = [], []
     for place, method in enumerate(dict.fromkeys(m.method for m in found)):
-        mine = [m for m in found if m.method == method and x(m) is not None and m.ndcg_10_all is not None]
+        mine = [m for m in found if m.method == method and x(m) is not None and m.estimate.mean is not None]
         if not mine:
             continue
         labels = [", ".join(f"{k} = {v}" for k, v in zip(keys, m.values, strict=True)) for m in mine]
@@ -100,7 +103,7 @@ def _against_key(found: Sequence[Mean], keys: Sequence[str], place: int) -> Char
         series.setdefault((m.method, m.values[:place] + m.values[place + 1 :]), []).append(m)
     others = [key for n, key in enumerate(keys) if n != place]
     for (method, rest), mine in series.items():
-        mine = [m for m in mine if m.ndcg_10_all is not None]
+        mine = [m for m in mine if m.estimate.mean is not None]
         if numeric:
             mine.sort(key=lambda m: m.values[place])
         label = ", ".join([method, *(f"{k.rpartition('.')[2]} {v}" for k, v in zip(others, rest, strict=True))])
@@ -119,8 +122,8 @@ def _against_key(found: Sequence[Mean], keys: Sequence[str], place: int) -> Char
 
 
 def _trace(name: str, place: int, xs: Sequence[Any], mine: Sequence[Mean], labels: Sequence[str]) -> go.Scatter:
-    mean = [m.ndcg_10_all or 0.0 for m in mine]
-    ends = [m.ci95 or (y, y) for m, y in zip(mine, mean, strict=True)]
+    mean = [m.estimate.mean or 0.0 for m in mine]
+    ends = [m.estimate.ci95 or (y, y) for m, y in zip(mine, mean, strict=True)]
     return go.Scatter(
         x=list(xs),
         y=[number(y) for y in mean],
@@ -142,32 +145,60 @@ def _trace(name: str, place: int, xs: Sequence[Any], mine: Sequence[Mean], label
 
 
 def _numbers(m: Mean) -> tuple[float | None, float | None, float | None, int]:
-    low, high = m.ci95 or (None, None)
-    return number(m.ndcg_10_all), number(low), number(high), m.seeds
+    low, high = m.estimate.ci95 or (None, None)
+    return number(m.estimate.mean), number(low), number(high), len(m.seeds)
 
 
-def _table(found: Sequence[Mean], keys: Sequence[str]) -> Grid:
+def _tables(found: Sequence[Mean], keys: Sequence[str]) -> list[Any]:
+    """Return the methods over seeds, and beside them their differences to the baseline."""
+    swept = [Column(key, "swept") for key in keys]
     columns = (
         Column("method"),
-        *(Column(key, "swept") for key in keys),
+        *swept,
         Column("NDCG@10, all users", "what every user saw, mean over users"),
         Column("95 % interval", "of the mean"),
+        Column("spread over seeds", "standard deviation of the seeds' own means"),
+        Column("by seed", "each seed's own mean"),
+        Column("seeds"),
         Column("served %", "of device-rounds"),
         Column("bits", "stored bits per weight"),
         Column("B after 10", "bytes up and down of a phone after ten served sessions, bootstrap included"),
-        Column("seeds"),
     )
     rows = [
         (
             m.method,
             *map(str, m.values),
-            m.ndcg_10_all,
-            interval(m.ci95),
+            m.estimate.mean,
+            interval(m.estimate.ci95),
+            m.estimate.spread,
+            by_seed(m.estimate.by_seed) or None,
+            len(m.seeds),
             None if m.served_share is None else 100 * m.served_share,
             m.bits_mean,
             m.bytes_after_10,
-            m.seeds,
         )
         for m in found
     ]
-    return Grid(columns, rows)
+    return [Grid(columns, rows), *_differences(found, swept)]
+
+
+def _differences(found: Sequence[Mean], swept: Sequence[Column]) -> list[Any]:
+    compared = [(m, m.difference) for m in found if m.difference is not None]
+    if not compared:
+        return []
+    columns = (
+        Column("method"),
+        *swept,
+        Column("against"),
+        Column("difference", "in NDCG@10 of all users, mean over the users' own differences"),
+        Column("95 % interval", "of the difference"),
+        Column("p (Holm)", f"two-sided, corrected over the {len(compared)} comparisons of this table; none with two seeds"),
+        Column("spread over seeds", "standard deviation of the seeds' own differences"),
+        Column("by seed", "each seed's own difference"),
+    )
+    rows = [
+        (m.method, *map(str, m.values), m.base, d.mean, interval(d.ci95), d.p_holm, d.spread, by_seed(d.by_seed) or None)
+        for m, d in compared
+    ]
+    said = " ".join(dict.fromkeys(m.said for m, _ in compared))
+    return [text("How sure are the differences?", kind="h3"), text(said), Grid(columns, rows)]

@@ -21,6 +21,8 @@ from chordsim.sweep.points import Point, axis, points
 if TYPE_CHECKING:
     import pandas as pd
 
+    from chordsim.sweep.over_seeds import Mean
+
 POINTS, PAGE = "points", "sweep.html"
 
 
@@ -32,11 +34,15 @@ class SweepResult:
         path: Its folder.
         table: One row per point, seed and method.
         redone: How many points ran now; the others were there.
+        keys: What was varied.
+        means: Every method at every combination of values, over seeds.
     """
 
     path: Path
     table: pd.DataFrame
     redone: int
+    keys: tuple[str, ...]
+    means: tuple[Mean, ...]
 
 
 def sweep(
@@ -55,7 +61,7 @@ def sweep(
 
     Args:
         scenario: A shipped name or a path.
-        over: ``key=a,b,c`` strings; every combination is run.
+        over: ``key=a,b,c`` strings; every combination is run. None of them is right with several seeds.
         seeds: How many seeds, counted up from the first.
         seed: The first seed; by default the scenario's.
         overrides: ``key=value`` strings for every point.
@@ -70,6 +76,8 @@ def sweep(
     """
     if seeds < 1:
         raise UserError(f"--seeds {seeds}: at least 1")
+    if not over and seeds == 1:
+        raise UserError("a sweep of one run: give values with --over key=a,b,c, several seeds with --seeds 3, or both")
     fixed = [*overrides, *([f'engine.kind="{engine}"'] if engine else []), *([f"engine.workers={workers}"] if workers is not None else [])]
     axes = [axis(text) for text in over]
     grid = points(scenario, axes, fixed, seed, seeds)
@@ -98,7 +106,7 @@ def finished(folder: Path, point: Point) -> bool:
 
 
 def _sweep(scenario: str | Path, grid: Sequence[Point], keys: list[str], folder: Path, progress: Progress) -> SweepResult:
-    from chordsim.sweep import curves
+    from chordsim.sweep import curves, over_seeds
     from chordsim.sweep.tidy import save, tidy
 
     failed: list[str] = []
@@ -118,11 +126,13 @@ def _sweep(scenario: str | Path, grid: Sequence[Point], keys: list[str], folder:
         raise RunError(f"{folder}: no point of the sweep could be finished: {failed[0] if failed else 'all are degraded'}")
     table = tidy(folder, done, keys)
     save(folder, table)
-    curves.write(folder, done, keys)
+    found = over_seeds.means(folder, done)
+    over_seeds.save(folder, found, keys)
+    curves.write(folder, done, keys, found)
     if len(done) < len(grid):
         why = failed[0] if failed else "a run lost cells and is degraded"
         raise RunError(f"{folder}: {len(grid) - len(done)} of {len(grid)} points are not finished; the first: {why}")
-    return SweepResult(folder, table, len(todo))
+    return SweepResult(folder, table, len(todo), tuple(keys), tuple(found))
 
 
 def _clear(path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from scipy import stats
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -138,9 +139,8 @@ def test_a_group_of_strangers_counts_those_alone_whom_the_cloud_never_trained_on
 def test_missing_cells_are_counted_in_holm_and_shown_with_their_command(played: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = lines(played / "tables" / raw_tables.DIFFERENCES)
     assert [row["family_size"] for row in rows] == ["3"] * 3
-    assert [bool(row["p_holm"]) for row in rows] == [True, True, False]
     for row in rows[:2]:
-        assert float(row["p_holm"]) >= float(row["p"]) and len(row["signs"]) == 2
+        assert not row["p_holm"] + row["p"] + row["low"] + row["interval_over"] and len(row["signs"]) == 2, "two seeds are too few"
         assert float(row["difference"]) == pytest.approx(float(row["own_mean"]) - float(row["other_mean"]), abs=1e-7)
     monkeypatch.setattr(document, "FAMILIES", PAIRS)
     text = document.page(played / "tables")
@@ -171,13 +171,28 @@ def test_a_seed_from_elsewhere_is_joined_with_seeds_at_hand(played: Path, suite:
     joined = {line["seed"]: line for line in lines(tmp_path / "joined" / raw_tables.ACCURACY) if line["label"] == "chord-plus"}
     assert list(joined) == ["1", "2", raw_tables.ALL_SEEDS] and joined[raw_tables.ALL_SEEDS]["seeds"] == "1 2"
     for name, value in whole[raw_tables.ALL_SEEDS].items():
-        if name in ("ndcg_10_low", "ndcg_10_high"):
-            assert value and not joined[raw_tables.ALL_SEEDS][name], "an interval over users of runs that are not at hand"
-        elif name in (*raw_tables.METRICS, "bits_mean", "bytes_after_10", "train_steps"):
+        if name in (*raw_tables.METRICS, "bits_mean", "bytes_after_10", "train_steps"):
             assert float(joined[raw_tables.ALL_SEEDS][name]) == pytest.approx(float(value), rel=1e-6)
     # Users' values of one seed are gone, so the comparison stays that of the first seed, and says so.
     (kept,) = (line for line in lines(tmp_path / "joined" / raw_tables.DIFFERENCES) if line["own"] == "tiny/chord-plus")
     assert (kept["seeds"], pair["seeds"]) == ("1", "1 2") and kept["by_seed"] == pair["by_seed"].split()[0]
+
+
+def test_three_seeds_have_an_interval_and_p_over_users_and_seeds(suite: tuple[Group, ...], tmp_path: Path) -> None:
+    three = (replace(suite[0], seeds=(1, 2, 3), pieces=suite[0].pieces[:1]),)
+    assert play_all(three, None, tmp_path / "runs") == (3, [])
+    family = {"tiny": (("tiny/fp32", "tiny/popularity"), ("tiny/fp32", "tiny/markov"))}
+    raw_tables.write(tmp_path / "runs", tmp_path, three, family)
+    # The synthetic users of another seed are other people, so that intervals are Student's over seeds.
+    by_seed = [line for line in lines(tmp_path / raw_tables.ACCURACY) if line["label"] == "fp32"]
+    values, whole = [float(line["ndcg_10"]) for line in by_seed[:3]], by_seed[3]
+    ends = stats.t.interval(0.95, 2, sum(values) / 3, stats.sem(values))
+    assert (float(whole["ndcg_10_low"]), float(whole["ndcg_10_high"])) == pytest.approx(ends, rel=1e-5)
+    assert [line["interval_over"] for line in by_seed] == ["users", "users", "users", "users and seeds"]
+    pair, missing = lines(tmp_path / raw_tables.DIFFERENCES)
+    apart = [float(one.partition(":")[2]) for one in pair["by_seed"].split()]
+    assert float(pair["p"]) == pytest.approx(stats.ttest_1samp(apart, 0).pvalue, rel=1e-2)
+    assert float(pair["p_holm"]) == pytest.approx(min(1, 2 * float(pair["p"]))) and not missing["p"]
 
 
 def test_a_cell_in_another_form_is_dropped_and_named(played: Path, suite: tuple[Group, ...]) -> None:

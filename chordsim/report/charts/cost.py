@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from chordsim.ledger.clustered import Estimate
 from chordsim.report.charts.chart import Chart, colour, dash, figure, number, spread, symbol
 from chordsim.report.gather import Gathered
+from chordsim.statistics.estimates import Estimate
 
 _ALL = "NDCG@10 of what all users saw"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,7 +13,7 @@ from chordsim.errors import RunError, UserError
 from chordsim.store.directory import take_lock
 from chordsim.sweep.points import axis, points
 from chordsim.sweep.sweep import sweep
-from chordsim.sweep.tidy import means, typed
+from chordsim.sweep.tidy import typed
 
 OVER = ["rounds.requests_per_round=1,5"]
 
@@ -114,19 +113,19 @@ def test_what_is_no_run_is_never_removed(small, tmp_path):
     assert (mine / "thesis.txt").exists()
 
 
-def test_intervals_cluster_by_user_over_seeds_where_users_are_the_same(made_run, tmp_path):
-    rng, base = np.random.default_rng(2), None
-    grid = points("offline", [], [], 1, 3)
-    values = [rng.random(80) for _ in range(3)]
-    for point, own in zip(grid, values, strict=True):
-        made_run(tmp_path / "points" / point.name, {"m": [own]})
-        m = {"bits_mean": 2.0, "served_share": 1.0, "bytes_after_sessions": {"10": 5.0}}
-        (tmp_path / "points" / point.name / "summary.json").write_text(json.dumps({"methods": {"m": m}}))
-    (found,) = means(tmp_path, grid)
-    base = np.mean(values, axis=0)
-    assert (found.how, found.seeds) == ("users", 3) and found.ndcg_10_all == pytest.approx(base.mean())
-    half = 1.96 * base.std(ddof=1) / np.sqrt(80)
-    assert found.ci95 == pytest.approx((base.mean() - half, base.mean() + half), abs=0.2 * half)
+def test_seeds_alone_are_a_sweep_and_one_run_is_none(small, tmp_path, capsys):
+    out = tmp_path / "s"
+    with pytest.raises(UserError, match="--over key=a,b,c, several seeds"):
+        sweep("offline", (), overrides=small, out=out)
+    overrides = [word for text in small for word in ("--set", text)]
+    assert main(["sweep", "offline", "--seeds", "3", "--out", str(out), *overrides]) == 0
+    told = capsys.readouterr().out
+    assert "3 seeds" in told and "spread" in told and "uniform-2" in told
+    table = pd.read_csv(out / "sweep_over_seeds.csv")
+    tidy = pd.read_csv(out / "sweep.csv")
+    for _, row in table.iterrows():
+        by_seed = tidy[tidy["method"] == row["method"]]["ndcg_10_all"]
+        assert row["spread_over_seeds"] == pytest.approx(by_seed.std(), abs=1e-5) and row["ci95_low"] < row["ci95_high"]
 
 
 def test_values_keep_their_types():

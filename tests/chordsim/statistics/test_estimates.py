@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from chordsim.ledger import clustered
-from chordsim.ledger.clustered import UserMeans, estimate
+from chordsim.statistics.by_user import UserMeans
+from chordsim.statistics.estimates import estimate, estimate_over_seeds
 
 
 def test_users_are_averaged_first():
@@ -52,20 +52,12 @@ def test_the_interval_is_that_of_users_not_of_rows():
     assert estimate({"x": ten.means()}, 1)["x"].ci95 == pytest.approx(estimate({"x": one.means()}, 1)["x"].ci95)
 
 
-def test_bootstrap_and_normal_agree_where_users_are_many(monkeypatch):
-    values = np.random.default_rng(3).random(3000)
-    values[::3] = np.nan
-    by_bootstrap = estimate({"x": values}, 1)["x"]
-    monkeypatch.setattr(clustered, "BOOTSTRAP_USERS", 1000)
-    by_normal = estimate({"x": values}, 1)["x"]
-    assert (by_bootstrap.ci_method, by_normal.ci_method) == ("bootstrap-by-user", "normal-by-user")
-    assert by_bootstrap.users == by_normal.users == 2000
-    assert by_bootstrap.mean == pytest.approx(by_normal.mean)
-    assert by_bootstrap.ci95 == pytest.approx(by_normal.ci95, abs=0.002)
-
-
-def test_how_the_work_is_blocked_does_not_matter(monkeypatch):
-    values = np.random.default_rng(4).random(50)
-    whole = estimate({"x": values}, 1)["x"].ci95
-    monkeypatch.setattr(clustered, "_BLOCK_VALUES", 50 * 300)
-    assert estimate({"x": values}, 1)["x"].ci95 == pytest.approx(whole)
+def test_over_seeds_the_interval_says_what_it_is_over():
+    by_seed = [np.random.default_rng(number).random(40) for number in range(3)]
+    one, two, three = (estimate_over_seeds(by_seed[:count], 1) for count in (1, 2, 3))
+    assert one == estimate({"x": by_seed[0]}, 1)["x"] and one.by_seed == ()
+    assert (two.ci95, two.ci_method) == (None, "none") and two.by_seed == pytest.approx([v.mean() for v in by_seed[:2]])
+    assert three.ci_method == "t-by-user-and-seed" and three.ci95[0] < three.mean < three.ci95[1]
+    assert three.mean == pytest.approx(np.mean(by_seed)) and three.spread == pytest.approx(np.std([v.mean() for v in by_seed], ddof=1))
+    assert estimate_over_seeds(by_seed, 1, same_users=False).ci_method == "t-by-seed"
+    assert set(three.as_json()) == {"mean", "ci95", "ci_method", "users"}

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from chordsim.compare.statistics import BOOTSTRAP_USERS, holm, mean_t_interval, paired, t_95
+from chordsim.statistics.bootstrap import BOOTSTRAP_USERS
+from chordsim.statistics.differences import paired, paired_over_seeds
+from chordsim.statistics.families import holm
 
 
 def test_the_interval_covers_a_known_difference_in_90_to_99_of_100_seeds():
@@ -59,12 +61,22 @@ def test_holm_rejects_what_the_step_down_procedure_rejects(ps):
     assert all(c >= p for c, p in zip(corrected, ps, strict=True))
 
 
-@pytest.mark.parametrize("freedom", [1, 2, 5, 9, 10, 15, 40, 1000])
-def test_t_quantiles_are_those_of_scipy(freedom):
-    assert t_95(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-3)
+def test_pairs_of_other_lengths_are_one_family_and_each_is_what_it_is_alone():
+    rng = np.random.default_rng(6)
+    pairs = {"a": (rng.random(40), rng.random(40)), "b": (rng.random(30), rng.random(30)), "c": (rng.random(40), rng.random(40))}
+    found = paired(pairs, 1)
+    assert list(found) == ["a", "b", "c"]
+    assert [d.p_holm for d in found.values()] == holm([paired({name: pair}, 1)[name].p for name, pair in pairs.items()])
 
 
-def test_the_interval_over_seeds_is_students():
-    values = np.array([0.1, 0.2, 0.4])
-    mean, ends = mean_t_interval(values)
-    assert ends == pytest.approx(stats.t.interval(0.95, 2, mean, stats.sem(values)), rel=1e-4)
+def test_over_seeds_the_seeds_count_and_two_of_them_have_no_p():
+    rng = np.random.default_rng(7)
+    base = rng.random(90)
+    # Seeds lift everybody, by 0.05, 0.15 and 0.4: sure over users, not at all over seeds.
+    by_seed = [(base + lift + 0.01 * rng.normal(size=90), base) for lift in (0.05, 0.15, 0.4)]
+    found = paired_over_seeds({"one": by_seed[:1], "two": by_seed[:2], "three": by_seed, "none": []}, 1)
+    assert found["one"].significant and not found["three"].significant and found["three"].ci95[0] < 0
+    assert (found["two"].p, found["two"].p_holm, found["two"].ci95) == (None, None, None)
+    assert found["three"].by_seed == pytest.approx((0.05, 0.15, 0.4), abs=0.01) and found["three"].spread > 0.1
+    assert (found["none"].mean, found["none"].users) == (None, 0)
+    assert found["one"].p_holm == pytest.approx(4 * found["one"].p)
