@@ -1,4 +1,4 @@
-"""Gradients of the fused loss and of the straight-through steps against what autograd makes of their definitions."""
+"""Gradients of the straight-through steps against what autograd makes of their definitions."""
 
 from __future__ import annotations
 
@@ -10,53 +10,10 @@ from torch import Tensor
 from chordsim.nets.layers import Layer
 from chordsim.quant.quantizer import table
 from chordsim.quant.straight_through import mask_of, straight_through, straight_through_table
-from server.training import loss as fused
-from server.training.loss import linear_cross_entropy
 
 
 def generator(seed: int = 1) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-@pytest.mark.parametrize("rows", [1, 7, 300])
-def test_fused_loss_and_gradients_are_those_of_cross_entropy(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused, "BLOCK_ROWS", 64)
-    states = torch.randn(rows, 6, generator=generator(), dtype=torch.float64, requires_grad=True)
-    items = torch.randn(31, 6, generator=generator(2), dtype=torch.float64, requires_grad=True)
-    targets = torch.randint(1, 31, (rows,), generator=generator(3))
-    logits = (states @ items.T)[:, 1:]
-    expected = F.cross_entropy(logits, targets - 1)
-    wanted = torch.autograd.grad(3 * expected, (states, items))
-    got = linear_cross_entropy(states, items, targets)
-    found = torch.autograd.grad(3 * got, (states, items))
-    assert torch.allclose(got, expected, atol=1e-12)
-    assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(found, wanted, strict=True))
-    assert bool((found[1][0] == 0).all())
-
-
-def test_products_in_bfloat16_move_loss_and_gradients_by_their_rounding_alone() -> None:
-    states = torch.randn(300, 64, generator=generator(), requires_grad=True)
-    items = (torch.randn(500, 64, generator=generator(2)) / 8).requires_grad_()
-    targets = torch.randint(1, 500, (300,), generator=generator(3))
-    exact, rounded = (linear_cross_entropy(states, items, targets, kind) for kind in (torch.float32, torch.bfloat16))
-    assert abs(rounded.item() - exact.item()) < 1e-3 * exact.item()
-    for a, b in zip(torch.autograd.grad(rounded, (states, items)), torch.autograd.grad(exact, (states, items)), strict=True):
-        assert F.cosine_similarity(a.flatten(), b.flatten(), 0) > 0.999
-
-
-def test_fused_loss_passes_gradcheck() -> None:
-    states = torch.randn(4, 3, generator=generator(), dtype=torch.float64, requires_grad=True)
-    items = torch.randn(6, 3, generator=generator(2), dtype=torch.float64, requires_grad=True)
-    targets = torch.tensor([1, 5, 3, 3])
-    assert torch.autograd.gradcheck(lambda s, t: linear_cross_entropy(s, t, targets), (states, items))
-
-
-def test_large_logits_do_not_overflow() -> None:
-    states = torch.full((2, 4), 300.0, requires_grad=True)
-    items = torch.ones(5, 4) * torch.arange(5)[:, None]
-    loss = linear_cross_entropy(states, items, torch.tensor([4, 4]))
-    loss.backward()
-    assert loss.item() == 0 and bool(torch.isfinite(states.grad).all())
 
 
 LAYERS = (Layer("a", 5, 4, 1.0, 3), Layer("b", 3, 6, 1.0, 3))

@@ -90,7 +90,7 @@ def test_blocks_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_fleet_beyond_the_rows_that_are_kept_leaves_sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     overrides = [*SMALL, 'protocol.metrics="none"']
     whole = chordsim.run("offline", overrides=overrides, out=tmp_path / "rows")
-    monkeypatch.setattr("server.system.MOST_ROWS", 10)
+    monkeypatch.setattr("server.stages.MOST_ROWS", 10)
     sums = chordsim.run("offline", overrides=overrides, out=tmp_path / "sums")
     assert not list((tmp_path / "sums" / "ledger").glob("*.parquet")) and "not kept" in sums.manifest["ledger"]
     for method, found in whole.summary["methods"].items():

@@ -17,8 +17,8 @@ from chordsim.ledger.digest import ledger_sha256, rows_digest
 from chordsim.ledger.parquet import iter_rows
 from chordsim.ledger.round_lines import ROUND_FIELDS
 from chordsim.ledger.rows import Rows
+from chordsim.store import directory as store
 from chordsim.store.directory import RunDirectory
-from chordsim.store.directory import directory as store
 from tests.chordsim.ledger.round_line import round_line
 
 
