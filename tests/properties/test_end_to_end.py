@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 
 import clients.app
-import server.rounds
 from chordsim import api
 from chordsim.api import RunResult
 from chordsim.errors import DataError, InvariantError, UserError
 from chordsim.ledger.columns import COLUMNS
 from chordsim.ledger.parquet import read_ledger
+from chordsim.round import live
 
 Run = Callable[..., RunResult]
 SIX = ("fp32", "uniform-2", "chord", "chord-plus", "chord-shared", "cloud-only")
@@ -97,7 +97,7 @@ def test_budgets_that_nobody_can_meet_refuse_everybody(run: Run) -> None:
 
 
 def test_an_interrupt_in_the_second_round_leaves_the_first_one_readable(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    play, played = server.rounds.play, []
+    play, played = live.play, []
 
     def interrupted(method: Any, world: Any, scene: Any, *rest: Any) -> Any:
         played.append((method.spec.name, scene.round))
@@ -105,7 +105,7 @@ def test_an_interrupt_in_the_second_round_leaves_the_first_one_readable(run: Run
             raise KeyboardInterrupt
         return play(method, world, scene, *rest)
 
-    monkeypatch.setattr(server.rounds, "play", interrupted)
+    monkeypatch.setattr(live, "play", interrupted)
     out = tmp_path / "cut"
     with pytest.raises(KeyboardInterrupt):
         run(out=out, methods=("fp32", "chord-plus"))

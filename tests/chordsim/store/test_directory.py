@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from chordsim.errors import RunError, UserError
-from chordsim.files import atomic_write
+from chordsim.files import atomic_write, disk_errors
 from chordsim.ledger.columns import PER_ROW
 from chordsim.ledger.digest import ledger_sha256, rows_digest
 from chordsim.ledger.parquet import iter_rows
@@ -101,7 +101,7 @@ def test_two_runs_into_one_folder_are_refused(tmp_path):
 
 def test_the_lock_goes_with_a_killed_process(tmp_path):
     code = (
-        "import os, sys, pathlib; from chordsim.store import RunDirectory\n"
+        "import os, sys, pathlib; from chordsim.store.directory import RunDirectory\n"
         "r = RunDirectory.create(pathlib.Path(sys.argv[1]), name='x', seed=1); r.write_manifest('running'); os.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")], check=False)
@@ -159,7 +159,7 @@ def test_a_really_full_disk(tmp_path):
     with pytest.raises(OSError, match="No space left"), open("/dev/full", "wb", buffering=0) as file:
         file.write(b"x")
     os.symlink("/dev/full", tmp_path / "rounds.csv")
-    with pytest.raises(RunError, match="No space left"), store._disk(tmp_path):
+    with pytest.raises(RunError, match="No space left"), disk_errors(tmp_path):
         store._append(tmp_path / "rounds.csv", b"x")
 
 
@@ -215,7 +215,8 @@ def test_an_unknown_status_or_a_nan_is_a_bug_not_a_file(run):
 
 def test_the_store_is_light():
     code = (
-        "import sys, chordsim.store, chordsim.ledger.summary, chordsim.wire.frame, chordsim.wire.reports\n"
+        "import sys, chordsim.store.directory, chordsim.ledger.summary, chordsim.wire.frame, chordsim.wire.reports
+"
         "print([m for m in ('torch', 'flwr', 'ray', 'pandas', 'pyarrow') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

@@ -14,7 +14,7 @@ from chordsim import world
 from chordsim.errors import RunError
 from chordsim.progress import Silent, Stoppable
 from chordsim.scenario.load import load
-from server import rounds
+from server import hosting
 from server.training import cache, fit
 
 SEVERAL = ("fp32", "chord-plus", "static-mixed", "qat-2")
@@ -27,8 +27,8 @@ def test_models_do_not_depend_on_what_is_trained_beside_them(
     states = []
     for cores in (1, 4):
         monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path / str(cores)))
-        monkeypatch.setattr(rounds, "cores", lambda cores=cores: cores)
-        states.append([method.state for method in rounds.train(made, Silent()).methods])
+        monkeypatch.setattr(hosting, "cores", lambda cores=cores: cores)
+        states.append([method.state for method in hosting.train(made, Silent()).methods])
     for alone, beside in zip(*states, strict=True):
         assert alone.keys() == beside.keys() and all(torch.equal(alone[name], beside[name]) for name in alone)
 
@@ -37,17 +37,17 @@ def test_what_several_methods_start_from_is_trained_once(
     tiny: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path))
-    monkeypatch.setattr(rounds, "cores", lambda: 4)
+    monkeypatch.setattr(hosting, "cores", lambda: 4)
     titles: list[str] = []
     inner = fit._fit
     monkeypatch.setattr(fit, "_fit", lambda *rest: titles.append(rest[5]) or inner(*rest))
-    rounds.train(world.build(load("offline", tiny(methods=("fp32", "static-mixed", "qat-2")))), Silent())
+    hosting.train(world.build(load("offline", tiny(methods=("fp32", "static-mixed", "qat-2")))), Silent())
     assert len(titles) == len(set(titles))
 
 
 def test_a_training_that_fails_stops_the_others(tiny: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path))
-    monkeypatch.setattr(rounds, "cores", lambda: 2)
+    monkeypatch.setattr(hosting, "cores", lambda: 2)
     made = world.build(load("offline", tiny("training.max_steps=1000000", "training.patience=1000000", methods=("fp32", "chord-plus"))))
     inner = cache.trained
 
@@ -59,7 +59,7 @@ def test_a_training_that_fails_stops_the_others(tiny: Callable[..., list[str]], 
 
     monkeypatch.setattr(cache, "trained", failing)
     with pytest.raises(RunError, match="no more"):
-        rounds.train(made, Silent())
+        hosting.train(made, Silent())
     assert not [t for t in threading.enumerate() if t.name.startswith("chunk")]
 
 
