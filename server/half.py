@@ -17,7 +17,7 @@ from chordsim.nets.recommender import Trainable
 from chordsim.nets.shapes import shapes_of
 from chordsim.progress import Progress
 from chordsim.ragged import Ragged
-from server.training import cache, dense
+from server.training import dense
 from server.training.fit import fit
 
 
@@ -55,6 +55,22 @@ class Cloud:
         return state
 
 
+class OfReference(Cloud):
+    """Base of the halves whose state is the trained full-precision reference as it is, shared with one another."""
+
+    def trainee(self) -> dense.Reference:
+        """Return what is trained in place of this half."""
+        return dense.Reference(self.context, Cloud.recipe(self))
+
+    def recipe(self) -> dict[str, Any]:
+        """Return the recipe of the shared training."""
+        return self.trainee().recipe()
+
+    def train(self, logs: TrainLogs, progress: Progress) -> State:
+        """Train the reference."""
+        return self.trainee().train(logs, progress)
+
+
 class Trained(Cloud):
     """Base of the halves that train one network of their own with the shared training loop."""
 
@@ -67,9 +83,9 @@ class Trained(Cloud):
         raise NotImplementedError
 
     def recipe(self) -> dict[str, Any]:
-        """Return backbone, training, the method's settings and the source of its code."""
+        """Return backbone, training and the method's settings."""
         settings = {key: value for key, value in self.context.settings.items() if key not in self.untrained()}
-        half = {"trainer": type(self).__name__, "settings": settings, "source": cache.source_of(type(self))}
+        half = {"trainer": type(self).__name__, "settings": settings}
         return {**dense.recipe(super().recipe()), **half}
 
     def untrained(self) -> tuple[str, ...]:

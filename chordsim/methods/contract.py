@@ -110,7 +110,7 @@ class CloudHalf(Protocol):
     def __init__(self, context: MethodContext) -> None: ...
 
     def recipe(self) -> dict[str, Any]:
-        """Return all settings that the trained state depends on (JSON). Equal recipes share one training."""
+        """Return all settings that the trained state depends on (JSON). Equal recipes of the same code share one training."""
         ...
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:

@@ -19,7 +19,7 @@ class Teacher:
 
     Attributes:
         shapes: Its backbone.
-        state: As `server.training.dense.train` returns it.
+        state: As `server.training.dense.Reference` trains it.
     """
 
     shapes: Shapes

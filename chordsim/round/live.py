@@ -18,11 +18,11 @@ from chordsim.round.book import STATE, Book
 from chordsim.round.candidates import Asked
 from chordsim.round.enrolled import Enrolled, Hosted
 from chordsim.round.item_books import Sessions, close_sessions, open_sessions
-from chordsim.round.quarantine import counting, finite
 from chordsim.round.replay import Replay
 from chordsim.round.scene import Scene
 from chordsim.round.script import Played, closed, told
 from chordsim.round.shown import Shown
+from chordsim.round.updates import counting, finite
 from chordsim.round.visit import Visit, carried, visits
 from chordsim.wire.frame import encode_rows
 from chordsim.wire.reports import FLAG_UNVERIFIED, Reports, checked, unpack_reports

@@ -5,27 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
-from collections.abc import Mapping
-from functools import lru_cache
+import platform
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
 
+import numpy as np
 import platformdirs
 import torch
 
-import chordsim
-import server
 from chordsim.arrays import State
 from chordsim.data.split import TrainLogs
 from chordsim.errors import UserError
 from chordsim.progress import Progress
 from server.training import partial, sealed
+from server.training.code import code_of
 from server.training.loss import fast_half
-
-#: Folders whose code decides what training gives.
-_CODE = (("server", "training"), ("server", "planning"), ("chordsim", "nets"), ("chordsim", "quant"))
 
 _TURNS: dict[Path, Lock] = {}
 _TURNS_LOCK = Lock()
@@ -57,12 +52,19 @@ def trained(half: Source, logs: TrainLogs, progress: Progress) -> tuple[State, b
     Raises:
         UserError: The cache cannot be written.
     """
-    path = folder() / f"{key(half.recipe(), logs)}.safetensors"
+    source = trainee(half)
+    path = folder() / f"{key(source, logs)}.safetensors"
     with _turn(path):
-        return _trained(path, half, logs, progress)
+        return _trained(path, source, logs, progress)
 
 
-def _trained(path: Path, half: Source, logs: TrainLogs, progress: Progress) -> tuple[State, bool]:
+def trainee(half: Source) -> Source:
+    """Return what is trained for a half: itself, or what its own `trainee` returns, a state that several halves share."""
+    other = getattr(half, "trainee", None)
+    return half if other is None else trainee(other())
+
+
+def _trained(path: Path, source: Source, logs: TrainLogs, progress: Progress) -> tuple[State, bool]:
     found = sealed.read(path)
     if found is not None:
         partial.tidy(path.parent, _maker())
@@ -74,7 +76,7 @@ def _trained(path: Path, half: Source, logs: TrainLogs, progress: Progress) -> t
         why = f"{path.parent}: no folder for trained models ({error.strerror})"
         raise UserError(f"{why}; set CHORDSIM_CACHE to one that can be written") from error
     with partial.kept_beside(path, _maker()):
-        state = half.train(logs, progress)
+        state = source.train(logs, progress)
     sealed.write(path, state)
     partial.tidy(path.parent, _maker())
     return state, False
@@ -92,35 +94,22 @@ def folder() -> Path:
     return (Path(root) if root else platformdirs.user_cache_path("chordsim")) / "models"
 
 
-def key(recipe: Mapping[str, Any], logs: TrainLogs) -> str:
+def key(source: Source, logs: TrainLogs) -> str:
     """Return the hash over settings, data, code, torch and instruction set."""
-    parts = {"recipe": recipe, "logs": logs.digest(), **_surroundings()}
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=list).encode()).hexdigest()
-
-
-def source_of(kind: type) -> str:
-    """Return the hash of the source files of a class and its bases: training code that lies outside this package."""
-    files = {getattr(sys.modules.get(base.__module__), "__file__", None) for base in kind.__mro__}
-    total = hashlib.sha256()
-    for file in sorted(f for f in files if f):
-        total.update(Path(file).read_bytes())
-    return total.hexdigest()
+    return _hash({"recipe": source.recipe(), "logs": logs.digest(), "code": code_of(type(source)), **_surroundings()})
 
 
 def _surroundings() -> dict[str, str]:
+    """Return what sums of floats depend on beside the code."""
+    python = ".".join(platform.python_version_tuple()[:2])
     instructions = torch.backends.cpu.get_cpu_capability() + (" bf16" if fast_half() else "")
-    return {"code": _code_digest(), "torch": torch.__version__, "instructions": instructions}
+    return {"torch": torch.__version__, "numpy": np.__version__, "python": python, "instructions": instructions}
 
 
 def _maker() -> str:
-    return hashlib.sha256(json.dumps(_surroundings(), sort_keys=True).encode()).hexdigest()[:12]
+    """Return what tells this installation's checkpoints from another's."""
+    return _hash({"code": code_of(object), **_surroundings()})[:12]
 
 
-@lru_cache(maxsize=1)
-def _code_digest() -> str:
-    roots = {"server": Path(server.__file__).parent, "chordsim": Path(chordsim.__file__).parent}
-    total = hashlib.sha256()
-    for package, sub in _CODE:
-        for file in sorted((roots[package] / sub).glob("*.py")):
-            total.update(file.name.encode() + file.read_bytes())
-    return total.hexdigest()
+def _hash(parts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=list).encode()).hexdigest()

@@ -23,29 +23,32 @@ def recipe(base: dict[str, Any]) -> dict[str, Any]:
     return {**base, "backbone": backbone, "trainer": "dense"}
 
 
-def train(shapes: Shapes, context: MethodContext, logs: TrainLogs, progress: Progress) -> State:
-    """Train the backbone at full precision."""
-    model = Dense(shapes, context.seed)
-    return fit(model, logs, context.training, context.backbone.max_len, context.seed, TITLE, progress)
-
-
 def weights(shapes: Shapes, state: State) -> list[Any]:
     """Return the trained weights per layer, [C, K]."""
     return [state[f"weights.{n}"] for n in range(len(shapes.layers))]
 
 
 @dataclass(frozen=True)
-class _Reference:
-    """The reference as something that the cache can train or find."""
+class Reference:
+    """The reference as something that the cache can train or find, the same for whoever asks.
+
+    Attributes:
+        context: The run; the method's own settings do not matter.
+        base: What `server.half.Cloud.recipe` returns.
+    """
 
     context: MethodContext
     base: dict[str, Any]
 
     def recipe(self) -> dict[str, Any]:
+        """Return what the state depends on."""
         return recipe(self.base)
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:
-        return train(shapes_of(self.context.backbone, self.context.n_items, self.context.ranked), self.context, logs, progress)
+        """Train the backbone at full precision, its channels whole."""
+        c = self.context
+        model = Dense(shapes_of(c.backbone, c.n_items, c.ranked), c.seed)
+        return fit(model, logs, c.training, c.backbone.max_len, c.seed, TITLE, progress)
 
 
 def cached(context: MethodContext, base: dict[str, Any], logs: TrainLogs, progress: Progress) -> State:
@@ -59,7 +62,7 @@ def cached(context: MethodContext, base: dict[str, Any], logs: TrainLogs, progre
         logs: What the cloud may see.
         progress: Where training reports to.
     """
-    return cache.trained(_Reference(context, base), logs, progress)[0]
+    return cache.trained(Reference(context, base), logs, progress)[0]
 
 
 def without_notes(state: State) -> State:

@@ -26,7 +26,7 @@ from chordsim.wire.codes import pack_codes
 from chordsim.wire.floats import BUDGET_BYTES, unpack_budgets, unpack_floats
 from server.half import Cloud
 from server.tables import table_blobs
-from server.training import cache, dense
+from server.training import dense
 from server.training.fit import fit
 
 
@@ -41,13 +41,13 @@ class PlanCloud(Cloud):
         self._model: tuple[State, Planned] | None = None
 
     def recipe(self) -> dict[str, Any]:
-        """Return backbone, training, plan settings, the name (draws depend on it) and the source of this code.
+        """Return backbone, training, plan settings and the name (draws depend on it).
 
         The budget that plans are served at is not among them, nor who decodes: one training serves them all.
         """
         plan = {key: value for key, value in self.context.settings.items() if key not in SERVING}
         half = {"trainer": "plan", "plan": plan, "name": self.context.name}
-        return {**super().recipe(), **half, "source": cache.source_of(type(self))}
+        return {**super().recipe(), **half}
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:
         """Train embeddings, extractor, mask and hypernetwork over the frozen backbone."""

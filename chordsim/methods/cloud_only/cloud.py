@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from chordsim.arrays import State
-from chordsim.data.split import TrainLogs
 from chordsim.methods import INVALID, Batch, CloudTurn, Leg
 from chordsim.nets import footprint
-from chordsim.progress import Progress
 from chordsim.ragged import Ragged
 from chordsim.wire.ids import pack_ids, unpack_ids
-from server.half import Cloud
+from server.half import OfReference
 from server.retrieval import ranked
-from server.training import dense
 
 
-class CloudOnlyCloud(Cloud):
+class CloudOnlyCloud(OfReference):
     """History in, list out."""
-
-    def recipe(self) -> dict[str, Any]:
-        """Return the recipe of the shared full-precision training."""
-        return dense.recipe(super().recipe())
-
-    def train(self, logs: TrainLogs, progress: Progress) -> State:
-        """Train the full-precision reference."""
-        return dense.train(self.shapes, self.context, logs, progress)
 
     def respond(self, state: State, leg: Leg, who: Batch, inbox: Ragged) -> CloudTurn:
         """Rank the catalogue for each history and return the best items that are not in it."""

@@ -19,7 +19,7 @@ from chordsim.methods.shipped.cloud import model_blobs
 from chordsim.nets import blobs
 from chordsim.progress import Progress
 from chordsim.ragged import Ragged
-from chordsim.round.quarantine import bounded, note
+from chordsim.round.updates import bounded, note
 from chordsim.wire.floats import unpack_floats
 from server.half import Trained
 

@@ -11,7 +11,7 @@ from chordsim.arrays import State
 from chordsim.methods import Batch
 from chordsim.methods.shipped.cloud import ShippedCloud
 from chordsim.ragged import Ragged
-from chordsim.round.quarantine import bounded, note
+from chordsim.round.updates import bounded, note
 from chordsim.wire.floats import unpack_floats
 
 

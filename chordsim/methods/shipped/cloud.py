@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from chordsim.arrays import State
-from chordsim.data.split import TrainLogs
 from chordsim.methods import Blob
 from chordsim.nets import blobs
 from chordsim.nets.shapes import Shapes
-from chordsim.progress import Progress
 from chordsim.quant.packing import pack_levels
 from chordsim.quant.quantizer import levels_and_scales
-from server.half import Cloud
+from server.half import OfReference
 from server.tables import table_blobs
 from server.training import dense
 
 
-class ShippedCloud(Cloud):
+class ShippedCloud(OfReference):
     """One model for everybody."""
-
-    def recipe(self) -> dict[str, Any]:
-        """Return the recipe of the shared full-precision training."""
-        return dense.recipe(super().recipe())
-
-    def train(self, logs: TrainLogs, progress: Progress) -> State:
-        """Train the full-precision reference."""
-        return dense.train(self.shapes, self.context, logs, progress)
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return embeddings and weights, the weights packed at the method's width."""

@@ -37,7 +37,7 @@ def test_markov_is_what_followed_the_last_item(talk):
 @pytest.mark.parametrize("name", ["chord-random", "chord-swapped", "chord-empty", "chord-aged-5"])
 def test_plan_controls_share_the_training_of_chord_plus(talk, name):
     control, own = talk(name), talk("chord-plus")
-    assert cache.key(control.cloud.recipe(), control.world.logs) == cache.key(own.cloud.recipe(), own.world.logs)
+    assert cache.key(cache.trainee(control.cloud), control.world.logs) == cache.key(own.cloud, own.world.logs)
     assert {b for b in control.blobs().values()} == {b for b in own.blobs().values()}
 
 

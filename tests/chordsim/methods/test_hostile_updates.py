@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from chordsim.methods import UP_UPDATE
 from chordsim.nets import sasrec
 from chordsim.ragged import Ragged
-from chordsim.round.quarantine import bounded, clipped, counting, finite
+from chordsim.round.updates import bounded, clipped, counting, finite
 from chordsim.wire.floats import unpack_floats
 from clients import learning
 

@@ -56,7 +56,7 @@ def half_of(made: World, name: str) -> methods.CloudHalf:
 
 
 def key_of(made: World, name: str) -> str:
-    return cache.key(half_of(made, name).recipe(), made.logs)
+    return cache.key(cache.trainee(half_of(made, name)), made.logs)
 
 
 def test_a_state_is_trained_once_and_comes_back_bit_for_bit(own_cache: Path, logs: TrainLogs) -> None:

@@ -97,7 +97,7 @@ class TwoLoops:
         return {**self.cloud.recipe(), "trainer": "two loops"}
 
     def train(self, logs, progress):
-        first = dense.train(self.cloud.shapes, self.cloud.context, logs, progress)
+        first = dense.Reference(self.cloud.context, self.cloud.recipe()).train(logs, progress)
         return {**self.cloud.train(logs, progress), **{f"first.{name}": value for name, value in first.items()}}
 
 

@@ -24,16 +24,17 @@ from chordsim.wire.floats import BUDGET_BYTES
 class OfChordPlus(PlanCloud):
     """Trains as `chord-plus` does, to the same state; as it stands for controls that differ on the phone alone."""
 
+    def trainee(self) -> PlanCloud:
+        """Return what is trained in place of this half, under the name of `chord-plus`, whose draws these controls share."""
+        return PlanCloud(replace(self.context, name="chord-plus"))
+
     def recipe(self) -> dict[str, Any]:
         """Return the recipe of `chord-plus`."""
-        return self._own().recipe()
+        return self.trainee().recipe()
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:
-        """Train under the name of `chord-plus`, whose draws these controls share."""
-        return self._own().train(logs, progress)
-
-    def _own(self) -> PlanCloud:
-        return PlanCloud(replace(self.context, name="chord-plus"))
+        """Train as `chord-plus` does."""
+        return self.trainee().train(logs, progress)
 
 
 class RandomPlanCloud(OfChordPlus):
