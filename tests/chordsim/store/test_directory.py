@@ -215,8 +215,7 @@ def test_an_unknown_status_or_a_nan_is_a_bug_not_a_file(run):
 
 def test_the_store_is_light():
     code = (
-        "import sys, chordsim.store.directory, chordsim.ledger.summary, chordsim.wire.frame, chordsim.wire.reports
-"
+        "import sys, chordsim.store.directory, chordsim.ledger.summary, chordsim.wire.frame, chordsim.wire.reports\n"
         "print([m for m in ('torch', 'flwr', 'ray', 'pandas', 'pyarrow') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
