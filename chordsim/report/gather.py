@@ -10,6 +10,7 @@ import numpy as np
 
 from chordsim.arrays import Floats, Ints
 from chordsim.ledger.columns import OUTCOMES, SERVED_BY
+from chordsim.ledger.invariants import DOWN_PARTS, UP_PARTS
 from chordsim.ledger.quantiles import Quantiles
 from chordsim.ledger.scan import Part, scan
 from chordsim.ledger.sessions import Sessions
@@ -21,8 +22,6 @@ from chordsim.statistics.by_user import UserMeans
 from chordsim.statistics.estimates import Estimate, estimate
 
 METRICS = ("ndcg_10_all", "ndcg_10", "hr_10")
-DOWN_PARTS = ("bootstrap_bytes", "candidates_bytes", "prescription_bytes", "framing_down_bytes")
-UP_PARTS = ("profile_bytes", "update_bytes", "report_bytes", "framing_up_bytes")
 SECONDS = ("download_s", "adapt_s", "infer_s", "upload_s")
 _BYTES = (*DOWN_PARTS, "down_bytes", "cut_down_bytes", *UP_PARTS, "up_bytes", "cut_up_bytes", "wasted_bytes")
 _COLUMNS = (

@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from chordsim.ledger.invariants import DOWN_PARTS, UP_PARTS
 from chordsim.report.charts.chart import Chart, bars_height, colour, dash, figure, number
 from chordsim.report.charts.served import stacked
-from chordsim.report.gather import DOWN_PARTS, UP_PARTS, Gathered, MethodFacts
+from chordsim.report.gather import Gathered, MethodFacts
 
 _SESSIONS = [int(n) for n in np.unique(np.round(np.logspace(0, 3, 31)))]
 _PART_COLOURS = {
     "candidates_bytes": 5,
+    "rows_bytes": 1,
     "prescription_bytes": 0,
     "framing_down_bytes": 6,
     "profile_bytes": 2,
+    "asks_bytes": 3,
     "update_bytes": 7,
     "report_bytes": 4,
     "framing_up_bytes": 6,
