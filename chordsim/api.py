@@ -141,7 +141,7 @@ def run(
 
 def _as_file(data: Any) -> list[str]:
     """Return the overrides that make a table in memory the run's data."""
-    from chordsim.data.frame import keep_frame
+    from chordsim.data.in_memory import keep_frame
 
     return ['data.source="file"', f"data.path={json.dumps(str(keep_frame(data)))}", 'data.format="parquet"']
 

@@ -27,7 +27,7 @@ def deploy(
     docs/deployment.md tells how to do the same on real machines.
     """
     from chordsim.deploy.deploy import deploy as run
-    from chordsim.report.tables import final_table
+    from chordsim.report.terminal_tables import final_table
     from chordsim.terminal import Terminal, screen
 
     console = screen()

@@ -31,7 +31,7 @@ def population(
     from chordsim.files import atomic_write
     from chordsim.population.describe import per_tier, write_csv
     from chordsim.population.drawing import as_svg, as_text, histograms
-    from chordsim.report.tables import tiers_table
+    from chordsim.report.terminal_tables import tiers_table
     from chordsim.scenario.load import load
     from chordsim.sized import sized_world
     from chordsim.terminal import Terminal, screen

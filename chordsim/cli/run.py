@@ -31,7 +31,7 @@ def run(
     from chordsim import api
     from chordsim.errors import RunError
     from chordsim.forecast.printed import beside_lines
-    from chordsim.report.tables import final_table, strangers_table
+    from chordsim.report.terminal_tables import final_table, strangers_table
     from chordsim.scenario.load import load
     from chordsim.terminal import Terminal, screen
 

@@ -15,7 +15,7 @@ from pyarrow import csv as arrow_csv
 
 from chordsim.data import values
 from chordsim.data.blocks import Block
-from chordsim.data.gather import Part, narrow
+from chordsim.data.joining import Part, narrow
 from chordsim.data.layout import Layout
 from chordsim.data.sniff import BLANK, fields_of
 from chordsim.data.values import TimeKind

@@ -12,14 +12,14 @@ from chordsim.config.model import ColumnsConfig, DataConfig
 from chordsim.data.blocks import Block, Lines
 from chordsim.data.content import Limits, opened
 from chordsim.data.delimited import Table
-from chordsim.data.gather import Part, joined
+from chordsim.data.joining import Part, joined
 from chordsim.data.json_lines import JsonLines
 from chordsim.data.layout import layout_of
+from chordsim.data.parquet_tables import MAGIC, Parquet
 from chordsim.data.raw import RawLog
 from chordsim.data.remarks import remarks_of, settled
 from chordsim.data.roles import Roles
 from chordsim.data.sniff import BOM, FORMATS, Format, Line, head_lines, known, sniff
-from chordsim.data.tables import MAGIC, Parquet
 from chordsim.data.words import Sequences
 from chordsim.door import open_regular
 from chordsim.errors import DataError

@@ -15,7 +15,7 @@ from chordsim.config.model import DataConfig
 from chordsim.data import roles, values
 from chordsim.data.blocks import Block
 from chordsim.data.content import Limits
-from chordsim.data.gather import Part, narrow
+from chordsim.data.joining import Part, narrow
 from chordsim.data.sniff import Line
 from chordsim.data.values import TimeKind
 from chordsim.errors import DataError

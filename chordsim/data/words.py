@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from chordsim.data import values
 from chordsim.data.blocks import Block
-from chordsim.data.gather import Part
+from chordsim.data.joining import Part
 from chordsim.errors import DataError
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import reading
-from benchmarks.reading import HERE, Read, gain, lines, make, measure
+from benchmarks import reading_data
+from benchmarks.reading_data import HERE, Read, gain, lines, make, measure
 
 
 def test_a_small_log_is_read_by_turns_to_one_digest(tmp_path: Path) -> None:
@@ -33,6 +33,6 @@ def test_gains_are_of_the_fastest_and_parquet_is_held_against_csv() -> None:
 
 
 def test_logs_that_differ_end_the_benchmark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(reading, "read", lambda checkout, path: Read(1, 1, 1, 1, str(checkout)))
+    monkeypatch.setattr(reading_data, "read", lambda checkout, path: Read(1, 1, 1, 1, str(checkout)))
     with pytest.raises(SystemExit, match="the logs differ"):
         measure({name: tmp_path for name in ("csv, numbers", "csv, texts", "parquet")}, tmp_path, 1)

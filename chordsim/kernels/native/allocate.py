@@ -163,9 +163,19 @@ def _spent(grow: Array, weight: Array, asks: Array, price: np.float32) -> Any:
 
 @compiled
 def _buy(
-    grow: Array, weight: Array, tight: Array, distinct: Array, asks: Array, low: np.float32, high: np.float32, free: bool,
-    lowest: int, codes: Array, edge: Array, spent: Array,
-) -> None:  # fmt: skip
+    grow: Array,
+    weight: Array,
+    tight: Array,
+    distinct: Array,
+    asks: Array,
+    low: np.float32,
+    high: np.float32,
+    free: bool,
+    lowest: int,
+    codes: Array,
+    edge: Array,
+    spent: Array,
+) -> None:
     """Take the steps above ``high``, then in channel order those above ``low`` until one does not fit; count what is spent."""
     levels, channels = grow.shape
     _count(grow, high, lowest, codes)

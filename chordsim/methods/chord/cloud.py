@@ -25,7 +25,7 @@ from chordsim.ragged import Ragged
 from chordsim.wire.codes import pack_codes
 from chordsim.wire.floats import BUDGET_BYTES, unpack_budgets, unpack_floats
 from server.half import Cloud
-from server.tables import table_blobs
+from server.item_tables import table_blobs
 from server.training import dense
 from server.training.fit import fit
 

@@ -15,7 +15,7 @@ from chordsim.progress import Progress
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import pack_floats, unpack_floats
 from server.half import Trained, answer
-from server.tables import table_blobs
+from server.item_tables import table_blobs
 
 
 class CoCorrRecCloud(Trained):

@@ -15,7 +15,7 @@ from chordsim.nets.frozen import fingerprint
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import unpack_floats
 from server.half import Trained, answer
-from server.tables import table_blobs
+from server.item_tables import table_blobs
 
 
 class DietCloud(Trained):

@@ -11,7 +11,7 @@ from chordsim.methods.otaro import net
 from chordsim.nets import blobs
 from chordsim.progress import Progress
 from server.half import Trained
-from server.tables import table_blobs
+from server.item_tables import table_blobs
 from server.training import dense
 
 

@@ -9,7 +9,7 @@ from chordsim.nets.shapes import Shapes
 from chordsim.quant.packing import pack_levels
 from chordsim.quant.quantizer import levels_and_scales
 from server.half import OfReference
-from server.tables import table_blobs
+from server.item_tables import table_blobs
 from server.training import dense
 
 

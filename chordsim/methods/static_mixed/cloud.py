@@ -21,7 +21,7 @@ from chordsim.quant.packing import pack_levels
 from chordsim.quant.plan import split_channels
 from chordsim.quant.quantizer import levels_and_scales, relative_error
 from chordsim.wire.codes import pack_codes
-from server.tables import table_blobs
+from server.item_tables import table_blobs
 from server.training import dense
 
 

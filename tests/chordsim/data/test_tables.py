@@ -17,7 +17,7 @@ import chordsim
 from chordsim.config.model import DataConfig
 from chordsim.data.content import Limits
 from chordsim.data.formats import read_file
-from chordsim.data.frame import keep_frame
+from chordsim.data.in_memory import keep_frame
 from chordsim.data.load import load, read_interactions
 from chordsim.errors import DataError, UserError
 

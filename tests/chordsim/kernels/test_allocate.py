@@ -53,9 +53,11 @@ def test_utilities_in_double_precision_are_planned_in_it() -> None:
 )
 def test_what_makes_no_plan_is_told_as_by_the_reference(change: dict, told: str) -> None:
     right = {
-        "utilities": torch.zeros(2, 1, 4), "costs": Costs(torch.tensor([[[0, 1, 2, 3]]])),
-        "limits": torch.zeros(2, 1, dtype=torch.int64), "lowest": 0,
-    }  # fmt: skip
+        "utilities": torch.zeros(2, 1, 4),
+        "costs": Costs(torch.tensor([[[0, 1, 2, 3]]])),
+        "limits": torch.zeros(2, 1, dtype=torch.int64),
+        "lowest": 0,
+    }
     for function in (allocate, reference.allocate):
         with pytest.raises(ValueError, match=told):
             function(**{**right, **change})

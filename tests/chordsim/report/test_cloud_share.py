@@ -12,7 +12,7 @@ from rich.console import Console
 
 import chordsim
 from chordsim.api import RunResult
-from chordsim.report.tables import strangers_table
+from chordsim.report.terminal_tables import strangers_table
 
 METHODS = ("fp32", "chord-plus")
 

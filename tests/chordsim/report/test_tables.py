@@ -14,7 +14,7 @@ from rich.table import Table
 from chordsim.config.model import PopulationConfig
 from chordsim.population.describe import per_tier
 from chordsim.population.generate import Population
-from chordsim.report.tables import final_table, tiers_table
+from chordsim.report.terminal_tables import final_table, tiers_table
 
 
 def printed(table: Table) -> list[str]:

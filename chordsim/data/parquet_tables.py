@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from chordsim.config.model import DataConfig
 from chordsim.data import roles, values
 from chordsim.data.content import Limits
-from chordsim.data.gather import Part, narrow
+from chordsim.data.joining import Part, narrow
 from chordsim.data.roles import Roles
 from chordsim.data.values import TimeKind
 from chordsim.door import open_regular

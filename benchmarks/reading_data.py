@@ -1,10 +1,10 @@
 """How long a data file takes to become a log, and how much memory, here and in another checkout, side by side.
 
-Run: python -m benchmarks.reading --against CHECKOUT [--rows N] [--repeats K] [--folder DIR]. Makes a log of N interactions (10^7) as CSV
-with whole numbers for ids, as CSV with texts for ids, and as Parquet; reads each in a fresh process, the two checkouts by turns, and
-prints the fastest and the median of K readings (wall and processor seconds), the peak memory, and the ratio to the other checkout's
-CSV of the same kind. The logs must be equal by their digest. Exit code 1 where CSV is slower than there, or Parquet not three times
-faster than CSV there.
+Run: python -m benchmarks.reading_data --against CHECKOUT [--rows N] [--repeats K] [--folder DIR]. Makes a log of N interactions (10^7) as
+CSV with whole numbers for ids, as CSV with texts for ids, and as Parquet; reads each in a fresh process, the two checkouts by turns, and
+prints the fastest and the median of K readings (wall and processor seconds), the peak memory, and the ratio to the other checkout's CSV
+of the same kind. The logs must be equal by their digest. Exit code 1 where CSV is slower than there, or Parquet not three times faster
+than CSV there.
 """
 
 from __future__ import annotations
@@ -65,8 +65,9 @@ def make(folder: Path, rows: int, seed: int = 1) -> dict[str, Path]:
     rng = np.random.default_rng(seed)
     users, items = rng.integers(0, max(rows // 50, 1), rows), np.minimum((rng.pareto(1.0, rows) * 200).astype(np.int64), 49_999)
     common = {"rating": rng.integers(1, 6, rows), "timestamp": 1_500_000_000 + rng.integers(0, 100_000_000, rows)}
-    numbers = pa.table({"user": users, "item": items, **common})
-    texts = pa.table({"user": np.char.add("A", users.astype(str)), "item": np.char.add("B00", items.astype(str)), **common})
+    coded = {"user": users, "item": items}
+    named = {"user": np.char.add("A", users.astype(str)), "item": np.char.add("B00", items.astype(str))}
+    numbers, texts = (pa.table({name: pa.array(column) for name, column in (ids | common).items()}) for ids in (coded, named))
     out = {"csv, numbers": folder / "numbers.csv", "csv, texts": folder / "texts.csv", "parquet": folder / "numbers.parquet"}
     plain = arrow_csv.WriteOptions(quoting_style="none")
     arrow_csv.write_csv(numbers, out["csv, numbers"], plain)
