@@ -29,15 +29,19 @@ HERE = Path(__file__).resolve().parents[1]
 PARQUET_GAIN = 3.0
 _HEADS = ("file", "checkout", "fastest s", "median s", "processor s", "peak MiB (of it before)", "speed-up")
 _CHILD = """
-import json, resource, sys, time
+import json, re, sys, time
 from pathlib import Path
 import numpy, pyarrow.csv, pyarrow.compute
 from chordsim.data.load import read_interactions
-before, wall, cpu = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter(), time.process_time()
+
+def peak_mib():
+    # getrusage would also tell what the parent held before it became this process.
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+
+before, wall, cpu = peak_mib(), time.perf_counter(), time.process_time()
 log = read_interactions(Path(sys.argv[1]))
 wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"wall_s": wall, "cpu_s": cpu, "peak_mib": peak / 1024, "before_mib": before / 1024, "digest": log.digest()}))
+print(json.dumps({"wall_s": wall, "cpu_s": cpu, "peak_mib": peak_mib(), "before_mib": before, "digest": log.digest()}))
 """
 
 

@@ -29,6 +29,7 @@ class SizedWorld:
         n_items: Size of the catalogue.
         n_users: Number of users.
         train_logs: What the cloud may see, where the data are loaded: some bootstraps hold what was counted there.
+        source: Where the interactions came from, where the data are loaded, for the manifest.
     """
 
     scenario: Scenario
@@ -37,6 +38,7 @@ class SizedWorld:
     n_items: int
     n_users: int
     train_logs: TrainLogs | None = None
+    source: Mapping[str, object] | None = None
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -60,7 +62,8 @@ class SizedWorld:
 
 def sized_world_of(world: World) -> SizedWorld:
     """Return a world whose data are loaded as it is in sizes."""
-    return SizedWorld(world.scenario, world.population, world.specs, world.n_items, world.split.log.n_users, world.logs)
+    users = world.split.log.n_users
+    return SizedWorld(world.scenario, world.population, world.specs, world.n_items, users, world.logs, world.source())
 
 
 def sized_world(scenario: Scenario, progress: Progress | None = None) -> SizedWorld:

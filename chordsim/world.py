@@ -11,6 +11,7 @@ from threading import Lock
 from chordsim import evaluate, methods
 from chordsim.arrays import Ints
 from chordsim.config.model import Scenario
+from chordsim.data import facts
 from chordsim.data.load import load as load_data
 from chordsim.data.retriever import Retriever
 from chordsim.data.split import Split, TrainLogs
@@ -103,6 +104,8 @@ def build(scenario: Scenario, progress: Progress | None = None) -> World:
     """
     specs = {name: methods.find(name) for name in scenario.methods}
     _, split = load_data(scenario.data, scenario.rounds.count, scenario.seed, progress or Silent())
+    if scenario.protocol.metrics != "none":
+        split = facts.masked(split, scenario.protocol.mask_seen)
     least = {"sampled-100": evaluate.NEGATIVES, "candidates": scenario.protocol.candidates}.get(scenario.protocol.ranking, 0)
     if split.log.n_items <= least:
         few = f"the catalogue has {split.log.n_items}"

@@ -181,11 +181,11 @@ class SizesStage:
         self._ids: tuple[int, Ints] = (0, np.zeros(0, np.int64))
 
     def about(self) -> dict[str, Any]:
-        """Return that no data were read, and of which methods operations are not known."""
+        """Return which data were read, if any, and of which methods operations are not known."""
         name, some = self.world.scenario.data.source, self.world.population.profiles(np.arange(1))
         nothing = {"path": "", "how": "sizes only", "sha256": "", "rows_read": 0, "rows_kept": 0, "notes": []}
         unknown = [name for name, (_, teller) in self._players.items() if teller.needs_of(0, some) is None]
-        return {"data": {"name": name, **nothing}, "operations_not_known": unknown}
+        return {"data": self.world.source or {"name": name, **nothing}, "operations_not_known": unknown}
 
     def forecast(self) -> Forecast | None:
         """Return the forecast of the run."""

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chordsim.cli.options import SetOption
+
 if TYPE_CHECKING:
     from chordsim.data.entries import Entry
-    from chordsim.data.interactions import Interactions
 
 app = typer.Typer(
     help="List, fetch and inspect data sets.", epilog="Example: chordsim data fetch ml-100k", no_args_is_help=True, rich_markup_mode="rich"
@@ -45,48 +46,31 @@ def fetch(
     typer.echo(f"{name}: {found.path} ({found.how}; {checked}; sha256 {found.sha256})")
 
 
-@app.command("inspect", epilog="Example: chordsim data inspect u.data")
+@app.command("inspect", epilog="Example: chordsim data inspect mine.csv --set data.columns.user=visitorid")
 def inspect(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A data file, plain or gzip.")],
-    format: Annotated[str, typer.Option(help="auto, u.data, inter, csv, ratings.dat, pairs or seq.")] = "auto",
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A data file, plain or packed by gzip, bzip2 or zstd.")],
+    format: Annotated[str, typer.Option(help="auto, u.data, inter, csv, ratings.dat, blanks, pairs, seq, jsonl or parquet.")] = "auto",
+    overrides: SetOption = None,
 ) -> None:
-    """Read a file, plain or gzip, as a run would, without filters, and tell what is in it."""
+    """Read a file as a run would, without filters, and tell what was read as what, what was not, and what is odd."""
+    import json
+
     from rich.table import Table
 
+    from chordsim.data.inspection import inspected
     from chordsim.data.load import read_interactions
+    from chordsim.scenario.load import load
     from chordsim.terminal import screen
 
-    log = read_interactions(path, format)
+    # A key that mends a reading is written here as it is for a run.
+    file = ['data.source="file"', f"data.path={json.dumps(str(path))}", f"data.format={json.dumps(format)}"]
+    scenario = load("quickstart", [*file, *(overrides or ())])
+    config = scenario.data
+    log = read_interactions(path, config.format, config.min_rating, config=config, seed=scenario.seed)
     table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in _facts(log):
+    for name, value in inspected(log, config, scenario.rounds.count):
         table.add_row(name, value)
     screen().print(table)
-
-
-def _facts(log: Interactions) -> list[tuple[str, str]]:
-    import numpy as np
-
-    low, middle, high = (int(q) for q in np.quantile(log.lengths, (0, 0.5, 1)))
-    times = "none; the order of lines counts" if log.timestamps is None else f"{_day(log.timestamps.min())} to {_day(log.timestamps.max())}"
-    return [
-        ("file", log.source.path),
-        ("interactions", f"{log.items.size:,}"),
-        ("users", f"{log.n_users:,} (interactions each: {low:,} to {high:,}, median {middle:,})"),
-        ("items", f"{log.n_items:,}"),
-        ("time", times),
-        ("sha256", log.source.sha256),
-        *(("note", note) for note in log.source.notes),
-    ]
-
-
-def _day(timestamp: int) -> str:
-    """Return the day of a time stamp in seconds; the number itself where it can be no such thing."""
-    from datetime import UTC, datetime
-
-    try:
-        return datetime.fromtimestamp(int(timestamp), UTC).date().isoformat()
-    except (ValueError, OverflowError, OSError):
-        return str(int(timestamp))
 
 
 def _whereabouts(entry: Entry) -> str:

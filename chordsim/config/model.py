@@ -169,7 +169,7 @@ class ProtocolConfig(Table):
     metrics: Literal["all", "none"] = "all"  # none: rounds in sizes, without a recommender
     ranking: Literal["all", "candidates", "sampled-100"] = "all"  # candidates: what the cloud lists for the user, sent each session
     candidates: int = Field(100, ge=10, le=1000)  # length of those lists
-    mask_seen: bool = True
+    mask_seen: bool = True  # what a user had before is not ranked, so that a target among it is a miss; false ranks all items
     admission: Literal["before", "after"] = "before"  # whether a shipped model's size is held against the phone before the download
     baseline: Name = BASELINE  # the method that the others are compared with; the first one where the default is not played
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chordsim.config.model import DataConfig
-from chordsim.data import catalog, filters
+from chordsim.data import catalog, facts, filters
 from chordsim.data.formats import Reading, read_file
 from chordsim.data.interactions import Interactions, SourceInfo
 from chordsim.data.split import Split, shortest, split
@@ -30,12 +30,14 @@ def load(config: DataConfig, rounds: int, seed: int, progress: Progress | None =
         progress: Told of downloads.
 
     Returns:
-        The log of the users who play and its split. ``log.source`` says where it came from and what was dropped.
+        The log of the users who play and its split. ``log.source`` says where it came from, what was dropped, and what decides
+        results.
 
     Raises:
         DataError: Anything wrong with the data, in one line.
     """
     log, min_item = _source(config, rounds, seed, progress or Silent())
+    file_users = log.n_users
     log = filters.minimum_counts(log, config.min_user, min_item, config.k_core)
     past = None
     if config.split == "last":
@@ -44,6 +46,7 @@ def load(config: DataConfig, rounds: int, seed: int, progress: Progress | None =
         log = filters.sample_users(log, config.max_users, seed)
     if config.split == "global-time":
         log, past = at_one_time(log, rounds, config.train_share)
+    log = facts.told(log, rounds, file_users, ties_drawn=config.ties == "seeded")
     return log, split(log, rounds, config.cloud_share, seed, past)
 
 

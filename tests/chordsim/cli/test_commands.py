@@ -240,9 +240,25 @@ def test_data_inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["data", "inspect", str(path)]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "interactions 3" in out and "users 2" in out and "items 2" in out and "1997-12-04" in out
+    assert (
+        "user from column 0" in out and "in seconds" in out and "0.0% share their time stamp" in out and "of which 1 are seen once" in out
+    )
     path.write_text("1\t10\t3\t881250949\n1\tx\n")
     assert main(["data", "inspect", str(path)]) == 2
     assert "line 2" in one_line(capsys)
+
+
+def test_data_inspect_takes_the_keys_that_mend_a_reading(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("who,what,moment\n" + "".join(f"a,{item},{1_700_000_000 - item}\n" for item in range(8)))
+    assert main(["data", "inspect", str(path)]) == 2
+    assert "set data.columns.user to one of them" in one_line(capsys)
+    keys = [part for key in ("user=who", "item=what", "timestamp=none") for part in ("--set", f"data.columns.{key}")]
+    assert main(["data", "inspect", str(path), *keys]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "user from who, item from what" in out and "not read moment" in out and "the order of lines counts" in out
+    assert main(["data", "inspect", str(path), "--set", "data.columns.user=3"]) == 2
+    assert "data.columns.user = 3: there are 3 columns, 0 to 2" in one_line(capsys)
 
 
 def test_a_closed_pipe_is_no_error() -> None:

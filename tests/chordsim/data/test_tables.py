@@ -18,7 +18,7 @@ from chordsim.config.model import DataConfig
 from chordsim.data.content import Limits
 from chordsim.data.formats import read_file
 from chordsim.data.in_memory import keep_frame
-from chordsim.data.load import load, read_interactions
+from chordsim.data.load import read_interactions
 from chordsim.errors import DataError, UserError
 
 USERS, ITEMS = [3, 1, 3, 1, 2], [10, 11, 12, 13, 10]
@@ -150,7 +150,8 @@ def test_a_run_takes_a_frame(tmp_path: Path) -> None:
     sizes = ["protocol.metrics=none", 'methods=["uniform-2"]', "rounds.count=2", "data.columns.user=who"]
     run = chordsim.run("quickstart", data=frame, overrides=sizes, out=tmp_path / "run", report=False)
     assert run.manifest["status"] == "complete" and run.summary["users"] == 30
-    log, _ = load(DataConfig.model_validate({"source": "file", "path": str(keep_frame(frame)), "columns": {"user": "who"}}), 2, 1)
-    assert log.source.columns_read == {"user": "who", "item": "sku", "timestamp": "when"}
+    told = run.manifest["data"]
+    assert told["columns_read"] == {"user": "who", "item": "sku", "timestamp": "when"} and told["columns_unread"] == []
+    assert told["tied_times_share"] == told["duplicates_share"] == 0.0 and 0 < told["repeated_targets_share"] < 1
     with pytest.raises(UserError, match="leave out data"):
         chordsim.run(data=frame, resume=tmp_path / "run")
