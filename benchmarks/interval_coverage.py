@@ -2,9 +2,9 @@
 
 Run: python -m benchmarks.interval_coverage [--repetitions N] [--users N] [--seeds S ...]. In each repetition new users, and new seeds,
 are drawn; values are like NDCG@10 over three rounds (few users with much skill, most values zero), or differences of them. Seeds
-deviate by 0, 1 and 2 standard errors of one run's mean over users. Prints a table for the interval that chordsim gives and two for
-what it does not: a bootstrap's interval over users alone, and one t with Satterthwaite's degrees of freedom. Exit code 1 if chordsim's
-own lies outside 92 to 98 % anywhere.
+deviate by 0, 1 and 2 standard errors of one run's mean over users. Prints a table for the interval that chordsim gives and four for
+what it does not: the same with the noise taken off the seeds' part whole, and not at all; one t with Satterthwaite's degrees of freedom;
+and an interval over users alone. Exit code 1 if chordsim's own lies outside 92 to 98 % anywhere.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy.special import ndtri, stdtrit
 
 from chordsim import seeds
 from chordsim.arrays import Floats
-from chordsim.statistics.crossed import over_seeds, seed_variances
+from chordsim.statistics.crossed import Part, margin, over_seeds, seed_variances
 
 LEAST, MOST = 0.92, 0.98
 SEEDS, DEVIATIONS, USERS, REPETITIONS = (3, 5), (0.0, 1.0, 2.0), 400, 2000
@@ -97,6 +97,21 @@ def ours(by_seed: Sequence[Floats], same_users: bool) -> tuple[float, float]:
     return ends
 
 
+def with_noise_share(share: float) -> Interval:
+    """Return the formula that takes another share of the noise off the seeds' part than chordsim's."""
+
+    def formula(by_seed: Sequence[Floats], same_users: bool) -> tuple[float, float]:
+        if not same_users:
+            return ours(by_seed, same_users)
+        table = _table(by_seed)
+        values, (looks, noise) = np.nanmean(table, axis=0), seed_variances(table)
+        of_users = Part(float(values.var(ddof=1)) / values.size, values.size - 1)
+        half = margin((of_users, Part(max(0.0, looks - share * noise), len(table) - 1)), 0.05)
+        return float(values.mean()) - half, float(values.mean()) + half
+
+    return formula
+
+
 def users_alone(by_seed: Sequence[Floats], same_users: bool) -> tuple[float, float]:
     """Return the ends of an interval that takes the seeds for the only ones that there are."""
     values = np.nanmean(_table(by_seed), axis=0) if same_users else np.concatenate(by_seed)
@@ -122,7 +137,13 @@ def _table(by_seed: Sequence[Floats]) -> Floats:
     return table[:, ~np.isnan(table).all(axis=0)]
 
 
-FORMULAS: dict[str, Interval] = {"users and seeds": ours, "Satterthwaite's degrees of freedom": satterthwaite, "users alone": users_alone}
+FORMULAS: dict[str, Interval] = {
+    "users and seeds": ours,
+    "users and seeds, noise taken off whole": with_noise_share(1.0),
+    "users and seeds, noise not taken off": with_noise_share(0.0),
+    "Satterthwaite's degrees of freedom": satterthwaite,
+    "users alone": users_alone,
+}
 
 
 def coverage(

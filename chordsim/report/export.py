@@ -33,7 +33,7 @@ _HEAD = (
 )
 _NOTE = (
     "NDCG@10 all: of what every user saw, unserved users with the fallback. served: users whom the method's model ranked for. "
-    "Means over users, intervals by bootstrap over users. down, up: bytes per device-round. "
+    "Means over users, 95 % intervals over users. down, up: bytes per device-round. "
     "B after 10: bytes up and down of a phone after ten served sessions, bootstrap included."
 )
 

@@ -14,7 +14,7 @@ from chordsim.report.html import Column, Grid, Section, folded, grid_html, inter
 _RESULTS = (
     Column("method", "name in the scenario"),
     Column("NDCG@10, all users", "of what every user saw, the fallback where the method did not serve; the primary view; mean over users"),
-    Column("95 % interval", "bootstrap over users, of NDCG@10 of all users"),
+    Column("95 % interval", "over users, of NDCG@10 of all users"),
     Column("NDCG@10, served", "only users whom the method's model ranked for"),
     Column("NDCG@10, served by all", "only users whom every method of this run served"),
     Column("HR@10, served", "share of served users' targets that stand among the first ten"),
