@@ -20,7 +20,7 @@ from chordsim.data.raw import RawLog
 from chordsim.data.remarks import remarks_of, settled
 from chordsim.data.roles import Roles
 from chordsim.data.sniff import BOM, FORMATS, Format, Line, head_lines, known, sniff
-from chordsim.data.words import Sequences
+from chordsim.data.user_lines import Sequences
 from chordsim.door import open_regular
 from chordsim.errors import DataError
 

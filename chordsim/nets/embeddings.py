@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from chordsim.wire.errors import BadPayload
+
 #: Shares of a row's largest number that are tried as the outermost level.
 _CLIPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
 #: Below this many bits numbers are packed into bytes.
@@ -33,10 +35,16 @@ def encode(table: Tensor, bits: int, name: str) -> dict[str, Tensor]:
 
 
 def decode(stored: Mapping[str, Tensor], name: str, dim: int) -> Tensor:
-    """Return the float32 table [N, dim] that `encode` stored."""
+    """Return the float32 table [N, dim] that `encode` stored.
+
+    Raises:
+        BadPayload: Bytes that hold rows of this width at no number of bits.
+    """
     table, scale = stored[name], stored.get(f"{name}.scale")
     if table.dtype == torch.uint8:
-        bits = next(b for b in (2, 4) if -(-dim * b // 8) == table.shape[1])
+        bits = next((b for b in (2, 4) if -(-dim * b // 8) == table.shape[1]), 0)
+        if not bits:
+            raise BadPayload(f"{name}: rows of {table.shape[1]} bytes hold no {dim} numbers of 2 or 4 bits")
         table = _unpack(table, bits, dim).float() - (2**bits - 1) / 2
     return table.float() if scale is None else table.float() * scale
 

@@ -46,7 +46,7 @@ def test_golden_bytes():
 
 
 def test_kind_codes_are_part_of_the_format():
-    assert KIND_CODES == {"profile": 1, "prescription": 2, "candidates": 3, "update": 4, "report": 5}
+    assert KIND_CODES == {"profile": 1, "prescription": 2, "candidates": 3, "update": 4, "report": 5, "asks": 6, "rows": 7}
 
 
 def test_error_codes_are_distinct_and_in_order():
@@ -72,7 +72,7 @@ def test_round_trip(kind, method, round, payload):
         (frame(magic=b"HC"), errors.BadMagic),
         (frame(version=2), errors.BadVersion),
         (frame(kind=0), errors.BadKind),
-        (frame(kind=6), errors.BadKind),
+        (frame(kind=8), errors.BadKind),
         (frame(kind=1), errors.WrongKind),
         (frame(method="diet"), errors.WrongMethod),
         (frame(round=6), errors.WrongRound),
