@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chordsim.errors import UserError
+from chordsim.errors import NotWhole, UserError
 from chordsim.files import read_json
 from chordsim.progress import CURRENT, Progress, Silent
 
@@ -29,6 +30,11 @@ class RunResult:
     """
 
     path: Path
+
+    @property
+    def status(self) -> str:
+        """How the run ended: ``complete``, or what it is short of (``degraded``, ``failed``); see `errors` of the manifest."""
+        return str(self.manifest.get("status", "unknown"))
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -101,6 +107,10 @@ def run(
         report: Make report.html at the end.
         progress: Where long work reports to.
 
+    Returns:
+        The run. One that ended and is not whole (cells or a method were lost, or nobody was ranked) says so in its
+        `status`, and in a warning (`chordsim.errors.NotWhole`).
+
     Raises:
         UserError: A mistake in what was given.
         RunError: The run began and could not finish.
@@ -134,7 +144,7 @@ def run(
             where = Path(os.path.abspath(given)) if given is not None else _next_free(resolved.name, resolved.seed)
             config = {"scenario": str(path), "out": str(where), "resume": resume is not None, "allow-drift": allow_drift, "report": report}
             start(resolved, config, ray_address)
-        return RunResult(where)
+        return _told(RunResult(where))
     finally:
         CURRENT.reset(token)
 
@@ -144,6 +154,14 @@ def _as_file(data: Any) -> list[str]:
     from chordsim.data.in_memory import keep_frame
 
     return ['data.source="file"', f"data.path={json.dumps(str(keep_frame(data)))}", 'data.format="parquet"']
+
+
+def _told(result: RunResult) -> RunResult:
+    """Return a result; warn where the run is not whole, since nobody looks into a manifest before taking a mean."""
+    if result.status != "complete":
+        errors = result.manifest.get("errors") or ["no reason given"]
+        warnings.warn(f"{result.path}: the run is {result.status}: {errors[0]}", NotWhole, stacklevel=3)
+    return result
 
 
 def _next_free(name: str, seed: int) -> Path:

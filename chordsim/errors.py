@@ -9,6 +9,10 @@ class ChordsimError(Exception):
     exit_code = 1
 
 
+class NotWhole(RuntimeWarning):
+    """A run ended that is not whole: it lost cells or a method, or ranked for nobody. Its manifest says why."""
+
+
 class UserError(ChordsimError):
     """A mistake in what the user gave (a key, a file, a flag): exit code 2."""
 

@@ -21,6 +21,8 @@ from chordsim.errors import ScenarioError
 NEGATIVES = 100
 _DRAWS_PER_NEGATIVE = 6
 CUTS = (5, 10)
+#: What a run ranks that computes no recommendation.
+NOTHING = "nothing: sizes only"
 _RANKED = {
     "all": "all items",
     "candidates": "the cloud's {count} candidates for the user; the target is never added to them, its absence is a miss",
@@ -59,8 +61,10 @@ _CACHED = {
 
 
 def describe(scenario: Scenario) -> dict[str, str]:
-    """Return the protocol in words, for the manifest and the summary."""
+    """Return the protocol in words, for the manifest and the summary; without metrics nothing is ranked, whatever else it says."""
     protocol = scenario.protocol
+    if protocol.metrics == "none":
+        return {"ranking": NOTHING}
     cached = scenario.backbone.cache_rows if scenario.backbone.items == "cached" else 0
     return {
         "ranking": _RANKED[protocol.ranking].format(count=protocol.candidates),

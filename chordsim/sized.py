@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,7 +30,8 @@ class SizedWorld:
         n_items: Size of the catalogue.
         n_users: Number of users.
         train_logs: What the cloud may see, where the data are loaded: some bootstraps hold what was counted there.
-        source: Where the interactions came from, where the data are loaded, for the manifest.
+        source: Where the interactions came from, for the manifest; where they are not even generated, that, and a digest of
+            what they would be generated from.
     """
 
     scenario: Scenario
@@ -81,4 +83,7 @@ def sized_world(scenario: Scenario, progress: Progress | None = None) -> SizedWo
     specs = {name: methods.find(name) for name in scenario.methods}
     peak = footprint.dense_peak_bytes(shapes_of(scenario.backbone, n_items, ranked_of(scenario)))
     population = Population(scenario.population, scenario.seed, n_users, peak, pace=pace_of(scenario))
-    return SizedWorld(scenario, population, specs, n_items, n_users)
+    made_of = f"{scenario.data.synthetic.model_dump_json()} {scenario.seed}"
+    nothing = {"path": "", "how": "sizes only", "sha256": "", "rows_read": 0, "rows_kept": 0, "notes": []}
+    source = {"name": "synthetic", **nothing, "digest": hashlib.sha256(made_of.encode()).hexdigest()}
+    return SizedWorld(scenario, population, specs, n_items, n_users, source=source)

@@ -19,7 +19,8 @@ from chordsim.progress import Progress
 from chordsim.round.bindings import Tally
 from chordsim.scenario.text import dump
 from chordsim.sized import sized_world
-from chordsim.store.directory import RunDirectory, Status
+from chordsim.store.directory import RunDirectory
+from chordsim.store.ending import ending
 from chordsim.store.manifest import peak_rss_bytes, protocol
 from chordsim.store.resume import Resume, opened
 from chordsim.threads import pool
@@ -66,7 +67,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
         }
         whole |= {"engine": engine, "protocol": protocol(scenario)}
         store.write_summary({**whole, "forecast": beside(predicted, whole)} if predicted else whole)
-        status: Status = "degraded" if errors else "complete"
+        status, errors = ending(scenario, whole["methods"], errors)
         store.write_manifest(status, budgets=summary.bindings.report(), **_claim(stage, store, errors))
         return store.path
 
@@ -94,7 +95,7 @@ def _told(store: RunDirectory) -> Iterator[None]:
 def _claim(stage: Stage, store: RunDirectory, errors: list[str]) -> dict[str, Any]:
     """Return what the manifest says of the ledger: its hash, where the run may claim one."""
     if not stage.keeps_rows:
-        return {"ledger": f"rows of more than {MOST_ROWS:,} phones a round are not kept: their sums are in summary.json"}
+        return {"errors": errors, "ledger": f"rows of more than {MOST_ROWS:,} phones a round are not kept: their sums are in summary.json"}
     claimed = None if errors or store.manifest.get("drift") else store.ledger_sha256
     return {"errors": errors, "ledger_sha256": claimed}
 

@@ -155,7 +155,7 @@ class LiveStage:
     def end(self, store: RunDirectory) -> None:
         """Write a sample of plans, and the phones of the last round."""
         self._plans.write(store)
-        store.write_devices(devices.columns(self.world, self.world.population.select(self.world.scenario.rounds.count)))
+        devices.write(store, self.world, self.world.population.select(self.world.scenario.rounds.count))
 
     def _scene_of(self, round: int) -> Scene:
         if self._scene is None or self._scene.round != round:
@@ -182,10 +182,9 @@ class SizesStage:
 
     def about(self) -> dict[str, Any]:
         """Return which data were read, if any, and of which methods operations are not known."""
-        name, some = self.world.scenario.data.source, self.world.population.profiles(np.arange(1))
-        nothing = {"path": "", "how": "sizes only", "sha256": "", "rows_read": 0, "rows_kept": 0, "notes": []}
+        some = self.world.population.profiles(np.arange(1))
         unknown = [name for name, (_, teller) in self._players.items() if teller.needs_of(0, some) is None]
-        return {"data": self.world.source or {"name": name, **nothing}, "operations_not_known": unknown}
+        return {"data": self.world.source, "operations_not_known": unknown}
 
     def forecast(self) -> Forecast | None:
         """Return the forecast of the run."""
@@ -205,8 +204,8 @@ class SizesStage:
         """Keep nothing: such a run takes seconds and is started anew."""
 
     def end(self, store: RunDirectory) -> None:
-        """Write the phones of the last round, or some of them."""
-        store.write_devices(devices.columns(self.world, self._ids[1][:MOST_ROWS]))
+        """Write the phones of the last round, or the first of them."""
+        devices.write(store, self.world, self._ids[1], MOST_ROWS)
 
 
 def summed(stage: Stage, summary: Summary) -> dict[str, Any]:

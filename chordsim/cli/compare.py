@@ -24,6 +24,8 @@ def compare(
     console = screen()
     for key, values in found.differs:
         console.print(f"{key}: {' / '.join(values)}", highlight=False, markup=False, soft_wrap=True)
+    for line in comparison.not_whole(found):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     if not found.differs:
         console.print("the scenarios are the same")
     console.print(comparison.terminal_table(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -29,7 +30,7 @@ def run(
     SCENARIO is a shipped name (see chordsim scenarios) or the path of a TOML file.
     """
     from chordsim import api
-    from chordsim.errors import RunError
+    from chordsim.errors import NotWhole, RunError
     from chordsim.forecast.printed import beside_lines
     from chordsim.report.terminal_tables import final_table, strangers_table
     from chordsim.scenario.load import load
@@ -38,7 +39,8 @@ def run(
     console = screen()
     # Loaded here only to say what begins; a mistake in it is told before anything heavy is imported.
     console.print(_heading(load(scenario, overrides or (), seed).question if resume is None else ""), end="")
-    with Terminal() as progress:
+    with Terminal() as progress, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotWhole)  # told last, as the error that the command ends with
         result = api.run(
             scenario,
             overrides=overrides or (),
@@ -69,15 +71,18 @@ def run(
 def notes(result: RunResult) -> list[str]:
     """Return what a reader of the table must know: the data that were used, and who was ranked how."""
     from chordsim.data.interactions import SourceInfo
+    from chordsim.evaluate import NOTHING
 
     manifest: dict[str, Any] = result.manifest
     source = {key: value for key, value in manifest["data"].items() if key in SourceInfo.__dataclass_fields__}
     summary = result.summary
     protocol, engine = summary["protocol"], summary["engine"]
+    took = f"{engine['wall_s']:.0f} s, of which training {engine['train_s']:.0f} s"
+    if protocol["ranking"] == NOTHING:
+        return [f"data: {source['name']}, sizes only", f"{summary['users']:,} users, {protocol['rounds']} rounds, nothing ranked; {took}"]
     return [
         f"data: {SourceInfo(**{**source, 'notes': tuple(source.get('notes', ()))}).line()}",
-        f"{summary['users']:,} users, {protocol['rounds']} rounds, ranked among {protocol['ranking']}; "
-        f"{engine['wall_s']:.0f} s, of which training {engine['train_s']:.0f} s",
+        f"{summary['users']:,} users, {protocol['rounds']} rounds, ranked among {protocol['ranking']}; {took}",
         *manifest.get("remarks", []),
     ]
 

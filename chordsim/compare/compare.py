@@ -11,7 +11,7 @@ import numpy as np
 from chordsim.arrays import Floats
 from chordsim.compare.pairing import pair
 from chordsim.compare.scenario_diff import differences
-from chordsim.errors import UserError
+from chordsim.errors import RunError, UserError
 from chordsim.report.gather import Gathered, gather
 from chordsim.report.source import Source
 from chordsim.statistics.differences import Difference, paired
@@ -50,12 +50,19 @@ class Comparison:
         gathered: The runs.
         differs: Scenario keys that differ, with each run's value.
         lines: Differences of every run to the first; all of them are the family of Holm's correction.
+        sources: What each run says about itself.
     """
 
     names: tuple[str, ...]
     gathered: tuple[Gathered, ...]
     differs: list[tuple[str, list[str]]]
     lines: list[Line]
+    sources: tuple[Source, ...]
+
+    @property
+    def sizes_only(self) -> bool:
+        """Whether nothing was ranked in these runs, so that only what they cost can be compared."""
+        return all(source.sizes_only for source in self.sources)
 
 
 def compare(runs: Sequence[Path]) -> Comparison:
@@ -71,6 +78,9 @@ def compare(runs: Sequence[Path]) -> Comparison:
     sources = [Source.read(run) for run in runs]
     for source in sources[1:]:
         _check_same(sources[0], source)
+    differs = differences([source.scenario for source in sources])
+    if all(source.sizes_only for source in sources):
+        return Comparison(_names(runs), (), differs, [], _ended(sources))
     gathered = [gather(run) for run in runs]
     pairs: dict[tuple[int, str, str], tuple[Floats, Floats]] = {}
     for number, other in enumerate(gathered[1:], 1):
@@ -84,7 +94,19 @@ def compare(runs: Sequence[Path]) -> Comparison:
     keys = {f"{n}/{label}/{view}": (n, label, view) for n, label, view in pairs}
     made = paired({name: pairs[key] for name, key in keys.items()}, gathered[0].source.seed)
     lines = [Line(*keys[name], *_means(pairs[keys[name]]), difference) for name, difference in made.items()]
-    return Comparison(_names(runs), tuple(gathered), differences([s.scenario for s in sources]), lines)
+    return Comparison(_names(runs), tuple(gathered), differs, lines, tuple(sources))
+
+
+def _ended(sources: Sequence[Source]) -> tuple[Source, ...]:
+    """Return the runs if all of them have their sums.
+
+    Raises:
+        RunError: One that did not end.
+    """
+    for source in sources:
+        if not source.summary:
+            raise RunError(f"{source.path}: has no summary.json, so its sizes cannot be compared: the run is {source.status}")
+    return tuple(sources)
 
 
 def _check_same(first: Source, other: Source) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chordsim.compare.compare import Comparison, Line
+from chordsim.compare.in_sizes import side_by_side
 from chordsim.files import atomic_write
+from chordsim.fitted import Fitted
 from chordsim.report.charts.chart import Chart, colour, figure, number, symbol
 from chordsim.report.html import Column, Grid, Section, document, interval, text
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 _HEAD = (
     Column("method"),
@@ -34,8 +33,14 @@ def write(comparison: Comparison, target: Path) -> Path:
         UserError, RunError: The file cannot be written.
     """
     title = f"{' / '.join(comparison.names)}"
+    about: list[Any] = [text(line, css="lead") for line in not_whole(comparison)]
+    if comparison.sizes_only:
+        columns, rows = side_by_side(comparison.names, comparison.sources)
+        costs = Section("methods", "Side by side", [text(verdict(comparison), css="lead"), Grid(columns, rows)])
+        atomic_write(target, document(title, [Section("differs", "What differs", [*about, _differs(comparison)]), costs]).encode())
+        return target
     sections = [
-        Section("differs", "What differs", [_differs(comparison)]),
+        Section("differs", "What differs", [*about, _differs(comparison)]),
         Section("significance", "Is it a difference?", [text(verdict(comparison), css="lead"), _grid(comparison), *_forest(comparison)]),
         Section("methods", "Side by side", [_side_by_side(comparison), *_tradeoff(comparison)]),
     ]
@@ -43,8 +48,16 @@ def write(comparison: Comparison, target: Path) -> Path:
     return target
 
 
+def not_whole(comparison: Comparison) -> list[str]:
+    """Return a line for every run that is not complete: its means are over what is there."""
+    pairs = zip(comparison.names, comparison.sources, strict=True)
+    return [f"{name} is {s.status}: {(s.manifest.get('errors') or ['no reason given'])[0]}" for name, s in pairs if s.status != "complete"]
+
+
 def verdict(comparison: Comparison) -> str:
     """Return what the comparison says in one sentence."""
+    if comparison.sizes_only:
+        return "Nothing was ranked in these runs: what they cost stands side by side, and nothing is tested."
     found = [line for line in comparison.lines if line.difference.significant]
     if not found:
         same = all(not line.difference.mean for line in comparison.lines)
@@ -53,18 +66,26 @@ def verdict(comparison: Comparison) -> str:
     return f"Significant in {len(found)} of {len(comparison.lines)} comparisons (Holm, 5 %): {'; '.join(parts)}."
 
 
-def terminal_table(comparison: Comparison) -> Table:
-    """Return the differences for the terminal."""
-    from rich.table import Table
+def terminal_table(comparison: Comparison) -> Fitted:
+    """Return the differences for the terminal; where nothing was ranked, what the runs cost."""
+    if comparison.sizes_only:
+        columns, rows = side_by_side(comparison.names, comparison.sources)
+        return Fitted(("method", "run"), [column.head for column in columns[2:]], [tuple(map(_short, row)) for row in rows])
+    heads = [column.head.replace("NDCG@10 ", "NDCG@10\n") for column in _HEAD[3:-1]]
+    whole = [_row(comparison, line) for line in comparison.lines]
+    bold = frozenset(number for number, row in enumerate(whole) if row[-1])
+    return Fitted(("method", "run", "users"), heads, [tuple(map(_words, row[:-1])) for row in whole], bold=bold)
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in _HEAD[:-1]:
-        left, head = column.head in ("method", "run", "users"), column.head.replace("NDCG@10 ", "NDCG@10\n")
-        table.add_column(head, justify="left" if left else "right", no_wrap=not left, vertical="bottom")
-    for line in comparison.lines:
-        *cells, significant = _row(comparison, line)
-        table.add_row(*(_words(cell) for cell in cells), style="bold" if significant else None)
-    return table
+
+def _short(value: Any) -> str:
+    """Return a cost in a few characters."""
+    return (
+        f"{value:,.0f}"
+        if isinstance(value, float) and abs(value) >= 1000
+        else f"{value:.4g}"
+        if isinstance(value, float)
+        else _words(value)
+    )
 
 
 def _words(value: Any) -> str:

@@ -1,11 +1,10 @@
-"""The forecast as a table for the terminal; fits 100 columns."""
+"""The forecast as a table for the terminal."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from rich.table import Table
-
+from chordsim.fitted import Fitted
 from chordsim.forecast.predict import ALL, Forecast, Range
 
 _BESIDE = ("served_share", "down_bytes_per_device", "p50_total_s")
@@ -19,18 +18,15 @@ _COLUMNS = (
 )
 
 
-def forecast_table(predicted: Forecast) -> Table:
+def forecast_table(predicted: Forecast) -> Fitted:
     """Return one line per method and tier; every cell is the range that holds at least nine runs of ten."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.title, table.title_justify = "forecast, per device and round: the range that holds nine runs of ten", "left"
-    for name in ("method", "tier"):
-        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=14)
-    for _, title, _ in _COLUMNS:
-        table.add_column(title, justify="right", no_wrap=True)
-    for method, tiers in predicted.items():
-        for number, (tier, quantities) in enumerate(tiers.items()):
-            table.add_row(method if number == 0 else "", tier, *(_cell(quantities.get(name), factor) for name, _, factor in _COLUMNS))
-    return table
+    rows = [
+        (method if number == 0 else "", tier, *(_cell(quantities.get(name), factor) for name, _, factor in _COLUMNS))
+        for method, tiers in predicted.items()
+        for number, (tier, quantities) in enumerate(tiers.items())
+    ]
+    title = "forecast, per device and round: the range that holds nine runs of ten"
+    return Fitted(("method", "tier"), [head for _, head, _ in _COLUMNS], rows, title=title)
 
 
 def beside_lines(summary: dict[str, Any]) -> list[str]:

@@ -101,7 +101,9 @@ def ledger_files(run: Path) -> list[Path]:
         if match:
             found.append((match[1].encode(), int(match[2]), path))
     if not found:
-        raise RunError(f"{run}: no ledger files in {FOLDER}/: not a run directory, or no round was finished")
+        raise RunError(
+            f"{run}: no ledger files in {FOLDER}/: not a run directory, no round was finished, or a fleet whose rows are not kept"
+        )
     return [path for _, _, path in sorted(found)]
 
 

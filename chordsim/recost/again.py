@@ -22,6 +22,8 @@ from chordsim.ledger.rows import Rows
 from chordsim.ledger.summary import Summary
 from chordsim.methods import Given
 from chordsim.population.generate import Population
+from chordsim.recost import rerun
+from chordsim.report.source import Source
 from chordsim.round import sizes
 from chordsim.round.recorded import player as recorded_player
 from chordsim.scenario.load import load
@@ -67,6 +69,8 @@ def recost(run: Path, overrides: Sequence[str]) -> Recosted:
     old, new = load(path), load(path, overrides)
     changed = _changed(old, new)
     world = sized_world(new)
+    if new.protocol.metrics == "none":
+        return Recosted(changed, rerun.before(Source.read(run)), rerun.after(world), {})
     former = Population(old.population, old.seed, world.n_users, world.population.fp32_peak_bytes, pace=pace_of(old))
     tiers = list(new.population.tiers)
     before, after = Summary(world.n_users, list(old.population.tiers), old.seed), Summary(world.n_users, tiers, new.seed)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
+from chordsim.fitted import Fitted
 from chordsim.recost.again import Recosted
 
 _COLUMNS = (
@@ -15,20 +14,17 @@ _COLUMNS = (
 )
 
 
-def recost_table(found: Recosted) -> Table:
+def recost_table(found: Recosted) -> Fitted:
     """Return one line per method: every cell is the run's own value, then the value on the other phones."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.title, table.title_justify = "before > after", "left"
-    table.add_column("method", overflow="ellipsis", no_wrap=True, max_width=14)
-    for _, title, _, _ in _COLUMNS:
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("NDCG@10 all", justify="right", no_wrap=True)
+    ranked = any(side["ndcg_10_all"]["mean"] is not None for sides in (found.before, found.after) for side in sides.values())
+    rows = []
     for name, after in found.after.items():
         before = found.before[name]
         cells = [f"{_text(before[key], factor, how)} > {_text(after[key], factor, how)}" for key, _, factor, how in _COLUMNS]
         ndcg = [_text(side["ndcg_10_all"]["mean"], 1.0, ".4f") for side in (before, after)]
-        table.add_row(name, *cells, f"{ndcg[0]} > {ndcg[1]}")
-    return table
+        rows.append((name, *cells, *([f"{ndcg[0]} > {ndcg[1]}"] if ranked else [])))
+    heads = (*(title for _, title, _, _ in _COLUMNS), *(["NDCG@10 all"] if ranked else []))
+    return Fitted(("method",), heads, rows, title="before > after")
 
 
 def unknown_lines(found: Recosted) -> list[str]:

@@ -10,6 +10,8 @@ from chordsim.ledger.summary import KNOWN, UNKNOWN
 from chordsim.report.charts import groups, planned, predicted, times, traffic
 from chordsim.report.gather import Gathered
 from chordsim.report.html import Column, Grid, Section, code, folded, interval, text
+from chordsim.report.source import Source
+from chordsim.report.sums import NOT_KEPT
 
 
 def heterogeneity(g: Gathered) -> Section:
@@ -92,27 +94,28 @@ def time_section(g: Gathered) -> Section:
     return Section("time", "Time", [text(f"{closes} All seconds are simulated."), *times.charts(g)])
 
 
-def reproduce(g: Gathered) -> Section:
+def reproduce(source: Source) -> Section:
     """Return commands, files and how to cite."""
-    name = shlex.quote(str(g.source.path.name))
+    name = shlex.quote(str(source.path.name))
     commands = (
-        f"pip install chordsim=={g.source.manifest.get('versions', {}).get('chordsim', VERSION)}\n"
+        f"pip install chordsim=={source.manifest.get('versions', {}).get('chordsim', VERSION)}\n"
         "chordsim run scenario.toml          # the file below, saved under this name\n"
         f"chordsim report {name}   # makes this page again from the run directory\n"
     )
     ask = (
         "import pandas as pd\n"
-        f"ledger = pd.read_parquet({str(g.source.path.name + '/ledger')!r})\n"
+        f"ledger = pd.read_parquet({str(source.path.name + '/ledger')!r})\n"
         'ledger.groupby(["method", "tier"], observed=True)[["ndcg_10_all", "down_bytes", "up_bytes"]].mean()\n'
     )
     blocks: list[Any] = [
         text("The same scenario, seed, versions and instruction set give the same ledger, byte for byte, on any number of workers."),
         code(commands),
-        text("Every number here comes from the ledger, Parquet files that anything can read:"),
-        code(ask),
     ]
-    if g.source.scenario_text:
-        blocks.append(folded("scenario.toml, fully resolved", code(g.source.scenario_text)))
-    digest = g.source.manifest.get("ledger_sha256") or "none, since the run did not end whole"
-    blocks.append(text(f"To cite: chordsim {VERSION}, scenario {g.source.name}, seed {g.source.seed}, ledger {digest}.", css="soft"))
+    if NOT_KEPT not in source.manifest:
+        blocks += [text("Every number here comes from the ledger, Parquet files that anything can read:"), code(ask)]
+    if source.scenario_text:
+        blocks.append(folded("scenario.toml, fully resolved", code(source.scenario_text)))
+    why = "rows were not kept" if NOT_KEPT in source.manifest else "the run did not end whole"
+    digest = source.manifest.get("ledger_sha256") or f"none, since {why}"
+    blocks.append(text(f"To cite: chordsim {VERSION}, scenario {source.name}, seed {source.seed}, ledger {digest}.", css="soft"))
     return Section("reproduce", "How to reproduce", blocks)

@@ -53,7 +53,9 @@ def table(run: Path, form: Format) -> str:
     g = gather(run)
     rows = [_row(g, name) for name in g.methods]
     ranking = g.source.manifest.get("protocol", {}).get("ranking")
-    what = f"{g.source.name}, seed {g.source.seed}, {g.users:,} users, ranked among {ranking}. {_NOTE}"
+    ranked = "nothing ranked" if g.source.sizes_only else f"ranked among {ranking}"
+    whole = "" if g.source.status == "complete" else f" This run is {g.source.status}."
+    what = f"{g.source.name}, seed {g.source.seed}, {g.users:,} users, {ranked}.{whole} {_NOTE}"
     return _markdown(rows, what) if form == "markdown" else _latex(rows, what)
 
 

@@ -88,7 +88,10 @@ def who_won(g: Gathered) -> Section:
     """Return accuracy beside cost, and how sure the differences are."""
     found = against_baseline(g)
     blocks: list[Any] = [] if found is None else [text(headline(g, found), css="lead")]
-    blocks.append(Grid(_RESULTS, [_result(g, name) for name in g.methods]))
+    if g.source.sizes_only:
+        blocks.append(text('Nothing was ranked: protocol.metrics = "none". What follows is what it costs.', css="lead"))
+    else:
+        blocks.append(Grid(_RESULTS, [_result(g, name) for name in g.methods]))
     blocks.append(Grid(_COSTS, [_cost(g, name) for name in g.methods]))
     blocks += cost.charts(g)
     blocks += [] if found is None else table(found)

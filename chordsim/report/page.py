@@ -26,10 +26,16 @@ def write(run: Path, target: Path | None = None) -> Path:
         UserError: Not a run directory, or the target cannot be written.
         RunError: No ledger yet, or a damaged file.
     """
-    from chordsim.report import closing, opening
+    from chordsim.report import closing, opening, sums
     from chordsim.report.gather import gather
     from chordsim.report.html import document
+    from chordsim.report.source import Source
 
+    path, source = target or run / FILE, Source.read(run)
+    if sums.has_no_rows(source):
+        parts = [*sums.sections(source), closing.reproduce(source)]
+        atomic_write(path, document(f"{source.name}, seed {source.seed}", parts).encode())
+        return path
     g = gather(run)
     sections = [
         opening.what_was_run(g),
@@ -39,9 +45,8 @@ def write(run: Path, target: Path | None = None) -> Path:
         closing.plans(g),
         closing.traffic_section(g),
         closing.time_section(g),
-        closing.reproduce(g),
+        closing.reproduce(g.source),
     ]
-    path = target or run / FILE
     atomic_write(path, document(f"{g.source.name}, seed {g.source.seed}", sections).encode())
     return path
 

@@ -89,6 +89,11 @@ class Source:
         return str(self.manifest.get("scenario", self.path.name))
 
     @property
+    def sizes_only(self) -> bool:
+        """Whether no recommendation was computed, so that nothing was ranked."""
+        return self.table("protocol").get("metrics") == "none"
+
+    @property
     def status(self) -> str:
         """How the run ended, or that it goes on."""
         return str(self.manifest.get("status", "unknown"))

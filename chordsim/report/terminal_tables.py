@@ -1,12 +1,12 @@
-"""Tables for the terminal; each fits 100 columns."""
+"""Tables for the terminal; each stands whole in 100 columns, and in parts below one another in fewer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
+from chordsim.evaluate import NOTHING
+from chordsim.fitted import Fitted
 from chordsim.ledger.summary import KNOWN, UNKNOWN
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ _FINAL = (
     "p50\ns",
     "joules\n/round",
 )
+#: How many of them are of ranks.
+_RANKS = 3
 _TIERS = (
     "phones",
     "share\n%",
@@ -39,18 +41,18 @@ _TIERS = (
 )
 
 
-def final_table(summary: dict[str, Any]) -> Table:
+def final_table(summary: dict[str, Any]) -> Fitted:
     """Return one line per method of a run.
 
     "NDCG@10" and "HR@10" are of users whom the method's model ranked for; "all users" is what everybody saw,
-    with the fallback where the method did not serve. Numbers that do not exist are shown as "-".
+    with the fallback where the method did not serve. Numbers that do not exist are shown as "-"; where nothing was
+    ranked, the columns of ranks are left out.
 
     Args:
         summary: As summary.json holds it.
     """
-    table = _table("method", _FINAL)
-    for name, m in summary["methods"].items():
-        table.add_row(
+    rows = [
+        (
             name,
             _estimate(m["ndcg_10"]),
             _number(m["ndcg_10_all"]["mean"], ".4f"),
@@ -62,51 +64,47 @@ def final_table(summary: dict[str, Any]) -> Table:
             _short(m["p50_total_s"]),
             _short(m["joules_per_device"]),
         )
-    return table
+        for name, m in summary["methods"].items()
+    ]
+    if summary.get("protocol", {}).get("ranking") == NOTHING:
+        return Fitted(("method",), _FINAL[_RANKS:], [(row[0], *row[1 + _RANKS :]) for row in rows])
+    return Fitted(("method",), _FINAL, rows)
 
 
-def strangers_table(summary: dict[str, Any]) -> Table | None:
+def strangers_table(summary: dict[str, Any]) -> Fitted | None:
     """Return users that the cloud never trained on beside those that it did, NDCG@10 of what they saw; None without such."""
     apart = {name: m for name, m in summary["methods"].items() if UNKNOWN in m}
     if not apart:
         return None
-    table = _table("method", ("trained on\nNDCG@10 (95 %)", "users", "never trained on\nNDCG@10 (95 %)", "users"))
+    rows = []
     for name, m in apart.items():
         known, unknown = m[KNOWN]["ndcg_10_all"], m[UNKNOWN]["ndcg_10_all"]
-        table.add_row(name, _estimate(known), f"{known['users']:,}", _estimate(unknown), f"{unknown['users']:,}")
-    return table
+        rows.append((name, _estimate(known), f"{known['users']:,}", _estimate(unknown), f"{unknown['users']:,}"))
+    return Fitted(("method",), ("trained on\nNDCG@10 (95 %)", "users", "never trained on\nNDCG@10 (95 %)", "users"), rows)
 
 
-def tiers_table(tiers: Sequence[TierFacts], which: str) -> Table:
+def tiers_table(tiers: Sequence[TierFacts], which: str) -> Fitted:
     """Return one line per tier; ``which`` says what phones these are."""
-    table = _table("tier", _TIERS)
-    table.title = f"{which}, medians"
-    table.title_justify = "left"
+    rows = []
     for tier in tiers:
         m = tier.medians
-        table.add_row(
-            tier.name,
-            f"{tier.phones:,}",
-            f"{100 * tier.share:.1f}",
-            _number(m["ram_bytes"], ".3g", 1e-9),
-            _number(m["macs_per_s"], ".3g", 1e-9),
-            _number(m["down_bytes_per_s"], ".3g", 8e-6),
-            _number(m["up_bytes_per_s"], ".3g", 8e-6),
-            _number(m["round_trip_s"], ".3g", 1e3),
-            _number(m["memory_budget_bytes"], ".3g", 1e-6),
-            _number(m["latency_budget_s"], ".3g", 1e3),
-            _number(m["bits_budget"], ".3g"),
-            f"{100 * tier.fp32_share:.1f}",
+        rows.append(
+            (
+                tier.name,
+                f"{tier.phones:,}",
+                f"{100 * tier.share:.1f}",
+                _number(m["ram_bytes"], ".3g", 1e-9),
+                _number(m["macs_per_s"], ".3g", 1e-9),
+                _number(m["down_bytes_per_s"], ".3g", 8e-6),
+                _number(m["up_bytes_per_s"], ".3g", 8e-6),
+                _number(m["round_trip_s"], ".3g", 1e3),
+                _number(m["memory_budget_bytes"], ".3g", 1e-6),
+                _number(m["latency_budget_s"], ".3g", 1e3),
+                _number(m["bits_budget"], ".3g"),
+                f"{100 * tier.fp32_share:.1f}",
+            )
         )
-    return table
-
-
-def _table(first: str, others: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column(first, overflow="ellipsis", no_wrap=True, max_width=14, vertical="bottom")
-    for name in others:
-        table.add_column(name, justify="right", no_wrap=True, vertical="bottom")
-    return table
+    return Fitted(("tier",), _TIERS, rows, title=f"{which}, medians")
 
 
 def _estimate(value: dict[str, Any]) -> str:
@@ -127,11 +125,11 @@ def _short(value: float | None) -> str:
     """Return three significant digits in at most seven characters."""
     if value is not None and 0 < value < 0.001:
         return "<0.001"
-    return _number(value, ".3g")
+    return _number(value, ".3g") if value is None or value < 999.5 else _bytes(value)
 
 
 def _bytes(value: float | None) -> str:
-    """Return bytes in at most seven characters."""
+    """Return bytes, or another whole number, in at most seven characters."""
     if value is None:
         return _NOTHING
     if value < 999_999.5:

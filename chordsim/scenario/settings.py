@@ -16,13 +16,15 @@ def resolve_settings(scenario: Scenario) -> Scenario:
 
     Raises:
         ScenarioError: An unknown method, an unknown setting, a value of another type than the default or outside of
-            what the method allows, a method that is registered but cannot be loaded, or one that cannot work with this backbone.
+            what the method allows, a method that is registered but cannot be loaded, or one that cannot work with this backbone
+            or under this ranking.
     """
     filled = {}
     for name in scenario.methods:
         spec = _spec(name)
         _check_backbone(spec, scenario.backbone.kind)
         _check_items(spec, scenario)
+        _check_ranking(spec, scenario.protocol.ranking)
         defaults = spec.defaults
         given = {**_shared(spec, scenario), **scenario.settings.get(name, {})}
         for key in given:
@@ -66,6 +68,11 @@ def _check_items(spec: methods.MethodSpec, scenario: Scenario) -> None:
     least = backbone.max_len + spec.extra_history + scenario.protocol.candidates
     if spec.cached == "rows" and backbone.cache_rows < least:
         raise ScenarioError(f"backbone.cache_rows = {backbone.cache_rows}: {spec.name!r} reads older items too, and needs at least {least}")
+
+
+def _check_ranking(spec: methods.MethodSpec, ranking: str) -> None:
+    if spec.ranks == "list" and ranking == "sampled-100":
+        raise ScenarioError(f'protocol.ranking: "{ranking}" needs scores, and {spec.name!r} sends a list: use "all", or leave it out')
 
 
 def _typed(key: str, value: Any, default: Any) -> Any:

@@ -8,7 +8,30 @@ import numpy as np
 
 from chordsim.arrays import Ints
 from chordsim.sized import SizedWorld
+from chordsim.store.directory import RunDirectory
 from chordsim.world import World
+
+
+def write(store: RunDirectory, world: World | SizedWorld, selected: Ints, most: int | None = None) -> None:
+    """Write devices.parquet, and say in its metadata and in the manifest how much of the fleet it holds.
+
+    Args:
+        store: The run.
+        world: Its scenario.
+        selected: Phones of the last round, ascending.
+        most: How many of them are kept, the first ones; None for all.
+    """
+    ids = selected[:most]
+    fleet, last = world.population.size, world.scenario.rounds.count
+    kept = f"the first {ids.size:,} of {selected.size:,} phones" if ids.size < selected.size else f"{ids.size:,} phones"
+    holds: dict[str, int | bool | str] = {
+        "rows": int(np.unique(ids).size),
+        "fleet": fleet,
+        "part": bool(np.unique(ids).size < fleet),
+        "which": f"{kept} selected in round {last}, of a fleet of {fleet:,}",
+    }
+    store.write_devices(columns(world, ids), holds)
+    store.write_manifest("running", devices=holds)
 
 
 def columns(world: World | SizedWorld, ids: Ints) -> dict[str, Any]:

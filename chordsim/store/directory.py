@@ -7,6 +7,7 @@ import csv
 import errno
 import fcntl
 import io
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -172,13 +173,15 @@ class RunDirectory:
         with disk_errors(path):
             _append(path, text.getvalue().encode())
 
-    def write_devices(self, columns: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Write devices.parquet: one row per device, columns of equal length."""
+    def write_devices(self, columns: Mapping[str, npt.NDArray[Any]], holds: Mapping[str, int | bool | str] | None = None) -> None:
+        """Write devices.parquet: one row per device, columns of equal length; ``holds`` becomes the file's metadata."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         buffer = pa.BufferOutputStream()
-        pq.write_table(pa.table({name: pa.array(values) for name, values in columns.items()}), buffer, compression="zstd")
+        table = pa.table({name: pa.array(values) for name, values in columns.items()})
+        meta: dict[str, str] = {f"chordsim.{key}": json.dumps(value) for key, value in (holds or {}).items()}
+        pq.write_table(table.replace_schema_metadata(meta), buffer, compression="zstd")
         atomic_write(self.path / DEVICES, memoryview(buffer.getvalue()))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:

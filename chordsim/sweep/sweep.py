@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chordsim import api
-from chordsim.errors import ChordsimError, RunError, UserError
+from chordsim.errors import ChordsimError, NotWhole, RunError, UserError
 from chordsim.files import read_json
 from chordsim.progress import Progress, Silent
 from chordsim.scenario.text import digest
@@ -116,21 +117,25 @@ def _sweep(scenario: str | Path, grid: Sequence[Point], keys: list[str], folder:
         path = folder / POINTS / point.name
         _clear(path)
         try:
-            api.run(scenario, overrides=point.overrides, seed=point.seed, out=path, report=False, progress=progress)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", NotWhole)  # told with the other points that are not finished
+                ran = api.run(scenario, overrides=point.overrides, seed=point.seed, out=path, report=False, progress=progress)
+            if ran.status != "complete":
+                failed.append(f"{point.name}: the run is {ran.status}: {(ran.manifest.get('errors') or ['no reason given'])[0]}")
         except ChordsimError as error:
             failed.append(f"{point.name}: {error}")
         progress.advance(1, point.name)
     progress.done()
     done = [point for point in grid if finished(folder, point)]
     if not done:
-        raise RunError(f"{folder}: no point of the sweep could be finished: {failed[0] if failed else 'all are degraded'}")
+        raise RunError(f"{folder}: no point of the sweep could be finished: {failed[0] if failed else 'none is complete'}")
     table = tidy(folder, done, keys)
     save(folder, table)
     found = over_seeds.means(folder, done)
     over_seeds.save(folder, found, keys)
     curves.write(folder, done, keys, found)
     if len(done) < len(grid):
-        why = failed[0] if failed else "a run lost cells and is degraded"
+        why = failed[0] if failed else "a run is not complete"
         raise RunError(f"{folder}: {len(grid) - len(done)} of {len(grid)} points are not finished; the first: {why}")
     return SweepResult(folder, table, len(todo), tuple(keys), tuple(found))
 

@@ -59,7 +59,7 @@ def test_phones_do_not_run_messages_that_do_not_verify(harm, tiny, play):
     assert set(run.ledger.outcome.astype(str)) <= {"failed", "refused"}
     assert run.ledger["rank"].isna().all()
     assert (run.ledger.served_by.astype(str) == "fallback").all()
-    assert run.manifest["status"] == "complete"
+    assert run.manifest["status"] == "failed"
 
 
 def swapped(label, change):
@@ -113,7 +113,7 @@ def test_phones_do_not_load_a_bootstrap_that_does_not_verify(label, change, tiny
     run = play(given, call=swapped(label, change))
     assert set(run.ledger.outcome.astype(str)) <= {"failed", "refused"}
     assert run.ledger["rank"].isna().all()
-    assert run.manifest["status"] == "complete"
+    assert run.manifest["status"] == "failed"
     assert "do not run this bootstrap" in caplog.text
 
 

@@ -208,7 +208,7 @@ def test_a_data_file_that_changed_between_runs_is_read_anew(run: Run, tmp_path: 
 def test_a_worker_with_other_data_than_the_server_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients.app, "step", lambda node, call, step=clients.app.step: step(node, _told(call, data="0" * 64)))
     done = run(methods=("cloud-only",))
-    assert done.manifest["status"] == "degraded"
+    assert done.manifest["status"] == "failed"
     assert "differ from those of the server" in done.manifest["errors"][0]
 
 

@@ -47,6 +47,7 @@ def spec(name: str) -> MethodSpec:
         device="chordsim.methods.cloud_only.device:CloudOnlyDevice",
         by_budgets=False,
         cached="nothing",
+        ranks="list",
         defaults={"list_length": 100},
         allowed={"list_length": (1, 10_000)},
     )

@@ -19,4 +19,5 @@ def spec(name):
         "whats_next.cloud:Cloud",
         "whats_next.device:Device",
         {"listed": 20},
+        ranks="list",
     )

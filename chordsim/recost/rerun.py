@@ -1,0 +1,34 @@
+"""Recost of a run that ranked nothing: its rounds in closed form on the other phones are the rerun itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chordsim.errors import UserError
+from chordsim.report.source import Source
+from chordsim.round import sizes
+from chordsim.round.bindings import Tally
+from chordsim.sized import SizedWorld
+
+
+def before(source: Source) -> dict[str, Any]:
+    """Return what the run cost by method; a fleet whose rows were not kept has its sums.
+
+    Raises:
+        UserError: The run did not end.
+    """
+    if not source.summary:
+        raise UserError(f"{source.path}: has no summary.json: the run is {source.status}, and a run of sizes alone is started anew")
+    return source.summary
+
+
+def after(world: SizedWorld) -> dict[str, Any]:
+    """Play all rounds in sizes and return the same figures."""
+    players = sizes.players(world, sizes.bootstraps(world))
+    tally = Tally(1, world.population, world.scenario.seed)
+    for round in range(1, world.scenario.rounds.count + 1):
+        ids = world.population.select(round)
+        for player in players:
+            for played in sizes.play(player, world, round, ids):
+                tally.add(played.rows.of_nobody())
+    return tally.methods()

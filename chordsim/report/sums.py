@@ -1,0 +1,120 @@
+"""The page of a run that kept no rows, or that ranked nothing: what summary.json holds of a fleet, method by method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chordsim.evaluate import NOTHING
+from chordsim.ledger.columns import OUTCOMES
+from chordsim.report.html import Column, Grid, Section, text
+from chordsim.report.source import Source
+
+#: What the manifest holds under this key where rows were not kept.
+NOT_KEPT = "ledger"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number that summary.json holds of a method.
+
+    Attributes:
+        head: Its name, with the unit.
+        meaning: In one line.
+        path: Its keys.
+        factor: What it is multiplied by before it is shown.
+    """
+
+    head: str
+    meaning: str
+    path: tuple[str, ...]
+    factor: float = 1.0
+
+    def of(self, method: Mapping[str, Any]) -> float | None:
+        """Return the number, or None where there is none."""
+        found: Any = method
+        for key in self.path:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return None if found is None else float(found) * self.factor
+
+
+#: What a fleet costs, per served session; each of the last two stands for itself where the run has no figures per session.
+FIGURES = (
+    Figure("served %", "device-rounds that ended with a plan, a model or a list in use, in time", ("served_share",), 100.0),
+    Figure("bits", "stored bits per weight, mean by fan-in", ("bits_mean",)),
+    Figure("first contact B", "bytes down before a phone's first round", ("first_contact", "down_bytes")),
+    Figure("down B/session", "bytes down of a served session after first contact", ("per_session", "down_bytes")),
+    Figure("up B/session", "bytes up of a served session, instrumentation left out", ("per_session", "up_bytes")),
+    Figure("new version B", "bytes down when the model is renewed", ("per_version", "down_bytes")),
+    Figure("B after 10", "bytes up and down of a phone after ten served sessions, bootstrap included", ("bytes_after_sessions", "10")),
+    Figure("wasted B", "bytes that crossed for rounds that did not serve, all phones together", ("wasted_bytes",)),
+    Figure("p50 s", "median simulated seconds of a round, of phones that finished", ("p50_total_s",)),
+    Figure("p95 s", "95th percentile of the same", ("p95_total_s",)),
+    Figure("J/session", "joules of computing and radio per served session", ("per_session", "joules")),
+    Figure("J/round", "joules of computing and radio per device-round", ("joules_per_device",)),
+)
+
+
+def known(methods: list[Mapping[str, Any]]) -> list[Figure]:
+    """Return the figures that any of these methods has; those per device-round only where there is none per session."""
+    found = [figure for figure in FIGURES if any(figure.of(method) is not None for method in methods)]
+    return [figure for figure in found if figure.head != "J/round" or "J/session" not in {f.head for f in found}]
+
+
+def has_no_rows(source: Source) -> bool:
+    """Return whether a run ended that kept no rows, only their sums."""
+    return NOT_KEPT in source.manifest and bool(source.summary)
+
+
+def sections(source: Source) -> list[Section]:
+    """Return what a page can say of such a run: what was run, what it cost, whom it left out, tier by tier."""
+    methods = source.summary
+    figures = known(list(methods.values()))
+    head = [Column("method"), *(Column(figure.head, figure.meaning) for figure in figures)]
+    costs = Grid(head, [(name, *(figure.of(m) for figure in figures)) for name, m in methods.items()])
+    left = Grid(
+        [Column("method"), *(Column(f"{word} %") for word in OUTCOMES)],
+        [(name, *(100 * m["outcomes"][word] / max(m["device_rounds"], 1) for word in OUTCOMES)) for name, m in methods.items()],
+    )
+    by_tier = known([tier for m in methods.values() for tier in m["per_tier"].values()])
+    tiers = Grid(
+        [Column("method"), Column("tier"), Column("device-rounds"), *(Column(figure.head, figure.meaning) for figure in by_tier)],
+        [
+            (name, tier, facts["device_rounds"], *(figure.of(facts) for figure in by_tier))
+            for name, m in methods.items()
+            for tier, facts in m["per_tier"].items()
+        ],
+    )
+    return [
+        Section("run", "What was run", [*_about(source), _facts(source)]),
+        Section("costs", "What it cost", [costs]),
+        Section("left-out", "Who was left out", [left]),
+        Section("groups", "Heterogeneity", [tiers]),
+    ]
+
+
+def _about(source: Source) -> list[str | Any]:
+    out = [text(str(source.scenario["question"]), css="lead")] if source.scenario.get("question") else []
+    if source.status != "complete":
+        out.append(text(f"This run is {source.status}.", css="lead"))
+        out += [text(str(error)) for error in source.manifest.get("errors", [])[:5]]
+    if has_no_rows(source):
+        out.append(text(f"This page is made from sums: {source.manifest[NOT_KEPT]}. Charts and intervals need rows."))
+    return out
+
+
+def _facts(source: Source) -> Grid:
+    manifest, devices = source.manifest, source.manifest.get("devices", {})
+    rows = [
+        ("scenario", source.name, "name of the scenario; its file stands at the end of this page"),
+        ("methods", ", ".join(source.summary), "ways to personalise, all on the same phones"),
+        ("device-rounds", sum(m["device_rounds"] for m in source.summary.values()), "selected phones, rounds and methods"),
+        ("fleet", devices.get("fleet"), "phones"),
+        ("devices.parquet", devices.get("which"), "which phones the file holds"),
+        ("rounds", manifest.get("protocol", {}).get("rounds"), "of the scenario"),
+        ("ranking", manifest.get("protocol", {}).get("ranking", NOTHING), "what the target was ranked among"),
+        ("seed", source.seed, "everything random follows from it"),
+    ]
+    columns = (Column("what"), Column("value"), Column("meaning"))
+    return Grid(columns, [row for row in rows if row[1] not in (None, "")], "facts")

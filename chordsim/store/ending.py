@@ -1,0 +1,35 @@
+"""How a run ended: complete, degraded by what it lost, or failed because it ranked for nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chordsim.config.model import Scenario
+from chordsim.store.directory import Status
+
+
+def ending(scenario: Scenario, methods: Mapping[str, Mapping[str, Any]], lost: Sequence[str]) -> tuple[Status, list[str]]:
+    """Return a run's status, and what its manifest names as errors, the worst first.
+
+    Args:
+        scenario: What was asked for.
+        methods: What summary.json says of each method.
+        lost: Errors of lost cells.
+
+    Returns:
+        ``failed`` where metrics were asked for and no phone of any method ranked. ``degraded`` where cells were lost, or a
+        method that ranked for nobody has phones that failed: one whose phones were all refused, away or late is a result.
+    """
+    if scenario.protocol.metrics == "none":
+        return ("degraded" if lost else "complete"), list(lost)
+    unranked = {name: _told(m["outcomes"]) for name, m in methods.items() if not m["ndcg_10"]["users"]}
+    if len(unranked) == len(methods):
+        return "failed", [f"no phone ranked in any method: {'; '.join(f'{n}: {words}' for n, words in unranked.items())}", *lost]
+    gone = [f"{name}: no phone ranked: {words}" for name, words in unranked.items() if methods[name]["outcomes"]["failed"]]
+    return ("degraded" if gone or lost else "complete"), [*gone, *lost]
+
+
+def _told(outcomes: Mapping[str, int]) -> str:
+    """Return the outcomes that occur, in words."""
+    return ", ".join(f"{count:,} {word}" for word, count in outcomes.items() if count) or "no device-rounds"
