@@ -20,10 +20,11 @@ from chordsim.ledger.round_lines import finished
 from chordsim.ledger.rows import Rows
 from chordsim.population.generate import Population
 from chordsim.round import sizes
+from chordsim.round.item_pilot import PARTS
 from chordsim.sized import SizedWorld
 
 #: Fleets that are compared, and phones of each at most: one in a hundred of the run's, within these ends.
-FLEETS, PHONES = 24, (500, 4000)
+FLEETS, PHONES = PARTS, (500, 4000)
 MOST_DEVICES = 100_000_000
 #: Half width of the range in standard deviations of a run: 1.645 would hold 90 % of normal luck for one number; the rest is
 #: for what 24 fleets cannot tell about their own spread, and for a run whose many numbers share one luck.

@@ -26,7 +26,9 @@ from chordsim.round.item_cache import HELD_DTYPE, session
 from chordsim.sized import SizedWorld
 
 #: Users who are followed at most, and sessions of each; later ones are like the last.
-USERS, SESSIONS = 512, 8
+USERS, SESSIONS = 528, 8
+#: Parts of the users; the forecast has as many fleets.
+PARTS = 24
 #: Names of the columns: sessions since the table was new, rows held, and the version of the table.
 SESSION, COUNT, VERSION = "items_session", "items_count", "items_version"
 
@@ -75,9 +77,20 @@ def asked(pilot: Pilot, method: Enrolled, scenario: Scenario, book: Book) -> Ask
     ids, remembered = book.scene.ids, method.remembered
     fresh = remembered[VERSION][ids] >= method.introduced.get(ITEM_TABLE, 0)
     number = np.minimum(np.where(fresh, remembered[SESSION][ids], 0), len(pilot.rows) - 1)
-    like = (seeds.uniforms(scenario.seed, "items.pilot", ids)[:, 0] * pilot.rows.shape[1]).astype(np.int64)
+    like = _like(scenario.seed, ids, pilot.rows.shape[1])
     before = np.where(fresh, remembered[COUNT][ids], 0).astype(np.int64)
     return Asked(pilot.consumed[number, like], pilot.rows[number, like], before, pilot.held[number, like])
+
+
+def _like(seed: int, ids: Ints, users: int) -> Ints:
+    """Return which of the users each phone is like, drawn among those of its own part of them.
+
+    Phones whose ids leave the same rest are like the same part of the users: the forecast cuts its small fleets that way, so how much
+    fleets differ tells how little so few users say, too.
+    """
+    unit = seeds.uniforms(seed, "items.pilot", ids)[:, 0]
+    parts = PARTS if users >= PARTS else 1
+    return np.asarray(ids % parts + parts * (unit * (users // parts)).astype(np.int64), np.int64)
 
 
 def remember(method: Enrolled, book: Book) -> None:
