@@ -41,7 +41,7 @@ class Table:
         self._path, self._layout = path, layout
         self._names = [f"{place}" for place in range(layout.width)]
         # What the columns turned out to hold; ids are taken for whole numbers until one is not.
-        self._types: dict[str, Any] = {"user": pa.int64(), "item": pa.int64(), "rating": pa.float64(), "timestamp": pa.int64()}
+        self._types: dict[str, Any] = {"user": pa.int64(), "item": pa.int64(), "rating": pa.float64(), "timestamp": pa.float64()}
         self._time: TimeKind | None = None
 
     def read(self, block: Block) -> Part | None:
@@ -99,7 +99,7 @@ class Table:
         types = {role: self._types[role] for role in self._layout.roles.places}
         whole = {role for role, type in types.items() if type == pa.int64()}
         if whole and self._has_odd_number(data):
-            types |= {role: pa.float64() if role == "timestamp" else pa.string() for role in whole}
+            types |= dict.fromkeys(whole, pa.string())
         try:
             table = self._arrow(data, types, None)
         except pa.ArrowInvalid:
@@ -116,7 +116,7 @@ class Table:
             ratings = np.asarray(_one(ratings))
             values.check_ratings(ratings, self._at(block, "rating"))
         if times is not None:
-            times = values.seconds(_one(times)) if pa.types.is_timestamp(types["timestamp"]) else np.asarray(_one(times))
+            times = values.seconds(_one(times)) if pa.types.is_timestamp(types["timestamp"]) else values.whole(np.asarray(_one(times)))
             values.check_times(times, self._at(block, "timestamp"))
             self._time = self._time or "number"
         return Part(ids[0], ids[1], ratings, times)
@@ -148,7 +148,7 @@ class Table:
             ratings = values.ratings(column["rating"], where)
         if "timestamp" in places:
             times, self._time = values.times(column["timestamp"], where, self._time)
-            self._types["timestamp"] = _STAMPS.get(self._time, pa.int64() if times.dtype == np.int64 else pa.float64())
+            self._types["timestamp"] = _STAMPS.get(self._time, pa.float64())
         for role, coded in (("user", users), ("item", items)):
             if not values.are_whole(coded.dictionary):
                 self._types[role] = pa.string()
@@ -157,15 +157,14 @@ class Table:
     def _has_odd_number(self, data: bytes) -> bool:
         """Return whether a number may be written as no whole number is that becomes text again: 007, -0, 0x10, or with blanks."""
         separator = _STAND_IN if len(self._layout.separator) > 1 else self._layout.separator.encode()
-        if any(text in data for text in {b"-0", b"x", b"X", b" ", b"\t"} - {separator}):
+        if any(text in data for text in {b"-", b"x", b"X", b" ", b"\t"} - {separator}):
             return True
-        quoted = self._layout.quotes and b'"' in data
-        if not (data[:1] == b"0" or b"\n0" in data or separator + b"0" in data or (quoted and b'"0' in data)):
-            return False
         text = np.frombuffer(b"\n" + data + b"\n", np.uint8)
         before, here, after = text[:-2], text[1:-1], text[2:]
-        begins = (before == 10) | (before == separator[0]) | (before == 34)
-        return bool(np.any(begins & (here == 48) & (after >= 48) & (after <= 57)))
+        # Most characters that may stand before a number are below the digits; few zeros are left to look at.
+        zeros = np.flatnonzero((here == ord("0")) & ((before < ord("0")) | (before == separator[0])))
+        begins = np.isin(before[zeros], (ord("\n"), ord('"'), separator[0]))
+        return bool(np.any(begins & (after[zeros] >= ord("0")) & (after[zeros] <= ord("9"))))
 
     def _quotes_are_plain(self, data: bytes, rows: int) -> bool:
         """Return whether quotes stand at the ends of fields alone; else Arrow may have read past a closing one, or over a line's end."""

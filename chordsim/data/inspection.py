@@ -38,13 +38,10 @@ def inspected(log: Interactions, config: DataConfig, rounds: int) -> list[tuple[
         ("dropped", f"{short:,} users have fewer than {needed} interactions, which {rounds} rounds (or data.min_user) ask for"),
         ("items", f"{log.n_items:,}, of which {source.items_seen_once:,} are seen once"),
         ("time", _times(log)),
-        (
-            "tied times",
-            "unknown" if tied is None else f"{tied:.1%} of the interactions share their time stamp with another of the same user",
-        ),
+        ("tied times", "unknown" if tied is None else f"{tied:.1%} share their time stamp with another interaction of the same user"),
         (
             "repeats",
-            f"{repeats:.1%} of the last {rounds} items of each user are in their history: protocol.mask_seen counts them as misses",
+            f"{repeats:.1%} of the last {rounds} items of each user stand in their history: misses, where protocol.mask_seen is on",
         ),
         ("duplicates", f"{again:.1%} of the file are equal to an earlier line in all that is read"),
         ("sha256", source.sha256),

@@ -24,7 +24,9 @@ _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _ZONE = r"(Z|[+-][0-9]{2}:?([0-9]{2})?)$"
 _MISSING = pa.array(["", "nan", "na", "n/a", "null", "none", "\\n"])
 _WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"
-_FAULTY = r"^$|^-?0*[1-9][0-9]{18,}$"
+#: A text of so many bytes is neither too long nor a number beyond 64 bits.
+_SURELY_NARROW = 18
+_WIDE = r"^-?0*[1-9][0-9]{18,}$"
 
 
 def ids(role: str, texts: Any, where: Where) -> Any:
@@ -44,14 +46,28 @@ def ids(role: str, texts: Any, where: Where) -> Any:
         again = words.dictionary_encode()
         coded = pa.DictionaryArray.from_arrays(again.indices.take(coded.indices), again.dictionary)
         words = again.dictionary
-    # Few texts are odd at first sight; those are looked at one by one.
-    doubtful = pc.or_(pc.match_substring_regex(words, _FAULTY), pc.greater(pc.utf8_length(words), pa.scalar(LONGEST_TOKEN)))
-    for code in np.flatnonzero(np.asarray(doubtful)).tolist():
+    for code in _odd(words):
         fault = token_fault(words[code].as_py())
         if fault:
             row = int(np.argmax(np.asarray(coded.indices) == code))
             raise DataError(f"{where(row)}: the {role} id {fault}")
     return coded
+
+
+def _odd(words: Any) -> list[int]:
+    """Return the places of texts that need a closer look: empty, long, or numbers that do not fit in 64 bits."""
+    lengths = np.asarray(pc.binary_length(words))
+    odd = np.flatnonzero(lengths == 0).tolist()
+    long = np.flatnonzero(lengths > _SURELY_NARROW)
+    if long.size:
+        some = words.take(pa.array(long))
+        wide = np.asarray(pc.match_substring_regex(some, _WIDE))
+        try:
+            some.filter(pa.array(wide)).cast(pa.int64())
+        except pa.ArrowInvalid:
+            odd += long[wide].tolist()
+        odd += long[np.asarray(pc.utf8_length(some)) > LONGEST_TOKEN].tolist()
+    return sorted(odd)
 
 
 def ratings(texts: Any, where: Where) -> Floats:
@@ -81,9 +97,7 @@ def times(texts: Any, where: Where, kind: TimeKind | None) -> tuple[Floats | Int
     texts = pc.ascii_trim(texts, BLANKS)
     found: TimeKind = kind or _kind(texts[0].as_py())
     if found == "number":
-        values: Floats | Ints = numbers("timestamp", texts, where, None)
-        if bool(np.all(values == np.floor(values))) and bool(np.all(np.abs(values) < TIMESTAMP_END)):
-            values = values.astype(np.int64)
+        values = whole(numbers("timestamp", texts, where, None))
     else:
         values = _dates(texts, where, found == "zoned date")
     check_times(values, lambda row: f"{where(row)}: the timestamp {shown(texts[row].as_py())}")
@@ -119,8 +133,8 @@ def time_column(column: Any, where: Where, kind: TimeKind | None) -> tuple[Float
             raise DataError(f"{where(row)}: the timestamp is missing: leave such rows out")
         found, kind = seconds(column), "date"
     elif pa.types.is_integer(type) or pa.types.is_floating(type):
-        whole = pa.types.is_integer(type) and not column.null_count
-        found, kind = np.asarray(column.cast(pa.int64() if whole else pa.float64()).fill_null(0 if whole else math.nan)), "number"
+        exact = pa.types.is_integer(type) and not column.null_count
+        found, kind = np.asarray(column.cast(pa.int64() if exact else pa.float64()).fill_null(0 if exact else math.nan)), "number"
     else:
         return times(_as_text("timestamp", column, where), where, kind)
     check_times(found, lambda row: f"{where(row)}: the timestamp {column[row].as_py()}")
@@ -186,10 +200,17 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
+def whole(values: Floats) -> Floats | Ints:
+    """Return numbers as whole ones where all are, and lie within what a float holds exactly."""
+    with np.errstate(invalid="ignore"):
+        cut = values.astype(np.int64)
+    return cut if bool(np.all(cut == values)) and bool(np.all(np.abs(cut) < TIMESTAMP_END)) else values
+
+
 def seconds(stamps: Any) -> Floats | Ints:
     """Return an Arrow array of time stamps as seconds since 1970, whole numbers where all are."""
-    whole = np.asarray(stamps.cast(pa.timestamp("ns", stamps.type.tz)).cast(pa.int64()))
-    return whole // 1_000_000_000 if bool(np.all(whole % 1_000_000_000 == 0)) else whole / 1e9
+    parts = np.asarray(stamps.cast(pa.timestamp("ns", stamps.type.tz)).cast(pa.int64()))
+    return parts // 1_000_000_000 if bool(np.all(parts % 1_000_000_000 == 0)) else parts / 1e9
 
 
 def _as_text(role: str, column: Any, where: Where) -> Any:
