@@ -46,6 +46,7 @@ def sweep(
         )
     kept = found.table["run"].nunique() - found.redone
     told = [line(mean, found.keys) for mean in found.means]
+    told += dict.fromkeys(mean.said for mean in found.means if mean.difference is not None)
     told += [f"{found.redone} runs done, {kept} were there", f"table: {found.path / TABLE_CSV}"]
     screen().print(
         "\n".join([*told, f"over seeds: {found.path / OVER_SEEDS}", f"page: {found.path / PAGE}"]),
