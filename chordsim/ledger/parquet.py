@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDER = "ledger"
-_METHOD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+#: A method of a scenario, or a Flower app on its phones.
+_METHOD = re.compile(r"(?:flower:)?[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FILE = re.compile(rf"({_METHOD.pattern})\.round-(\d{{5,}})\.parquet")
 _META = "chordsim."
 

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("chordsim", "server", "clients")
-FLOWER_DOORS = ("chordsim/engine/", "server/app.py", "clients/app.py")
+FLOWER_DOORS = ("chordsim/engine/", "chordsim/flower/", "chordsim/methods/fedavg/", "server/app.py", "clients/app.py")
 LONGEST_LINES = 400
 
 #: torch functions and tensor methods that draw from a generator, the global one unless told otherwise.

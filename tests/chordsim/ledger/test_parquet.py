@@ -129,7 +129,7 @@ def test_a_run_without_a_ledger_is_told(tmp_path):
         ledger_files(tmp_path)
 
 
-@pytest.mark.parametrize("method", ["", "../up", "a/b", ".hidden", "x" * 65, "a b"])
+@pytest.mark.parametrize("method", ["", "../up", "a/b", ".hidden", "x" * 65, "a b", "other:a", "flower:", "flower:../up"])
 def test_a_method_that_cannot_name_a_file_is_refused(method):
     with pytest.raises(RunError, match="cannot name a ledger file"):
         file_name(method, 1)

@@ -1,0 +1,127 @@
+"""What the nodes behind a `PhoneGrid` answer, held to what was asked: one reply to each message, from the node that was asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from flwr.app import ConfigRecord, Message
+from flwr.app.message import make_message
+from flwr.serverapp import Grid
+
+from chordsim.arrays import Bools
+from chordsim.flower.mod import PEAK, PHONE, SECONDS
+from chordsim.flower.sizes import Size, size_of, without_sim
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one node said.
+
+    Attributes:
+        reply: The app's own reply, without the simulator's records; None if none came.
+        size: Its bytes.
+        error: What went wrong, "" if nothing did.
+        examples: Number of examples that it tells, NaN if it tells none.
+        seconds: Processor seconds that the mod measured, NaN without it.
+        peak_bytes: Memory that the mod measured, 0 without it.
+        metrics: Its metric records.
+    """
+
+    reply: Message | None = None
+    size: Size = field(default_factory=Size)
+    error: str = ""
+    examples: float = math.nan
+    seconds: float = math.nan
+    peak_bytes: int = 0
+    metrics: tuple[Any, ...] = ()
+
+
+_NOTHING = Answer()
+
+
+def carry(
+    grid: Grid, messages: list[Message], who: Bools, patience_s: float, most_bytes: int, examples_key: str, note: Callable[[str], None]
+) -> list[Answer]:
+    """Send the messages of ``who`` [D] over a grid and return every message's answer, empty for the others.
+
+    Args:
+        grid: The grid behind.
+        messages: All messages, [D].
+        who: Which of them are sent.
+        patience_s: Seconds of the wall clock after which a node counts as lost.
+        most_bytes: A larger reply fails.
+        examples_key: Name of the metric that tells the number of examples.
+        note: Takes what was set aside.
+    """
+    sent = {n: message for n, message in enumerate(messages) if who[n]}
+    if not sent:
+        return [_NOTHING] * len(messages)
+    found: dict[int, Message] = {}
+    replies = grid.send_and_receive(list(sent.values()), timeout=patience_s)
+    waiting = {message.metadata.message_id: n for n, message in sent.items()}
+    for reply in replies:
+        place = waiting.get(reply.metadata.reply_to_message_id)
+        if place is None:
+            note("replies to nobody")
+        elif place in found:
+            note("second replies to one message")
+        elif not _is_from(reply, messages[place]):
+            note("replies in another node's name")
+        else:
+            found[place] = reply
+    out = [_NOTHING] * len(messages)
+    for n in sent:
+        out[n] = _answer(found[n], most_bytes, examples_key, note) if n in found else Answer(error="its node gave no answer")
+    return out
+
+
+def _is_from(reply: Message, message: Message) -> bool:
+    """Return whether a reply comes from the node that was asked; errors may come from the SuperLink in its place."""
+    source = reply.metadata.src_node_id
+    return source == message.metadata.dst_node_id or (reply.has_error() and source == message.metadata.src_node_id)
+
+
+def _answer(reply: Message, most_bytes: int, examples_key: str, note: Callable[[str], None]) -> Answer:
+    if reply.has_error():
+        reason = " ".join(str(reply.error.reason).split())[-300:]
+        return Answer(reply, size_of(reply), f"error {reply.error.code}: {reason}")
+    beside = reply.content.get(PHONE)
+    own = without_sim(reply.content)
+    if own is not reply.content:
+        reply = make_message(metadata=reply.metadata, content=own)
+    size = size_of(reply)
+    if size.whole > most_bytes:
+        note("replies that are too large")
+        return Answer(error=f"its reply of {size.whole:,} bytes is larger than {most_bytes:,}")
+    if not _finite(reply):
+        note("replies with arrays that are not finite")
+    metrics = tuple(dict(record) for record in own.metric_records.values())
+    counts = [float(told) for record in metrics if isinstance(told := record.get(examples_key), int | float)]
+    seconds, peak = _measured(beside)
+    return Answer(reply, size, "", counts[0] if counts else math.nan, seconds, peak, metrics)
+
+
+def _measured(told: Any) -> tuple[float, int]:
+    """Return the mod's seconds and bytes; what makes no sense counts as not told."""
+    if not isinstance(told, ConfigRecord):
+        return math.nan, 0
+    seconds, peak = told.get(SECONDS), told.get(PEAK)
+    sound = isinstance(seconds, float) and math.isfinite(seconds) and seconds >= 0
+    return (float(seconds) if sound else math.nan), (peak if isinstance(peak, int) and 0 <= peak < 2**53 else 0)  # type: ignore[arg-type]
+
+
+def _finite(reply: Message) -> bool:
+    """Return whether all numbers of a reply's arrays are finite; arrays that are not NumPy's are not looked into."""
+    for record in reply.content.array_records.values():
+        for array in record.values():
+            if array.stype == "numpy.ndarray" and array.dtype.startswith(("float", "complex")):
+                try:
+                    if not np.isfinite(array.numpy()).all():
+                        return False
+                except (ValueError, TypeError, OSError):
+                    return False
+    return True

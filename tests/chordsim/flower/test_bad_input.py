@@ -1,0 +1,110 @@
+"""Apps and nodes that misbehave: what they do fails their own phone, is counted, and the run goes on."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, Message, RecordDict
+from flwr.clientapp import ClientApp
+
+from chordsim.flower import PhoneGrid
+from chordsim.flower.engines import PhonesInProcess
+from chordsim.ledger.parquet import read_ledger
+
+
+class Odd(PhonesInProcess):
+    """Lets a test change what a node's replies become."""
+
+    def __init__(self, nodes, change):
+        app = ClientApp()
+        app.train()(lambda message, context: Message(message.content, reply_to=message))
+        super().__init__(app, nodes)
+        self.change = change
+
+    def deliver(self, messages, timeout):
+        for reply in super().deliver(messages, timeout):
+            yield from self.change(reply)
+
+
+def forged(reply, **fields):
+    for name, value in fields.items():
+        reply.metadata.__dict__[f"_{name}"] = value
+    return reply
+
+
+def only_node(node, change):
+    return lambda reply: change(reply) if reply.metadata.src_node_id == node else [reply]
+
+
+def play(grid, scenario, out, **kwargs):
+    content = RecordDict({"arrays": ArrayRecord({"w": Array(np.ones(10, np.float32))})})
+    with PhoneGrid(grid, scenario, out, **kwargs) as phones:
+        messages = [Message(content, dst_node_id=node, message_type="train") for node in phones.get_node_ids()]
+        replies = phones.send_and_receive(messages)
+    ledger = read_ledger(out).set_index("device_id")
+    return [reply.metadata.src_node_id for reply in replies], ledger["outcome"].to_dict(), json.loads((out / "manifest.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        (lambda reply: [], None),
+        (lambda reply: [forged(reply, reply_to_message_id="nobody")], "replies to nobody"),
+        (lambda reply: [forged(reply, src_node_id=3)], "replies in another node's name"),
+    ],
+    ids=["no answer", "to nobody", "for another node"],
+)
+def test_a_phone_without_an_answer_of_its_own_fails(ideal, tmp_path, change, note):
+    heard, outcome, manifest = play(Odd(3, only_node(2, change)), ideal, tmp_path / "run")
+    assert heard == [3, 4] and outcome == {0: "failed", 1: "served", 2: "served"}
+    assert manifest["status"] == "degraded" and manifest["ledger_sha256"] is None and "phone 0" in manifest["errors"][0]
+    assert note is None or manifest["quarantine"]["1"] == {note: 1}
+
+
+def test_a_second_answer_is_set_aside(ideal, tmp_path):
+    heard, outcome, manifest = play(Odd(2, only_node(2, lambda reply: [reply, reply])), ideal, tmp_path / "run")
+    assert heard == [2, 3] and set(outcome.values()) == {"served"}
+    assert manifest["quarantine"]["1"] == {"second replies to one message": 1} and manifest["status"] == "complete"
+
+
+def test_an_app_that_raises_fails_its_phone_and_the_app_hears_it(ideal, tmp_path):
+    app = ClientApp()
+
+    @app.train()
+    def train(message, context):
+        if context.node_config["partition-id"] == 1:
+            raise ValueError("no data\nhere")
+        return Message(message.content, reply_to=message)
+
+    heard, outcome, manifest = play(PhonesInProcess(app, 3), ideal, tmp_path / "run")
+    assert heard == [2, 3, 4] and outcome == {0: "served", 1: "failed", 2: "served"}
+    assert "ValueError: no data here" in manifest["errors"][0]
+
+
+def test_numbers_that_are_none_pass_and_are_told(ideal, tmp_path):
+    def change(reply):
+        reply.content = RecordDict({"arrays": ArrayRecord({"w": Array(np.full(10, np.nan, np.float32))})})
+        return [reply]
+
+    heard, outcome, manifest = play(Odd(2, only_node(2, change)), ideal, tmp_path / "run")
+    assert heard == [2, 3] and manifest["quarantine"]["1"] == {"replies with arrays that are not finite": 1}
+
+
+def test_a_reply_that_is_too_large_fails_its_phone(ideal, tmp_path):
+    def change(reply):
+        reply.content = RecordDict({"arrays": ArrayRecord({"w": Array(np.zeros(5000, np.float32))})})
+        return [reply]
+
+    heard, outcome, manifest = play(Odd(2, only_node(2, change)), ideal, tmp_path / "run", most_bytes=10_000)
+    assert heard == [3] and outcome[0] == "failed" and "larger than 10,000" in manifest["errors"][0]
+
+
+def test_nodes_that_do_not_exist_are_never_asked(ideal, tmp_path):
+    with PhoneGrid(Odd(2, lambda reply: [reply]), ideal, tmp_path / "run") as phones:
+        messages = [Message(RecordDict(), dst_node_id=node, message_type="train") for node in (2, 99)]
+        assert len(phones.send_and_receive(messages)) == 1
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["quarantine"]["1"] == {"messages to nodes that do not exist": 1}
+    assert len(read_ledger(tmp_path / "run")) == 1
