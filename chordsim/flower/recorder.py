@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from chordsim.arrays import Columns, Ints
-from chordsim.config.table import NAME_PATTERN
+from chordsim.config.strict import NAME_PATTERN
 from chordsim.errors import UserError
 from chordsim.files import atomic_write
 from chordsim.flower.fleet import Fleet
 from chordsim.ledger.invariants import Moved, check
-from chordsim.ledger.rounds import ROUND_FIELDS, Line, RoundLine
+from chordsim.ledger.round_lines import ROUND_FIELDS, Line, RoundLine
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.summary import Summary
 from chordsim.scenario.text import dump
