@@ -81,11 +81,11 @@ def test_what_is_complete_is_not_played_again(played: Path, suite: tuple[Group, 
 
 
 def test_a_piece_that_was_cut_off_goes_on(suite: tuple[Group, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from server import rounds
+    from server.stages import LiveStage
 
     whole = tmp_path / "whole"
     play_all(suite, "tiny/references", whole)
-    real, seen = rounds.play, 0
+    real, seen = LiveStage.play, 0
 
     def cut(*args: Any) -> Any:
         nonlocal seen
@@ -94,10 +94,10 @@ def test_a_piece_that_was_cut_off_goes_on(suite: tuple[Group, ...], tmp_path: Pa
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(rounds, "play", cut)
+    monkeypatch.setattr(LiveStage, "play", cut)
     with pytest.raises(KeyboardInterrupt):
         play_all(suite, "tiny/references", tmp_path / "runs")
-    monkeypatch.setattr(rounds, "play", real)
+    monkeypatch.setattr(LiveStage, "play", real)
     assert play_all(suite, "tiny/references", tmp_path / "runs") == (2, [])
     hashes = []
     for folder in (whole, tmp_path / "runs"):
