@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 
 from rich.console import Console, ConsoleOptions
+from rich.table import Table
 from rich.text import Text
 
 #: Between two columns.
@@ -15,6 +16,8 @@ GAP = 2
 LEAST_NAME = 14
 #: to no fewer than this where not even one column fits beside it.
 LEAST_AT_ALL = 6
+#: A word that is longer, a checksum or a path, may go on in the next line.
+LONGEST_WORD = 20
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,37 @@ class Fitted:
         for number, row in enumerate(self.rows):
             cells = [*row[: len(self.names)], *(row[len(self.names) + place] for place in chosen)]
             yield _joined(cells, names, figures), "bold" if number in self.bold else ""
+
+
+class Worded:
+    """A table of words, which wrap between words; where its columns are too narrow for that, every row is told line by line."""
+
+    def __init__(self, *heads: str) -> None:
+        """Start empty; ``heads`` name the columns, the first of which names the row."""
+        self._heads = heads
+        self._rows: list[tuple[str, ...]] = []
+
+    def add_row(self, *cells: str) -> None:
+        """Add a row."""
+        self._rows.append(cells)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table | Text]:
+        """Yield the table for the console's width, or its rows as lines."""
+        columns = list(zip(self._heads, *self._rows, strict=True))
+        names = max(map(len, columns[0]))
+        longest = [max(len(word) for cell in cells for word in cell.split() or [""]) for cells in columns[1:]]
+        if _total([names, *(min(size, LONGEST_WORD) for size in longest)]) > options.max_width:
+            for name, *cells in self._rows:
+                yield Text(name, style="bold")
+                for head, cell in zip(self._heads[1:], cells, strict=True):
+                    yield Text(f"{head}: {cell}" if head else cell, overflow="fold")
+            return
+        table = Table(show_header=any(self._heads), box=None, pad_edge=False)
+        for place, head in enumerate(self._heads):
+            table.add_column(head, overflow="fold", no_wrap=place == 0, min_width=min((names, *longest)[place], LONGEST_WORD) or None)
+        for row in self._rows:
+            table.add_row(*row)
+        yield table
 
 
 def _total(widths: Sequence[int]) -> int:

@@ -17,7 +17,8 @@ from rich.text import Text
 PLAIN_WIDTH = 100
 #: Least seconds between two plain lines of one task.
 QUIET_S = 10.0
-_NOTE_CHARS = 60
+#: What a bar's line takes besides its title and its note: the bar, the count, the time that is left.
+_BAR_CHARS = 52
 
 
 def screen(stream: IO[str] | None = None) -> Console:
@@ -87,7 +88,7 @@ class Terminal:
         task.count += steps
         task.note = note or task.note
         if self._bars is not None and task.bar is not None:
-            self._bars.update(task.bar, advance=steps, note=task.note[:_NOTE_CHARS])
+            self._bars.update(task.bar, advance=steps, note=_whole_parts(task.note, self._console.width - len(task.title) - _BAR_CHARS))
         elif time.monotonic() - task.told >= self._quiet_s:
             task.told = time.monotonic()
             self._line(f"{task.title}: {_count(task.count, task.total, task.title)}{f', {task.note}' if task.note else ''}")
@@ -104,6 +105,14 @@ class Terminal:
 
     def _line(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _whole_parts(note: str, room: int) -> str:
+    """Return as many whole parts of a note as fit, so that no figure is cut."""
+    parts = note.split(", ")
+    while parts and len(", ".join(parts)) > room:
+        parts.pop()
+    return ", ".join(parts)
 
 
 class _Task:

@@ -20,12 +20,11 @@ app = typer.Typer(
 @app.command("list", epilog="Example: chordsim data list")
 def list_sets() -> None:
     """List the catalogue, and what is on this machine already."""
-    from rich.table import Table
-
     from chordsim.data.entries import entries
+    from chordsim.fitted import Worded
     from chordsim.terminal import screen
 
-    table = Table("name", "here", "what", "terms", box=None, pad_edge=False)
+    table = Worded("name", "here", "what", "terms")
     for entry in entries().values():
         table.add_row(entry.name, _whereabouts(entry), entry.summary, entry.terms)
     screen().print(table)
@@ -55,10 +54,9 @@ def inspect(
     """Read a file as a run would, without filters, and tell what was read as what, what was not, and what is odd."""
     import json
 
-    from rich.table import Table
-
     from chordsim.data.inspection import inspected
     from chordsim.data.load import read_interactions
+    from chordsim.fitted import Worded
     from chordsim.scenario.load import load
     from chordsim.terminal import screen
 
@@ -67,7 +65,7 @@ def inspect(
     scenario = load("quickstart", [*file, *(overrides or ())])
     config = scenario.data
     log = read_interactions(path, config.format, config.min_rating, config=config, seed=scenario.seed)
-    table = Table(show_header=False, box=None, pad_edge=False)
+    table = Worded("", "")
     for name, value in inspected(log, config, scenario.rounds.count):
         table.add_row(name, value)
     screen().print(table)

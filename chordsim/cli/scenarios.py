@@ -20,13 +20,12 @@ def list_scenarios(context: typer.Context) -> None:
     """List the scenarios that ship, show one, or check your own."""
     if context.invoked_subcommand is not None:
         return
-    from rich.table import Table
-
+    from chordsim.fitted import Worded
     from chordsim.scenario.reading import read_text
     from chordsim.scenario.shipped import question_of, shipped
     from chordsim.terminal import screen
 
-    table = Table("name", "question that it answers", box=None, pad_edge=False)
+    table = Worded("name", "question that it answers")
     for name, path in shipped().items():
         table.add_row(name, question_of(read_text(path)))
     screen().print(table)
