@@ -189,7 +189,7 @@ class PhoneGrid(Grid):
         answers = self.work(messages, trip)
         came, columns = self.finish(round, kind, trip, down, answers)
         round.close(trip, came, len(messages), timeout)
-        self._recorder.trip(round.number, kind, {**columns, "delivered": trip.delivered})
+        self._recorder.trip(round.number, kind, {**columns, "delivered": trip.delivered}, timeout)
         self._calendar.heard(kind, [answer for n, answer in enumerate(answers) if trip.delivered[n]])
         return self.replies(messages, round, trip, answers)
 

@@ -10,6 +10,7 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from chordsim.errors import UserError
 from chordsim.files import atomic_write
 from chordsim.flower.fleet import Fleet
 from chordsim.ledger.invariants import Moved, check
+from chordsim.ledger.parquet import iter_rows
 from chordsim.ledger.round_lines import ROUND_FIELDS, Line, RoundLine
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.summary import Summary
@@ -31,6 +33,8 @@ from chordsim.store.manifest import peak_rss_bytes, started
 #: One row per message and its reply, for `chordsim recost`.
 TRIPS = "trips.parquet"
 METRIC = "metric_"
+#: Before an app's name, the ledger's method.
+PREFIX = "flower:"
 _PROTOCOL = {"ranking": "none: a Flower app scores itself; its metrics are in rounds.csv as metric_NAME"}
 _REPEATS = (
     "the ledger repeats where the app does: Flower's strategies sample nodes with Python's random, and sizes of replies are the app's; "
@@ -56,11 +60,12 @@ class Recorder:
         """
         if not re.fullmatch(NAME_PATTERN, name):
             raise UserError(f"name = {name!r}: letters, digits, dots, dashes and underscores, at most 64")
-        self.method, self._fleet, self._began = f"flower:{name}", fleet, time.monotonic()
+        self.method, self._fleet, self._began = f"{PREFIX}{name}", fleet, time.monotonic()
         self._store = RunDirectory.create(out, name=fleet.scenario.name, seed=fleet.scenario.seed)
         self._lines: list[Line] = []
         self._metrics: list[dict[str, float]] = []
-        self._rows: list[Rows] = []
+        self._asked: Ints = np.zeros(0, np.int64)
+        self._rounds = 0
         self._trips: list[Columns] = []
         self._kinds: list[str] = []
         self.errors: list[str] = []
@@ -68,7 +73,7 @@ class Recorder:
         self.moved = Counter[str]()
         self._open, self.measured = True, False
         self._store.write_scenario(dump(fleet.resolved()))
-        about = {"data": self._data(), "protocol": _PROTOCOL, "remarks": [_UNUSED]}
+        about = {"data": self._data(), "protocol": _PROTOCOL, "remarks": [_UNUSED], "app": name}
         self._store.write_manifest("running", **started(fleet.resolved()), **about)
 
     @property
@@ -82,10 +87,12 @@ class Recorder:
             self.errors.append(" ".join(text.split())[:300])
         self.notes["all rounds"]["errors"] += 1
 
-    def trip(self, round: int, kind: str, columns: Columns) -> None:
+    def trip(self, round: int, kind: str, columns: Columns, timeout_s: float | None) -> None:
         """Keep what one exchange was, one entry per phone."""
         count = columns["device_id"].size
-        self._trips.append({"round": np.full(count, round, np.int64), **columns})
+        waits_s = np.inf if timeout_s is None else timeout_s
+        about = {"round": np.full(count, round), "exchange": np.full(count, len(self._trips)), "timeout_s": np.full(count, waits_s)}
+        self._trips.append({**about, **columns})
         self._kinds += [kind] * count
 
     def round(self, number: int, columns: Columns, round_s: float, metrics: Mapping[str, float]) -> None:
@@ -104,7 +111,7 @@ class Recorder:
         check(rows, Moved(self.moved["down"], self.moved["up"], 0))
         self.moved.clear()
         self._store.write_rows(rows)
-        self._rows.append(rows)
+        self._asked, self._rounds = np.union1d(self._asked, rows["device_id"]), self._rounds + 1
         line = RoundLine()
         line.add(rows, round_s)
         self._lines.append(line.line(number, self.method))
@@ -123,13 +130,12 @@ class Recorder:
         scenario = self._fleet.resolved()
         with self._store:
             self._store.write_scenario(dump(scenario))
-            seen = np.unique(np.concatenate([rows["device_id"] for rows in self._rows])) if self._rows else np.zeros(0, np.int64)
-            self._store.write_devices(self._devices(seen))
+            self._store.write_devices(self._devices(self._asked))
             if self._trips:
                 self._write_trips()
             self._store.write_summary(self._summary(scenario.seed))
             status: Status = "failed" if failed else "degraded" if self.errors else "complete"
-            claimed = None if failed or self.errors or self.measured or not self._rows else self._store.ledger_sha256
+            claimed = None if failed or self.errors or self.measured or not self._rounds else self._store.ledger_sha256
             self._store.write_manifest(
                 status,
                 **started(scenario),
@@ -138,6 +144,7 @@ class Recorder:
                 quarantine={key: dict(found) for key, found in self.notes.items() if found},
                 ledger_sha256=claimed,
                 repeats="not: costs were measured on this host" if self.measured else _REPEATS,
+                cost=None if self._fleet.cost is None else asdict(self._fleet.cost),
                 nodes={"with_a_phone": self._fleet.size, "phones_without_a_node": self._fleet.idle},
             )
 
@@ -157,10 +164,11 @@ class Recorder:
         return text.getvalue()
 
     def _summary(self, seed: int) -> dict[str, Any]:
-        users = max((int(rows["user_id"].max(initial=-1)) + 1 for rows in self._rows), default=0)
-        summary = Summary(max(users, 1), self._fleet.tiers, seed)
-        for rows in self._rows:
+        users = max(self._fleet.phones.values(), default=0) + 1
+        summary, done = Summary(users, self._fleet.tiers, seed), 0
+        for rows in iter_rows(self.path) if self._rounds else ():
             summary.add(rows)
+            done += len(rows)
         methods = summary.methods()
         last: dict[str, float] = {}
         for found in self._metrics:
@@ -168,7 +176,6 @@ class Recorder:
         for found_method in methods.values():
             found_method["metrics"] = last
         wall_s = time.monotonic() - self._began
-        done = sum(len(rows) for rows in self._rows)
         engine = {"wall_s": wall_s, "device_rounds_per_s": done / max(wall_s, 1e-9), "peak_rss_bytes": peak_rss_bytes()}
         return {"methods": methods, "users": users, "devices": self._fleet.size, "engine": engine, "protocol": _PROTOCOL}
 

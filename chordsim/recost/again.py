@@ -68,6 +68,8 @@ def recost(run: Path, overrides: Sequence[str]) -> Recosted:
         raise UserError(f"{run}: not a run directory: no scenario.toml in it")
     old, new = load(path), load(path, overrides)
     changed = _changed(old, new)
+    if (run / "trips.parquet").is_file():
+        return _flower(run, old, new, changed)
     world = sized_world(new)
     if new.protocol.metrics == "none":
         return Recosted(changed, rerun.before(Source.read(run)), rerun.after(world), {})
@@ -85,6 +87,18 @@ def recost(run: Path, overrides: Sequence[str]) -> Recosted:
             after.add(rows)
     shares = {name: {why: n / max(c["rows"], 1) for why, n in c.items() if why != "rows"} for name, c in unknown.items()}
     return Recosted(changed, before.methods(), after.methods(), shares)
+
+
+def _flower(run: Path, old: Scenario, new: Scenario, changed: dict[str, tuple[Any, Any]]) -> Recosted:
+    """Recost a Flower app's run: it ranks nothing, and its messages are what they were."""
+    # Flower is loaded only for its own runs.
+    from chordsim.flower.again import recosted, summed
+
+    found = recosted(run, new)
+    before = summed(list(iter_rows(run)), list(old.population.tiers), old.seed)
+    after = {name: summed(told.rows, list(new.population.tiers), new.seed)[name] for name, told in found.items()}
+    unknown = {name: {"not heard then, so of the median size": told.guessed} for name, told in found.items()}
+    return Recosted(changed, before, after, unknown)
 
 
 def _again(world: SizedWorld, former: Population, name: str, recorded: list[Rows], counts: dict[str, int]) -> Iterator[Rows]:
