@@ -7,11 +7,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from importlib.resources import files
 from itertools import groupby
 from typing import Any
 
 from chordsim.report.charts.chart import SWAPS, Chart, is_missing
+from chordsim.report.look import SCRIPT, STYLE
 
 #: Rows of a chart's numbers that the page shows; the CSV has all.
 _ROWS_SHOWN = 200
@@ -129,18 +129,17 @@ def document(title: str, sections: Sequence[Section]) -> str:
     """
     from plotly.offline import get_plotlyjs
 
-    here = files("chordsim.report")
     links = "".join(f'<a href="#{escape(s.key)}">{escape(s.title)}</a>' for s in sections)
     body = "".join(_section(s) for s in sections)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
-        f"<title>{escape(title)}</title><style>{(here / 'page.css').read_text()}</style></head><body>"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
         f'<header><h1>{escape(title)}</h1><button id="theme" type="button" aria-label="Switch between light and dark">light / dark</button>'
         f"</header><nav>{links}</nav><main>{body}</main>"
         f'<script type="application/json" id="swaps">{_json(SWAPS)}</script>'
-        f"<script>{get_plotlyjs()}</script><script>{(here / 'page.js').read_text()}</script></body></html>\n"
+        f"<script>{get_plotlyjs()}</script><script>{SCRIPT}</script></body></html>\n"
     )
 
 

@@ -1,3 +1,8 @@
+"""How the page looks and what it does on a click: kept as Python, since a Flower bundle carries no CSS and no JavaScript."""
+
+from __future__ import annotations
+
+STYLE = """\
 /* The look of every page that chordsim writes: light and dark, from 360 pixels up. */
 :root { --ink: #1b1f24; --soft: #57606a; --paper: #ffffff; --card: #f6f7f9; --line: #d9dce0; --link: #0060a0; }
 :root[data-theme="dark"] { --ink: #e8e8ea; --soft: #a3abb5; --paper: #15181c; --card: #1e2228; --line: #3a3f47; --link: #79c0ff; }
@@ -11,7 +16,8 @@ h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; padding-top: .75rem; border-to
 h3 { font-size: 1rem; margin: 0; }
 p { margin: .4rem 0; max-width: 75ch; overflow-wrap: anywhere; }
 a { color: var(--link); }
-button { font: inherit; font-size: .85rem; white-space: nowrap; color: var(--ink); background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .3rem .7rem; cursor: pointer; }
+button { font: inherit; font-size: .85rem; white-space: nowrap; color: var(--ink); background: var(--card); border: 1px solid var(--line);
+  border-radius: 6px; padding: .3rem .7rem; cursor: pointer; }
 nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding-top: .5rem; font-size: .9rem; }
 section { min-width: 0; }
 .lead { font-size: 1.1rem; }
@@ -50,3 +56,73 @@ pre { overflow-x: auto; background: var(--card); border: 1px solid var(--line); 
   table.facts td:last-child { color: var(--soft); font-size: .85rem; }
 }
 @media print { nav, button, details { display: none; } figure { break-inside: avoid; } }
+"""
+
+SCRIPT = """\
+// Draws the figures that stand in the page as JSON, in the colours of the theme and the width of the screen.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const swaps = JSON.parse(document.getElementById("swaps").textContent);
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const plots = [...document.querySelectorAll(".plot")];
+  const narrow = () => root.clientWidth < 600;
+
+  // Plotly does not break titles, and cuts off what does not fit.
+  const broken = (words, room) => {
+    const lines = [""];
+    for (const word of words.split(" ")) {
+      const last = lines.length - 1;
+      if (lines[last] && (lines[last] + " " + word).length > room) lines.push(word);
+      else lines[last] += (lines[last] ? " " : "") + word;
+    }
+    return lines.join("<br>");
+  };
+
+  const spec = (plot) => {
+    let text = document.getElementById(plot.dataset.figure).textContent;
+    if (root.dataset.theme === "dark") for (const [light, night] of Object.entries(swaps)) text = text.replaceAll(light, night);
+    const figure = JSON.parse(text);
+    const layout = figure.layout;
+    const size = narrow() ? 11 : 13;
+    layout.font.size = size;
+    const plain = plot.clientWidth - 90, high = layout.height - 160;
+    const title = (axis, room) => {
+      if (!axis || !axis.title || !axis.title.text) return;
+      axis.title.text = broken(axis.title.text, Math.max(16, Math.floor(room / (size * 0.56))));
+      axis.title.font = { size };
+    };
+    title(layout.xaxis, plain);
+    title(layout.yaxis, high);
+    layout.hoverlabel = { font: { size } };
+    layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: layout.font.color, activecolor: layout.font.color };
+    return figure;
+  };
+
+  const draw = () => {
+    for (const plot of plots) {
+      const { data, layout } = spec(plot);
+      const modeBarButtons = [["toImage", "zoom2d", "pan2d", "resetScale2d"]];
+      Plotly.react(plot, data, layout, { responsive: true, displaylogo: false, displayModeBar: !narrow(), modeBarButtons });
+    }
+  };
+
+  const choose = (theme) => {
+    root.dataset.theme = theme;
+    draw();
+  };
+
+  document.getElementById("theme").addEventListener("click", () => choose(root.dataset.theme === "dark" ? "light" : "dark"));
+  dark.addEventListener("change", (event) => choose(event.matches ? "dark" : "light"));
+  let width = root.clientWidth;
+  window.addEventListener("resize", () => {
+    if (Math.abs(root.clientWidth - width) > 40) {
+      width = root.clientWidth;
+      draw();
+    }
+  });
+  // A link such as report.html#dark opens in that theme, for pictures.
+  choose(location.hash === "#dark" ? "dark" : location.hash === "#light" ? "light" : dark.matches ? "dark" : "light");
+  root.dataset.drawn = String(plots.length);
+})();
+"""
