@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from chordsim.config.model import BackboneConfig
 from chordsim.errors import ScenarioError
-from chordsim.nets.backbone import net
 from chordsim.nets.layers import Layer
 
 
@@ -72,4 +71,7 @@ class Shapes:
 
 def shapes_of(backbone: BackboneConfig, n_items: int, ranked: int = 0) -> Shapes:
     """Return the shapes of a backbone over a catalogue of ``n_items``, of which a request scores ``ranked``; 0 for all."""
+    # Kinds of backbone bring torch with them, which whoever only reads a scenario does without.
+    from chordsim.nets.backbone import net
+
     return Shapes(backbone, n_items, net(backbone).layers(backbone), ranked or n_items)

@@ -1,4 +1,7 @@
-"""What a request, and the training before it, takes on a phone in closed form: specs forecast with it, device halves report it."""
+"""What a request, and the training before it, takes on a phone in closed form: specs forecast with it, device halves report it.
+
+What brings torch is loaded where it is used, since specs are read without it.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from chordsim.methods import Budgets, Cost, MethodContext, Needs
-from chordsim.nets.backbone import net
 from chordsim.nets.shapes import Shapes, shapes_of
-from chordsim.quant.budget import refusals
 
 #: One step is a forward pass, the gradient of activations and the gradient of weights.
 PASSES_TO_TRAIN_ALL = 3
@@ -24,6 +25,8 @@ def same_for_all(rows: int, **spent: int) -> Cost:
 
 def forward_macs(shapes: Shapes) -> int:
     """Return multiply-accumulates of one pass over a whole history, all positions, without item scores."""
+    from chordsim.nets.backbone import net
+
     return net(shapes.backbone).pass_macs(shapes.backbone)
 
 
@@ -34,6 +37,8 @@ def score_macs(shapes: Shapes, positions: int) -> int:
 
 def kept_bytes(shapes: Shapes, positions: int) -> int:
     """Return the activations that the backward pass needs: the backbone's and the loss's scores."""
+    from chordsim.nets.backbone import net
+
     return 4 * (net(shapes.backbone).kept_numbers(shapes.backbone) + positions * (shapes.n_items + 1))
 
 
@@ -58,6 +63,8 @@ def on_device(cost: Cost, budgets: Budgets, bits: float | np.ndarray[tuple[int, 
         budgets: What the phones grant.
         bits: Stored bits per weight, one number for all or [D]; NaN where no model runs.
     """
+    from chordsim.quant.budget import refusals
+
     refusal = refusals(cost.peak_memory_bytes, cost.macs, budgets)
     stored = np.broadcast_to(np.asarray(bits, np.float64), cost.macs.shape).copy()
     return Needs(cost, refusal, "device", refusal, stored, cost.macs)

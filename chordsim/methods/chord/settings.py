@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chordsim.errors import ScenarioError
-from chordsim.nets import extractor
 from chordsim.nets.kinds import EXTRACTORS, LAWS
-from chordsim.nets.shapes import Shapes
-from chordsim.quant.budget import PlanBudget
+
+if TYPE_CHECKING:
+    from chordsim.nets.shapes import Shapes
+    from chordsim.quant.budget import PlanBudget
 
 PLANNERS = ("levels", "personal", "shared")
 LEVELS = ("layer", "filter", "element")
@@ -152,6 +153,9 @@ class PlanSettings:
 
 def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
     """Return the cost arithmetic of plans, with what the method adds to every model."""
+    from chordsim.nets import extractor
+    from chordsim.quant.budget import PlanBudget
+
     parameters, _ = extractor.size(settings.extractor, shapes.backbone.dim, settings.profile_dim)
     mask = -(-shapes.weights // 8) if settings.mask_keep < 1 else 0
     source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chordsim.ledger.columns import OUTCOMES, PER_ROW
-from chordsim.ledger.invariants import Moved
+from chordsim.ledger.invariants import DOWN_PARTS, UP_PARTS, Moved
 from chordsim.ledger.rows import Rows
 
 TIERS = ("low", "mid", "high")
@@ -27,9 +27,8 @@ def columns_of(count, seed=0, users=None):
     for part in ("cut_down_bytes", "cut_up_bytes"):
         columns[part] = np.where(served, 0, rng.integers(0, 3, count))
     columns["bootstrap_bytes"] = np.where(rng.random(count) < 0.5, 5000, 0)
-    down = ("bootstrap_bytes", "candidates_bytes", "prescription_bytes", "framing_down_bytes")
-    up = ("profile_bytes", "update_bytes", "report_bytes", "framing_up_bytes")
-    for part in (down[-1], up[-1]):
+    down, up = DOWN_PARTS, UP_PARTS
+    for part in ("framing_down_bytes", "framing_up_bytes"):
         columns[part] += 3
     columns["down_bytes"] = sum(columns[part] for part in down) - columns["cut_down_bytes"]
     columns["up_bytes"] = sum(columns[part] for part in up) - columns["cut_up_bytes"]
