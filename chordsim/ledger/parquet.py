@@ -159,7 +159,11 @@ def _read_table(path: Path) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         raise RunError(f"{path}: half-written or damaged, not a Parquet file that can be read ({_one_line(error)})") from error
     _metadata(path, table.schema)
-    if table.column_names != [column.name for column in COLUMNS]:
+    try:
+        names = table.column_names
+    except UnicodeDecodeError:
+        raise RunError(f"{path}: the name of a column is damaged") from None
+    if names != [column.name for column in COLUMNS]:
         raise RunError(f"{path}: the columns are not those of schema {SCHEMA_VERSION}")
     try:
         return table.cast(pa.schema([pa.field(c.name, _TYPES[c.dtype]) for c in COLUMNS]).with_metadata(table.schema.metadata))
