@@ -6,7 +6,7 @@ at a node that has none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,9 +17,8 @@ from flwr.serverapp import ServerApp
 from chordsim.engine.grid import RUN_ID, SERVER_NODE, LocalGrid
 from chordsim.engine.node import answer
 from chordsim.errors import UserError
+from chordsim.flower.contexts import Config, context_of
 from chordsim.threads import cores, pool
-
-Config = Mapping[str, bool | float | int | str]
 
 
 class PhonesInProcess(LocalGrid):
@@ -60,12 +59,6 @@ class PhonesInProcess(LocalGrid):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Leave nothing behind: threads end with each delivery."""
-
-
-def context_of(node: int, partition: int, partitions: int, run_config: Config | None) -> Context:
-    """Return a node's context, as Flower's simulation makes it."""
-    config: dict[str, bool | float | int | str] = {"partition-id": partition, "num-partitions": partitions}
-    return Context(run_id=RUN_ID, node_id=node, node_config=config, state=RecordDict(), run_config=dict(run_config or {}))
 
 
 def run_apps(

@@ -20,7 +20,7 @@ from chordsim.engine.grid import LocalGrid
 from chordsim.engine.ray import NODE_UNAVAILABLE
 from chordsim.engine.ray_cluster import Cluster
 from chordsim.errors import RunError, UserError
-from chordsim.flower.engines import Config, context_of
+from chordsim.flower.contexts import Config, context_of
 
 #: So many messages go to a worker at once: enough that passing them is little beside answering them.
 BATCH = 32

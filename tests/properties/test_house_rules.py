@@ -1,4 +1,4 @@
-"""The rules of the house, read from the source: who imports whom, where randomness comes from, how long files are."""
+"""The rules of the house, read from the source: where randomness comes from, who may load Flower, what is left out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("chordsim", "server", "clients")
 FLOWER_DOORS = ("chordsim/engine/", "chordsim/flower/", "chordsim/methods/fedavg/", "server/app.py", "clients/app.py")
-LONGEST_LINES = 400
 
 #: torch functions and tensor methods that draw from a generator, the global one unless told otherwise.
 DRAWS = {"rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "normal", "poisson"}
@@ -89,11 +88,6 @@ def test_only_the_doors_import_flower_and_ray() -> None:
     assert [breach for path in inside for breach in breaches(path, {"flwr", "ray"})] == []
 
 
-def test_who_may_import_whom() -> None:
-    forbidden = {"chordsim": {"server", "clients"}, "server": {"clients"}, "clients": {"server"}}
-    assert [b for here, others in forbidden.items() for path in sources(here) for b in breaches(path, others | {"tests"})] == []
-
-
 def test_randomness_comes_from_seeds() -> None:
     elsewhere = [path for path in sources(*PACKAGES) if name(path) != "chordsim/seeds.py"]
     assert [f"{name(path)}:{line}: {what}" for path in elsewhere for line, what in random_calls(tree(path))] == []
@@ -155,10 +149,8 @@ def test_a_file_says_on_its_first_line_what_it_is_for() -> None:
     assert {path: line for path, line in first.items() if not line.startswith('"""') or len(line) < 20} == {}
 
 
-def test_files_are_short_and_named_for_what_they_hold() -> None:
+def test_files_are_named_for_what_they_hold() -> None:
     paths = sources(*PACKAGES, "tests")
-    lines = {name(path): len(path.read_text().splitlines()) for path in paths}
-    assert {path: count for path, count in lines.items() if count > LONGEST_LINES} == {}
     assert [name(path) for path in paths if path.stem in ("utils", "helpers", "misc")] == []
 
 
@@ -171,12 +163,11 @@ def test_scenarios_begin_with_their_question() -> None:
 
 
 def test_cloud_only_is_no_special_case() -> None:
-    """The method without a model on the phone is known where methods are written, and nowhere in what carries them."""
-    methods = ("chordsim/specs/", "server/methods/", "clients/methods/")
+    """The method without a model on the phone is known in its own room, and nowhere in what carries methods."""
     texts = {name(path): path.read_text().lower() for path in sources(*PACKAGES)}
     found = {path for path, text in texts.items() if any(w in text for w in ("cloud-only", "cloud_only", "cloudonly"))}
-    assert {path for path in found if not path.startswith(methods)} == set()
-    assert {f"{folder}cloud_only.py" for folder in methods} <= found
+    assert {path for path in found if not path.startswith("chordsim/methods/cloud_only/")} == set()
+    assert "chordsim/methods/cloud_only/spec.py" in found
 
 
 def test_no_data_set_or_build_output_is_kept() -> None:

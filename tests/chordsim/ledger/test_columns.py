@@ -6,10 +6,10 @@ from chordsim.ledger.columns import COLUMNS, SCORED, markdown
 
 DOCS = Path(__file__).parents[3] / "docs" / "ledger.md"
 CONTRACT = """method, round, device_id, user_id, tier, outcome, served_by, refused_by, binding, bits_mean, plan_age_rounds,
-bootstrap_bytes, candidates_bytes, rows_bytes, prescription_bytes, framing_down_bytes, down_bytes, cut_down_bytes, profile_bytes,
-asks_bytes, update_bytes, report_bytes, framing_up_bytes, up_bytes, cut_up_bytes, wasted_bytes, round_trips, cached_rows, model_bytes, peak_memory_bytes, macs, train_macs,
-bitops, cloud_macs, download_s, adapt_s, infer_s, upload_s, total_s, report_s, compute_j, radio_j, report_j, rank, fallback_rank, hr_5,
-ndcg_5, hr_10, ndcg_10, mrr, ndcg_10_all"""
+bootstrap_bytes, candidates_bytes, rows_bytes, prescription_bytes, framing_down_bytes, down_bytes, cut_down_bytes,
+profile_bytes, asks_bytes, update_bytes, report_bytes, framing_up_bytes, up_bytes, cut_up_bytes, wasted_bytes, round_trips,
+cached_rows, model_bytes, peak_memory_bytes, macs, train_macs, bitops, cloud_macs, download_s, adapt_s, infer_s, upload_s,
+total_s, report_s, compute_j, radio_j, report_j, rank, fallback_rank, hr_5, ndcg_5, hr_10, ndcg_10, mrr, ndcg_10_all"""
 
 
 def test_the_columns_are_the_contract():
