@@ -32,5 +32,6 @@ def recost(
     for line in unknown_lines(found):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if json_path is not None:
-        whole = {"changed": found.changed, "before": found.before, "after": found.after, "unknown": found.unknown}
+        parts = ("changed", "inert", "before", "after", "unknown")
+        whole = {part: getattr(found, part) for part in parts}
         atomic_write(json_path, (json.dumps(whole, indent=2) + "\n").encode())

@@ -174,6 +174,7 @@ class MethodSpec:
         cached: What it needs of a phone whose catalogue stays in the cloud: ``rows`` of the items that it reads and ranks, or
             ``nothing``; ``no`` where it cannot play there.
         by_budgets: Whether what a phone is given depends on the budgets that it grants, refusals aside; None where that is not known.
+        by_others: Whether what a phone is given depends on which other phones take part in the round.
         allowed: By setting, the lowest and highest number that it (or each entry of a list) may be, or the words to choose from;
             a setting that is not named here may have any value of its default's type.
     """
@@ -193,6 +194,7 @@ class MethodSpec:
     renews: tuple[str, ...] = ()
     cached: Literal["no", "rows", "nothing"] = "no"
     by_budgets: bool | None = None
+    by_others: bool = False
     allowed: Mapping[str, Allowed] = field(default_factory=dict)
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:

@@ -1,7 +1,7 @@
 """Recost: the rounds of a finished run played again in sizes on other phones, with the plans and ranks that were recorded.
 
-What cannot be recosted is counted, not guessed: a phone that would be served now but was not then, one whose plan would
-have been another, and one that would show another old plan than it did.
+What cannot be recosted is counted, not guessed (`chordsim.recost.holds`): what a phone would show that was not served then, whose
+prescription would have been another, or may have been.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from typing import Any
 import numpy as np
 
 from chordsim import evaluate
-from chordsim.arrays import Bools, Floats
+from chordsim.arrays import Floats
 from chordsim.config.model import Scenario
 from chordsim.errors import ScenarioError, UserError
 from chordsim.ledger.parquet import iter_rows
-from chordsim.ledger.rows import Rows
+from chordsim.ledger.rows import Rows, joined
 from chordsim.ledger.summary import Summary
-from chordsim.methods import Given
 from chordsim.population.generate import Population
 from chordsim.recost import rerun
+from chordsim.recost.holds import ESTIMATED, REASONS, Judge, Verdict
+from chordsim.recost.inert import inert
 from chordsim.report.source import Source
 from chordsim.round import sizes
+from chordsim.round.recorded import Recording
 from chordsim.round.recorded import player as recorded_player
 from chordsim.scenario.load import load
 from chordsim.sized import SizedWorld, sized_world
@@ -41,15 +43,33 @@ class Recosted:
 
     Attributes:
         changed: Keys that differ from the run's, with both values.
+        inert: Of these, keys that change no phone and no round, each with the reason in words.
         before: The run's own summary by method.
         after: The same quantities on the other phones.
-        unknown: By method, the share of device-rounds whose rank cannot be told, by reason.
+        unknown: By method, the share of device-rounds of which it cannot be told what the user saw, by reason; and under
+            `ESTIMATED` the share whose bytes, seconds or joules come from closed forms.
     """
 
     changed: dict[str, tuple[Any, Any]]
+    inert: dict[str, str]
     before: dict[str, Any]
     after: dict[str, Any]
     unknown: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One method's round on the other phones.
+
+    Attributes:
+        rows: As far as it can be told; null where what the user saw cannot.
+        then: What was recorded.
+        verdict: What of it holds.
+    """
+
+    rows: Rows
+    then: Rows
+    verdict: Verdict
 
 
 def recost(run: Path, overrides: Sequence[str]) -> Recosted:
@@ -63,30 +83,85 @@ def recost(run: Path, overrides: Sequence[str]) -> Recosted:
         ScenarioError: An override that would change what was computed.
         UserError: Not a run directory, or one without rows.
     """
-    path = run / "scenario.toml"
-    if not path.is_file():
-        raise UserError(f"{run}: not a run directory: no scenario.toml in it")
-    old, new = load(path), load(path, overrides)
+    old, new = _scenarios(run, overrides)
     changed = _changed(old, new)
     if (run / "trips.parquet").is_file():
         return _flower(run, old, new, changed)
-    world = sized_world(new)
+    world, former = worlds(old, new)
+    nothing = inert(changed, old, new, world)
     if new.protocol.metrics == "none":
-        return Recosted(changed, rerun.before(Source.read(run)), rerun.after(world), {})
-    former = Population(old.population, old.seed, world.n_users, world.population.fp32_peak_bytes, pace=pace_of(old))
-    tiers = list(new.population.tiers)
-    before, after = Summary(world.n_users, list(old.population.tiers), old.seed), Summary(world.n_users, tiers, new.seed)
-    unknown: dict[str, dict[str, int]] = {}
-    rounds: dict[str, list[Rows]] = {}
+        return Recosted(changed, nothing, rerun.before(Source.read(run)), rerun.after(world), {})
+    before = Summary(world.n_users, list(old.population.tiers), old.seed)
+    after = Summary(world.n_users, list(new.population.tiers), new.seed)
+    unknown: dict[str, dict[str, float]] = {}
+    for played in rounds_again(run, world, former):
+        before.add(played.then)
+        after.add(played.rows)
+        found = unknown.setdefault(played.rows.method, dict.fromkeys([*REASONS[1:], ESTIMATED, "rows"], 0))
+        found["rows"] += len(played.rows)
+        for code, reason in enumerate(REASONS[1:], 1):
+            found[reason] += int(np.count_nonzero(played.verdict.why == code))
+        found[ESTIMATED] += int(np.count_nonzero(played.verdict.estimated))
+    shares = {name: {why: n / max(found["rows"], 1) for why, n in found.items() if why != "rows"} for name, found in unknown.items()}
+    return Recosted(changed, nothing, before.methods(), after.methods(), shares)
+
+
+def worlds(old: Scenario, new: Scenario) -> tuple[SizedWorld, Population]:
+    """Return the world that is asked about, and the phones of the run."""
+    world = sized_world(new)
+    return world, Population(old.population, old.seed, world.n_users, world.population.fp32_peak_bytes, pace=pace_of(old))
+
+
+def rounds_again(run: Path, world: SizedWorld, former: Population) -> Iterator[Round]:
+    """Yield every round of every method, by method.
+
+    Args:
+        run: The run directory.
+        world: The scenario that is asked about.
+        former: The phones of the run.
+    """
+    recorded: dict[str, list[Rows]] = {}
     for rows in iter_rows(run):
-        rounds.setdefault(rows.method, []).append(rows)
-        before.add(rows)
-    for name, recorded in rounds.items():
-        counts = unknown.setdefault(name, {"not served then": 0, "another plan": 0, "another old plan": 0, "rows": 0})
-        for rows in _again(world, former, name, recorded, counts):
-            after.add(rows)
-    shares = {name: {why: n / max(c["rows"], 1) for why, n in c.items() if why != "rows"} for name, c in unknown.items()}
-    return Recosted(changed, before.methods(), after.methods(), shares)
+        recorded.setdefault(rows.method, []).append(rows)
+    for name, of_method in recorded.items():
+        yield from _again(world, former, name, of_method)
+
+
+def _again(world: SizedWorld, former: Population, name: str, recorded: list[Rows]) -> Iterator[Round]:
+    """Yield one method's rounds on the other phones."""
+    context, spec = world.context(name), world.specs[name]
+    by_round = {rows.round: rows for rows in recorded}
+    judge = Judge(world, former, spec, context, by_round)
+    recording = Recording(by_round, judge.same, lambda ids: former.profiles(ids).macs_per_s)
+    player = recorded_player(world, spec.ends(context)[1], context, recording)
+    for round in sorted(by_round):
+        then = by_round[round]
+        rows = joined([played.rows for played in sizes.play(player, world, round, then["device_id"])])
+        verdict = judge.judge(rows, then)
+        yield Round(_with_ranks(rows, then, verdict, world.n_items), then, verdict)
+
+
+def _with_ranks(rows: Rows, then: Rows, verdict: Verdict, n_items: int) -> Rows:
+    """Put recorded ranks where they still hold, and nothing where they do not."""
+    told, shows = verdict.why == 0, ~rows.is_word("served_by", "fallback")
+    known: Floats = np.where(told & shows, then.floats("rank"), np.nan)
+    metrics = evaluate.metrics(known, n_items)
+    own = verdict.why != REASONS.index("another user")
+    seen = np.where(own, then.floats("fallback_rank"), np.nan)
+    fallback = evaluate.metrics(seen, n_items)["ndcg_10"]
+    shown = np.where(told, np.where(shows, metrics["ndcg_10"], fallback), np.nan)
+    columns = {"rank": known, **metrics, "fallback_rank": seen, "ndcg_10_all": shown}
+    values = {**rows.values, **{name: np.nan_to_num(value, nan=0.0) for name, value in columns.items()}, "user_id": then["user_id"]}
+    nulls = {**rows.nulls, **{name: np.isnan(value) for name, value in columns.items()}}
+    return Rows(rows.method, rows.round, values, nulls, rows.words)
+
+
+def _scenarios(run: Path, overrides: Sequence[str]) -> tuple[Scenario, Scenario]:
+    """Return the run's scenario, and that with the overrides."""
+    path = run / "scenario.toml"
+    if not path.is_file():
+        raise UserError(f"{run}: not a run directory: no scenario.toml in it")
+    return load(path), load(path, overrides)
 
 
 def _flower(run: Path, old: Scenario, new: Scenario, changed: dict[str, tuple[Any, Any]]) -> Recosted:
@@ -98,53 +173,7 @@ def _flower(run: Path, old: Scenario, new: Scenario, changed: dict[str, tuple[An
     before = summed(list(iter_rows(run)), list(old.population.tiers), old.seed)
     after = {name: summed(told.rows, list(new.population.tiers), new.seed)[name] for name, told in found.items()}
     unknown = {name: {"not heard then, so of the median size": told.guessed} for name, told in found.items()}
-    return Recosted(changed, before, after, unknown)
-
-
-def _again(world: SizedWorld, former: Population, name: str, recorded: list[Rows], counts: dict[str, int]) -> Iterator[Rows]:
-    """Yield the rows of one method's rounds on the other phones."""
-    context = world.context(name)
-    spec = world.specs[name].ends(context)[1]
-    by_round = {rows.round: rows for rows in recorded}
-    player = recorded_player(world, spec, context, by_round)
-    for round in sorted(by_round):
-        then = by_round[round]
-        at = 0
-        for played in sizes.play(player, world, round, then["device_id"]):
-            rows = played.rows
-            part = slice(at, at + len(rows))
-            at += len(rows)
-            now, before = (phones.profiles(rows["device_id"]).budgets for phones in (world.population, former))
-            same = spec.unchanged(context, _given(then, part), now, before)
-            yield _with_ranks(rows, then, part, same if same is not None else np.ones(len(rows), np.bool_), world.n_items, counts)
-
-
-def _given(then: Rows, part: slice) -> Given:
-    return Given(then["peak_memory_bytes"][part], then["macs"][part], then.floats("bits_mean")[part], then.texts("binding")[part])
-
-
-def _with_ranks(rows: Rows, then: Rows, part: slice, same: Bools, n_items: int, counts: dict[str, int]) -> Rows:
-    """Put recorded ranks where they still hold, and count where none can be told."""
-    rank = then.floats("rank")[part]
-    fresh = rows.is_word("served_by", "fresh")
-    stale = rows.is_word("served_by", "stale")
-    then_fresh, then_stale = (then.is_word("served_by", word)[part] for word in ("fresh", "stale"))
-    age_now, age_then = rows.floats("plan_age_rounds"), then.floats("plan_age_rounds")[part]
-    old_holds = stale & ((then_stale & ((age_now == age_then) | np.isnan(age_now))) | (then_fresh & np.isnan(age_now)))
-    holds = (fresh & then_fresh & same) | (old_holds & same)
-    counts["rows"] += len(rows)
-    counts["not served then"] += int((fresh & ~then_fresh).sum())
-    counts["another plan"] += int((fresh & then_fresh & ~same).sum())
-    counts["another old plan"] += int((stale & ~(old_holds & same)).sum())
-    known: Floats = np.where(holds, rank, np.nan)
-    metrics = evaluate.metrics(known, n_items)
-    seen = then.floats("fallback_rank")[part]
-    fallback = evaluate.metrics(seen, n_items)["ndcg_10"]
-    shown = np.where(holds, metrics["ndcg_10"], np.where(fresh | stale, np.nan, fallback))
-    columns = {"rank": known, **metrics, "fallback_rank": seen, "ndcg_10_all": shown}
-    values = {**rows.values, **{name: np.nan_to_num(value, nan=0.0) for name, value in columns.items()}, "user_id": then["user_id"][part]}
-    nulls = {**rows.nulls, **{name: np.isnan(value) for name, value in columns.items()}}
-    return Rows(rows.method, rows.round, values, nulls, rows.words)
+    return Recosted(changed, {}, before, after, unknown)
 
 
 def _changed(old: Scenario, new: Scenario) -> dict[str, tuple[Any, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chordsim.fitted import Fitted
 from chordsim.recost.again import Recosted
+from chordsim.recost.holds import ESTIMATED
 
 _COLUMNS = (
     ("served_share", "served %", 100.0, ".1f"),
@@ -30,10 +31,13 @@ def recost_table(found: Recosted) -> Fitted:
 def unknown_lines(found: Recosted) -> list[str]:
     """Return what could not be recosted, one line per method that has any."""
     out = [f"changed: {key}: {old} > {new}" for key, (old, new) in found.changed.items() if not key.startswith("population.tiers.")]
+    out += [f"changes nothing: {key}: {reason}" for key, reason in found.inert.items()]
     for name, shares in found.unknown.items():
-        parts = [f"{share:.1%} {why}" for why, share in shares.items() if share]
+        parts = [f"{share:.1%} {why}" for why, share in shares.items() if share and why != ESTIMATED]
         if parts:
             out.append(f"{name}: cannot be recosted and left out of NDCG: {', '.join(parts)} (of device-rounds)")
+        if shares.get(ESTIMATED):
+            out.append(f"{name}: bytes, seconds and joules of {shares[ESTIMATED]:.1%} of device-rounds are closed forms, not recorded")
     return out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from chordsim import methods
 from chordsim.arrays import Codes, Ints
 from chordsim.errors import RunError
 from chordsim.ledger.columns import OUTCOMES
-from chordsim.methods import COST, PEAKS, SPENT, MethodContext, MethodSpec, Needs, PhoneBatch
+from chordsim.methods import COST, PEAKS, SPENT, Leg, MethodContext, MethodSpec, Needs, PhoneBatch
 from chordsim.population import clock
 from chordsim.population.profile import Profiles
 from chordsim.progress import Silent
@@ -43,6 +43,7 @@ class Sizes:
 
     Attributes:
         spec: The method.
+        context: Its settings.
         needs_of: What it takes on phones, in a round; None where that is not known.
         renews: Parts of the bootstrap that learning changes.
         learnt: Whether the cloud took in updates since this was last asked.
@@ -60,7 +61,7 @@ class Sizes:
             renews: Parts of the bootstrap that learning changes.
             needs_of: What it takes, where that is known better than in closed form.
         """
-        self._world, self.spec, self._context, self.renews, self.learnt = world, spec, context, renews, False
+        self._world, self.spec, self.context, self.renews, self.learnt = world, spec, context, renews, False
         self._pilot: Pilot | None = None
         self._method: Enrolled | None = None
         self.needs_of: NeedsOf = needs_of or (lambda _, phones: spec.needs(context, phones.budgets))
@@ -79,8 +80,7 @@ class Sizes:
 
     def exchange(self, book: Book, first: int) -> None:
         """Let every leg's bytes cross, in order."""
-        ids, scene, needs = book.scene.ids, book.scene, self._needs(book)
-        sizes = self.spec.sizes(self._context, PhoneBatch(ids, book.active, scene.round, scene.profiles.budgets))
+        ids, needs, sizes = book.scene.ids, self._needs(book), self.payloads(book)
         for number, leg in enumerate(self.spec.exchange, first):
             last = leg.kind == "report"
             payload = np.full(ids.size, REPORT_BYTES, np.int64) if last else sizes[leg]
@@ -94,6 +94,11 @@ class Sizes:
             book.transfer(leg, whole, book.crossing(whole, number), number)
         if needs is not None and needs.side == "device":
             book.refuse(book.active & (needs.refusal > 0), needs.refusal, "device")
+
+    def payloads(self, book: Book) -> Mapping[Leg, Ints]:
+        """Return the payload bytes of every leg but the report, [M] each."""
+        scene = book.scene
+        return self.spec.sizes(self.context, PhoneBatch(scene.ids, book.active, scene.round, scene.profiles.budgets))
 
     def shown(self, book: Book, before: Ints) -> Shown | None:
         """Return who shows what it held before; its rank is not known here."""

@@ -93,19 +93,22 @@ class PlanSpec(MethodSpec):
         return PlanForm(settings.widths, settings.group)
 
     def unchanged(self, context: MethodContext, then: Given, now: Budgets, before: Budgets) -> Bools:
-        """Return whose plan would have been the recorded one: the budget that bound it is the same, and it fits all others."""
-        cap = float(context.settings["bits"])
-        bits = [np.minimum(budgets.bits, cap) for budgets in (now, before)]
-        speed = [budgets.latency_s * budgets.macs_per_s for budgets in (now, before)]
-        fits = (then.peak_memory_bytes <= now.memory_bytes) & (then.macs <= speed[0]) & (then.bits <= bits[0] + 1e-9)
-        equal = {"memory": now.memory_bytes == before.memory_bytes, "latency": speed[0] == speed[1], "bits": bits[0] == bits[1]}
+        """Return whose plan would have been the recorded one.
+
+        A plan is bought for what a phone leaves for it: stored bits, which memory and bits limit alike, and operations. More than the
+        dearest plan takes is as good as that. Where both are what they were, so is the plan; where nothing limited it, more changes
+        nothing.
+        """
         if context.settings["decode"] == "device":
-            # The ledger does not say which table the phone took: only a phone that grants the same takes the same one for sure.
-            return np.asarray(fits & np.all(list(equal.values()), axis=0))
-        same = np.asarray(then.binding == "none")
-        for word, mine in equal.items():
-            same |= (then.binding == word) & mine
-        return np.asarray(fits & same)
+            # The phone reads the plan by the first of its tables that fits: one that fits less passes over the same tables before.
+            speeds = [budgets.latency_s * budgets.macs_per_s for budgets in (now, before)]
+            cap = float(context.settings["bits"])
+            fits = (then.peak_memory_bytes <= now.memory_bytes) & (then.macs <= speeds[0])
+            fits &= then.bits <= np.minimum(now.bits, cap) + 1e-9
+            return np.asarray(fits & (now.memory_bytes <= before.memory_bytes) & (speeds[0] <= speeds[1]) & (now.bits <= before.bits))
+        (stored, macs), (stored_before, macs_before) = (_room(context, budgets) for budgets in (now, before))
+        more = (stored >= stored_before) & (macs >= macs_before) & (then.binding == "none")
+        return np.asarray(((stored == stored_before) & (macs == macs_before)) | more)
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """Refuse settings that make no plan."""
@@ -151,6 +154,17 @@ class PlanSpec(MethodSpec):
             # A phone's table may take more off than its budgets ask for.
             fewest = np.full(rows, floor[1], np.int64)
         return Needs(cost, refusal, "cloud", binding, bits / shapes.weights, fewest + fixed)
+
+
+def _room(context: MethodContext, budgets: Budgets) -> tuple[Ints, Ints]:
+    """Return the bits and the operations that phones leave for a plan, at most what the dearest one takes, [D] each."""
+    from chordsim.methods.chord.settings import plan_budget
+
+    settings = PlanSettings.of(context.name, context.settings)
+    budget = plan_budget(shapes_of(context.backbone, context.n_items, context.ranked).grouped(settings.group), settings)
+    limits, dearest = budget.limits(budgets, settings.bits).numpy(), budget.costs().values[:, :, 3].sum(1).numpy()
+    stored = np.minimum(limits[:, 0], limits[:, 2])
+    return np.minimum(stored, dearest[2]), np.minimum(limits[:, 1], dearest[1])
 
 
 def _spec(name: str, summary: str, defaults: Mapping[str, Any]) -> PlanSpec:

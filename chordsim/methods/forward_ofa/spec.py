@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from chordsim.arrays import Ints
+from chordsim.arrays import Bools, Ints
 from chordsim.methods import (
     DOWN_CANDIDATES,
     DOWN_PRESCRIPTION,
@@ -27,6 +27,7 @@ from chordsim.methods import (
     Batch,
     Budgets,
     Cost,
+    Given,
     Leg,
     MethodContext,
     MethodSpec,
@@ -72,6 +73,21 @@ class ForwardOfaSpec(MethodSpec):
         refusal = refusals(least.peak_memory_bytes, least.macs, budgets)
         bits = 32.0 * count / context.backbone.blocks
         return Needs(blocks_cost(context, count, macs), refusal, "device", refusal, bits, least.macs)
+
+    def unchanged(self, context: MethodContext, then: Given, now: Budgets, before: Budgets) -> Bools:
+        """Return which phones would keep the blocks that they kept.
+
+        A phone drops its least likely blocks until the rest fits. So it ends with the same ones where they fit and it grants no more
+        than it did, or where every block fitted before, so that it kept all that it wanted.
+        """
+        every = np.full(then.macs.size, context.backbone.blocks, np.int64)
+        all_macs = np.full(then.macs.size, block_macs(shapes_of(context.backbone, context.n_items, context.ranked)).sum())
+        most = blocks_cost(context, every, all_macs)
+        speed, speed_before = (np.minimum(b.latency_s * b.macs_per_s, 2.0**52).astype(np.int64) for b in (now, before))
+        fits = (then.peak_memory_bytes <= now.memory_bytes) & (then.macs <= speed)
+        less = (now.memory_bytes <= before.memory_bytes) & (speed <= speed_before)
+        wanted = (most.peak_memory_bytes <= before.memory_bytes) & (most.macs <= speed_before)
+        return np.asarray(fits & (less | wanted))
 
     def _most(self, context: MethodContext, budgets: Budgets) -> Ints:
         """Return how many blocks each phone can keep, [D]."""
@@ -124,4 +140,5 @@ def spec(name: str) -> MethodSpec:
         defaults={"candidates": 100, "rank": 8, "budget": 0.7, "cost_weight": 0.2, "horizon": 12},
         allowed={"candidates": (1, 10_000), "rank": (1, 1024), "budget": (0, 1), "cost_weight": (0, 1000), "horizon": (1, 1000)},
         backbones=("sasrec",),
+        by_budgets=True,
     )

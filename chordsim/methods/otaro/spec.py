@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from chordsim.arrays import Ints
-from chordsim.methods import UP_REPORT, Budgets, Cost, MethodContext, MethodSpec, Needs
+from chordsim.arrays import Bools, Ints
+from chordsim.methods import UP_REPORT, Budgets, Cost, Given, MethodContext, MethodSpec, Needs
 from chordsim.nets.shapes import shapes_of
 
 
@@ -67,6 +67,10 @@ class OtaroSpec(MethodSpec):
         bits = widths_of(context)[choose(context, budgets)]
         return on_device(width_cost(context, bits), budgets, bits.astype(np.float64))
 
+    def unchanged(self, context: MethodContext, then: Given, now: Budgets, before: Budgets) -> Bools:
+        """Return which phones would choose the width that they chose."""
+        return np.asarray(choose(context, now) == choose(context, before))
+
 
 def spec(name: str) -> MethodSpec:
     """Return the spec."""
@@ -77,6 +81,7 @@ def spec(name: str) -> MethodSpec:
         cloud="chordsim.methods.otaro.cloud:OtaroCloud",
         device="chordsim.methods.otaro.device:OtaroDevice",
         cached="rows",
+        by_budgets=True,
         defaults={"widths": [2, 3, 4, 8], "late": 4},
         allowed={"widths": (2, 8), "late": (1, 1000)},
     )

@@ -50,6 +50,7 @@ def chord_swapped(name: str) -> MethodSpec:
         cloud="chordsim.methods.chord.controls.cloud:SwappedPlanCloud",
         device="chordsim.methods.chord.controls.device:SwappedPlanDevice",
         by_budgets=True,
+        by_others=True,
         defaults=base.defaults,
         settings_of="chord-plus",
         cached=base.cached,
