@@ -111,7 +111,7 @@ def _engines(size: Size, cache: Path) -> list[Case]:
 
 def _parts(size: Size, cache: Path) -> list[Case]:
     work = {"phones": size.cohort // 2, "overrides": size.overrides}
-    return [_sgemm(size), Case("forward", "forward:forward", work), Case("plans", "forward:plans", work)]
+    return [_sgemm(size), Case("forward", "forward_pass:forward", work), Case("plans", "forward_pass:plans", work)]
 
 
 def _whole(size: Size, cache: Path) -> list[Case]:

@@ -33,7 +33,7 @@ def allocate(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int = 0) -
     if utilities.dtype != torch.float32 or utilities.numel() == 0:
         return reference.allocate(utilities, costs, limits, lowest)
     reference.check(utilities, costs, limits, lowest)
-    from chordsim.kernels.native.plans import allocate_all
+    from chordsim.kernels.native.allocator import allocate_all
 
     prices = _prices(costs, lowest)
     devices, channels, _ = utilities.shape

@@ -86,7 +86,7 @@ def test_one_phone_alone_does_what_a_cohort_does() -> None:
 def test_operations_that_run_are_those_that_shapes_say() -> None:
     turns = Once()
     case = next(case for case in PIECES["parts"].cases(QUICK, ROOT) if case.name == "forward")
-    importlib.import_module("benchmarks.throughput.kinds.forward").forward(turns, **case.settings)
+    importlib.import_module("benchmarks.throughput.kinds.forward_pass").forward(turns, **case.settings)
     work = prepare(QUICK.cohort, QUICK.overrides)
     shapes = work.half.shapes
     scores = 2 * shapes.n_items * shapes.backbone.dim

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 
 from chordsim import methods
-from chordsim.methods import Batch, Budgets, Leg
+from chordsim.methods import Budgets, Leg, PhoneBatch
 from chordsim.methods.exchange import blob_digest
 from chordsim.progress import Silent
 from chordsim.ragged import Ragged
@@ -138,7 +138,7 @@ def test_a_phone_refuses_a_plan_above_its_own_budget_whatever_the_cloud_thinks(t
 
     def act(memory_bytes, latency_s):
         budgets = Budgets(np.full(4, memory_bytes), np.full(4, latency_s), np.full(4, 8.0), np.full(4, 1e9))
-        who = Batch(ids, np.ones(4, np.bool_), 1, budgets)
+        who = PhoneBatch(ids, np.ones(4, np.bool_), 1, budgets)
         with torch.inference_mode():
             return device.act(model, {}, Leg("down", "prescription"), who, history, plans)
 

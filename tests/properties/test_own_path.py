@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from chordsim import evaluate, methods
-from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, Batch
+from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, Batch, PhoneBatch
 from chordsim.methods.chord.network import Planned
 from chordsim.methods.chord.settings import plan_budget
 from chordsim.nets import blobs, embeddings, extractor
@@ -47,7 +47,7 @@ class Case:
         # Budgets of all sizes, so that plans differ by more than taste.
         least = 2.05 if self.cloud.settings.lowest else 0.2  # no phone is refused
         room = generator(1, "test.room").uniform(least, 9.0, PHONES)
-        self.who = Batch(ids, ALL, 1, replace(budgets, memory_bytes=np.full(PHONES, 10**7), bits=room))
+        self.who = PhoneBatch(ids, ALL, 1, replace(budgets, memory_bytes=np.full(PHONES, 10**7), bits=room))
         self.users = world.population.users(ids)
         self.history = world.split.history(self.users, 1, context.backbone.max_len)
         self.model = self.device.load(self.blobs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 
 from chordsim import methods
 from chordsim.config.model import BackboneConfig, DataConfig, RoundsConfig, Scenario, SyntheticConfig, TrainingConfig
-from chordsim.methods import Batch, Budgets, CloudTurn, History, Leg, MethodContext, MethodSpec, Turn
+from chordsim.methods import Batch, Budgets, CloudTurn, History, Leg, MethodContext, MethodSpec, PhoneBatch, Turn
 from chordsim.progress import Silent
 from chordsim.ragged import Ragged
 from chordsim.scenario.settings import resolve_settings
@@ -31,7 +31,7 @@ class Talk:
     cloud: Any
     device: Any
     state: Any
-    who: Batch
+    who: PhoneBatch
     history: History
     model: Any = None
     columns: Any = None
@@ -39,7 +39,7 @@ class Talk:
     def blobs(self) -> dict[str, bytes]:
         return {blob.label: blob.data for blob in self.cloud.bootstrap(self.state)}
 
-    def exchange(self, who: Batch | None = None, history: History | None = None, active: Any = None) -> dict[Leg, Any]:
+    def exchange(self, who: PhoneBatch | None = None, history: History | None = None, active: Any = None) -> dict[Leg, Any]:
         """Play all legs and return (payload, device turn, cloud turn or None) by leg."""
         who, history = who or self.who, history or self.history
         self.model = self.device.load(self.blobs())
@@ -48,7 +48,7 @@ class Talk:
         inbox = Ragged.empty(len(who))
         for leg in self.spec.exchange:
             if leg.direction == "down":
-                turn: CloudTurn = self.cloud.respond(self.state, leg, replace(who, budgets=None), inbox)
+                turn: CloudTurn = self.cloud.respond(self.state, leg, Batch(who.device_ids, who.active, who.round), inbox)
                 down = turn.outbox
                 done = self.act(leg, who, history, down)
                 out[leg] = (down, done, turn)
@@ -59,7 +59,7 @@ class Talk:
             self.columns = {**self.columns, **done.state}
         return out
 
-    def act(self, leg: Leg, who: Batch, history: History, inbox: Ragged) -> Turn:
+    def act(self, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         guard = torch.enable_grad() if self.spec.needs_autograd else torch.inference_mode()
         with guard:
             return self.device.act(self.model, self.columns, leg, who, history, inbox)
@@ -97,7 +97,7 @@ def talk(tiny_world: Callable[..., World], tmp_path_factory: pytest.TempPathFact
         state, _ = cache.trained(cloud, world.logs, Silent())
         ids = np.arange(ROWS)
         budgets = Budgets(np.full(ROWS, 2**40), np.full(ROWS, 10.0), np.full(ROWS, 32.0), np.full(ROWS, 1e9))
-        who = Batch(ids, np.arange(ROWS) < ROWS - 1, 1, budgets)
+        who = PhoneBatch(ids, np.arange(ROWS) < ROWS - 1, 1, budgets)
         history = world.split.history(world.population.users(ids), 1, context.backbone.max_len + spec.extra_history)
         return Talk(world, spec, context, cloud, device, state, who, history)
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chordsim import methods
-from chordsim.methods import DOWN_CANDIDATES, DOWN_PRESCRIPTION, INVALID, UP_PROFILE, Batch, Leg
+from chordsim.methods import DOWN_CANDIDATES, DOWN_PRESCRIPTION, INVALID, UP_PROFILE, Batch, Leg, PhoneBatch
 from chordsim.progress import Silent
 from chordsim.ragged import Ragged
 from chordsim.scenario.load import load
@@ -36,7 +36,7 @@ class Line:
         self.state, _ = cache.trained(self.cloud, world.logs, Silent())
         self.model = self.device.load({b.label: b.data for b in self.cloud.bootstrap(self.state)})
         ids = np.arange(PHONES)
-        self.who = Batch(ids, np.ones(PHONES, np.bool_), 1, world.population.profiles(ids).budgets)
+        self.who = PhoneBatch(ids, np.ones(PHONES, np.bool_), 1, world.population.profiles(ids).budgets)
         self.history = world.split.history(world.population.users(ids), 1, self.context.backbone.max_len)
         self.down = DOWN_CANDIDATES if name == "cloud-only" else DOWN_PRESCRIPTION
         self.profile = self.act(UP_PROFILE, Ragged.empty(PHONES)).outbox

@@ -19,9 +19,13 @@ NAMES = tuple(sorted(name.replace("chord-aged-k", "chord-aged-5").replace("-k", 
 BY_USER = {"cda4rec"}
 #: Memory and speed that let some models in and some not.
 MIXED = (
-    "population.tiers.low.memory_mb=0.02", "population.tiers.mid.memory_mb=0.06", "population.tiers.high.memory_mb=99",
-    "population.tiers.low.latency_ms=0.3", "population.spread=0.5", "settings.cda4rec.short_history=6",
-)  # fmt: skip
+    "population.tiers.low.memory_mb=0.02",
+    "population.tiers.mid.memory_mb=0.06",
+    "population.tiers.high.memory_mb=99",
+    "population.tiers.low.latency_ms=0.3",
+    "population.spread=0.5",
+    "settings.cda4rec.short_history=6",
+)
 NOTHING = ("down_bytes", "up_bytes", "cut_down_bytes", "cut_up_bytes", "wasted_bytes", "round_trips", "macs", "total_s", "radio_j")
 
 
