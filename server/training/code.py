@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 from chordsim.installed import HOME
 
@@ -117,10 +118,17 @@ class _Read:
 
 
 _READ: dict[Path, _Read] = {}
+#: Trainings ask side by side, and Python 3.11 cannot make syntax trees in two threads at once (python/cpython#106905).
+_ONE_AT_A_TIME = Lock()
 
 
 def _read(path: Path, module: str) -> _Read:
     """Read a file, once in a process; one that is no Python counts by its bytes."""
+    with _ONE_AT_A_TIME:
+        return _read_once(path, module)
+
+
+def _read_once(path: Path, module: str) -> _Read:
     if path not in _READ:
         data = path.read_bytes()
         try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +202,29 @@ def test_a_half_from_elsewhere_counts_with_its_folder_and_what_it_imports(elsewh
 def test_a_class_without_a_file_has_the_shared_rooms_alone() -> None:
     made: Any = type("Made", (), {"__module__": "nowhere"})
     assert code.code_of(made) == code.code_of(object)
+
+
+class Yields:
+    """Garbage whose removal lets another thread go on, in the middle of whatever made the collector run."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        time.sleep(0.0001)
+
+
+def test_trainings_may_ask_side_by_side(kinds: dict[str, type]) -> None:
+    def asked(kind: type) -> str:
+        _ = [Yields() for _ in range(50)]
+        return code.code_of(kind)
+
+    alone = [code.code_of(kind) for kind in kinds.values()]
+    forget()
+    before = gc.get_threshold()
+    gc.set_threshold(50)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            assert list(threads.map(asked, kinds.values())) == alone
+    finally:
+        gc.set_threshold(*before)
