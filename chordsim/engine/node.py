@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import Any
 
 from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 
-from chordsim.errors import RunError
-from chordsim.installed import HOME
+from chordsim.installed import own_sides, refuse_others
 
 #: Flower's code for a client app that raised.
 CLIENT_RAISED = 2
@@ -34,12 +32,9 @@ def load_app(path: str) -> Any:
     """Return the app that ``path`` ("module:name") names, from the same installation as chordsim.
 
     Raises:
-        RunError: Another package of that name was found first.
+        RunError: Something else was imported under that name before.
     """
-    module_name, _, attribute = path.partition(":")
-    package = importlib.import_module(module_name.partition(".")[0])
-    home = HOME
-    found = Path(str(package.__file__)).parent.parent
-    if found != home:
-        raise RunError(f"package {package.__name__!r} was found in {found}, but chordsim lives in {home}: remove or rename the other one")
-    return getattr(importlib.import_module(module_name), attribute)
+    module, _, attribute = path.partition(":")
+    refuse_others(module.partition(".")[0])
+    with own_sides():
+        return getattr(importlib.import_module(module), attribute)

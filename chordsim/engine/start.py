@@ -21,7 +21,7 @@ def start(scenario: Scenario, run_config: dict[str, Any], ray_address: str | Non
 
     Raises:
         UserError: An address without the Ray engine.
-        RunError: Another package named `server` or `clients` stands in the way.
+        RunError: The process has imported something else as `server` or `clients`.
     """
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from chordsim.arrays import Bools, Codes, Columns, Floats, Ints, State
 from chordsim.data.history import History
 from chordsim.errors import ScenarioError
+from chordsim.installed import own_sides
 from chordsim.methods.exchange import Batch, Blob, Budgets, CloudTurn, Cost, Leg, PhoneBatch, Turn
 from chordsim.ragged import Ragged
 
@@ -272,6 +273,7 @@ def find(name: str) -> MethodSpec:
 
 
 def load(path: str) -> Any:
-    """Return the object that ``"package.module:Name"`` names."""
+    """Return the object that ``"package.module:Name"`` names: a half, which may build upon `server` or `clients`."""
     module, _, attribute = path.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    with own_sides():
+        return getattr(importlib.import_module(module), attribute)
