@@ -200,7 +200,7 @@ def test_macs_are_those_of_the_products(case: Case) -> None:
 def test_the_shape_of_the_paper_has_134_channels_and_a_plan_of_34_bytes() -> None:
     """Of the reference at d = 50, which is no multiple of 4: sizes are checked without validation."""
     published = BackboneConfig.model_construct(kind="caser", dim=50, window=5, vertical=4, horizontal=16, max_len=50)
-    shapes = Shapes(published, 1682, caser.layers(published))
+    shapes = Shapes(published, 1682, caser.layers(published), 1682)
     assert [(n.channels, n.fan_in) for n in shapes.layers] == [(4, 5), *((16, 50 * h) for h in range(1, 6)), (50, 280)]
     assert (shapes.channels, shapes.plan_bytes, 4 * shapes.weights) == (134, 34, 104_080)
 
