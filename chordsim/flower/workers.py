@@ -166,9 +166,25 @@ class PhonesOnRay(LocalGrid):
         except (RayError, RunError, TimeoutError) as error:
             if call is None:
                 ray.kill(self._hosts[place], no_restart=False)
-            self._hosts[place].take.remote(self._app)
+            self._revive(place)
             reason = f"its worker is gone: {_brief(error)}"
             yield from (Message(Error(NODE_UNAVAILABLE, reason), reply_to=message) for message in batch)
+
+    def _revive(self, place: int) -> None:
+        """Wait until Ray has started a worker anew, and give it the app.
+
+        Raises:
+            RunError: It does not come back.
+        """
+        deadline = time.monotonic() + _START_S
+        while True:
+            try:
+                self._cluster.watch(*ray.get(self._hosts[place].take.remote(self._app), timeout=_START_S))
+                return
+            except RayError as error:
+                if time.monotonic() > deadline:
+                    raise RunError(f"a worker that died does not come back: {_brief(error)}") from error
+                time.sleep(0.5)
 
 
 def _brief(error: BaseException) -> str:

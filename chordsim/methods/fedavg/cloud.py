@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from chordsim.arrays import State
 from chordsim.methods import Batch
+from chordsim.methods.fedavg import strategies
 from chordsim.methods.shipped.cloud import ShippedCloud
 from chordsim.ragged import Ragged
 from chordsim.round.updates import bounded, note
 from chordsim.wire.floats import unpack_floats
+from server.training import dense
 
 
 class FedAvgCloud(ShippedCloud):
@@ -21,11 +24,14 @@ class FedAvgCloud(ShippedCloud):
     def learn(self, state: State, reports: Sequence[tuple[Batch, Ragged]]) -> State:
         """Return the state with the mean of the received weights, each counted by its number of examples.
 
-        No phone moves the weights further than its steps can lead, or counts more examples than it may train on.
+        A strategy of Flower's may stand in the mean's place. No phone moves the weights further than its steps can lead,
+        or counts more examples than it may train on.
         """
         total, examples = np.zeros(self.shapes.weights), 0.0
         current = torch.cat([state[f"weights.{n}"].flatten() for n in range(len(self.shapes.layers))]).numpy()
         s = self.context.settings
+        of_flower = str(s["strategy"]) != "average"
+        heard_weights, heard_examples = [], []
         reach, most = int(s["steps"]) * float(s["rate"]), float(s["positions"])
         for who, updates in reports:
             values, sound = unpack_floats(updates, self.shapes.weights + 1)
@@ -33,11 +39,28 @@ class FedAvgCloud(ShippedCloud):
             note("senseless updates", who.active & ~sound)
             note("weights of updates capped", heard & ~((values[:, -1] >= 0.0) & (values[:, -1] <= most)))
             count = np.where(heard, np.clip(values[:, -1], 0.0, most), 0.0).astype(np.float64)
-            total += count @ bounded(values[:, :-1], current, reach, heard)
+            near = bounded(values[:, :-1], current, reach, heard)
+            if of_flower:
+                heard_weights.append(near[count > 0])
+                heard_examples.append(count[count > 0])
+                continue
+            total += count @ near
             examples += float(count.sum())
+        if of_flower:
+            return self._by_strategy(state, reports[0][0].round if reports else 1, heard_weights, heard_examples)
         if examples == 0.0:
             return state
         mean = torch.from_numpy((total / examples).astype(np.float32))
         parts = torch.split(mean, [n.channels * n.fan_in for n in self.shapes.layers])
         shaped = (part.view(n.channels, n.fan_in).clone() for part, n in zip(parts, self.shapes.layers, strict=True))
         return {**state, **{f"weights.{n}": weight for n, weight in enumerate(shaped)}}
+
+    def _by_strategy(self, state: State, round: int, weights: list[Any], examples: list[Any]) -> State:
+        """Return the state that one of Flower's strategies makes of the updates that were heard."""
+        if not sum(map(len, examples)):
+            return state
+        s = self.context.settings
+        before = dense.weights(self.shapes, state)
+        heard = np.concatenate(weights), np.concatenate(examples)
+        made = strategies.aggregated(str(s["strategy"]), s["strategy_options"], round, before, state, *heard)
+        return state if made is None else {**state, **made}

@@ -4,12 +4,15 @@ Source: McMahan et al., AISTATS 2017. Published: local SGD from the shared weigh
 number of examples. Here the backbone's weights are federated and the embeddings stay as shipped; the first
 weights are the cloud's `fp32`, so that rounds continue a trained model (a random start would need hundreds of
 rounds). A phone ranks with the shared weights that it received, not with its own. The new weights are a new
-version of one bootstrap part, which every phone downloads again.
+version of one bootstrap part, which every phone downloads again. `strategy` names one of Flower's strategies to stand in the
+average's place, with `strategy_options` for its constructor; FedProx and QFedAvg are left out, since their phones do other work.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +21,31 @@ from chordsim.methods import UP_REPORT, UP_UPDATE, Batch, Budgets, Leg, MethodCo
 from chordsim.methods.finetune.spec import ON_PHONE
 from chordsim.nets.shapes import shapes_of
 
+#: chordsim's own average, and Flower's strategies whose phones do what these do.
+STRATEGIES = (
+    "average",
+    "FedAvg",
+    "FedAvgM",
+    "FedAdam",
+    "FedAdagrad",
+    "FedYogi",
+    "FedMedian",
+    "FedTrimmedAvg",
+    "Krum",
+    "MultiKrum",
+    "Bulyan",
+)
+
 
 @dataclass(frozen=True)
 class FedAvgSpec(MethodSpec):
     """Weights up after local training."""
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse options that the strategy does not take."""
+        from chordsim.methods.fedavg.strategies import check
+
+        check(str(settings["strategy"]), settings["strategy_options"])
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return 4 bytes per weight, and 4 for the number of examples."""
@@ -43,8 +67,8 @@ def spec(name: str) -> MethodSpec:
         cloud="chordsim.methods.fedavg.cloud:FedAvgCloud",
         device="chordsim.methods.fedavg.device:FedAvgDevice",
         by_budgets=False,
-        defaults={"bits": 32, "steps": 3, "rate": 0.05, "positions": 10},
-        allowed={"bits": (32, 32), **ON_PHONE},
+        defaults={"bits": 32, "steps": 3, "rate": 0.05, "positions": 10, "strategy": "average", "strategy_options": {}},
+        allowed={"bits": (32, 32), **ON_PHONE, "strategy": STRATEGIES},
         needs_autograd=True,
         learns=True,
         renews=("weights",),
