@@ -1,5 +1,6 @@
 """Any Flower app on chordsim's phones: a grid that counts, a client mod that measures, a strategy that does not wait."""
 
+from chordsim.flower.buffered import Buffered as Buffered
 from chordsim.flower.cost import PhoneCost as PhoneCost
 from chordsim.flower.grid import PhoneGrid as PhoneGrid
 from chordsim.flower.mod import WHO_ACTION as WHO_ACTION

@@ -141,6 +141,8 @@ def _fleet(scenario: Scenario, cost: PhoneCost | None, rounds: Mapping[int, Sequ
 def _recorded(run: Path) -> tuple[str, PhoneCost | None, dict[int, list[Exchange]]]:
     """Return the method, its cost, and its exchanges by round."""
     manifest = read_json(run / "manifest.json")
+    if manifest.get("mode") == "buffered":
+        raise UserError(f"{run}: a buffered run cannot be told again: on other phones others would come first; run the app anew")
     given = manifest.get("cost")
     try:
         cost = None if given is None else PhoneCost(**given)

@@ -38,6 +38,14 @@ class Calendar:
         """The simulated clock."""
         return self._round.begins_s + self._round.round_s if self._round is not None else max(self._free_s, self._scheduled_s(1))
 
+    def next_s(self) -> float:
+        """Return when the next round may begin."""
+        return max(self._scheduled_s(self.number + 1), self._free_s)
+
+    def skip(self, number: int, at_s: float) -> None:
+        """Take note of rounds that a strategy kept by itself, up to a number and a time."""
+        self.number, self._free_s, self._group = number, at_s, None
+
     def note(self, what: str) -> None:
         """Count something that was set aside."""
         self._recorder.notes[str(max(self.number, 1))][what] += 1

@@ -38,6 +38,9 @@ class PhoneGrid(Grid):
 
     Attributes:
         path: The run directory.
+        fleet: The phones, and which node is which.
+        recorder: What writes the run directory.
+        calendar: What knows the round.
     """
 
     def __init__(
@@ -75,13 +78,13 @@ class PhoneGrid(Grid):
         self._grid, self._cost, self._most, self._by_partition = grid, cost or PhoneCost(), most_bytes, by_partition
         self._patience_s = told.engine.timeout_s
         self.fleet = Fleet(told, cost)
-        self._recorder = Recorder(self.fleet, None if out is None else Path(out), name)
-        self._recorder.measured = self._cost.host_macs_per_s > 0
-        self.path = self._recorder.path
-        self._calendar = Calendar(self.fleet, self._recorder, self._cost.examples_key)
+        self.recorder = Recorder(self.fleet, None if out is None else Path(out), name)
+        self.recorder.measured = self._cost.host_macs_per_s > 0
+        self.path = self.recorder.path
+        self.calendar = Calendar(self.fleet, self.recorder, self._cost.examples_key)
         self._ready: dict[str, Message] = {}
         self._numbers = itertools.count(1)
-        self._end = weakref.finalize(self, _finish, self._calendar, self._recorder)
+        self._end = weakref.finalize(self, _finish, self.calendar, self.recorder)
 
     def __enter__(self) -> Self:
         return self
@@ -91,8 +94,8 @@ class PhoneGrid(Grid):
             self.close()
         else:
             self._end.detach()
-            self._calendar.close()
-            self._recorder.close(f"{type(error).__name__}: {error}")
+            self.calendar.close()
+            self.recorder.close(f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
         """Write what is left of the ledger. Closing twice does nothing."""
@@ -101,7 +104,7 @@ class PhoneGrid(Grid):
     @property
     def now_s(self) -> float:
         """The simulated clock, in seconds after midnight UTC of the first day."""
-        return self._calendar.now_s
+        return self.calendar.now_s
 
     def set_run(self, run: Any) -> None:
         """Tell the grid behind."""
@@ -168,7 +171,7 @@ class PhoneGrid(Grid):
         for place, message in enumerate(messages):
             node = message.metadata.dst_node_id
             if node not in self.fleet.phones:
-                self._calendar.note("messages to nodes that do not exist")
+                self.calendar.note("messages to nodes that do not exist")
                 continue
             wave = asked[node] = asked.get(node, -1) + 1
             if wave == len(waves):
@@ -176,21 +179,21 @@ class PhoneGrid(Grid):
             waves[wave].append(place)
         replies: dict[int, Message | None] = {}
         for wave_places in waves:
-            for group in self._calendar.groups([messages[place] for place in wave_places]):
+            for group in self.calendar.groups([messages[place] for place in wave_places]):
                 places = [wave_places[n] for n in group]
                 replies |= dict(zip(places, self._played([messages[p] for p in places], timeout), strict=True))
         return [reply for place in sorted(replies) if (reply := replies[place]) is not None]
 
     def _played(self, messages: list[Message], timeout: float | None) -> list[Message | None]:
         """Play one exchange of one round; return a reply or None for each message."""
-        round = self._calendar.round_of(messages[0])
+        round = self.calendar.round_of(messages[0])
         kind = messages[0].metadata.message_type.partition(".")[0]
         trip, down = self.begin(round, messages)
         answers = self.work(messages, trip)
         came, columns = self.finish(round, kind, trip, down, answers)
         round.close(trip, came, len(messages), timeout)
-        self._recorder.trip(round.number, kind, {**columns, "delivered": trip.delivered}, timeout)
-        self._calendar.heard(kind, [answer for n, answer in enumerate(answers) if trip.delivered[n]])
+        self.recorder.trip(round.number, kind, {**columns, "delivered": trip.delivered}, timeout)
+        self.calendar.heard(kind, [answer for n, answer in enumerate(answers) if trip.delivered[n]])
         return self.replies(messages, round, trip, answers)
 
     def begin(self, round: PhoneRound, messages: list[Message]) -> tuple[Trip, list[Size]]:
@@ -207,16 +210,16 @@ class PhoneGrid(Grid):
             assert size is not None
             sizes.append(size)
         trip = round.down(ids, np.array([s.payload for s in sizes], np.int64), np.array([s.framing for s in sizes], np.int64))
-        self._recorder.moved["down"] += trip.crossed["down"]
+        self.recorder.moved["down"] += trip.crossed["down"]
         return trip, sizes
 
     def work(self, messages: list[Message], trip: Trip) -> list[Answer]:
         """Let the nodes of the phones that have their message answer it; the others' answers are empty."""
-        told = self._calendar
+        told = self.calendar
         found = carry(self._grid, messages, trip.reached, self._patience_s, self._most, self._cost.examples_key, told.note)
         for message, answer in zip(messages, found, strict=True):
             if answer.error:
-                self._recorder.error(f"round {told.number}, phone {self.fleet.phones[message.metadata.dst_node_id]}: {answer.error}")
+                self.recorder.error(f"round {told.number}, phone {self.fleet.phones[message.metadata.dst_node_id]}: {answer.error}")
         return found
 
     def finish(
@@ -231,7 +234,7 @@ class PhoneGrid(Grid):
         came = round.up(trip, payload, framing, macs, train_macs, failed)
         if self._cost.host_macs_per_s:
             round.peak(trip, np.array([a.peak_bytes for a in answers], np.int64))
-        self._recorder.moved["up"] += trip.crossed["up"]
+        self.recorder.moved["up"] += trip.crossed["up"]
         return came, {
             "device_id": trip.ids,
             "trip": trip.number,

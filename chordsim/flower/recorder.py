@@ -71,7 +71,7 @@ class Recorder:
         self.errors: list[str] = []
         self.notes: dict[str, Counter[str]] = defaultdict(Counter)
         self.moved = Counter[str]()
-        self._open, self.measured = True, False
+        self._open, self.measured, self.mode = True, False, "synchronous"
         self._store.write_scenario(dump(fleet.resolved()))
         about = {"data": self._data(), "protocol": _PROTOCOL, "remarks": [_UNUSED], "app": name}
         self._store.write_manifest("running", **started(fleet.resolved()), **about)
@@ -144,6 +144,7 @@ class Recorder:
                 quarantine={key: dict(found) for key, found in self.notes.items() if found},
                 ledger_sha256=claimed,
                 repeats="not: costs were measured on this host" if self.measured else _REPEATS,
+                mode=self.mode,
                 cost=None if self._fleet.cost is None else asdict(self._fleet.cost),
                 nodes={"with_a_phone": self._fleet.size, "phones_without_a_node": self._fleet.idle},
             )
