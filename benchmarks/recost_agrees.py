@@ -42,7 +42,7 @@ OVERRIDES: dict[str, tuple[str, ...]] = {
     "availability": ('population.availability.kind="diurnal"', "clock.round_every_h=5.0"),
     "battery": ('population.availability={kind="diurnal",battery_floor=0.6}', "population.tiers.mid.memory_mb=0.045"),
     "admission": ('protocol.admission="after"',),
-}  # fmt: skip
+}
 FIVE = ("memory", "latency", "link", "era", "deadline")
 #: Columns that recost does not claim: the cloud's own work, and which of several budgets was nearest.
 _NOT_CLAIMED = ("cloud_macs", "binding")
@@ -132,8 +132,8 @@ def _summed(parts: Sequence[Found]) -> Found:
     for part in parts:
         for column, count in part.differs.items():
             differs[column] = differs.get(column, 0) + count
-    totals = (sum(getattr(part, name) for part in parts) for name in ("rows", "unknown", "estimated"))
-    return Found(parts[0].method, parts[0].override, *totals, differs)
+    rows, unknown, estimated = (sum(getattr(part, name) for part in parts) for name in ("rows", "unknown", "estimated"))
+    return Found(parts[0].method, parts[0].override, rows, unknown, estimated, differs)
 
 
 def main(arguments: list[str]) -> int:
