@@ -12,10 +12,17 @@ from chordsim.recost.again import recost
 from chordsim.recost.printed import unknown_lines
 
 SMALL = [
-    'methods=["fp32","chord-plus"]', "data.synthetic.users=60", "data.synthetic.items=80", "training.max_steps=4", "training.eval_every=4",
-    "rounds.count=2", "engine.chunk_size=32", "population.tiers.low.memory_mb=0.14", "population.tiers.mid.memory_mb=9",
+    'methods=["fp32","chord-plus"]',
+    "data.synthetic.users=60",
+    "data.synthetic.items=80",
+    "training.max_steps=4",
+    "training.eval_every=4",
+    "rounds.count=2",
+    "engine.chunk_size=32",
+    "population.tiers.low.memory_mb=0.14",
+    "population.tiers.mid.memory_mb=9",
     "population.tiers.high.memory_mb=9",
-]  # fmt: skip
+]
 TIGHTER = ["population.tiers.mid.memory_mb=8"]
 
 
@@ -52,12 +59,15 @@ def test_without_a_closed_form_what_was_recorded_is_told(run: RunResult, monkeyp
     assert after["joules_per_device"] == pytest.approx(before["joules_per_device"], rel=0.05)
 
 
-@pytest.mark.parametrize(("override", "words"), [
-    ("population.tiers.low.ram_gb=3.5", "follows memory_mb"),
-    ("population.tiers.high.memory_mb=12", ""),
-    ("population.tiers.low.down_mbps=9.0", ""),
-    ("population.tiers.high.share=0.2", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("population.tiers.low.ram_gb=3.5", "follows memory_mb"),
+        ("population.tiers.high.memory_mb=12", ""),
+        ("population.tiers.low.down_mbps=9.0", ""),
+        ("population.tiers.high.share=0.2", None),
+    ],
+)
 def test_a_key_that_changes_nothing_is_said(run: RunResult, override: str, words: str | None) -> None:
     if words is None:
         with pytest.raises(chordsim.errors.ScenarioError, match="nothing differs"):
