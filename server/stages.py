@@ -107,7 +107,10 @@ class LiveStage:
         world = self.world
         return {
             "data": world.source(),
-            "remarks": [line for name, spec in world.specs.items() for line in spec.remarks(world.context(name))],
+            "remarks": [
+                *world.population.notes,
+                *(line for name, spec in world.specs.items() for line in spec.remarks(world.context(name))),
+            ],
         }
 
     def forecast(self) -> Forecast | None:
@@ -184,7 +187,7 @@ class SizesStage:
         """Return which data were read, if any, and of which methods operations are not known."""
         some = self.world.population.profiles(np.arange(1))
         unknown = [name for name, (_, teller) in self._players.items() if teller.needs_of(0, some) is None]
-        return {"data": self.world.source, "operations_not_known": unknown}
+        return {"data": self.world.source, "operations_not_known": unknown, "remarks": list(self.world.population.notes)}
 
     def forecast(self) -> Forecast | None:
         """Return the forecast of the run."""

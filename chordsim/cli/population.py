@@ -22,6 +22,7 @@ def population(
     overrides: SetOption = None,
     seed: SeedOption = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write one line per phone.")] = None,
+    by: Annotated[str, typer.Option("--by", metavar="COLUMN", help="tier, or a further column of population.csv.")] = "tier",
     svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Draw the phones into an SVG file.")] = None,
 ) -> None:
     """Show the phones of a scenario, tier by tier. Loads the data, trains nothing.
@@ -29,7 +30,7 @@ def population(
     SCENARIO is a shipped name (see chordsim scenarios) or the path of a TOML file.
     """
     from chordsim.files import atomic_write
-    from chordsim.population.describe import per_tier, write_csv
+    from chordsim.population.describe import per_group, write_csv
     from chordsim.population.drawing import as_svg, as_text, histograms
     from chordsim.report.terminal_tables import tiers_table
     from chordsim.scenario.load import load
@@ -44,7 +45,10 @@ def population(
     ids, which = _shown(phones)
     profiles = phones.profiles(ids)
     console = screen()
-    console.print(tiers_table(per_tier(profiles, phones.fp32_peak_bytes), which))
+    for line in phones.notes:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    codes, words = phones.labelled(ids, by)
+    console.print(tiers_table(per_group(profiles, phones.fp32_peak_bytes, codes, words), which, by))
     drawn = histograms(profiles)
     for line in as_text(drawn):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -52,7 +56,7 @@ def population(
         atomic_write(svg, as_svg(drawn, profiles.tier_names, f"{resolved.name}: {which}").encode())
         console.print(f"drawing written to {svg}", highlight=False, markup=False, soft_wrap=True)
     if csv is not None:
-        write_csv(csv, profiles, phones.users(ids))
+        write_csv(csv, profiles, phones.users(ids), phones.words(ids))
         console.print(f"{len(profiles):,} phones written to {csv}", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -69,6 +69,16 @@ class Lines:
             yield block
             block = self._cut(block.first_line + block.data.count(b"\n"))
 
+    def after_header(self, start: int, first_line: int) -> Iterator[Block]:
+        """Yield all blocks without what stands before byte ``start``, where line ``first_line`` begins.
+
+        Raises:
+            DataError: As `blocks`.
+        """
+        rest = self.blocks()
+        yield Block(next(rest).data[start:], first_line)
+        yield from rest
+
     def _cut(self, first_line: int) -> Block:
         """Return the next whole lines, about a block of them, and at least one however long it is."""
         parts, size, open_bytes = [self._rest], len(self._rest), len(self._rest)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ from chordsim.data.sniff import BLANK, fields_of
 from chordsim.data.values import TimeKind
 from chordsim.errors import DataError
 
+_T = TypeVar("_T")
 #: Stands for a separator of more than one character; no text holds it.
 _STAND_IN = b"\x1f"
 _STAMPS: dict[str, Any] = {"date": pa.timestamp("ns"), "zoned date": pa.timestamp("ns", "UTC")}
@@ -53,17 +54,28 @@ class Table:
         clean = self._cleaned(block)
         if not clean.strip():
             return None
-        part = self._plainly(block, clean)
-        if part is not None:
-            return part
+        return self._plainly(block, clean) or self._to_the_first_fault(block, clean, self._carefully)
+
+    def texts(self, block: Block) -> tuple[dict[str, Any], values.Where] | None:
+        """Return a block's columns by role as they are written, and what names a row; None for one without rows.
+
+        Raises:
+            DataError: Names the first line that is no row.
+        """
+        clean = self._cleaned(block)
+        if not clean.strip():
+            return None
+        return self._to_the_first_fault(block, clean, self._texts), self._where(block)
+
+    def _to_the_first_fault(self, block: Block, clean: bytes, read: Callable[[Block, bytes], _T]) -> _T:
         try:
-            return self._carefully(block, clean)
+            return read(block, clean)
         except _BrokenError as broken:
             lines = block.data.split(b"\n")[: broken.number - block.first_line]
             before = Block(b"".join(line + b"\n" for line in lines), block.first_line)
             if before.data.strip():
                 # A value on an earlier line may be wrong too, and then goes first.
-                self._carefully(before, self._cleaned(before))
+                read(before, self._cleaned(before))
             raise DataError(f"{self._path}: line {broken.number}: {broken.what}") from None
 
     def _cleaned(self, block: Block) -> bytes:
@@ -123,6 +135,26 @@ class Table:
 
     def _carefully(self, block: Block, data: bytes) -> Part:
         """Read all as texts and judge every one; from then on a column is taken for what it turned out to hold."""
+        column, places = self._texts(block, data), self._layout.roles.places
+        where = self._where(block)
+        users, items = (values.ids(role, column[role], where) for role in ("user", "item"))
+        ratings = times = None
+        if "rating" in places:
+            ratings = values.ratings(column["rating"], where)
+        if "timestamp" in places:
+            times, self._time = values.times(column["timestamp"], where, self._time)
+            self._types["timestamp"] = _STAMPS.get(self._time, pa.float64())
+        for role, coded in (("user", users), ("item", items)):
+            if not values.are_whole(coded.dictionary):
+                self._types[role] = pa.string()
+        return Part(users, items, ratings, times)
+
+    def _texts(self, block: Block, data: bytes) -> dict[str, Any]:
+        """Return columns of texts, after a look at every line where Arrow met an odd one.
+
+        Raises:
+            _BrokenError: The first line that is no row.
+        """
         data = re.sub(rb"(?m)^[ \t\v\f]+\r?$", b"", data)
         places = self._layout.roles.places
         bad: list[str] = []
@@ -140,19 +172,7 @@ class Table:
             self._check_lines(block)
         if bad:
             raise DataError(f"{self._path}: line {block.first_line} or later: not {self._layout.width} fields: {values.shown(bad[0])}")
-        where = self._where(block)
-        column = {role: _one(table.column(self._names[place])) for role, place in places.items()}
-        users, items = (values.ids(role, column[role], where) for role in ("user", "item"))
-        ratings = times = None
-        if "rating" in places:
-            ratings = values.ratings(column["rating"], where)
-        if "timestamp" in places:
-            times, self._time = values.times(column["timestamp"], where, self._time)
-            self._types["timestamp"] = _STAMPS.get(self._time, pa.float64())
-        for role, coded in (("user", users), ("item", items)):
-            if not values.are_whole(coded.dictionary):
-                self._types[role] = pa.string()
-        return Part(users, items, ratings, times)
+        return {role: _one(table.column(self._names[place])) for role, place in places.items()}
 
     def _has_odd_number(self, data: bytes) -> bool:
         """Return whether a number may be written as no whole number is that becomes text again: 007, -0, 0x10, or with blanks."""
@@ -189,8 +209,8 @@ class Table:
             except csv.Error as error:
                 raise _BrokenError(number, f"broken quotes ({error}): {values.shown(line)}") from None
             if found != layout.width:
-                what = f"{found} words, not 'user item'" if layout.pairs else f"{found} fields, not {layout.width}"
-                raise _BrokenError(number, f"{what}: {values.shown(line)}")
+                complaint = layout.complaint.format(found=found, width=layout.width)
+                raise _BrokenError(number, f"{complaint}: {values.shown(line)}")
 
     def _where(self, block: Block) -> values.Where:
         def place(row: int) -> str:

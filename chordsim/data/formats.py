@@ -79,45 +79,39 @@ def read_file(
             raise DataError(f"{path}: no line with anything on it")
         found = stated or sniff(path, head)
         lines.longest = limits.sequence_line_bytes if found == "seq" else limits.line_bytes
-        blocks = lines.blocks()
-        first = next(blocks)
-        start = len(BOM) if first.data.startswith(BOM) else 0
-        reader, roles, first = _reader(path, found, head, start, first, config, limits)
+        reader, roles, blocks = _reader(path, found, head, lines, config, limits)
         # Blocks of a table say nothing of one another once the first has told what its columns hold.
-        parts = [part for part in _read(reader, first, blocks, _THREADS if isinstance(reader, Table) else 0) if part is not None]
+        parts = [part for part in _read(reader, blocks, _THREADS if isinstance(reader, Table) else 0) if part is not None]
         if not parts:
             raise DataError(f"{path}: no interaction in it, only blank lines or a header")
         return _reading(path, parts, found, content.sha256, roles, config, format)
 
 
 def _reader(
-    path: Path, format: Format, head: list[Line], start: int, first: Block, config: DataConfig, limits: Limits
-) -> tuple[Table | JsonLines | Sequences, Roles, Block]:
-    """Return what reads blocks, the roles of its columns, and the first block without the header."""
-    number = 1
-    reader: Table | JsonLines | Sequences
+    path: Path, format: Format, head: list[Line], lines: Lines, config: DataConfig, limits: Limits
+) -> tuple[Table | JsonLines | Sequences, Roles, Iterator[Block]]:
+    """Return what reads blocks, the roles of its columns, and the blocks without a header."""
+    start = len(BOM) if lines.head.data.startswith(BOM) else 0
     if format == "seq":
         if config.columns != ColumnsConfig():
             raise DataError(f'{path}: data.columns: a file of one user a line has no columns; for a table set data.format = "blanks"')
-        reader, roles = Sequences(path), _SEQUENCE
-    elif format == "jsonl":
+        return Sequences(path), _SEQUENCE, lines.after_header(start, 1)
+    if format == "jsonl":
         reader = JsonLines(path, head, config, limits)
-        roles = reader.roles
-    else:
-        layout = layout_of(path, head, start, format, config, limits)
-        reader, roles, start, number = Table(path, layout), layout.roles, layout.start, layout.first_line
-    return reader, roles, Block(first.data[start:], number)
+        return reader, reader.roles, lines.after_header(start, 1)
+    layout = layout_of(path, head, start, format, config, limits)
+    return Table(path, layout), layout.roles, lines.after_header(layout.start, layout.first_line)
 
 
-def _read(reader: Table | JsonLines | Sequences, first: Block, rest: Iterator[Block], threads: int) -> Iterator[Part | None]:
-    yield reader.read(first)
+def _read(reader: Table | JsonLines | Sequences, blocks: Iterator[Block], threads: int) -> Iterator[Part | None]:
+    yield reader.read(next(blocks))
     if not threads:
-        yield from map(reader.read, rest)
+        yield from map(reader.read, blocks)
         return
     with ThreadPoolExecutor(threads, thread_name_prefix="read") as pool:
         waiting: deque[Future[Part | None]] = deque()
         try:
-            for block in rest:
+            for block in blocks:
                 waiting.append(pool.submit(reader.read, block))
                 if len(waiting) > threads:
                     yield waiting.popleft().result()

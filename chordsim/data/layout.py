@@ -27,7 +27,7 @@ class Layout:
         roles: Which column is what.
         start: Byte at which the first row begins, after any header.
         first_line: Number of its line, or of the first one after the header.
-        pairs: Whether rows are two words and no more, which errors say in their own way.
+        complaint: What is said of a line of ``found`` fields where there should be ``width``.
     """
 
     separator: str
@@ -36,7 +36,7 @@ class Layout:
     roles: Roles
     start: int
     first_line: int
-    pairs: bool = False
+    complaint: str = "{found} fields, not {width}"
 
 
 def layout_of(path: Path, lines: Sequence[Line], start: int, format: Format, config: DataConfig, limits: Limits) -> Layout:
@@ -57,7 +57,7 @@ def layout_of(path: Path, lines: Sequence[Line], start: int, format: Format, con
     where = f"{path}: line {first.number}"
     if format == "pairs":
         two = roles.by_place(where, 2, [(first.text.split() + ["", ""])[:2]], config.columns)
-        return Layout(BLANK, 2, False, two, start, 1, pairs=True)
+        return Layout(BLANK, 2, False, two, start, 1, "{found} words, not 'user item'")
     separator = separator_of(lines, SEPARATORS[format]) or SEPARATORS[format][0]
     quotes = format == "csv" or (separator == TAB and _quoted(first.text))
     try:

@@ -7,7 +7,7 @@ run differ by luck alone, and by operations that depend on what is prescribed, w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -54,32 +54,35 @@ class Range:
 
 
 Forecast = dict[str, dict[str, dict[str, Range]]]
-"""By method, then tier or ``all``, then quantity."""
+"""By method, then group (tier, where nothing else is asked) or ``all``, then quantity."""
 
 
-def forecast(world: SizedWorld) -> Forecast:
+def forecast(world: SizedWorld, by: str = "tier") -> Forecast:
     """Return the forecast of a scenario.
 
     Args:
         world: The scenario without its people.
+        by: What phones are grouped by: one of `Population.columns`.
 
     Raises:
+        UserError: Phones have no such column.
         ScenarioError: The deadline is shorter than the fastest phone's round.
         RunError: A method's sizes are not known before training.
     """
     small = _small(world)
     weight = math.sqrt(small.population.selected / FLEETS / world.population.selected)
     parts = sizes.bootstraps(small)
-    tiers = list(world.scenario.population.tiers)
+    words = group_words(small.population, by)
     out: Forecast = {}
     fastest_s = math.inf
     for least, most in zip(sizes.players(small, parts, 0), sizes.players(small, parts, 1), strict=True):
         ends = []
         # Where users do not matter the two ends are one method, which is played once.
         for player in (least, most) if least[0].spec != most[0].spec else (most,):
-            sums = _Sums(tiers, world.scenario.rounds.requests_per_round)
+            sums = _Sums(words, world.scenario.rounds.requests_per_round)
             for rows in _rounds(player, small):
-                sums.add(rows, _least_share(player[1], small))
+                group = rows["tier"] if by == "tier" else small.population.labelled(rows["device_id"], by)[0]
+                sums.add(rows, group, _least_share(player[1], small))
                 some = rows.is_word("outcome", "served", "late")
                 fastest_s = min(fastest_s, float(rows["total_s"][some].min(initial=math.inf)))
             known = player[1].needs_of(0, small.population.profiles(np.arange(1))) is not None
@@ -91,6 +94,16 @@ def forecast(world: SizedWorld) -> Forecast:
             f"clock.deadline_s = {deadline:g} is shorter than the fastest phone's round, {fastest_s:.3g} s: nobody would be served"
         )
     return out
+
+
+def group_words(phones: Population, by: str) -> tuple[str, ...]:
+    """Return the groups of a column in the order of their codes; none is called as the line over all is.
+
+    Raises:
+        UserError: Phones have no such column.
+    """
+    _, words = phones.labelled(np.zeros(0, np.int64), by)
+    return tuple(f"{word} ({by})" if word == ALL else word for word in words)
 
 
 def beside(predicted: Forecast, summary: dict[str, Any]) -> dict[str, Any]:
@@ -153,17 +166,17 @@ def _least_share(teller: sizes.Sizes, world: SizedWorld) -> float:
 
 
 class _Sums:
-    """What each small fleet summed up, by tier and over all."""
+    """What each small fleet summed up, by group and over all."""
 
-    def __init__(self, tiers: list[str], requests: int) -> None:
+    def __init__(self, words: Sequence[str], requests: int) -> None:
         self._requests, self._least = requests, 1.0
-        self._tiers = [ALL, *tiers]
+        self._groups = [ALL, *words]
         names = ("rows", "served", "refused", "down", "up", "wasted", "joules", "least_joules")
-        self._sums = {name: np.zeros((FLEETS, len(self._tiers))) for name in names}
+        self._sums = {name: np.zeros((FLEETS, len(self._groups))) for name in names}
         self._times: list[tuple[Ints, Ints, Floats, Floats]] = []
 
-    def add(self, rows: Rows, least_share: float) -> None:
-        """Take in one block."""
+    def add(self, rows: Rows, group: Ints, least_share: float) -> None:
+        """Take in one block, and the group of each row."""
         fleet = rows["device_id"] % FLEETS
         joules = rows["compute_j"] + rows["radio_j"]
         values = {
@@ -177,21 +190,21 @@ class _Sums:
             "least_joules": rows["radio_j"] + least_share * rows["compute_j"],
         }
         for name, value in values.items():
-            flat = np.bincount(fleet * len(self._tiers) + rows["tier"] + 1, value.astype(np.float64), self._sums[name].size)
+            flat = np.bincount(fleet * len(self._groups) + group + 1, value.astype(np.float64), self._sums[name].size)
             table = flat.reshape(self._sums[name].shape)
             table[:, 0] = table[:, 1:].sum(1)
             self._sums[name] += table
         done = finished(rows)
         total = rows["total_s"][done]
-        self._times.append((fleet[done], rows["tier"][done] + 1, total, rows["infer_s"][done] * self._requests))
+        self._times.append((fleet[done], group[done] + 1, total, rows["infer_s"][done] * self._requests))
         self._least = least_share
 
     def ranges(self, weight: float, names: tuple[str, ...]) -> dict[str, dict[str, Range]]:
-        """Return the ranges of these quantities by tier; what no fleet has is left out."""
-        return {tier: found for i, tier in enumerate(self._tiers) if (found := self._tier(i, weight, names))}
+        """Return the ranges of these quantities by group; what no fleet has is left out."""
+        return {word: found for i, word in enumerate(self._groups) if (found := self._group(i, weight, names))}
 
-    def _tier(self, tier: int, weight: float, names: tuple[str, ...]) -> dict[str, Range]:
-        s = {name: table[:, tier] for name, table in self._sums.items()}
+    def _group(self, group: int, weight: float, names: tuple[str, ...]) -> dict[str, Range]:
+        s = {name: table[:, group] for name, table in self._sums.items()}
         some: Bools = s["rows"] > 0
         if not some.any():
             return {}
@@ -206,13 +219,13 @@ class _Sums:
             "up_bytes_per_device": (share("up"), share("up")),
             "wasted_bytes_per_device": (share("wasted"), share("wasted")),
             "joules_per_device": (share("least_joules"), share("joules")),
-            "p50_total_s": self._medians(tier),
+            "p50_total_s": self._medians(group),
         }
         return {name: _range(low, high, weight) for name in names for low, high in [pairs[name]] if high.size > 1}
 
-    def _medians(self, tier: int) -> tuple[Floats, Floats]:
+    def _medians(self, group: int) -> tuple[Floats, Floats]:
         fleet, which, total, infer = (np.concatenate([t[n] for t in self._times]) for n in range(4))
-        mine = (which == tier) if tier else np.ones(fleet.size, np.bool_)
+        mine = (which == group) if group else np.ones(fleet.size, np.bool_)
         low, high = [], []
         for number in range(FLEETS):
             here = mine & (fleet == number)

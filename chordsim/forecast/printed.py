@@ -18,15 +18,15 @@ _COLUMNS = (
 )
 
 
-def forecast_table(predicted: Forecast) -> Fitted:
-    """Return one line per method and tier; every cell is the range that holds at least nine runs of ten."""
+def forecast_table(predicted: Forecast, by: str = "tier") -> Fitted:
+    """Return one line per method and group, by tier or another column; every cell is the range that holds at least nine runs of ten."""
     rows = [
         (method if number == 0 else "", tier, *(_cell(quantities.get(name), factor) for name, _, factor in _COLUMNS))
         for method, tiers in predicted.items()
         for number, (tier, quantities) in enumerate(tiers.items())
     ]
     title = "forecast, per device and round: the range that holds nine runs of ten"
-    return Fitted(("method", "tier"), [head for _, head, _ in _COLUMNS], rows, title=title)
+    return Fitted(("method", by), [head for _, head, _ in _COLUMNS], rows, title=title)
 
 
 def beside_lines(summary: dict[str, Any]) -> list[str]:

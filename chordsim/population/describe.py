@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from chordsim.arrays import Ints
 from chordsim.files import atomic_write
@@ -15,10 +17,10 @@ from chordsim.population.profile import Profiles
 
 @dataclass(frozen=True)
 class TierFacts:
-    """One tier's phones: how many, what share, and medians.
+    """One tier's phones, or another group's: how many, what share, and medians.
 
     Attributes:
-        name: Of the tier.
+        name: Of the tier or group.
         phones: How many.
         share: Of all phones shown.
         medians: By the name of the column, in its unit.
@@ -50,9 +52,14 @@ def columns(profiles: Profiles) -> dict[str, np.ndarray[tuple[int, ...], np.dtyp
 
 def per_tier(profiles: Profiles, fp32_peak_bytes: int) -> list[TierFacts]:
     """Return the facts of every tier that has phones, in the scenario's order."""
+    return per_group(profiles, fp32_peak_bytes, profiles.tier, profiles.tier_names)
+
+
+def per_group(profiles: Profiles, fp32_peak_bytes: int, codes: Ints, names: Sequence[str]) -> list[TierFacts]:
+    """Return the facts of every group that has phones: each phone's is ``names[codes[d]]``."""
     facts = []
-    for index, name in enumerate(profiles.tier_names):
-        mine = profiles.tier == index
+    for index, name in enumerate(names):
+        mine = codes == index
         if mine.any():
             facts.append(
                 TierFacts(
@@ -66,8 +73,8 @@ def per_tier(profiles: Profiles, fp32_peak_bytes: int) -> list[TierFacts]:
     return facts
 
 
-def write_csv(path: Path, profiles: Profiles, user_ids: Ints) -> None:
-    """Write one line per phone: its id, user, tier and every number.
+def write_csv(path: Path, profiles: Profiles, user_ids: Ints, further: Mapping[str, npt.NDArray[np.str_]] | None = None) -> None:
+    """Write one line per phone: its id, user, tier, every number, and the ``further`` columns of its file.
 
     Raises:
         UserError: The file cannot be written.
@@ -80,6 +87,7 @@ def write_csv(path: Path, profiles: Profiles, user_ids: Ints) -> None:
             "user_id": user_ids,
             "tier": np.array(profiles.tier_names)[profiles.tier],
             **columns(profiles),
+            **(further or {}),
         }
     )
     text = io.StringIO()

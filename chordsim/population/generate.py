@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from chordsim import seeds
 from chordsim.arrays import Floats, Ints
 from chordsim.config.model import PopulationConfig
-from chordsim.errors import ScenarioError
+from chordsim.errors import ScenarioError, UserError
 from chordsim.methods import Budgets
 from chordsim.population.assign import Assignment
 from chordsim.population.availability import Always, Availability, availability_of
-from chordsim.population.hardware import Hardware, source_of, spread
+from chordsim.population.hardware import CsvPhones, Hardware, source_of, spread
 from chordsim.population.profile import Profiles
 
 _MB = 1e6
@@ -116,6 +117,39 @@ class Population:
     def equal(self) -> tuple[str, ...]:
         """Which sides of the phones are made equal."""
         return self.config.equal
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What phones can be grouped by: their tier, and the further columns of a file of own phones."""
+        return ("tier", *(self._hardware.further if isinstance(self._hardware, CsvPhones) else ()))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say of a file of own phones: columns that were kept, and that were not read."""
+        return self._hardware.notes if isinstance(self._hardware, CsvPhones) else ()
+
+    def labelled(self, device_ids: Ints, column: str) -> tuple[Ints, tuple[str, ...]]:
+        """Return the group of each phone by a column, as codes [D] and the words that they stand for.
+
+        Raises:
+            UserError: No such column; the text tells which there are.
+        """
+        ids = np.asarray(device_ids, np.int64)
+        if column == "tier":
+            return self._hardware.draw(ids).tier, tuple(self.config.tiers)
+        if column not in self.columns or not isinstance(self._hardware, CsvPhones):
+            there = f"phones have {', '.join(self.columns)}"
+            own = "" if self.config.csv else "; further columns come with population.csv"
+            raise UserError(f"no column {column!r} to group phones by: {there}{own}")
+        return self._hardware.label(ids, column), self._hardware.further[column].words
+
+    def words(self, device_ids: Ints) -> dict[str, npt.NDArray[np.str_]]:
+        """Return the further columns of a file of own phones, by name, [D] each."""
+        out = {}
+        for column in self.columns[1:]:
+            codes, words = self.labelled(device_ids, column)
+            out[column] = np.array(words, np.str_)[codes]
+        return out
 
     def profiles(self, device_ids: Ints) -> Profiles:
         """Return the phones with these ids, in any order; vectorised, nothing depends on the other ids."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -10,11 +11,11 @@ import numpy as np
 
 from chordsim import seeds
 from chordsim.arrays import Floats, Ints
-from chordsim.config.model import PopulationConfig, TierConfig
+from chordsim.config.model import PopulationConfig, TierConfig, era_tiers
 from chordsim.errors import ScenarioError
 from chordsim.population.eras import DOWN_UP_LATENT, ERAS, MACS_PER_SAMPLE, RAM_SPEED_LATENT, Era
 from chordsim.population.marginals import of_mixture, of_steps, z_of_shares
-from chordsim.population.own import OwnPhones, read_own
+from chordsim.population.own import Labels, OwnPhones, read_own
 
 GB, MBIT_BYTES = 1e9, 1e6 / 8
 
@@ -155,15 +156,33 @@ class CsvPhones:
         tiers = list(config.tiers.values())
         self._tier = self._named() if self._own.tier else tier_by_speed(self._own.speed_z, tiers)
         counts = np.bincount(self._tier, minlength=len(tiers))
-        if not counts.all():
+        if not counts.all() and config.tiers != era_tiers():
             empty = list(config.tiers)[int(np.argmin(counts))]
-            raise ScenarioError(f"population.tiers.{empty}: no phone of {config.csv} falls into this tier")
+            mend = "leave population.tiers out to take them from the file, or give it a column `tier`"
+            raise ScenarioError(f"population.tiers.{empty}: no phone of {config.csv} falls into this tier: {mend}")
+
+    @property
+    def further(self) -> Mapping[str, Labels]:
+        """Columns that phones can be grouped by, of the file's rows."""
+        return self._own.further
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say of the file."""
+        return self._own.notes
+
+    def label(self, ids: Ints, column: str) -> Ints:
+        """Return each phone's code in a further column, [D]."""
+        return self._own.further[column].codes[self._rows(ids)]
+
+    def _rows(self, ids: Ints) -> Ints:
+        row = np.searchsorted(self._own.cumulative, seeds.uniforms(self._seed, "population.csv.row", ids)[:, 0], side="right")
+        return np.minimum(row, self._own.cumulative.size - 1)
 
     def draw(self, ids: Ints) -> Hardware:
         """Return the hardware of these phones."""
         own = self._own
-        row = np.searchsorted(own.cumulative, seeds.uniforms(self._seed, "population.csv.row", ids)[:, 0], side="right")
-        row = np.minimum(row, own.cumulative.size - 1)
+        row = self._rows(ids)
 
         def around(name: str, factor: float) -> Floats:
             return np.asarray(own.columns[name][row] * factor * spread(self._config, self._seed, f"csv.{name}", ids))

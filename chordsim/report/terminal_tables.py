@@ -83,8 +83,8 @@ def strangers_table(summary: dict[str, Any]) -> Fitted | None:
     return Fitted(("method",), ("trained on\nNDCG@10 (95 %)", "users", "never trained on\nNDCG@10 (95 %)", "users"), rows)
 
 
-def tiers_table(tiers: Sequence[TierFacts], which: str) -> Fitted:
-    """Return one line per tier; ``which`` says what phones these are."""
+def tiers_table(tiers: Sequence[TierFacts], which: str, by: str = "tier") -> Fitted:
+    """Return one line per tier, or per group of another column; ``which`` says what phones these are."""
     rows = []
     for tier in tiers:
         m = tier.medians
@@ -104,7 +104,7 @@ def tiers_table(tiers: Sequence[TierFacts], which: str) -> Fitted:
                 f"{100 * tier.fp32_share:.1f}",
             )
         )
-    return Fitted(("tier",), _TIERS, rows, title=f"{which}, medians")
+    return Fitted((by,), _TIERS, rows, title=f"{which}, medians")
 
 
 def _estimate(value: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ def load(ref: str | Path, overrides: Sequence[str] = (), seed: int | None = None
 
     Raises:
         ScenarioError: One line that names the file or override, the key, and what would be right.
+        DataError: A file of own phones, which brings the tiers, cannot be used.
     """
     path = locate(ref)
     text = read_text(path)
@@ -48,6 +49,7 @@ def load(ref: str | Path, overrides: Sequence[str] = (), seed: int | None = None
         tables["seed"] = seed
         origin["seed"] = "--seed"
     _anchor(tables, Path.cwd())
+    _bring_tiers(tables)
     return _validated(tables, str(path), origin)
 
 
@@ -108,6 +110,18 @@ def _anchor(tables: Plain, folder: Path) -> None:
             table = table.get(part) if isinstance(table, dict) else None
         if isinstance(table, dict) and isinstance(table.get(key), str) and table[key]:
             table[key] = str(folder / os.path.expanduser(table[key]))
+
+
+def _bring_tiers(tables: Plain) -> None:
+    """Write the tiers of a file of own phones into the scenario, where it does not state them whole."""
+    population = tables.get("population")
+    if not isinstance(population, dict) or not isinstance(path := population.get("csv"), str) or not path or population.get("era"):
+        return
+    given = population.get("tiers", {})
+    if isinstance(given, dict) and (not given or any(isinstance(tier, dict) and "share" not in tier for tier in given.values())):
+        from chordsim.population.own import tiers_of
+
+        population["tiers"] = tiers_of(path, given)
 
 
 def _name_of(path: Path) -> str:

@@ -27,8 +27,9 @@ def apply(tables: Plain, overrides: Sequence[str]) -> dict[str, str]:
     origin: dict[str, str] = {}
     pairs = [(text, *split(text)) for text in overrides]
     _drop_tiers(tables, [".".join(parts) for _, parts, _ in pairs])
+    own = any(parts == ["population", "csv"] and value for _, parts, value in pairs)
     for text, parts, value in pairs:
-        _seed_tiers(tables, parts)
+        _seed_tiers(tables, parts, own)
         table = tables
         for depth, part in enumerate(parts[:-1], 1):
             table = table.setdefault(part, {})
@@ -71,15 +72,15 @@ def _value(raw: str) -> Any:
     return tables["value"] if tables.keys() == {"value"} else raw
 
 
-def _seed_tiers(tables: Plain, parts: list[str]) -> None:
-    """Begin with the default tiers where a file names none, so that one value of one tier can be set."""
+def _seed_tiers(tables: Plain, parts: list[str], own: bool) -> None:
+    """Begin with the default tiers where a file names none, so that one value of one tier can be set; ``own`` phones bring theirs later."""
     if len(parts) < 4 or parts[:2] != ["population", "tiers"]:
         return
     population = tables.setdefault("population", {})
-    if isinstance(population, dict) and "tiers" not in population:
+    if isinstance(population, dict) and "tiers" not in population and not (own or population.get("csv")):
         from chordsim.config.model import default_tiers, era_tiers
 
-        tiers = era_tiers() if population.get("era") or population.get("csv") else default_tiers()
+        tiers = era_tiers() if population.get("era") else default_tiers()
         population["tiers"] = {name: tier.model_dump(exclude_none=True) for name, tier in tiers.items()}
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-import stat
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from chordsim.door import read_regular
 from chordsim.errors import ScenarioError
 
 MAX_FILE_BYTES = 1_000_000
@@ -25,17 +25,7 @@ def read_text(path: Path) -> str:
     Raises:
         ScenarioError: Missing, not a regular file, unreadable, too large, or not UTF-8.
     """
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ScenarioError(f"{path}: not a file, but a {'folder' if path.is_dir() else 'device'}; name a scenario file (.toml)")
-        with path.open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
-    except FileNotFoundError:
-        raise ScenarioError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise ScenarioError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    if len(data) > MAX_FILE_BYTES:
-        raise ScenarioError(f"{path}: larger than {MAX_FILE_BYTES:,} bytes; this is no scenario")
+    data = read_regular(path, MAX_FILE_BYTES, ScenarioError)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -59,4 +59,5 @@ def columns(world: World | SizedWorld, ids: Ints) -> dict[str, Any]:
         "latency_budget_s": phones.budgets.latency_s,
         "latency_by_joules": phones.by_joules,
         "bits_budget": phones.budgets.bits,
+        **world.population.words(unique),
     }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +87,8 @@ def written(folder: Path, *lines: str) -> str:
 
 def test_a_trace_is_played_as_it_stands_and_repeats_by_whole_days(tmp_path: Path) -> None:
     trace = read_trace(written(tmp_path, "7,0,10", "3,86390,86410", "7,20,30.5", "3,5,6"))
+    named = read_trace(written(tmp_path, "phone b,0,10", "phone a,86390,86410", "phone b,20,30.5", "phone a,5,6"))
+    assert named.devices == trace.devices and named.owner.tolist() == trace.owner.tolist(), "ids may be any text"
     assert trace.devices == 2 and trace.period_s == 2 * 86_400
     of = Traced(trace)
     spans = {0: [(5, 6), (86390, 86410)], 1: [(0, 10), (20, 30.5)]}
@@ -102,8 +106,12 @@ def test_a_trace_is_played_as_it_stands_and_repeats_by_whole_days(tmp_path: Path
         (("1,-1,10",), ["line 2", "start_s", "0 or more"]),
         (("1,nan,10",), ["line 2", "start_s", "finite"]),
         (("1,5,5",), ["line 2", "not after"]),
-        (("x,0,1",), ["line 2", "device_id"]),
-        (("-1,0,1",), ["line 2", "device_id"]),
+        ((",0,1",), ["line 2", "device_id", "empty"]),
+        (("9223372036854775808,0,86400",), ["line 2", "device_id", "does not fit in 64 bits"]),
+        (("1,1600000000,1600040000",), ["line 2", "1970", "seconds since midnight UTC of the first day", "subtract 1599955200"]),
+        (("1,0,9", "1,1600000000000,1600040000000"), ["line 3", "1970", "divide by 1000"]),
+        (("1,0,86400000",), ["line 2", "beyond a year", "milliseconds"]),
+        (("1,8,9.5",), ["9.5 s of the first day", "hours"]),
         (("1,0",), ["line 2", "3 values"]),
         ((), ["no rows"]),
     ],
@@ -112,6 +120,60 @@ def test_a_bad_trace_gives_one_line(tmp_path: Path, lines: tuple[str, ...], word
     with pytest.raises(DataError) as caught:
         read_trace(written(tmp_path, *lines))
     assert all(word in str(caught.value) for word in ("trace.csv", *words)) and "\n" not in str(caught.value), str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["trace_epoch.csv", "trace_huge_id.csv"])
+def test_traces_that_left_everybody_out_or_met_a_bug_are_refused_by_line(case: Callable[[str], Path], name: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read_trace(str(case(name)))
+    assert "line 2: " in str(caught.value) and name in str(caught.value) and "\n" not in str(caught.value)
+
+
+FEDSCALE = {
+    "7": {"duration": 200_000, "active": [0, 100_000], "inactive": [3600, 120_000], "finish_time": 259_200, "model": "CPH1801"},
+    "12": {"active": [50], "inactive": [], "finish_time": 172_800},
+    "3": {"active": [], "inactive": [], "finish_time": 172_800},
+}
+
+
+@pytest.mark.parametrize("form", ["one object", "lines"])
+def test_fedscales_form_is_read_as_json(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "trace.json"
+    lines = [json.dumps({"device_id": int(name), **found}) for name, found in FEDSCALE.items()]
+    path.write_text(json.dumps(FEDSCALE, indent=1) if form == "one object" else "\n".join(lines))
+    trace = read_trace(str(path))
+    assert trace.devices == 3 and trace.period_s == 2 * 86_400, "one that is never free is a device too"
+    for at, free in (
+        (10.0, [False, True, False]),
+        (60.0, [False, True, True]),
+        (110_000.0, [False, True, True]),
+        (130_000.0, [False, False, True]),
+    ):
+        assert trace.covers(np.arange(3), at).tolist() == free, at
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"7": {"active": [1, 2], "inactive": [900]}}', ["device 7", "2 times of active and 1 of inactive"]),
+        ('{"7": {"active": ["x"], "inactive": [900]}}', ["device 7", "active", "'x'"]),
+        ('{"7": {"active": [5], "inactive": 900}}', ["device 7", "inactive", "a list"]),
+        ('{"7": {"active": [5000], "inactive": [900]}}', ["device 7", "not after"]),
+        ('{"7": {"active": [1600000000], "inactive": [1600000900]}}', ["device 7", "1970"]),
+        ('{"7": {"active": [], "inactive": []}}', ["no span"]),
+        ('{"7": {"active": [], "inactive": []}, "7": {}}', ["'7' stands twice"]),
+        ('{"active": [5], "inactive": [900]}', ["line 1", "device_id, client_id, id"]),
+        ('{"id": 7, "active": [5], "inactive": [900]}\n{"id": 7, "active": [5], "inactive": [900]}', ["device 7", "twice"]),
+        ('{"id": 7, "active": [5], "inactive": [900]}\n{"id": 8', ["line 2", "not JSON"]),
+        ("\x80\x04}q.", ["a pickle, which is not opened", "JSON"]),
+    ],
+)
+def test_a_bad_trace_of_fedscales_form_gives_one_line(tmp_path: Path, text: str, words: list[str]) -> None:
+    path = tmp_path / "trace.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(DataError) as caught:
+        read_trace(str(path))
+    assert all(word in str(caught.value) for word in ("trace.json", *words)) and "\n" not in str(caught.value), str(caught.value)
 
 
 def test_a_trace_that_is_not_there_or_goes_with_nothing(tmp_path: Path) -> None:

@@ -177,7 +177,6 @@ def test_own_phones_come_in_their_weights(tmp_path: Path) -> None:
         ((HEADER, "1,x,2,1,90,1,1"), ["line 2", "gmacs_per_s", "not a number"]),
         ((HEADER, "1,1"), ["line 2", "7 values"]),
         ((HEADER,), ["no rows"]),
-        ((HEADER, OLD), ["population.tiers.low", "no phone", "mine.csv"]),
         ((HEADER + ",tier", OLD + ",ancient"), ["tier 'ancient'", "low, mid, high"]),
     ],
 )
