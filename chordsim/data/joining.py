@@ -75,14 +75,18 @@ def _coded(parts: list[npt.NDArray[np.int64]]) -> tuple[Codes, Tokens]:
         return np.asarray(coded.indices), _as_words(np.asarray(coded.dictionary))
     there = np.zeros(high - low + 1, np.bool_)
     for part in parts:
-        there[part - np.int64(low)] = True
+        there[_from(low, part)] = True
     rank = np.cumsum(there, dtype=np.int32) - np.int32(1)
     codes, at = np.empty(rows, np.int32), 0
     while parts:
         part = parts.pop(0)
-        codes[at : at + part.size] = rank[part - np.int64(low)]
+        codes[at : at + part.size] = rank.take(_from(low, part))
         at += part.size
     return codes, _as_words(np.flatnonzero(there) + low)
+
+
+def _from(low: int, part: npt.NDArray[np.signedinteger[Any]]) -> npt.NDArray[np.signedinteger[Any]]:
+    return part - np.int64(low) if low else part
 
 
 def _as_texts(ids: npt.NDArray[np.int64]) -> Any:

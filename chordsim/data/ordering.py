@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ _BUCKET_BITS = 16
 #: Rows that are then sorted together.
 _PART = 1 << 16
 _KEY_BITS = 63
+_THREADS = 2
 
 
 def by_user_and_time(users: _Codes, times: Floats | Ints | None) -> Ints:
@@ -34,9 +36,16 @@ def by_user_and_time(users: _Codes, times: Floats | Ints | None) -> Ints:
     order = np.argsort(bucket, kind="stable")
     if times is None and not shift:
         return order
-    for start, end in _parts(np.cumsum(np.bincount(bucket))):
+
+    def sort(start: int, end: int) -> None:
         rows = order[start:end]
-        order[start:end] = rows[_sorted(users[rows], None if times is None else times[rows])]
+        order[start:end] = rows.take(_sorted(users.take(rows), None if times is None else times.take(rows)))
+
+    parts = _parts(np.cumsum(np.bincount(bucket)))
+    # Parts are each other's strangers, and NumPy takes and sorts outside Python's lock.
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="order") as pool:
+        for done in [pool.submit(sort, start, end) for start, end in parts]:
+            done.result()
     return order
 
 

@@ -73,7 +73,7 @@ class RawLog:
         order = self._order(source, users, log.timestamps, ties_seed)
         counts = np.bincount(users, minlength=user_tokens.size)
         ratings = log.ratings
-        items, times = items[order], None if log.timestamps is None else log.timestamps[order]
+        items, times = items.take(order), None if log.timestamps is None else log.timestamps.take(order)
         users = np.repeat(np.arange(user_tokens.size, dtype=np.int32), counts)
         again = _repeats(users, items, times, ratings, order)
         source = replace(source, rows_read=self.users.size, duplicates_share=float(again.mean()))
@@ -84,7 +84,7 @@ class RawLog:
         offsets = np.zeros(user_tokens.size + 1, np.int64)
         np.cumsum(counts, out=offsets[1:])
         return Interactions(
-            items=items + np.int32(1),
+            items=(items + 1).astype(np.int32, copy=False),
             offsets=offsets,
             timestamps=_whole(times),
             user_tokens=user_tokens,
@@ -162,15 +162,19 @@ def _repeats(users: Codes, items: Codes, times: Floats | Ints | None, ratings: F
 
 def _ranked(codes: Codes, tokens: Tokens) -> tuple[Codes, Tokens]:
     """Return codes and tokens renumbered by sorted token, unused tokens dropped."""
-    used = np.bincount(codes, minlength=tokens.size) > 0
+    used = np.zeros(tokens.size, np.bool_)
+    used[codes] = True
     candidates = np.flatnonzero(used)
-    order = candidates[_sorted_tokens(tokens[candidates])]
+    order = candidates[sorted_tokens(tokens[candidates])]
+    if order.size == tokens.size and bool(np.all(order == np.arange(order.size))):
+        return codes, tokens
     rank = np.zeros(tokens.size, np.int32)
     rank[order] = np.arange(order.size, dtype=np.int32)
     return rank[codes], tokens[order]
 
 
-def _sorted_tokens(tokens: Tokens) -> Ints:
+def sorted_tokens(tokens: Tokens) -> Ints:
+    """Return the order of distinct tokens: by value where all are whole numbers, else by code point."""
     whole = pc.match_substring_regex(pa.array(tokens, pa.string()), _WHOLE_NUMBER)
     if tokens.size and pc.all(whole).as_py():
         return np.lexsort((tokens, tokens.astype(np.int64)))
