@@ -154,7 +154,7 @@ Allowed = tuple[float, float] | tuple[str, ...]
 
 @dataclass(frozen=True)
 class MethodSpec:
-    """A method as the round loop sees it.
+    """A method as the round loop sees it. Read wherever a scenario is: what brings torch is imported inside its functions.
 
     Attributes:
         name: Name in the scenario and the ledger.

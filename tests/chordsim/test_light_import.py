@@ -35,6 +35,11 @@ def test_nothing_heavy_is_loaded(code: str) -> None:
     assert loaded(code) == []
 
 
+def test_specs_of_all_methods_are_read_without_torch_and_flower() -> None:
+    heavy = loaded("from chordsim import methods; [methods.find(name.replace('-k', '-2')) for name in methods.known()]")
+    assert not {"torch", "flwr", "ray", "pandas"} & set(heavy)
+
+
 def test_scenarios_load_without_torch_and_flower() -> None:
     heavy = loaded("from chordsim.scenario.load import load; load('quickstart')")
     assert not {"torch", "flwr", "ray", "pandas"} & set(heavy)

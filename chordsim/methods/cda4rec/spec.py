@@ -30,7 +30,6 @@ from chordsim.methods import (
     MethodSpec,
     Needs,
 )
-from chordsim.methods.cda4rec.net import ranker_macs, ranker_size
 from chordsim.quant.costs import on_device
 from chordsim.wire.ids import id_bytes
 
@@ -69,6 +68,8 @@ class Cda4RecSpec(MethodSpec):
 
 def routed_cost(context: MethodContext, phone: Bools) -> Cost:
     """Return what one request takes: the ranker where it runs [D], the list alone where it does not."""
+    from chordsim.methods.cda4rec.net import ranker_macs, ranker_size
+
     width, length = int(context.settings["width"]), context.backbone.max_len
     listed = min(int(context.settings["list_length"]), context.n_items)
     stored, ids = 4 * ranker_size(context.n_items, width), listed * id_bytes(context.n_items)

@@ -19,8 +19,6 @@ import numpy as np
 
 from chordsim.arrays import Ints
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
-from chordsim.methods.cocorrrec.net import HEADS, MINI_BATCH, correction_numbers, layer_macs, layer_size
-from chordsim.nets import footprint
 from chordsim.nets.shapes import shapes_of
 from chordsim.quant.costs import on_device, same_for_all
 
@@ -31,6 +29,8 @@ class CoCorrRecSpec(MethodSpec):
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return 4 bytes per number of one mini-batch's states up, of its correction down."""
+        from chordsim.methods.cocorrrec.net import MINI_BATCH, correction_numbers
+
         dim = context.backbone.dim
         up, down = 4 * MINI_BATCH * dim, 4 * correction_numbers(dim)
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
@@ -42,6 +42,9 @@ class CoCorrRecSpec(MethodSpec):
 
 def layer_cost(context: MethodContext, rows: int) -> Cost:
     """Return what one request takes: the layer, its fast weights, the correction, one mini-batch's activations."""
+    from chordsim.methods.cocorrrec.net import HEADS, MINI_BATCH, correction_numbers, layer_macs, layer_size
+    from chordsim.nets import footprint
+
     shapes, config = shapes_of(context.backbone, context.n_items, context.ranked), context.backbone
     weights, correction = 4 * layer_size(shapes), 4 * correction_numbers(config.dim)
     fast = 4 * (config.dim * config.dim // HEADS + config.dim)

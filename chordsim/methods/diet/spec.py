@@ -19,9 +19,6 @@ import numpy as np
 
 from chordsim.arrays import Ints
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
-from chordsim.methods.diet.net import mask_bytes
-from chordsim.nets import footprint
-from chordsim.nets.extractor import size
 from chordsim.nets.kinds import EXTRACTORS
 from chordsim.nets.shapes import shapes_of
 from chordsim.quant.costs import on_device, same_for_all
@@ -33,6 +30,8 @@ class DietSpec(MethodSpec):
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return 4 bytes per number of the embedding up, a bit per weight down."""
+        from chordsim.methods.diet.net import mask_bytes
+
         up, down = 4 * int(context.settings["profile_dim"]), mask_bytes(shapes_of(context.backbone, context.n_items, context.ranked))
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
 
@@ -46,6 +45,10 @@ def masked_cost(context: MethodContext, rows: int) -> Cost:
 
     A mask without structure saves no operations: products run as if it were dense.
     """
+    from chordsim.methods.diet.net import mask_bytes
+    from chordsim.nets import footprint
+    from chordsim.nets.extractor import size
+
     shapes, s = shapes_of(context.backbone, context.n_items, context.ranked), context.settings
     parameters, read = size(s["extractor"], shapes.backbone.dim, int(s["profile_dim"]))
     own = mask_bytes(shapes) + 4 * parameters

@@ -17,7 +17,6 @@ import numpy as np
 
 from chordsim.arrays import Ints
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
-from chordsim.methods.duet.net import head_numbers
 from chordsim.nets.shapes import shapes_of
 from chordsim.quant.costs import on_device, shipped_cost
 from chordsim.wire.ids import id_bytes
@@ -29,6 +28,8 @@ class DuetSpec(MethodSpec):
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return an id per click up, 4 bytes per number of the head down."""
+        from chordsim.methods.duet.net import head_numbers
+
         up, down = id_bytes(context.n_items) * int(context.settings["clicks"]), 4 * head_numbers(context.backbone.dim)
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
 
@@ -39,6 +40,8 @@ class DuetSpec(MethodSpec):
 
 def headed_cost(context: MethodContext, rows: int) -> Cost:
     """Return the backbone's cost and the head's: its weights are stored and used once."""
+    from chordsim.methods.duet.net import head_numbers
+
     base = shipped_cost(shapes_of(context.backbone, context.n_items, context.ranked), 32, rows)
     numbers = head_numbers(context.backbone.dim)
     return replace(

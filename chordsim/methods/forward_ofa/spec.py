@@ -33,10 +33,7 @@ from chordsim.methods import (
     MethodSpec,
     Needs,
 )
-from chordsim.methods.forward_ofa.net import block_macs, block_weights, controller_size, flag_bytes
-from chordsim.nets import footprint
 from chordsim.nets.shapes import shapes_of
-from chordsim.quant.budget import refusals
 from chordsim.wire.ids import id_bytes
 
 
@@ -61,6 +58,9 @@ class ForwardOfaSpec(MethodSpec):
 
     def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
         """Return what as many blocks take as fit; a phone refuses where not even none does."""
+        from chordsim.methods.forward_ofa.net import block_macs
+        from chordsim.quant.budget import refusals
+
         rows, count = budgets.memory_bytes.size, self._most(context, budgets)
         none = np.zeros(rows, np.int64)
         least, dearest = (
@@ -91,6 +91,8 @@ class ForwardOfaSpec(MethodSpec):
 
     def _most(self, context: MethodContext, budgets: Budgets) -> Ints:
         """Return how many blocks each phone can keep, [D]."""
+        from chordsim.methods.forward_ofa.net import block_macs, block_weights
+
         shapes, none = shapes_of(context.backbone, context.n_items, context.ranked), np.zeros(budgets.memory_bytes.size, np.int64)
         if self.skips:
             return none
@@ -102,6 +104,8 @@ class ForwardOfaSpec(MethodSpec):
         return fits
 
     def _sizes(self, context: MethodContext, kept: Ints) -> dict[Leg, Ints]:
+        from chordsim.methods.forward_ofa.net import block_weights, flag_bytes
+
         shapes = shapes_of(context.backbone, context.n_items, context.ranked)
         flags, dim = flag_bytes(context.backbone.blocks), context.backbone.dim
         listed = min(int(context.settings["candidates"]), context.n_items)
@@ -114,6 +118,9 @@ class ForwardOfaSpec(MethodSpec):
 
 def blocks_cost(context: MethodContext, count: Ints, macs: Ints) -> Cost:
     """Return what one request takes with ``count`` blocks of ``macs`` operations together [D]; a skipped one takes nothing."""
+    from chordsim.methods.forward_ofa.net import block_weights, controller_size
+    from chordsim.nets import footprint
+
     shapes = shapes_of(context.backbone, context.n_items, context.ranked)
     parameters, read = controller_size(shapes)
     whole = macs + context.n_items * context.backbone.dim
