@@ -16,7 +16,7 @@ def compare(
 
     RUN is a run directory; every other one is compared with the first.
     """
-    from chordsim.compare import comparison
+    from chordsim.compare import apps, comparison
     from chordsim.compare.compare import compare as compared
     from chordsim.terminal import screen
 
@@ -28,6 +28,9 @@ def compare(
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if not found.differs:
         console.print("the scenarios are the same")
-    console.print(comparison.terminal_table(found))
-    console.print(comparison.verdict(found), highlight=False, markup=False, soft_wrap=True)
+    if apps.is_of_apps(found):
+        console.print(apps.terminal_table(found))
+    else:
+        console.print(comparison.terminal_table(found))
+        console.print(comparison.verdict(found), highlight=False, markup=False, soft_wrap=True)
     console.print(f"page: {comparison.write(found, out)}", highlight=False, markup=False, soft_wrap=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from chordsim.compare import apps
 from chordsim.compare.compare import Comparison, Line
 from chordsim.compare.in_sizes import side_by_side
 from chordsim.files import atomic_write
@@ -37,6 +38,10 @@ def write(comparison: Comparison, target: Path) -> Path:
     if comparison.sizes_only:
         columns, rows = side_by_side(comparison.names, comparison.sources)
         costs = Section("methods", "Side by side", [text(verdict(comparison), css="lead"), Grid(columns, rows)])
+        atomic_write(target, document(title, [Section("differs", "What differs", [*about, _differs(comparison)]), costs]).encode())
+        return target
+    if apps.is_of_apps(comparison):
+        costs = Section("methods", "Side by side", [apps.grid(comparison)])
         atomic_write(target, document(title, [Section("differs", "What differs", [*about, _differs(comparison)]), costs]).encode())
         return target
     sections = [

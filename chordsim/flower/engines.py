@@ -20,6 +20,9 @@ from chordsim.errors import UserError
 from chordsim.flower.contexts import Config, context_of
 from chordsim.threads import cores, pool
 
+#: So many small calls go to a thread at once.
+_BATCH = 64
+
 
 class PhonesInProcess(LocalGrid):
     """Nodes on threads of this process. Each keeps its own context, so that an app may keep state on its phone."""
@@ -48,11 +51,14 @@ class PhonesInProcess(LocalGrid):
 
     def deliver(self, messages: list[Message], timeout: float | None) -> Iterator[Message]:
         """Run the client app on each message; a node's messages come one after the other."""
+        # Small calls go to a thread by the batch, since to change threads takes as long as they do.
+        size = max(1, min(_BATCH, len(messages) // (4 * self._workers)))
         with pool(self._workers) as threads:
-            yield from threads.map(self._answer, messages)
+            for replies in threads.map(self._answered, (messages[at : at + size] for at in range(0, len(messages), size))):
+                yield from replies
 
-    def _answer(self, message: Message) -> Message:
-        return answer(self._app, message, self._contexts[message.metadata.dst_node_id])
+    def _answered(self, messages: list[Message]) -> list[Message]:
+        return [answer(self._app, message, self._contexts[message.metadata.dst_node_id]) for message in messages]
 
     def __enter__(self) -> Self:
         return self

@@ -7,12 +7,15 @@ children, then its body. An object that stands twice in a message, such as two a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.app.message import make_message
 from flwr.app.metadata import Metadata
+from flwr.common.constant import FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE as _CHUNK
 from flwr.supercore.inflatable.inflatable_object import InflatableObject, no_object_id_recompute
 
 #: Names of records that are the simulator's own: never counted, never handed to the app.
@@ -67,6 +70,12 @@ def size_of(message: Message) -> Size:
 
 def records_size(content: RecordDict) -> Size:
     """Return the bytes of a dictionary of records, its own object as framing."""
+    quick = _quick(content)
+    return quick if quick is not None else exact_size(content)
+
+
+def exact_size(content: RecordDict) -> Size:
+    """Return the same by making every object, also where some stand twice."""
     seen: set[str] = set()
     with no_object_id_recompute():
         return Size(
@@ -75,6 +84,41 @@ def records_size(content: RecordDict) -> Size:
             configs=_bytes(content.config_records.values(), seen),
             framing=len(content.deflate()),
         )
+
+
+def _quick(content: RecordDict) -> Size | None:
+    """Return the bytes without hashing: ids are as long whatever they say. None where an object may stand twice."""
+    data = [array.data for record in content.array_records.values() for array in record.values()]
+    plain = [record.deflate() for records in (content.metric_records, content.config_records) for record in records.values()]
+    if not content or len(set(data)) < len(data) or len(set(plain)) < len(plain) or any(not 0 < len(d) <= _CHUNK for d in data):
+        return None
+    shapes = [tuple((n, a.dtype, tuple(a.shape), a.stype, len(a.data)) for n, a in r.items()) for r in content.array_records.values()]
+    if not all(shapes):
+        return None
+    counts = len(content.metric_records)
+    metrics, configs = sum(map(len, plain[:counts])), sum(map(len, plain[counts:]))
+    return Size(sum(map(_record, shapes)), metrics, configs, _references("RecordDict", tuple(content)))
+
+
+@lru_cache(maxsize=1024)
+def _record(shape: tuple[tuple[str, str, tuple[int, ...], str, int], ...]) -> int:
+    """Return the bytes of an array record whose arrays have these names, types, shapes and data, each in one chunk of its own."""
+    whole = _references("ArrayRecord", tuple(name for name, *_ in shape))
+    for _, dtype, sides, stype, length in shape:
+        body = len(json.dumps({"dtype": dtype, "shape": sides, "stype": stype, "arraychunk_ids": [0]}).encode())
+        whole += _object("Array", 1, body) + _object("ArrayChunk", 0, length)
+    return whole
+
+
+@lru_cache(maxsize=1024)
+def _references(kind: str, names: tuple[str, ...]) -> int:
+    """Return the bytes of an object that names others, each with another id."""
+    return _object(kind, len(names), len(json.dumps(dict.fromkeys(names, _HEX)).encode()))
+
+
+def _object(kind: str, children: int, body: int) -> int:
+    """Return the bytes of an object: its kind, its children's ids with commas, the length of its body, and the body."""
+    return len(f"{kind} ") + max(len(_HEX) * children + children - 1, 0) + len(f" {body}") + 1 + body
 
 
 def _bytes(records: Iterable[ArrayRecord] | Iterable[MetricRecord] | Iterable[ConfigRecord], seen: set[str]) -> int:
@@ -93,23 +137,30 @@ def _unseen(found: InflatableObject, seen: set[str]) -> int:
 def _framing(message: Message) -> int:
     """Return the bytes of the message's own object, its ids as long as on a SuperLink, its dictionary's id in its head."""
     told = message.metadata
-    reply = bool(told.reply_to_message_id)
-    metadata = Metadata(
+    if message.has_error():
+        return len(make_message(metadata=_metadata(told.message_type, told.group_id, True), error=message.error).deflate())
+    return _shell(told.message_type, told.group_id, bool(told.reply_to_message_id))
+
+
+@lru_cache(maxsize=1024)
+def _shell(message_type: str, group_id: str, reply: bool) -> int:
+    return len(make_message(metadata=_metadata(message_type, group_id, reply), content=_EMPTY).deflate())
+
+
+def _metadata(message_type: str, group_id: str, reply: bool) -> Metadata:
+    return Metadata(
         run_id=_RUN,
         message_id="",
         src_node_id=_NODE if reply else _SERVER,
         dst_node_id=_SERVER if reply else _NODE,
         reply_to_message_id=_HEX if reply else "",
-        group_id=told.group_id,
+        group_id=group_id,
         created_at=1.5,
         ttl=1.5,
-        message_type=told.message_type,
+        message_type=message_type,
         src_task_id=None if reply else _RUN,
         dst_task_id=_RUN if reply else None,
     )
-    if message.has_error():
-        return len(make_message(metadata=metadata, error=message.error).deflate())
-    return len(make_message(metadata=metadata, content=_EMPTY).deflate())
 
 
 _EMPTY = RecordDict()

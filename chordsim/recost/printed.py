@@ -35,7 +35,9 @@ def unknown_lines(found: Recosted) -> list[str]:
     for name, shares in found.unknown.items():
         parts = [f"{share:.1%} {why}" for why, share in shares.items() if share and why != ESTIMATED]
         if parts:
-            out.append(f"{name}: cannot be recosted and left out of NDCG: {', '.join(parts)} (of device-rounds)")
+            # A Flower app ranks nothing: its replies that nobody heard are told of the others' size.
+            what = "" if name.startswith("flower:") else "cannot be recosted and left out of NDCG: "
+            out.append(f"{name}: {what}{', '.join(parts)} (of device-rounds)")
         if shares.get(ESTIMATED):
             out.append(f"{name}: bytes, seconds and joules of {shares[ESTIMATED]:.1%} of device-rounds are closed forms, not recorded")
     return out

@@ -17,7 +17,7 @@ from flwr.clientapp import ClientApp
 from chordsim.errors import ScenarioError, UserError
 from chordsim.flower import PhoneCost, PhoneGrid, phone_mod
 from chordsim.flower.engines import PhonesInProcess, run_apps
-from chordsim.flower.sizes import records_size, size_of
+from chordsim.flower.sizes import exact_size, records_size, size_of
 from chordsim.ledger.invariants import DOWN_PARTS, UP_PARTS
 from chordsim.ledger.parquet import read_ledger
 from chordsim.report import page
@@ -120,6 +120,32 @@ def test_bytes_are_those_of_flowers_objects(ideal, tmp_path):
     row = read_ledger(tmp_path / "run").iloc[0]
     assert row["prescription_bytes"] == row["update_bytes"] == records_size(content).configs
     assert row["framing_down_bytes"] + row["prescription_bytes"] == size_of(message).whole
+
+
+def contents():
+    """Return dictionaries of records of many kinds: empty, large, twice the same, not NumPy's, with odd names."""
+    from flwr.app import Array, ArrayRecord, MetricRecord
+
+    draw = np.random.default_rng(5)
+    layers = {f"layer.{n}": Array(draw.normal(size=(n + 1, 3)).astype(np.float32)) for n in range(4)}
+    twice = {name: Array(np.zeros((2, 2))) for name in "ab"}
+    large = {"big": Array(draw.integers(0, 255, 6 * 2**20, np.uint8))}
+    metrics = MetricRecord({"num-examples": 3, "loss": 0.5, "list": [1.0, 2.0]})
+    return [
+        RecordDict(),
+        RecordDict({"config": ConfigRecord()}),
+        RecordDict({"arrays": ArrayRecord(layers), "metrics": metrics, "config": ConfigRecord({"ä": "ö", "b": [True], "c": b""})}),
+        RecordDict({"one": metrics, "two": MetricRecord(dict(metrics)), "arrays": ArrayRecord(twice)}),
+        RecordDict({"arrays": ArrayRecord(large)}),
+        RecordDict({"arrays": ArrayRecord()}),
+        RecordDict({"arrays": ArrayRecord({"raw": Array(dtype="bytes", shape=(3,), stype="raw", data=b"abc")})}),
+        RecordDict({"a": ArrayRecord(layers), "b": ArrayRecord({"x": Array(np.arange(7))})}),
+    ]
+
+
+@pytest.mark.parametrize("content", contents(), ids=range(8))
+def test_the_quick_count_is_the_exact_one(content):
+    assert records_size(content) == exact_size(content)
 
 
 def test_a_phone_that_is_away_or_cut_answers_as_an_absent_node(tmp_path):
