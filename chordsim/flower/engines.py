@@ -7,6 +7,7 @@ at a node that has none.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 
@@ -43,6 +44,7 @@ class PhonesInProcess(LocalGrid):
             raise UserError(f"nodes = {nodes}: at least 1")
         super().__init__(nodes)
         self._app, self._workers = client_app, workers or cores()
+        self._threads: ThreadPoolExecutor | None = None
         self._contexts = {node: context_of(node, n, nodes, run_config) for n, node in enumerate(self._node_ids)}
 
     def describe(self) -> str:
@@ -53,9 +55,10 @@ class PhonesInProcess(LocalGrid):
         """Run the client app on each message; a node's messages come one after the other."""
         # Small calls go to a thread by the batch, since to change threads takes as long as they do.
         size = max(1, min(_BATCH, len(messages) // (4 * self._workers)))
-        with pool(self._workers) as threads:
-            for replies in threads.map(self._answered, (messages[at : at + size] for at in range(0, len(messages), size))):
-                yield from replies
+        # The threads stay: a strategy that answers one phone after another would start one for each. They end with the grid.
+        self._threads = self._threads or pool(self._workers)
+        for replies in self._threads.map(self._answered, [messages[at : at + size] for at in range(0, len(messages), size)]):
+            yield from replies
 
     def _answered(self, messages: list[Message]) -> list[Message]:
         return [answer(self._app, message, self._contexts[message.metadata.dst_node_id]) for message in messages]
@@ -64,7 +67,10 @@ class PhonesInProcess(LocalGrid):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Leave nothing behind: threads end with each delivery."""
+        """End the threads."""
+        if self._threads is not None:
+            self._threads.shutdown()
+            self._threads = None
 
 
 def run_apps(
