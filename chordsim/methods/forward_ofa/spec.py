@@ -80,6 +80,8 @@ class ForwardOfaSpec(MethodSpec):
         A phone drops its least likely blocks until the rest fits. So it ends with the same ones where they fit and it grants no more
         than it did, or where every block fitted before, so that it kept all that it wanted.
         """
+        from chordsim.methods.forward_ofa.net import block_macs
+
         every = np.full(then.macs.size, context.backbone.blocks, np.int64)
         all_macs = np.full(then.macs.size, block_macs(shapes_of(context.backbone, context.n_items, context.ranked)).sum())
         most = blocks_cost(context, every, all_macs)
