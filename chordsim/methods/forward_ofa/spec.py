@@ -63,10 +63,8 @@ class ForwardOfaSpec(MethodSpec):
 
         rows, count = budgets.memory_bytes.size, self._most(context, budgets)
         none = np.zeros(rows, np.int64)
-        least, dearest = (
-            blocks_cost(context, none, none),
-            np.sort(block_macs(shapes_of(context.backbone, context.n_items, context.ranked)))[::-1],
-        )
+        least = blocks_cost(context, none, none)
+        dearest = np.sort(block_macs(shapes_of(context.backbone, context.n_items, context.ranked)))[::-1]
         # As many as fit are the cheapest ones, but a phone may keep dearer ones up to what its speed leaves.
         speed = np.minimum(budgets.latency_s * budgets.macs_per_s, 2.0**52).astype(np.int64) - least.macs
         macs = np.minimum(np.concatenate([[0], dearest.cumsum()])[count], np.maximum(speed, 0))
