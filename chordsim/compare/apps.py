@@ -24,8 +24,8 @@ _COLUMNS = (
 
 
 def is_of_apps(comparison: Comparison) -> bool:
-    """Return whether every run is a Flower app's."""
-    return all(name.startswith(_APP) for g in comparison.gathered for name in g.methods)
+    """Return whether every run is a Flower app's; runs in sizes are gathered by nobody and are not."""
+    return bool(comparison.gathered) and all(name.startswith(_APP) for g in comparison.gathered for name in g.methods)
 
 
 def grid(comparison: Comparison) -> Grid:

@@ -63,7 +63,7 @@ def test_a_folder_in_use(say, tmp_path):
 
 
 def test_a_disk_that_fills_up_while_rounds_are_played_and_is_freed(say, tmp_path, monkeypatch):
-    import chordsim.store as store
+    import chordsim.files as store
 
     real, writes = os.replace, []
 
@@ -126,7 +126,7 @@ def test_a_cache_with_a_damaged_model_is_trained_anew(say, tmp_path, shared_cach
         ("[rounds]\ncount = 1000000000", "rounds.count"),
         ("[rounds]\ncount = 99999999999999999999999999", "rounds.count"),
         (f'question = "{"x" * 500_000}"', "question"),
-        (f'question = "{"x" * 1_000_000}"', "this is no scenario"),
+        (f'question = "{"x" * 1_000_000}"', "larger than 1,000,000 bytes"),
         (f'name = "{"a" * 100_000}"', "name"),
         (f'methods = ["{"m" * 100_000}"]', "methods"),
         ("methods = [" + ", ".join(f'"chord-{n}"' for n in range(10_000)) + "]", "methods"),
