@@ -172,3 +172,9 @@ def test_files_that_a_page_names_are_there(page: str) -> None:
     text = (ROOT / page).read_text()
     named = set(re.findall(r"(?<![\w./-])(?:chordsim|server|clients|tests|docs|examples|benchmarks)/[\w/.-]*(?:\.\w+|/(?=`))", text))
     assert sorted(name for name in named - MADE if not (ROOT / name).exists()) == []
+
+
+def test_tests_lie_where_the_packages_lie() -> None:
+    folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
+    mirrored = {folder for folder in folders if folder.parts[0] in PACKAGES}
+    assert len(mirrored) > 15 and [str(folder) for folder in mirrored if not (ROOT / folder).is_dir()] == []
