@@ -103,7 +103,7 @@ def run(
         ray_address: A Ray cluster that exists already.
         out: The run directory; by default the first free one under ``runs``.
         resume: A run directory to go on with; its own scenario is used, and only engine, workers and address may be given.
-        allow_drift: Resume although versions or the instruction set differ; the run then claims no hash.
+        allow_drift: Resume although versions or numerics differ; the run then claims no hash.
         report: Make report.html at the end.
         progress: Where long work reports to.
 

@@ -11,6 +11,7 @@ from flwr.clientapp import ClientApp
 from chordsim.engine.grid import hello
 from chordsim.engine.peak_rss import peak_rss_bytes
 from chordsim.engine.records import call_from_record, reply_to_record
+from chordsim.numerics import here
 from clients.cohort import Node, step
 
 app = ClientApp()
@@ -19,8 +20,8 @@ _NODE = Node()
 
 @app.query("hello")
 def greet(message: Message, context: Context) -> Message:
-    """Tell the server which partition this node is."""
-    return Message(hello(int(context.node_config.get("partition-id", 0))), reply_to=message)
+    """Tell the server which partition this node is, and what it computes with."""
+    return Message(hello(int(context.node_config.get("partition-id", 0)), here()), reply_to=message)
 
 
 @app.query("cell")

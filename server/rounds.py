@@ -68,7 +68,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
         whole |= {"engine": engine, "protocol": protocol(scenario)}
         store.write_summary({**whole, "forecast": beside(predicted, whole)} if predicted else whole)
         status, errors = ending(scenario, whole["methods"], errors)
-        store.write_manifest(status, budgets=summary.bindings.report(), **_claim(stage, store, errors))
+        store.write_manifest(status, budgets=summary.bindings.report(), **_claim(stage, store, errors, engine.get("other_numerics", [])))
         return store.path
 
 
@@ -92,12 +92,20 @@ def _told(store: RunDirectory) -> Iterator[None]:
         raise
 
 
-def _claim(stage: Stage, store: RunDirectory, errors: list[str]) -> dict[str, Any]:
-    """Return what the manifest says of the ledger: its hash, where the run may claim one."""
+def _claim(stage: Stage, store: RunDirectory, errors: list[str], others: list[str]) -> dict[str, Any]:
+    """Return what the manifest says of the ledger: its hash, where the run may claim one.
+
+    Args:
+        stage: Where it was played.
+        store: The run.
+        errors: What was lost.
+        others: What nodes compute with that is not what the server does: which cell goes where then decides last bits.
+    """
     if not stage.keeps_rows:
         return {"errors": errors, "ledger": f"rows of more than {MOST_ROWS:,} phones a round are not kept: their sums are in summary.json"}
-    claimed = None if errors or store.manifest.get("drift") else store.ledger_sha256
-    return {"errors": errors, "ledger_sha256": claimed}
+    mixed = [f"nodes of this run compute with other numerics than its server ({other}), so it claims no hash" for other in others]
+    claimed = None if errors or others or store.manifest.get("drift") else store.ledger_sha256
+    return {"errors": errors, "ledger_sha256": claimed, "remarks": [*store.manifest.get("remarks", []), *mixed]}
 
 
 def _play_all(

@@ -13,7 +13,7 @@ from chordsim.engine.cell import Carrier
 from chordsim.errors import RunError
 from chordsim.forecast.predict import Forecast, forecast
 from chordsim.ledger.invariants import check
-from chordsim.ledger.summary import Summary
+from chordsim.ledger.summary import PER, Summary
 from chordsim.memory import keep_freed_pages, release_freed_pages
 from chordsim.progress import Progress
 from chordsim.round import live, sizes
@@ -126,7 +126,7 @@ class LiveStage:
         self._trained = trained = train(world, self._progress)
         self.train_s = trained.train_s
         store.write_manifest("running", cloud_models=trained.from_cache, trained=trained.notes)
-        summary = Tally(world.split.log.n_users, world.population, world.scenario.seed, world.split.cloud_users)
+        summary = Tally(world.split.log.n_users, world.population, world.scenario, world.split.cloud_users)
         done, errors = pick_up(store, trained.methods, summary, world.scenario.rounds.count) if resuming else (0, [])
         one_thread_per_product()
         release_freed_pages()
@@ -195,7 +195,7 @@ class SizesStage:
 
     def begin(self, store: RunDirectory, resuming: bool) -> tuple[Tally, int, list[str]]:
         """Return an empty summary; nothing is estimated per user without a recommender, so a large fleet's are not told apart."""
-        return Tally(self.world.n_users if self.keeps_rows else 1, self.world.population, self.world.scenario.seed), 0, []
+        return Tally(self.world.n_users if self.keeps_rows else 1, self.world.population, self.world.scenario), 0, []
 
     def play(self, round: int, method: str, threads: Executor) -> Iterator[Played]:
         """Play one round of one method, block by block."""
@@ -215,4 +215,4 @@ def summed(stage: Stage, summary: Summary) -> dict[str, Any]:
     """Return the part of summary.json that tells whom it is about."""
     world = stage.world
     users = world.split.log.n_users if isinstance(world, World) else world.n_users
-    return {"methods": summary.methods(), "users": users, "devices": world.population.size}
+    return {"methods": summary.methods(), "per": PER, "users": users, "devices": world.population.size}

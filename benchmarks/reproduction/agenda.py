@@ -93,6 +93,8 @@ class Cell:
     def scenario_digest(self) -> str:
         """A digest of all that this cell's figures depend on and that is not at its default, so that a new key changes none."""
         made, defaults = self.group.resolved(self.piece, self.seed), methods.find(self.method).defaults
+        # The page says which cells predate float32; they stay until they are played again.
+        made = made.model_copy(update={"training": made.training.model_copy(update={"softmax": "auto"})})
         settings = {key: value for key, value in made.settings.get(self.method, {}).items() if value != defaults.get(key)}
         whole = json.dumps([world(made, exclude_defaults=True), self.method, settings], sort_keys=True)
         return hashlib.sha256(whole.encode()).hexdigest()[:16]

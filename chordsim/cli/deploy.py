@@ -27,13 +27,14 @@ def deploy(
     docs/deployment.md tells how to do the same on real machines.
     """
     from chordsim.deploy.deploy import deploy as run
-    from chordsim.report.terminal_tables import final_table
+    from chordsim.report.terminal_tables import costs_table, final_table
     from chordsim.terminal import Terminal, screen
 
     console = screen()
     with Terminal() as progress:
         done = run(scenario, nodes=nodes, overrides=overrides or (), seed=seed, out=out, logs=logs, progress=progress)
     console.print(final_table(done.result.summary))
+    console.print(costs_table(done.result.summary))
     for name, way in done.ways.items():
         console.print(
             f"{name}: ledger {way.ledger_bytes:,} B + beside it {way.beside_bytes:,} B + Flower {way.flower_bytes:,} B "

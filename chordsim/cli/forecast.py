@@ -29,7 +29,7 @@ def forecast(
     from chordsim.files import atomic_write
     from chordsim.forecast.predict import as_json
     from chordsim.forecast.predict import forecast as predict
-    from chordsim.forecast.printed import forecast_table
+    from chordsim.forecast.printed import energy_line, fleet_table, forecast_table
     from chordsim.forecast.sheet import write_sheet
     from chordsim.scenario.load import load
     from chordsim.sized import sized_world
@@ -43,6 +43,9 @@ def forecast(
     for line in world.population.notes:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(forecast_table(predicted, by))
+    console.print(fleet_table(predicted))
+    if energy := energy_line(predicted):
+        console.print(energy, highlight=False, markup=False, soft_wrap=True)
     if csv is not None:
         for line in write_sheet(csv, predicted, world.population, by):
             console.print(line, highlight=False, markup=False, soft_wrap=True)

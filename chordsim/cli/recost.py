@@ -23,13 +23,14 @@ def recost(
 
     from chordsim.files import atomic_write
     from chordsim.recost.again import recost as again
-    from chordsim.recost.printed import recost_table, unknown_lines
+    from chordsim.recost.printed import energy_line, recost_table, unknown_lines
     from chordsim.terminal import screen
 
     found = again(run, overrides or ())
     console = screen()
     console.print(recost_table(found))
-    for line in unknown_lines(found):
+    energy = energy_line(found)
+    for line in [*([energy] if energy else []), *unknown_lines(found)]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if json_path is not None:
         parts = ("changed", "inert", "before", "after", "unknown")

@@ -23,7 +23,9 @@ def run(
     ray_address: Annotated[str | None, typer.Option(help="A Ray cluster that runs already, such as auto.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory to make; by default the next free one under runs/.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Run directory of an interrupted run to go on with.")] = None,
-    allow_drift: Annotated[bool, typer.Option("--allow-drift", help="Resume under other versions; the run then claims no hash.")] = False,
+    allow_drift: Annotated[
+        bool, typer.Option("--allow-drift", help="Resume under other versions or numerics; the run then claims no hash.")
+    ] = False,
 ) -> None:
     """Run a scenario: train the cloud models, play all rounds, write the run directory, print the table.
 
@@ -32,7 +34,8 @@ def run(
     from chordsim import api
     from chordsim.errors import NotWhole, RunError
     from chordsim.forecast.printed import beside_lines
-    from chordsim.report.terminal_tables import final_table, strangers_table
+    from chordsim.ledger.energy_words import sensitivity
+    from chordsim.report.terminal_tables import costs_table, final_table, fleet_table, strangers_table
     from chordsim.scenario.load import load
     from chordsim.terminal import Terminal, screen
 
@@ -56,11 +59,16 @@ def run(
     for line in notes(result):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(final_table(result.summary))
+    console.print(costs_table(result.summary))
+    console.print(fleet_table(result.summary))
     strangers = strangers_table(result.summary)
     if strangers is not None:
         console.print(strangers)
     warning = result.manifest.get("budgets", {}).get("warning")
-    for line in [*beside_lines(result.summary), *([warning] if warning else [])]:
+    energy = sensitivity({name: method.get("energy", {}) for name, method in result.summary["methods"].items()})
+    for line in [energy, *beside_lines(result.summary), warning]:
+        if not line:
+            continue
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"run directory: {result.path}", highlight=False, markup=False, soft_wrap=True)
     if result.manifest.get("status") != "complete":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class Comparison:
     Attributes:
         names: How each run is called here.
         gathered: The runs.
-        differs: Scenario keys that differ, with each run's value.
+        differs: Keys of scenarios, numerics and versions that differ, with each run's value.
         lines: Differences of every run to the first; all of them are the family of Holm's correction.
         sources: What each run says about itself.
     """
@@ -78,7 +79,7 @@ def compare(runs: Sequence[Path]) -> Comparison:
     sources = [Source.read(run) for run in runs]
     for source in sources[1:]:
         _check_same(sources[0], source)
-    differs = differences([source.scenario for source in sources])
+    differs = differences([source.scenario for source in sources]) + differences([_computed_with(source) for source in sources])
     if all(source.sizes_only for source in sources):
         return Comparison(_names(runs), (), differs, [], _ended(sources))
     gathered = [gather(run) for run in runs]
@@ -95,6 +96,11 @@ def compare(runs: Sequence[Path]) -> Comparison:
     made = paired({name: pairs[key] for name, key in keys.items()}, gathered[0].source.seed)
     lines = [Line(*keys[name], *_means(pairs[keys[name]]), difference) for name, difference in made.items()]
     return Comparison(_names(runs), tuple(gathered), differs, lines, tuple(sources))
+
+
+def _computed_with(source: Source) -> dict[str, Any]:
+    """Return what decides last bits beside the scenario, as keys of the manifest."""
+    return {name: source.manifest.get(name, {}) for name in ("numerics", "versions")}
 
 
 def _ended(sources: Sequence[Source]) -> tuple[Source, ...]:

@@ -10,6 +10,7 @@ from chordsim.compare.compare import Comparison, Line
 from chordsim.compare.in_sizes import side_by_side
 from chordsim.files import atomic_write
 from chordsim.fitted import Fitted
+from chordsim.ledger.energy_words import percent
 from chordsim.report.charts.chart import Chart, colour, figure, number, symbol
 from chordsim.report.html import Column, Grid, Section, document, interval, text
 
@@ -125,8 +126,10 @@ def _side_by_side(comparison: Comparison) -> Grid:
         Column("served %", "of device-rounds"),
         Column("bits", "stored bits per weight"),
         Column("B after 10", "bytes up and down of a phone after ten served sessions, bootstrap included"),
-        Column("p50 s", "median simulated seconds of a round"),
-        Column("J/round", "joules per device-round"),
+        Column("waste B/device-round", "bytes that crossed for rounds that did not serve"),
+        Column("p50 s", "median simulated seconds of a served session"),
+        Column("J/session", "joules of a served session"),
+        Column("assumed %", "share of these joules that rests on assumed constants"),
     )
     rows = []
     for method in dict.fromkeys(name for g in comparison.gathered for name in g.methods):
@@ -134,8 +137,9 @@ def _side_by_side(comparison: Comparison) -> Grid:
             if method in g.methods:
                 facts, estimate = g.methods[method], g.estimates[method]["ndcg_10_all"]
                 served = 100 * facts.served / max(facts.device_rounds, 1)
-                costs = (facts.bits_mean, facts.after(), *facts.total_s.quantiles((0.5,)), facts.joules)
-                rows.append((method, run, estimate.mean, interval(estimate.ci95), served, *costs))
+                session, assumed = facts.costs.per_session(), facts.costs.energy(g.assumed)["assumed_share"]
+                costs = (facts.bits_mean, facts.after(), facts.costs.wasted_per_device_round, session["seconds_p50"], session["joules"])
+                rows.append((method, run, estimate.mean, interval(estimate.ci95), served, *costs, percent(assumed)))
     return Grid(columns, rows)
 
 

@@ -20,6 +20,7 @@ from flwr.supercore.task_identity import TaskIdentity
 from chordsim.engine.cell import CellCall, CellReply
 from chordsim.engine.records import ACTION, HELLO, SIM, call_to_record, record_bytes, reply_from_record, wire_bytes
 from chordsim.errors import ChordsimError, RunError
+from chordsim.numerics import here
 
 RUN_ID = 1
 SERVER_NODE = 1
@@ -42,6 +43,7 @@ class GridCarrier:
             RunError: No node came, or one cannot run the client app.
         """
         self._grid, self._timeout_s = grid, timeout_s
+        self._numerics: dict[int, str] = {}
         self._nodes = self._sorted_nodes(await_nodes_s)
         self._cells = len(self._nodes) * cells_per_node
         self._peaks: dict[int, int] = {}
@@ -53,10 +55,12 @@ class GridCarrier:
         return self._cells
 
     def report(self) -> dict[str, Any]:
-        """Return what carried the work and what it took, for the summary."""
+        """Return what carried the work and what it took, for the summary; and what nodes compute with that is not what this one does."""
         peak = max(self._peaks.values(), default=0)
         moved = dict(sorted(self._moved.items()))
-        return {"nodes": len(self._nodes), "cells": self._cells, "worker_peak_rss_bytes": peak, "carried": moved}
+        told = {"nodes": len(self._nodes), "cells": self._cells, "worker_peak_rss_bytes": peak, "carried": moved}
+        others = sorted({numerics for numerics in self._numerics.values() if numerics} - {here()})
+        return {**told, **({"other_numerics": others} if others else {})}
 
     def exchange(self, calls: Iterable[CellCall]) -> Iterator[CellReply]:
         """Send calls and yield replies; a lost or failed cell comes back with an error."""
@@ -98,14 +102,15 @@ class GridCarrier:
             if not isinstance(partition, int):
                 raise RunError(f"node {reply.metadata.src_node_id} runs another client app: its partition is {partition!r}")
             order[reply.metadata.src_node_id] = partition
+            self._numerics[reply.metadata.src_node_id] = str(reply.content.config_records[SIM].get("numerics", ""))
         if len(order) < len(nodes):
             raise RunError(f"{len(nodes) - len(order)} of {len(nodes)} nodes gave no answer within {self._timeout_s:g} s")
         return sorted(order, key=lambda node: (order[node], node))
 
 
-def hello(partition: int) -> RecordDict:
-    """Return a node's answer to the first question."""
-    return RecordDict({SIM: ConfigRecord({"partition": partition})})
+def hello(partition: int, numerics: str = "") -> RecordDict:
+    """Return a node's answer to the first question: which partition it is, and `chordsim.numerics.here` of its machine."""
+    return RecordDict({SIM: ConfigRecord({"partition": partition, "numerics": numerics})})
 
 
 def _reply_of(message: Message, cell: int, down: int) -> CellReply:

@@ -7,50 +7,62 @@ run differ by luck alone, and by operations that depend on what is prescribed, w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from chordsim import seeds
-from chordsim.arrays import Bools, Floats, Ints
 from chordsim.errors import ScenarioError
-from chordsim.ledger.round_lines import finished
+from chordsim.forecast.fleets import ALL as ALL
+from chordsim.forecast.fleets import FLEETS as FLEETS
+from chordsim.forecast.fleets import Range as Range
+from chordsim.forecast.fleets import Sums
+from chordsim.ledger.figures import at
 from chordsim.ledger.rows import Rows
 from chordsim.population.generate import Population
 from chordsim.round import sizes
-from chordsim.round.item_pilot import PARTS
+from chordsim.round.enrolled import Enrolled
 from chordsim.sized import SizedWorld
 
-#: Fleets that are compared, and phones of each at most: one in a hundred of the run's, within these ends.
-FLEETS, PHONES = PARTS, (500, 4000)
+#: Phones of each small fleet: one in a hundred of the run's, within these ends.
+PHONES = (500, 4000)
 MOST_DEVICES = 100_000_000
-#: Half width of the range in standard deviations of a run: 1.645 would hold 90 % of normal luck for one number; the rest is
-#: for what 24 fleets cannot tell about their own spread, and for a run whose many numbers share one luck.
-WIDTH = 3.0
-ALL = "all"
-QUANTITIES = (
-    "served_share",
-    "refused_share",
-    "down_bytes_per_device",
-    "up_bytes_per_device",
-    "wasted_bytes_per_device",
-    "p50_total_s",
-    "joules_per_device",
-)
-
+#: Where a run's summary has each quantity, by method or by tier.
+_PLACES = {
+    "served_share": ("served_share",),
+    "refused_share": ("refused_share",),
+    "first_contact_down_bytes": ("first_contact", "down_bytes"),
+    "per_session_down_bytes": ("per_session", "down_bytes"),
+    "per_session_up_bytes": ("per_session", "up_bytes"),
+    "per_version_down_bytes": ("per_version", "down_bytes"),
+    "wasted_bytes_per_device": ("wasted_bytes_per_device",),
+    "per_session_seconds_p50": ("per_session", "seconds_p50"),
+    "per_session_seconds_p95": ("per_session", "seconds_p95"),
+    "per_session_seconds_p99": ("per_session", "seconds_p99"),
+    "per_session_joules": ("per_session", "joules"),
+    "assumed_share": ("energy", "assumed_share"),
+    "tail_share": ("energy", "tail_share"),
+    "fleet_down_gb": ("fleet", "down_gb"),
+    "fleet_up_gb": ("fleet", "up_gb"),
+    "fleet_wasted_gb": ("fleet", "wasted_gb"),
+    "fleet_kwh": ("fleet", "kwh"),
+    "down_bytes_per_device": ("down_bytes_per_device",),
+    "up_bytes_per_device": ("up_bytes_per_device",),
+    "p50_total_s": ("p50_total_s",),
+    "joules_per_device": ("joules_per_device",),
+}
+QUANTITIES = tuple(_PLACES)
+#: Per device-round and in which unit it adds up to each total.
+_FLEET = {
+    "fleet_down_gb": ("down_bytes_per_device", 1e-9),
+    "fleet_up_gb": ("product_up_bytes_per_device", 1e-9),
+    "fleet_wasted_gb": ("wasted_bytes_per_device", 1e-9),
+    "fleet_kwh": ("joules_per_device", 1 / 3.6e6),
+}
 #: What can be told of a method whose operations and refusals have no closed form.
-BYTES = ("down_bytes_per_device", "up_bytes_per_device")
-
-
-@dataclass(frozen=True)
-class Range:
-    """One quantity: the middle, and the ends of the range that holds at least nine runs of ten."""
-
-    low: float
-    middle: float
-    high: float
+BYTES = tuple(name for name in QUANTITIES if name.endswith(("_bytes", "_bytes_per_device", "down_gb", "up_gb")) and "wasted" not in name)
 
 
 Forecast = dict[str, dict[str, dict[str, Range]]]
@@ -79,7 +91,7 @@ def forecast(world: SizedWorld, by: str = "tier") -> Forecast:
         ends = []
         # Where users do not matter the two ends are one method, which is played once.
         for player in (least, most) if least[0].spec != most[0].spec else (most,):
-            sums = _Sums(words, world.scenario.rounds.requests_per_round)
+            sums = Sums(words, world.scenario)
             for rows in _rounds(player, small):
                 group = rows["tier"] if by == "tier" else small.population.labelled(rows["device_id"], by)[0]
                 sums.add(rows, group, _least_share(player[1], small))
@@ -87,7 +99,10 @@ def forecast(world: SizedWorld, by: str = "tier") -> Forecast:
                 fastest_s = min(fastest_s, float(rows["total_s"][some].min(initial=math.inf)))
             known = player[1].needs_of(0, small.population.profiles(np.arange(1))) is not None
             ends.append(sums.ranges(weight, QUANTITIES if known else BYTES))
-        out[most[0].spec.name] = _spanned(ends[0], ends[-1])
+        found = _spanned(ends[0], ends[-1])
+        if ALL in found:
+            found[ALL] |= _whole(found[ALL], most[0], world)
+        out[most[0].spec.name] = {tier: {name: of[name] for name in QUANTITIES if name in of} for tier, of in found.items()}
     deadline = world.scenario.clock.deadline_s
     if 0 < deadline < fastest_s < math.inf:
         raise ScenarioError(
@@ -128,14 +143,26 @@ def as_json(predicted: Forecast) -> dict[str, Any]:
 
 
 def _measured(found: dict[str, Any], name: str) -> float | None:
-    if name == "wasted_bytes_per_device":
-        rounds = found.get("device_rounds")
-        return found["wasted_bytes"] / rounds if rounds and "wasted_bytes" in found else None
     if name == "refused_share" and "outcomes" in found:
         total = sum(found["outcomes"].values())
         return found["outcomes"]["refused"] / total if total else None
-    value = found.get(name)
-    return None if value is None else float(value)
+    return at(found, *_PLACES[name])
+
+
+def _whole(per_device: dict[str, Range], method: Enrolled, world: SizedWorld) -> dict[str, Range]:
+    """Return what a method's phones download once and anew, exactly, and what the whole run's device-rounds come to."""
+    renewed = sum(size for label, size in method.parts.items() if label in (method.spec.renews or method.parts))
+    device_rounds = world.population.selected * world.scenario.rounds.count
+    out = {"first_contact_down_bytes": _exact(method.bootstrap_bytes), "per_version_down_bytes": _exact(renewed)}
+    for name, (of, unit) in _FLEET.items():
+        if of in per_device:
+            one = per_device[of]
+            out[name] = Range(*(value * device_rounds * unit for value in (one.low, one.middle, one.high)))
+    return out
+
+
+def _exact(value: float) -> Range:
+    return Range(value * (1 - 1e-9), value, value * (1 + 1e-9))
 
 
 def _small(world: SizedWorld) -> SizedWorld:
@@ -165,76 +192,6 @@ def _least_share(teller: sizes.Sizes, world: SizedWorld) -> float:
     return float((needs.least_macs / np.maximum(needs.cost.macs, 1)).min())
 
 
-class _Sums:
-    """What each small fleet summed up, by group and over all."""
-
-    def __init__(self, words: Sequence[str], requests: int) -> None:
-        self._requests, self._least = requests, 1.0
-        self._groups = [ALL, *words]
-        names = ("rows", "served", "refused", "down", "up", "wasted", "joules", "least_joules")
-        self._sums = {name: np.zeros((FLEETS, len(self._groups))) for name in names}
-        self._times: list[tuple[Ints, Ints, Floats, Floats]] = []
-
-    def add(self, rows: Rows, group: Ints, least_share: float) -> None:
-        """Take in one block, and the group of each row."""
-        fleet = rows["device_id"] % FLEETS
-        joules = rows["compute_j"] + rows["radio_j"]
-        values = {
-            "rows": np.ones(len(rows)),
-            "served": rows.is_word("outcome", "served"),
-            "refused": rows.is_word("outcome", "refused"),
-            "down": rows["down_bytes"],
-            "up": rows["up_bytes"],
-            "wasted": rows["wasted_bytes"],
-            "joules": joules,
-            "least_joules": rows["radio_j"] + least_share * rows["compute_j"],
-        }
-        for name, value in values.items():
-            flat = np.bincount(fleet * len(self._groups) + group + 1, value.astype(np.float64), self._sums[name].size)
-            table = flat.reshape(self._sums[name].shape)
-            table[:, 0] = table[:, 1:].sum(1)
-            self._sums[name] += table
-        done = finished(rows)
-        total = rows["total_s"][done]
-        self._times.append((fleet[done], group[done] + 1, total, rows["infer_s"][done] * self._requests))
-        self._least = least_share
-
-    def ranges(self, weight: float, names: tuple[str, ...]) -> dict[str, dict[str, Range]]:
-        """Return the ranges of these quantities by group; what no fleet has is left out."""
-        return {word: found for i, word in enumerate(self._groups) if (found := self._group(i, weight, names))}
-
-    def _group(self, group: int, weight: float, names: tuple[str, ...]) -> dict[str, Range]:
-        s = {name: table[:, group] for name, table in self._sums.items()}
-        some: Bools = s["rows"] > 0
-        if not some.any():
-            return {}
-
-        def share(name: str) -> Floats:
-            return np.asarray(s[name][some] / s["rows"][some])
-
-        pairs = {
-            "served_share": (share("served"), share("served")),
-            "refused_share": (share("refused"), share("refused")),
-            "down_bytes_per_device": (share("down"), share("down")),
-            "up_bytes_per_device": (share("up"), share("up")),
-            "wasted_bytes_per_device": (share("wasted"), share("wasted")),
-            "joules_per_device": (share("least_joules"), share("joules")),
-            "p50_total_s": self._medians(group),
-        }
-        return {name: _range(low, high, weight) for name in names for low, high in [pairs[name]] if high.size > 1}
-
-    def _medians(self, group: int) -> tuple[Floats, Floats]:
-        fleet, which, total, infer = (np.concatenate([t[n] for t in self._times]) for n in range(4))
-        mine = (which == group) if group else np.ones(fleet.size, np.bool_)
-        low, high = [], []
-        for number in range(FLEETS):
-            here = mine & (fleet == number)
-            if here.any():
-                high.append(float(np.median(total[here])))
-                low.append(float(np.median(total[here] - (1 - self._least) * infer[here])))
-        return np.array(low), np.array(high)
-
-
 def _spanned(one: dict[str, dict[str, Range]], other: dict[str, dict[str, Range]]) -> dict[str, dict[str, Range]]:
     """Return ranges that hold those of both, by tier and quantity; one that only one of them has is as wide as it is."""
     out: dict[str, dict[str, Range]] = {}
@@ -247,11 +204,3 @@ def _spanned(one: dict[str, dict[str, Range]], other: dict[str, dict[str, Range]
 def _both(one: Range | None, other: Range | None) -> Range:
     both = [found for found in (one, other) if found is not None]
     return Range(min(r.low for r in both), sum(r.middle for r in both) / len(both), max(r.high for r in both))
-
-
-def _range(low: Floats, high: Floats, weight: float) -> Range:
-    """Return the range over fleets: a run's own luck, which is less in a larger run, and that of the forecast's middle."""
-    ends = (float(low.mean()), float(high.mean()))
-    half = [WIDTH * float(values.std(ddof=1)) * math.sqrt(weight**2 + 1 / FLEETS) for values in (low, high)]
-    least, most = ends[0] - half[0], ends[1] + half[1]
-    return Range(max(least - 1e-9 * abs(least), 0.0), sum(ends) / 2, most + 1e-9 * abs(most))

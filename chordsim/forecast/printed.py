@@ -1,4 +1,4 @@
-"""The forecast as a table for the terminal."""
+"""The forecast as tables for the terminal."""
 
 from __future__ import annotations
 
@@ -6,27 +6,62 @@ from typing import Any
 
 from chordsim.fitted import Fitted
 from chordsim.forecast.predict import ALL, Forecast, Range
+from chordsim.ledger.energy_words import Energy, sensitivity
+from chordsim.units import amount
 
-_BESIDE = ("served_share", "down_bytes_per_device", "p50_total_s")
+_BESIDE = ("served_share", "per_session_down_bytes", "per_session_seconds_p50", "per_session_joules")
 _COLUMNS = (
-    ("served_share", "served %", 100.0),
-    ("refused_share", "refused %", 100.0),
-    ("down_bytes_per_device", "down B/round", 1.0),
-    ("up_bytes_per_device", "up B/round", 1.0),
-    ("p50_total_s", "p50 s", 1.0),
-    ("joules_per_device", "joules/round", 1.0),
+    ("served_share", "served\n%", 100.0),
+    ("refused_share", "refused\n%", 100.0),
+    ("first_contact_down_bytes", "first\ncontact B", 1.0),
+    ("per_session_down_bytes", "down B/\nsession", 1.0),
+    ("per_session_up_bytes", "up B/\nsession", 1.0),
+    ("per_version_down_bytes", "new\nversion B", 1.0),
+    ("wasted_bytes_per_device", "waste B/\ndevice-round", 1.0),
+    ("per_session_seconds_p50", "p50\ns", 1.0),
+    ("per_session_seconds_p95", "p95\ns", 1.0),
+    ("per_session_seconds_p99", "p99\ns", 1.0),
+    ("per_session_joules", "joules/\nsession", 1.0),
+    ("assumed_share", "assumed\n%", 100.0),
+    ("tail_share", "tail\n%", 100.0),
+)
+_FLEET = (
+    ("fleet_down_gb", "down", 1e9, "B"),
+    ("fleet_up_gb", "up", 1e9, "B"),
+    ("fleet_wasted_gb", "wasted", 1e9, "B"),
+    ("fleet_kwh", "energy", 1e3, "Wh"),
 )
 
 
 def forecast_table(predicted: Forecast, by: str = "tier") -> Fitted:
     """Return one line per method and group, by tier or another column; every cell is the range that holds at least nine runs of ten."""
     rows = [
-        (method if number == 0 else "", tier, *(_cell(quantities.get(name), factor) for name, _, factor in _COLUMNS))
+        (method if number == 0 else "", tier, *(_cell(quantities.get(name), factor, tier) for name, _, factor in _COLUMNS))
         for method, tiers in predicted.items()
         for number, (tier, quantities) in enumerate(tiers.items())
     ]
-    title = "forecast, per device and round: the range that holds nine runs of ten"
+    title = "forecast, per served session unless it says otherwise: the range that holds nine runs of ten"
     return Fitted(("method", by), [head for _, head, _ in _COLUMNS], rows, title=title)
+
+
+def fleet_table(predicted: Forecast) -> Fitted:
+    """Return what all device-rounds of the scenario come to together, one line per method."""
+    rows = [
+        (method, *(_amounts(tiers[ALL].get(name), factor, unit) for name, _, factor, unit in _FLEET))
+        for method, tiers in predicted.items()
+        if ALL in tiers
+    ]
+    return Fitted(("method",), [head for _, head, _, _ in _FLEET], rows, title="all device-rounds of the scenario together")
+
+
+def energy_line(predicted: Forecast) -> str:
+    """Return in one line what the joules rest on; nothing where none are told."""
+    middles: dict[str, Energy] = {
+        method: {share: tiers[ALL][share].middle for share in ("assumed_share", "tail_share") if share in tiers[ALL]}
+        for method, tiers in predicted.items()
+        if ALL in tiers
+    }
+    return sensitivity(middles)
 
 
 def beside_lines(summary: dict[str, Any]) -> list[str]:
@@ -41,15 +76,24 @@ def beside_lines(summary: dict[str, Any]) -> list[str]:
             found = tiers.get(ALL, {}).get(name)
             if found and "measured" in found and name in _BESIDE:
                 cell = _cell(Range(found["low"], found["middle"], found["high"]), factor)
-                parts.append(f"{title} {_short(found['measured'] * factor)} ({cell}){'' if found['inside'] else ' !'}")
+                words = title.replace("/\n", "/").replace("\n", " ")
+                parts.append(f"{words} {_short(found['measured'] * factor)} ({cell}){'' if found['inside'] else ' !'}")
         if parts:
             out.append(f"  {method}: {', '.join(parts)}")
     return ["measured (forecast):", *out] if out else []
 
 
-def _cell(found: Range | None, factor: float) -> str:
+def _amounts(found: Range | None, factor: float, unit: str) -> str:
     if found is None:
         return "-"
+    low, high = amount(found.low * factor, unit), amount(found.high * factor, unit)
+    return low if low == high else f"{low} - {high}"
+
+
+def _cell(found: Range | None, factor: float, tier: str = ALL) -> str:
+    if found is None:
+        # What a phone downloads once is the same for all tiers.
+        return "-" if tier == ALL else ""
     low, high = _short(found.low * factor), _short(found.high * factor)
     return low if low == high else f"{low}-{high}"
 

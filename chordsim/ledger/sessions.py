@@ -16,7 +16,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self._owns = np.zeros(0, np.bool_)
-        self._first, self._each, self._again = [0, 0], [0, 0], [0, 0]
+        self._first, self._each, self._again, self._renewed = [0, 0], [0, 0], [0, 0], [0, 0]
 
     def add(self, device_id: Ints, served: Bools, bootstrap: Ints, down: Ints, up: Ints) -> None:
         """Take in some phones of one round, each at most once.
@@ -37,6 +37,7 @@ class Sessions:
         _count(self._first, bootstrap, ~owned & (bootstrap > 0))
         _count(self._each, down + up - bootstrap, served)
         _count(self._again, bootstrap, served & owned)
+        _count(self._renewed, bootstrap, owned & (bootstrap > 0))
         self._owns[device_id[(bootstrap > 0) & (down >= bootstrap)]] = True
 
     @property
@@ -48,6 +49,21 @@ class Sessions:
     def first(self) -> float:
         """Mean bootstrap of a first contact, 0 where none was charged one."""
         return self._first[0] / self._first[1] if self._first[1] else 0.0
+
+    @property
+    def first_contact(self) -> float | None:
+        """Mean bootstrap of a first contact, 0 for a method without one; None where nobody came so far."""
+        return self.first if self.contacts or self._each[1] else None
+
+    def per_version(self, learns: bool) -> float | None:
+        """Return what a new version of the model brings to a phone that owns an older one.
+
+        Args:
+            learns: Whether the cloud learns from phones, so that not all of the bootstrap is new; None is then told until one came.
+        """
+        if self._renewed[1]:
+            return self._renewed[0] / self._renewed[1]
+        return None if learns else self.first_contact
 
     @property
     def each(self) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,12 @@ import numpy as np
 from chordsim.arrays import Bools, Floats, Ints
 from chordsim.errors import InvariantError
 from chordsim.ledger.columns import OUTCOMES, SERVED_BY
-from chordsim.ledger.quantiles import EXACT_LIMIT, Quantiles
+from chordsim.ledger.quantiles import EXACT_LIMIT
 from chordsim.ledger.round_lines import finished
 from chordsim.ledger.rows import Rows
+from chordsim.ledger.served import ENERGY, Served
 from chordsim.ledger.sessions import Sessions
+from chordsim.ledger.tier_gap import TierGap
 from chordsim.methods import BINDINGS
 from chordsim.statistics.by_user import UserMeans
 from chordsim.statistics.estimates import Estimate, estimate
@@ -22,6 +24,21 @@ SESSIONS = (1, 10, 100)
 #: Parts of a method's summary where `data.cloud_share` keeps users out of training.
 KNOWN, UNKNOWN = "known_to_cloud", "unknown_to_cloud"
 _METRICS = ("ndcg_10", "ndcg_10_all", "hr_10")
+#: What each of a summary's figures is per, for whoever multiplies it.
+PER = {
+    "down_bytes_per_device": "selected device and round, bootstraps among them",
+    "up_bytes_per_device": "selected device and round, the report among them",
+    "report_bytes_per_device": "selected device and round",
+    "joules_per_device": "selected device and round, without the report",
+    "wasted_bytes_per_device": "selected device and round",
+    "p50_total_s": "round of a phone that finished, in time or late, without the report",
+    "p95_total_s": "round of a phone that finished, in time or late, without the report",
+    "first_contact": "phone, once",
+    "per_session": "served session, bootstraps apart from bytes, without the report",
+    "per_version": "phone and new version of the model",
+    "bytes_after_sessions": "phone, bootstraps and reports among them",
+    "fleet": "this run: all its devices and rounds",
+}
 #: Sums kept per tier; a mean is a sum over its own count.
 _TIER_SUMS = (
     "selected",
@@ -40,21 +57,32 @@ _TIER_SUMS = (
 class _Method:
     """What is kept of one method."""
 
-    def __init__(self, users: int, tiers: int, exact_limit: int) -> None:
+    def __init__(self, users: int, tiers: int, exact_limit: int, counts_report: bool) -> None:
         self.by_user = {name: UserMeans(users) for name in _METRICS}
-        self.total_s = Quantiles(tiers, exact_limit)
+        self.tier_gap = TierGap(users, tiers)
+        self.costs = Served(tiers, counts_report=counts_report, exact_limit=exact_limit)
         self.tier = {name: np.zeros(tiers) for name in _TIER_SUMS}
         self.outcomes = np.zeros(len(OUTCOMES), np.int64)
         self.bindings = np.zeros(len(BINDINGS), np.int64)
         self.served_by = np.zeros(len(SERVED_BY), np.int64)
-        self.bytes = dict.fromkeys(("down_bytes", "up_bytes", "report_bytes", "wasted_bytes"), 0)
+        self.bytes = dict.fromkeys(("down_bytes", "up_bytes", "update_bytes", "report_bytes", "wasted_bytes"), 0)
         self.sessions = Sessions()
 
 
 class Summary:
     """Feed it every method's round with `add`; ask `methods` at the end. Memory grows with users and devices, not with rows."""
 
-    def __init__(self, users: int, tiers: Sequence[str], seed: int, *, known: Bools | None = None, exact_limit: int = EXACT_LIMIT) -> None:
+    def __init__(
+        self,
+        users: int,
+        tiers: Sequence[str],
+        seed: int,
+        *,
+        known: Bools | None = None,
+        exact_limit: int = EXACT_LIMIT,
+        counts_report: bool = False,
+        assumed: Collection[str] = ENERGY,
+    ) -> None:
         """Start empty.
 
         Args:
@@ -63,11 +91,13 @@ class Summary:
             seed: The scenario's seed, for the bootstrap.
             known: Whom the cloud trained on, [users]; where that is not everybody, the two groups are also told apart.
             exact_limit: Values per method up to which time quantiles are exact.
+            counts_report: Whether the report is no instrumentation (``clock.count_report``).
+            assumed: Parts of the joules (`chordsim.ledger.served.ENERGY`) whose constants are assumed.
         """
         self._users = users
         self._tiers = tuple(tiers)
         self._seed = seed
-        self._limit = exact_limit
+        self._limit, self._counts_report, self._assumed = exact_limit, counts_report, tuple(assumed)
         self._groups = {} if known is None or bool(known.all()) else {KNOWN: known, UNKNOWN: ~known}
         self._methods: dict[str, _Method] = {}
 
@@ -81,12 +111,13 @@ class Summary:
         if users.size and (int(users.min()) < 0 or int(users.max()) >= self._users):
             raise InvariantError(f"ledger of {rows.method}, round {rows.round}: user_id is not within 0 to {self._users - 1}")
         tier = self._tier_of(rows)
-        kept = self._methods.setdefault(rows.method, _Method(self._users, len(self._tiers), self._limit))
+        kept = self._methods.setdefault(rows.method, _Method(self._users, len(self._tiers), self._limit, self._counts_report))
         for name, by_user in kept.by_user.items():
             some = ~rows.nulls[name]
             by_user.add(users[some], rows[name][some])
-        done = finished(rows)
-        kept.total_s.add(rows["total_s"][done], tier[done])
+        served = rows.is_word("outcome", "served")
+        kept.costs.add(rows, served, finished(rows), tier)
+        kept.tier_gap.add(users, tier, served, rows.floats("ndcg_10_all"))
         _add_counts(kept, rows)
         _add_tiers(kept, rows, tier, len(self._tiers))
 
@@ -139,7 +170,7 @@ class Summary:
 
     def _one(self, kept: _Method, estimates: dict[str, Estimate]) -> dict[str, Any]:
         selected, served = int(kept.outcomes.sum()), int(kept.outcomes[0])
-        p50, p95 = kept.total_s.quantiles((0.5, 0.95))
+        p50, p95 = kept.costs.seconds((0.5, 0.95))
         return {
             **{name: found.as_json() for name, found in estimates.items()},
             "device_rounds": selected,
@@ -148,18 +179,25 @@ class Summary:
             "down_bytes_per_device": _ratio(kept.bytes["down_bytes"], selected),
             "up_bytes_per_device": _ratio(kept.bytes["up_bytes"], selected),
             "report_bytes_per_device": _ratio(kept.bytes["report_bytes"], selected),
+            "first_contact": {"down_bytes": kept.sessions.first_contact},
+            "per_session": kept.costs.per_session(),
+            "per_version": {"down_bytes": kept.sessions.per_version(kept.bytes["update_bytes"] > 0)},
+            "wasted_bytes_per_device": kept.costs.wasted_per_device_round,
+            "energy": kept.costs.energy(self._assumed),
+            "fleet": kept.costs.fleet(),
+            "tier_gap": kept.tier_gap.as_json(self._tiers),
             "bootstrap_bytes_once": kept.sessions.first if kept.sessions.contacts else None,
             "bootstrap_bytes_again": kept.sessions.again,
             "bytes_after_sessions": {str(n): kept.sessions.after(n) for n in SESSIONS},
             "wasted_bytes": kept.bytes["wasted_bytes"],
             "p50_total_s": p50,
             "p95_total_s": p95,
-            "quantile_method": kept.total_s.method,
+            "quantile_method": kept.costs.quantile_method,
             "joules_per_device": _ratio(kept.tier["joules"].sum(), selected),
             "outcomes": dict(zip(OUTCOMES, kept.outcomes.tolist(), strict=True)),
             "served_by": dict(zip(SERVED_BY, kept.served_by.tolist(), strict=True)),
             "binding": dict(zip(BINDINGS, kept.bindings.tolist(), strict=True)),
-            "per_tier": {name: _one_tier(kept, i) for i, name in enumerate(self._tiers) if kept.tier["selected"][i]},
+            "per_tier": {name: _one_tier(kept, i, self._assumed) for i, name in enumerate(self._tiers) if kept.tier["selected"][i]},
         }
 
 
@@ -186,9 +224,9 @@ def _add_tiers(kept: _Method, rows: Rows, tier: Ints, tiers: int) -> None:
         add(f"{name}_rows", (~rows.nulls[name]).astype(np.float64))
 
 
-def _one_tier(kept: _Method, tier: int) -> dict[str, float | int | None]:
+def _one_tier(kept: _Method, tier: int, assumed: Collection[str]) -> dict[str, Any]:
     sums = {name: float(values[tier]) for name, values in kept.tier.items()}
-    (p50,) = kept.total_s.quantiles((0.5,), tier)
+    (p50,) = kept.costs.seconds((0.5,), tier)
     return {
         "device_rounds": int(sums["selected"]),
         "served_share": _ratio(sums["served"], sums["selected"]),
@@ -198,6 +236,8 @@ def _one_tier(kept: _Method, tier: int) -> dict[str, float | int | None]:
         "bits_mean": _ratio(sums["bits_mean"], sums["bits_mean_rows"]),
         "p50_total_s": p50,
         "joules_per_device": _ratio(sums["joules"], sums["selected"]),
+        "per_session": kept.costs.per_session(tier),
+        "energy": kept.costs.energy(assumed, tier),
     }
 
 

@@ -27,6 +27,18 @@ MARKS: Mapping[str, Mark] = {
     "by_joules": "assumed",
 }
 
+#: The constant that each part of a phone's joules rests on, by its name in `MARKS`.
+ENERGY = {"compute": "j_per_mac", "transfer": "radio_w", "tail": "radio_tail_s"}
+
+
+def assumed_energy(source: Literal["tiers", "era", "csv"]) -> tuple[str, ...]:
+    """Return the parts of the joules whose constants are assumed, by where the phones come from.
+
+    A scenario's own tiers and the eras assume the scale of all of them; a CSV brings its own watts and joules per operation,
+    but no tail.
+    """
+    return ("tail",) if source == "csv" else tuple(name for name, constant in ENERGY.items() if MARKS[constant] == "assumed")
+
 
 @dataclass(frozen=True)
 class Profiles:

@@ -26,6 +26,7 @@ from chordsim.recost.holds import ESTIMATED, REASONS, Judge, Verdict
 from chordsim.recost.inert import inert
 from chordsim.report.source import Source
 from chordsim.round import sizes
+from chordsim.round.bindings import accounting
 from chordsim.round.recorded import Recording
 from chordsim.round.recorded import player as recorded_player
 from chordsim.scenario.load import load
@@ -91,8 +92,8 @@ def recost(run: Path, overrides: Sequence[str]) -> Recosted:
     nothing = inert(changed, old, new, world)
     if new.protocol.metrics == "none":
         return Recosted(changed, nothing, rerun.before(Source.read(run)), rerun.after(world), {})
-    before = Summary(world.n_users, list(old.population.tiers), old.seed)
-    after = Summary(world.n_users, list(new.population.tiers), new.seed)
+    before = Summary(world.n_users, list(old.population.tiers), old.seed, **accounting(old))
+    after = Summary(world.n_users, list(new.population.tiers), new.seed, **accounting(new))
     unknown: dict[str, dict[str, float]] = {}
     for played in rounds_again(run, world, former):
         before.add(played.then)

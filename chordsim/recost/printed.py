@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from chordsim.fitted import Fitted
+from chordsim.ledger.energy_words import sensitivity
+from chordsim.ledger.figures import at
 from chordsim.recost.again import Recosted
 from chordsim.recost.holds import ESTIMATED
 
 _COLUMNS = (
-    ("served_share", "served %", 100.0, ".1f"),
-    ("down_bytes_per_device", "down B/round", 1.0, ",.0f"),
-    ("p50_total_s", "p50 s", 1.0, ".3g"),
-    ("p95_total_s", "p95 s", 1.0, ".3g"),
-    ("joules_per_device", "joules/round", 1.0, ".3g"),
+    (("served_share",), "served\n%", 100.0, ".1f"),
+    (("first_contact", "down_bytes"), "first\ncontact B", 1.0, ",.0f"),
+    (("per_session", "down_bytes"), "down B/\nsession", 1.0, ",.0f"),
+    (("per_session", "up_bytes"), "up B/\nsession", 1.0, ",.0f"),
+    (("per_version", "down_bytes"), "new\nversion B", 1.0, ",.0f"),
+    (("wasted_bytes_per_device",), "waste B/\ndevice-round", 1.0, ",.0f"),
+    (("per_session", "seconds_p50"), "p50\ns", 1.0, ".3g"),
+    (("per_session", "seconds_p95"), "p95\ns", 1.0, ".3g"),
+    (("per_session", "seconds_p99"), "p99\ns", 1.0, ".3g"),
+    (("per_session", "joules"), "joules/\nsession", 1.0, ".3g"),
+    (("energy", "assumed_share"), "assumed\n%", 100.0, ".0f"),
+    (("energy", "tail_share"), "tail\n%", 100.0, ".0f"),
 )
 
 
@@ -21,11 +30,16 @@ def recost_table(found: Recosted) -> Fitted:
     rows = []
     for name, after in found.after.items():
         before = found.before[name]
-        cells = [f"{_text(before[key], factor, how)} > {_text(after[key], factor, how)}" for key, _, factor, how in _COLUMNS]
+        cells = [f"{_text(at(before, *path), factor, how)} > {_text(at(after, *path), factor, how)}" for path, _, factor, how in _COLUMNS]
         ndcg = [_text(side["ndcg_10_all"]["mean"], 1.0, ".4f") for side in (before, after)]
         rows.append((name, *cells, *([f"{ndcg[0]} > {ndcg[1]}"] if ranked else [])))
     heads = (*(title for _, title, _, _ in _COLUMNS), *(["NDCG@10 all"] if ranked else []))
     return Fitted(("method",), heads, rows, title="before > after")
+
+
+def energy_line(found: Recosted) -> str:
+    """Return in one line what the joules on the other phones rest on."""
+    return sensitivity({name: after.get("energy", {}) for name, after in found.after.items()})
 
 
 def unknown_lines(found: Recosted) -> list[str]:

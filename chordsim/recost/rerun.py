@@ -25,7 +25,7 @@ def before(source: Source) -> dict[str, Any]:
 def after(world: SizedWorld) -> dict[str, Any]:
     """Play all rounds in sizes and return the same figures."""
     players = sizes.players(world, sizes.bootstraps(world))
-    tally = Tally(1, world.population, world.scenario.seed)
+    tally = Tally(1, world.population, world.scenario)
     for round in range(1, world.scenario.rounds.count + 1):
         ids = world.population.select(round)
         for player in players:

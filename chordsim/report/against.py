@@ -40,10 +40,13 @@ def against_baseline(g: Gathered) -> Against | None:
 def headline(g: Gathered, found: Against) -> str:
     """Return which method's mean is highest, for how many bytes, and what differs from the baseline."""
     best = max((found.base, *found.differences), key=lambda name: g.estimates[name]["ndcg_10_all"].mean or 0.0)
-    estimate, total = g.estimates[best]["ndcg_10_all"], g.methods[best].after()
+    estimate, facts = g.estimates[best]["ndcg_10_all"], g.methods[best]
+    session = facts.costs.per_session()
     words = f"{best} gave users the best lists: NDCG@10 {estimate.mean:.4f}"
     words += f" ({interval(estimate.ci95)}, 95 %)" if estimate.ci95 else ""
-    words += f", for {total:,.0f} bytes per phone after ten sessions" if total is not None else ""
+    if session["down_bytes"] is not None and session["up_bytes"] is not None:
+        each = session["down_bytes"] + session["up_bytes"]
+        words += f", for {facts.bootstrap_once:,.0f} bytes at a phone's first contact and {each:,.0f} a session"
     return words + "".join(f". {part}" for part in _parts(found)) + "."
 
 

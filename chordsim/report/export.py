@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from chordsim.arrays import Floats
+from chordsim.ledger.energy_words import percent
 from chordsim.ledger.scan import scan
 from chordsim.report.gather import Gathered, gather
 from chordsim.report.source import Source
@@ -25,16 +26,22 @@ _HEAD = (
     "HR@10 served",
     "served (%)",
     "bits",
+    "first contact (B)",
     "down (B)",
     "up (B)",
-    "B after 10",
+    "new version (B)",
+    "wasted (B)",
     "p50 (s)",
+    "p95 (s)",
+    "p99 (s)",
     "energy (J)",
+    "assumed (%)",
 )
 _NOTE = (
     "NDCG@10 all: of what every user saw, unserved users with the fallback. served: users whom the method's model ranked for. "
-    "Means over users, 95 % intervals over users. down, up: bytes per device-round. "
-    "B after 10: bytes up and down of a phone after ten served sessions, bootstrap included."
+    "Means over users, 95 % intervals over users. down, up, seconds, energy: per served session, bootstraps apart from bytes, the "
+    "simulator's own report left out. first contact, new version: bytes down per phone. wasted: bytes of rounds that did not serve, per "
+    "device-round. assumed: share of the energy that rests on assumed constants."
 )
 
 
@@ -98,24 +105,28 @@ def _mean(values: Floats) -> float | None:
 
 def _row(g: Gathered, name: str) -> list[str]:
     facts, estimates = g.methods[name], g.estimates[name]
-    rounds = max(facts.device_rounds, 1)
+    session, energy = facts.costs.per_session(), facts.costs.energy(g.assumed)
     everyone = estimates["ndcg_10_all"]
-    (p50,) = facts.total_s.quantiles((0.5,))
     ci95 = "–" if everyone.ci95 is None else f"{everyone.ci95[0]:.4f}–{everyone.ci95[1]:.4f}"
     served = [_number(estimates[metric].mean, ".4f") for metric in ("ndcg_10", "hr_10")]
-    down, up = (_number(facts.bytes[f"{side}_bytes"] / rounds, ",.0f") for side in ("down", "up"))
+    contact = (
+        facts.sessions.first_contact,
+        session["down_bytes"],
+        session["up_bytes"],
+        facts.per_version,
+        facts.costs.wasted_per_device_round,
+    )
     return [
         name,
         _number(everyone.mean, ".4f"),
         ci95,
         *served,
-        _number(100 * facts.served / rounds, ".1f"),
+        _number(100 * facts.served / max(facts.device_rounds, 1), ".1f"),
         _number(facts.bits_mean, ".2f"),
-        down,
-        up,
-        _number(facts.after(), ",.0f"),
-        _number(p50, ".3g"),
-        _number(facts.joules, ".3g"),
+        *(_number(value, ",.0f") for value in contact),
+        *(_number(session[f"seconds_{share}"], ".3g") for share in ("p50", "p95", "p99")),
+        _number(session["joules"], ".3g"),
+        _number(percent(energy["assumed_share"]), ".0f"),
     ]
 
 

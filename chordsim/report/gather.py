@@ -11,11 +11,13 @@ import numpy as np
 from chordsim.arrays import Floats, Ints
 from chordsim.ledger.columns import OUTCOMES, SERVED_BY
 from chordsim.ledger.invariants import DOWN_PARTS, UP_PARTS
-from chordsim.ledger.quantiles import Quantiles
 from chordsim.ledger.scan import Part, scan
+from chordsim.ledger.served import Served
 from chordsim.ledger.sessions import Sessions
 from chordsim.ledger.summary import SESSIONS
+from chordsim.ledger.tier_gap import TierGap
 from chordsim.methods import BINDINGS
+from chordsim.population.profile import assumed_energy
 from chordsim.report.activity import Activity
 from chordsim.report.source import Source
 from chordsim.statistics.by_user import UserMeans
@@ -109,22 +111,24 @@ class MethodFacts:
         bindings: By tier and budget that bound, [T, bindings].
         served_by: By what the user saw.
         tier: Means by tier: ``joules``, ``bits_mean``, metrics and the parts of ``total_s``.
-        activity: Means by activity group of the same numbers.
+        activity: Means by activity group of the same numbers; joules are of served sessions.
         age: Means of ``ndcg_10`` by plan age in rounds, for ages that occur.
         bytes: Sums by column.
-        total_s: Quantiles by tier.
+        tier_gap: Who pays for heterogeneity.
+        costs: What served sessions and the whole fleet cost, and quantiles of seconds.
         sessions: What first contact, a session and new versions cost.
         rounds: One entry per round.
     """
 
-    def __init__(self, users: int, tiers: int, groups: int) -> None:
+    def __init__(self, users: int, tiers: int, groups: int, counts_report: bool) -> None:
         self.users = {name: UserMeans(users) for name in METRICS}
         self.outcomes, self.bindings = np.zeros((tiers, len(OUTCOMES)), np.int64), np.zeros((tiers, len(BINDINGS)), np.int64)
         self.served_by = np.zeros(len(SERVED_BY), np.int64)
         self.tier, self.activity = Sums(tiers), Sums(max(groups, 1))
         self.age: dict[int, tuple[int, float]] = {}
         self.bytes = dict.fromkeys(_BYTES, 0)
-        self.total_s = Quantiles(tiers)
+        self.costs = Served(tiers, counts_report=counts_report)
+        self.tier_gap = TierGap(users, tiers)
         self.rounds: list[RoundFacts] = []
         self.sessions = Sessions()
         self.model_bytes = self.peak_memory_bytes = 0
@@ -146,17 +150,16 @@ class MethodFacts:
         return float(np.nansum(self.tier.means("bits_mean") * counts) / counts.sum()) if counts.sum() else None
 
     @property
-    def joules(self) -> float | None:
-        """Mean joules per device-round."""
-        counts = self.tier.counts("joules")
-        return float(np.nansum(self.tier.means("joules") * counts) / counts.sum()) if counts.sum() else None
-
-    @property
     def ships_a_model(self) -> bool:
         """Whether nothing but the bootstrap and reports was exchanged, a protocol's candidates apart."""
         return self.bytes["bootstrap_bytes"] > 0 and not any(
             self.bytes[name] for name in ("prescription_bytes", "profile_bytes", "update_bytes")
         )
+
+    @property
+    def per_version(self) -> float | None:
+        """Bytes that a new version of the model brings a phone; None for a method that learns and has not yet."""
+        return self.sessions.per_version(self.bytes["update_bytes"] > 0)
 
     @property
     def bootstrap_once(self) -> float:
@@ -187,7 +190,7 @@ class MethodFacts:
         for name, by_user in self.users.items():
             some = ~np.isnan(part[name])
             by_user.add(part["user_id"][some], part[name][some])
-        joules = part.floats("compute_j") + part.floats("radio_j")
+        joules = np.where(served, part.floats("compute_j") + part.floats("radio_j"), np.nan)
         numbers = {"joules": joules, **{n: part.floats(n) for n in ("ndcg_10_all", "ndcg_10", "hr_10", "bits_mean")}}
         seconds = {n: np.where(finished, part.floats(n), np.nan) for n in (*SECONDS, "total_s")}
         groups = None if activity is None else activity.of(part["user_id"])
@@ -196,7 +199,8 @@ class MethodFacts:
             if groups is not None:
                 self.activity.add(name, groups, values)
         self._add_ages(part)
-        self.total_s.add(part["total_s"][finished], tier[finished])
+        self.costs.add(part, served, finished, tier)
+        self.tier_gap.add(part["user_id"], tier, served, part.floats("ndcg_10_all"))
         self.rounds.append(_round(part, served, part["total_s"][finished]))
 
     def _add_ages(self, part: Part) -> None:
@@ -236,6 +240,12 @@ class Gathered:
     users: int
     common: dict[str, float | None]
 
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """Parts of the joules whose constants are assumed."""
+        phones = self.source.table("population")
+        return assumed_energy("csv" if phones.get("csv") else "era" if phones.get("era") else "tiers")
+
 
 def gather(run: Path) -> Gathered:
     """Read a run directory.
@@ -248,10 +258,10 @@ def gather(run: Path) -> Gathered:
     for part in scan(run, ("user_id", "tier")):
         users = max(users, int(part["user_id"].max(initial=-1)) + 1)
         tiers |= dict.fromkeys(part.words["tier"])
-    activity = Activity.read(run, users)
+    activity, counts_report = Activity.read(run, users), bool(source.table("clock").get("count_report", False))
     found: dict[str, MethodFacts] = {}
     for part in scan(run, _COLUMNS):
-        facts = found.setdefault(part.method, MethodFacts(users, len(tiers), activity.count if activity else 0))
+        facts = found.setdefault(part.method, MethodFacts(users, len(tiers), activity.count if activity else 0, counts_report))
         facts.add(part, tuple(tiers), activity)
     order = {name: place for place, name in enumerate(source.methods)}
     methods = {name: found[name] for name in sorted(found, key=lambda name: order.get(name, len(order)))}

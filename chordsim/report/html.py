@@ -161,7 +161,9 @@ def _block(block: str | Grid | Chart) -> str:
 def _body(rows: Sequence[Sequence[Any]]) -> str:
     def one(value: Any) -> str:
         numeric = isinstance(value, int | float) and not isinstance(value, bool)
-        return f"<td{' class=number' if numeric else ''}>{escape(cell(value))}</td>"
+        # A float is shown short; whoever needs the rest of it finds it here.
+        whole = f' data-value="{value!r}"' if isinstance(value, float) and not is_missing(value) else ""
+        return f"<td{' class=number' if numeric else ''}{whole}>{escape(cell(value))}</td>"
 
     return "".join(f"<tr>{''.join(one(v) for v in row)}</tr>" for row in rows)
 

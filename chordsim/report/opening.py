@@ -6,6 +6,8 @@ from typing import Any
 
 from chordsim.config.model import OWN_SETTINGS
 from chordsim.ledger.columns import OUTCOMES
+from chordsim.ledger.energy_words import percent, phones_of, sensitivity
+from chordsim.numerics import words
 from chordsim.report.against import against_baseline, headline, table
 from chordsim.report.charts import cost, served
 from chordsim.report.gather import Gathered
@@ -24,20 +26,34 @@ _COSTS = (
     Column("method", "name in the scenario"),
     Column("served %", "device-rounds that ended with a plan, a model or a list in use, in time"),
     Column("bits", "stored bits per weight, mean by fan-in; none where no model is on the phone"),
-    Column("down B/round", "bytes that crossed down, per device-round, the bootstrap spread over the rounds of this run"),
-    Column("up B/round", "bytes that crossed up, per device-round, instrumentation included"),
-    Column("bootstrap B", "bytes down before a phone's first round"),
-    Column("B after 1", "bytes up and down of a phone after one served session, bootstrap included"),
+    Column("first contact B", "bytes down before a phone's first session, once"),
+    Column("down B/session", "bytes down of a served session, bootstraps apart"),
+    Column("up B/session", "bytes up of a served session, instrumentation apart"),
+    Column("new version B", "bytes down to a phone when the cloud's model is renewed"),
+    Column("waste B/device-round", "bytes that crossed for rounds that did not serve, over all device-rounds"),
+    Column("B after 1", "bytes up and down of a phone after one served session, bootstrap and instrumentation included"),
     Column("B after 10", "the same after ten, with what new versions of the model bring"),
     Column("B after 100", "the same after a hundred"),
-    Column("p50 s", "median simulated seconds of a round, of phones that finished"),
+    Column("p50 s", "median simulated seconds of a served session"),
     Column("p95 s", "95th percentile of the same"),
-    Column("J/round", "joules of computing and radio per device-round"),
+    Column("p99 s", "99th percentile of the same"),
+    Column("J/session", "joules of computing and radio of a served session, instrumentation apart"),
+    Column("assumed %", "share of these joules that rests on assumed constants"),
+    Column("tail %", "share of these joules that the radio's tail makes, after the last byte"),
     Column("memory B", "most memory that any phone needed for the model at its peak"),
 )
 
+_FLEET = (
+    Column("method"),
+    Column("device-rounds", "selected phones, rounds"),
+    Column("sessions", "of them, those that were served"),
+    Column("down GB", "bytes down of all device-rounds, bootstraps included, in 10^9"),
+    Column("up GB", "bytes up, instrumentation apart"),
+    Column("wasted GB", "of both, what crossed for rounds that did not serve"),
+    Column("kWh", "joules of all device-rounds, in 3.6 million"),
+)
 #: Facts that stand open; the others open on a click.
-_FIRST = ("scenario", "methods", "data", "users", "phones", "tiers", "rounds", "backbone", "ranking", "seed", "ledger sha256")
+_FIRST = ("scenario", "methods", "data", "users", "phones", "tiers", "rounds", "backbone", "ranking", "seed", "numerics", "ledger sha256")
 
 
 def what_was_run(g: Gathered) -> Section:
@@ -60,7 +76,7 @@ def what_was_run(g: Gathered) -> Section:
         ("users", g.users, "people whose interactions are played; statistics cluster by them"),
         ("device-rounds", sum(f.device_rounds for f in g.methods.values()), "ledger rows: selected phones, rounds and methods"),
         ("phones", _phones(g), "selected in one round at most"),
-        ("tiers", ", ".join(g.tiers), "kinds of phones; their constants are assumed"),
+        ("tiers", ", ".join(g.tiers), phones_of(source.table("population"))),
         ("rounds", max((r.round for f in g.methods.values() for r in f.rounds), default=0), "next-item predictions per user, one a round"),
         ("backbone", _backbone(backbone), "the recommender that phones own; its width is part of every comparison"),
         ("seed", source.seed, "everything random follows from it"),
@@ -74,7 +90,11 @@ def what_was_run(g: Gathered) -> Section:
         ("device-rounds per second", took.get("device_rounds_per_s"), "speed of the rounds on this machine"),
         ("peak memory (B)", took.get("peak_rss_bytes"), "of the main process"),
         ("versions", ", ".join(f"{k} {v}" for k, v in manifest.get("versions", {}).items()), "of what decides the last bits"),
-        ("instruction set", manifest.get("instruction_set"), "of this machine; another one may differ in the last bits"),
+        (
+            "numerics",
+            words(manifest.get("numerics")),
+            "types, kernels, instructions, threads; others give other last bits",
+        ),
         ("ledger sha256", manifest.get("ledger_sha256"), "equal hash, equal ledger, on any number of workers"),
     ]
     columns = (Column("what"), Column("value"), Column("meaning"))
@@ -93,6 +113,9 @@ def who_won(g: Gathered) -> Section:
     else:
         blocks.append(Grid(_RESULTS, [_result(g, name) for name in g.methods]))
     blocks.append(Grid(_COSTS, [_cost(g, name) for name in g.methods]))
+    words = sensitivity({name: facts.costs.energy(g.assumed) for name, facts in g.methods.items()})
+    blocks += [text(f"{words[:1].upper()}{words[1:]}.", css="soft")] if words else []
+    blocks += [text("The whole fleet, in this run", kind="h3"), Grid(_FLEET, [_fleet(g, name) for name in g.methods])]
     blocks += cost.charts(g)
     blocks += [] if found is None else table(found)
     return Section("won", "Who won, at what cost", blocks)
@@ -162,23 +185,30 @@ def _result(g: Gathered, name: str) -> tuple[Any, ...]:
 
 def _cost(g: Gathered, name: str) -> tuple[Any, ...]:
     facts = g.methods[name]
-    rounds = max(facts.device_rounds, 1)
-    p50, p95 = facts.total_s.quantiles((0.5, 0.95))
+    session, energy = facts.costs.per_session(), facts.costs.energy(g.assumed)
     return (
         name,
-        100 * facts.served / rounds,
+        100 * facts.served / max(facts.device_rounds, 1),
         facts.bits_mean,
-        facts.bytes["down_bytes"] / rounds,
-        facts.bytes["up_bytes"] / rounds,
-        facts.bootstrap_once,
+        facts.sessions.first_contact,
+        session["down_bytes"],
+        session["up_bytes"],
+        facts.per_version,
+        facts.costs.wasted_per_device_round,
         facts.after(1),
         facts.after(10),
         facts.after(100),
-        p50,
-        p95,
-        facts.joules,
+        *(session[f"seconds_{share}"] for share in ("p50", "p95", "p99")),
+        session["joules"],
+        *(percent(energy[f"{part}_share"]) for part in ("assumed", "tail")),
         facts.peak_memory_bytes or None,
     )
+
+
+def _fleet(g: Gathered, name: str) -> tuple[Any, ...]:
+    facts = g.methods[name]
+    fleet = facts.costs.fleet()
+    return (name, facts.device_rounds, *(fleet[key] for key in ("sessions", "down_gb", "up_gb", "wasted_gb", "kwh")))
 
 
 def _phones(g: Gathered) -> int:

@@ -8,6 +8,8 @@ from typing import Any
 
 from chordsim.evaluate import NOTHING
 from chordsim.ledger.columns import OUTCOMES
+from chordsim.ledger.energy_words import rests_on, sensitivity
+from chordsim.ledger.figures import at
 from chordsim.report.html import Column, Grid, Section, text
 from chordsim.report.source import Source
 
@@ -33,13 +35,11 @@ class Figure:
 
     def of(self, method: Mapping[str, Any]) -> float | None:
         """Return the number, or None where there is none."""
-        found: Any = method
-        for key in self.path:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        return None if found is None else float(found) * self.factor
+        found = at(method, *self.path)
+        return None if found is None else found * self.factor
 
 
-#: What a fleet costs, per served session; each of the last two stands for itself where the run has no figures per session.
+#: What a fleet costs, per served session and all together.
 FIGURES = (
     Figure("served %", "device-rounds that ended with a plan, a model or a list in use, in time", ("served_share",), 100.0),
     Figure("bits", "stored bits per weight, mean by fan-in", ("bits_mean",)),
@@ -48,18 +48,25 @@ FIGURES = (
     Figure("up B/session", "bytes up of a served session, instrumentation left out", ("per_session", "up_bytes")),
     Figure("new version B", "bytes down when the model is renewed", ("per_version", "down_bytes")),
     Figure("B after 10", "bytes up and down of a phone after ten served sessions, bootstrap included", ("bytes_after_sessions", "10")),
-    Figure("wasted B", "bytes that crossed for rounds that did not serve, all phones together", ("wasted_bytes",)),
-    Figure("p50 s", "median simulated seconds of a round, of phones that finished", ("p50_total_s",)),
-    Figure("p95 s", "95th percentile of the same", ("p95_total_s",)),
+    Figure(
+        "waste B/device-round", "bytes that crossed for rounds that did not serve, over all device-rounds", ("wasted_bytes_per_device",)
+    ),
+    Figure("p50 s", "median simulated seconds of a served session", ("per_session", "seconds_p50")),
+    Figure("p95 s", "95th percentile of the same", ("per_session", "seconds_p95")),
+    Figure("p99 s", "99th percentile of the same", ("per_session", "seconds_p99")),
     Figure("J/session", "joules of computing and radio per served session", ("per_session", "joules")),
-    Figure("J/round", "joules of computing and radio per device-round", ("joules_per_device",)),
+    Figure("assumed %", "share of these joules that rests on assumed constants", ("energy", "assumed_share"), 100.0),
+    Figure("tail %", "share of these joules that the radio's tail makes", ("energy", "tail_share"), 100.0),
+    Figure("fleet down GB", "bytes down of all device-rounds, in 10^9", ("fleet", "down_gb")),
+    Figure("fleet up GB", "bytes up of all device-rounds, instrumentation apart", ("fleet", "up_gb")),
+    Figure("fleet wasted GB", "of both, what crossed for rounds that did not serve", ("fleet", "wasted_gb")),
+    Figure("fleet kWh", "joules of all device-rounds, in 3.6 million", ("fleet", "kwh")),
 )
 
 
 def known(methods: list[Mapping[str, Any]]) -> list[Figure]:
-    """Return the figures that any of these methods has; those per device-round only where there is none per session."""
-    found = [figure for figure in FIGURES if any(figure.of(method) is not None for method in methods)]
-    return [figure for figure in found if figure.head != "J/round" or "J/session" not in {f.head for f in found}]
+    """Return the figures that any of these methods has."""
+    return [figure for figure in FIGURES if any(figure.of(method) is not None for method in methods)]
 
 
 def has_no_rows(source: Source) -> bool:
@@ -72,6 +79,7 @@ def sections(source: Source) -> list[Section]:
     methods = source.summary
     figures = known(list(methods.values()))
     head = [Column("method"), *(Column(figure.head, figure.meaning) for figure in figures)]
+    words = sensitivity({name: m.get("energy", {}) for name, m in methods.items()})
     costs = Grid(head, [(name, *(figure.of(m) for figure in figures)) for name, m in methods.items()])
     left = Grid(
         [Column("method"), *(Column(f"{word} %") for word in OUTCOMES)],
@@ -88,9 +96,9 @@ def sections(source: Source) -> list[Section]:
     )
     return [
         Section("run", "What was run", [*_about(source), _facts(source)]),
-        Section("costs", "What it cost", [costs]),
+        Section("costs", "What it cost", [costs, *([text(f"{words[:1].upper()}{words[1:]}.", css="soft")] if words else [])]),
         Section("left-out", "Who was left out", [left]),
-        Section("groups", "Heterogeneity", [tiers]),
+        Section("groups", "Heterogeneity", [tiers, text(rests_on(source.table("population")), css="soft")]),
     ]
 
 

@@ -7,25 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 from chordsim.evaluate import NOTHING
 from chordsim.fitted import Fitted
+from chordsim.ledger.figures import at
 from chordsim.ledger.summary import KNOWN, UNKNOWN
+from chordsim.units import amount
 
 if TYPE_CHECKING:
     from chordsim.population.describe import TierFacts
 
 _NOTHING = "-"
-_FINAL = (
-    "NDCG@10\n(95 %)",
-    "NDCG@10\nall users",
-    "HR@10",
-    "served\n%",
-    "bits",
-    "up\nB/round",
-    "down\nB/round",
-    "p50\ns",
-    "joules\n/round",
-)
+_FINAL = ("NDCG@10\n(95 %)", "NDCG@10\nall users", "HR@10", "served\n%", "bits", "waste B/\ndevice-round")
 #: How many of them are of ranks.
 _RANKS = 3
+_COSTS = (
+    "first\ncontact B",
+    "down B/\nsession",
+    "up B/\nsession",
+    "new\nversion B",
+    "p50\ns",
+    "p95\ns",
+    "p99\ns",
+    "joules/\nsession",
+    "assumed\n% (tail)",
+)
+_BYTES = (("first_contact", "down_bytes"), ("per_session", "down_bytes"), ("per_session", "up_bytes"), ("per_version", "down_bytes"))
+_FLEET = ("sessions", "down", "up", "wasted", "energy")
 _TIERS = (
     "phones",
     "share\n%",
@@ -59,16 +64,36 @@ def final_table(summary: dict[str, Any]) -> Fitted:
             _number(m["hr_10"]["mean"], ".4f"),
             _number(m["served_share"], ".1f", 100),
             _number(m["bits_mean"], ".2f"),
-            _bytes(m["up_bytes_per_device"]),
-            _bytes(m["down_bytes_per_device"]),
-            _short(m["p50_total_s"]),
-            _short(m["joules_per_device"]),
+            _bytes(at(m, "wasted_bytes_per_device")),
         )
         for name, m in summary["methods"].items()
     ]
     if summary.get("protocol", {}).get("ranking") == NOTHING:
         return Fitted(("method",), _FINAL[_RANKS:], [(row[0], *row[1 + _RANKS :]) for row in rows])
     return Fitted(("method",), _FINAL, rows)
+
+
+def costs_table(summary: dict[str, Any]) -> Fitted:
+    """Return what a first contact, a served session and a new version of the model cost, one line per method of a run."""
+    rows = [
+        (
+            name,
+            *(_bytes(at(m, *path)) for path in _BYTES),
+            *(_short(at(m, "per_session", key)) for key in ("seconds_p50", "seconds_p95", "seconds_p99", "joules")),
+            _assumed(at(m, "energy", "assumed_share"), at(m, "energy", "tail_share")),
+        )
+        for name, m in summary["methods"].items()
+    ]
+    return Fitted(("method",), _COSTS, rows)
+
+
+def fleet_table(summary: dict[str, Any]) -> Fitted:
+    """Return what all device-rounds of a run cost together, one line per method."""
+    rows = []
+    for name, m in summary["methods"].items():
+        moved = (_amount(at(m, "fleet", f"{key}_gb"), 1e9, "B") for key in ("down", "up", "wasted"))
+        rows.append((name, _number(at(m, "fleet", "sessions"), ",.0f"), *moved, _amount(at(m, "fleet", "kwh"), 1e3, "Wh")))
+    return Fitted(("method",), _FLEET, rows, title="all device-rounds of this run together")
 
 
 def strangers_table(summary: dict[str, Any]) -> Fitted | None:
@@ -105,6 +130,14 @@ def tiers_table(tiers: Sequence[TierFacts], which: str, by: str = "tier") -> Fit
             )
         )
     return Fitted((by,), _TIERS, rows, title=f"{which}, medians")
+
+
+def _amount(value: float | None, factor: float, unit: str) -> str:
+    return _NOTHING if value is None else amount(value * factor, unit)
+
+
+def _assumed(assumed: float | None, tail: float | None) -> str:
+    return _NOTHING if assumed is None or tail is None else f"{100 * assumed:.0f} ({100 * tail:.0f})"
 
 
 def _estimate(value: dict[str, Any]) -> str:

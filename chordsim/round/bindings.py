@@ -11,16 +11,23 @@ from typing import Any
 import numpy as np
 
 from chordsim.arrays import Bools
+from chordsim.config.model import Scenario
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.summary import Summary
 from chordsim.methods import BINDINGS
 from chordsim.population.generate import Population
+from chordsim.population.profile import assumed_energy
 
 _LATENCY, JOULES = BINDINGS.index("latency"), "joules"
 #: Names of the budgets, with joules apart.
 _NAMES = (*BINDINGS, JOULES)
 #: Below this share of bound rows a scenario's budgets are called inert.
 LEAST_SHARE = 0.1
+
+
+def accounting(scenario: Scenario) -> dict[str, Any]:
+    """Return what a summary must know of a scenario to say what its figures rest on, as arguments of `Summary`."""
+    return {"counts_report": scenario.clock.count_report, "assumed": assumed_energy(scenario.population.source)}
 
 
 class Tally(Summary):
@@ -30,16 +37,16 @@ class Tally(Summary):
         bindings: The count.
     """
 
-    def __init__(self, users: int, phones: Population, seed: int, known: Bools | None = None) -> None:
+    def __init__(self, users: int, phones: Population, scenario: Scenario, known: Bools | None = None) -> None:
         """Start empty.
 
         Args:
             users: How many users there are.
             phones: Whose budgets they are; tells the tiers, too.
-            seed: The scenario's seed.
+            scenario: The scenario.
             known: Whom the cloud trained on, [users].
         """
-        super().__init__(users, list(phones.config.tiers), seed, known=known)
+        super().__init__(users, list(phones.config.tiers), scenario.seed, known=known, **accounting(scenario))
         self.bindings = Bindings(phones)
 
     def add(self, rows: Rows) -> None:

@@ -1,4 +1,4 @@
-"""What a run says about itself: versions, instruction set, seeds, protocol."""
+"""What a run says about itself: versions, numerics, seeds, protocol."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from chordsim import evaluate
 from chordsim.config.model import EngineConfig, Scenario
 from chordsim.ledger.columns import SCHEMA_VERSION
+from chordsim.numerics import numerics
 from chordsim.scenario.text import digest
 
 _LIBRARIES = ("chordsim", "torch", "numpy", "pandas", "pyarrow", "flwr", "ray", "safetensors")
@@ -29,6 +30,7 @@ def started(scenario: Scenario) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "machine": platform.machine(),
+        "numerics": numerics(scenario),
         "engine": scenario.engine.model_dump(mode="json"),
     }
 

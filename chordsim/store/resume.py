@@ -19,7 +19,7 @@ from chordsim.store.directory import RunDirectory
 from chordsim.store.manifest import started
 
 #: Manifest fields that decide whether a resumed ledger can equal an unbroken one.
-_SAME = ("schema_version", "ledger_key", "versions", "instruction_set")
+_SAME = ("schema_version", "ledger_key", "versions", "instruction_set", "numerics")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Resume:
     """How to go on.
 
     Attributes:
-        allow_drift: Go on although versions or the instruction set differ; the run then claims no hash.
+        allow_drift: Go on although versions or numerics differ; the run then claims no hash.
     """
 
     allow_drift: bool = False
@@ -54,7 +54,7 @@ def opened(scenario: Scenario, out: Path | None, resume: Resume | None) -> RunDi
         differs = [name for name in _SAME if store.manifest.get(name) != fresh[name]]
         if differs and ("schema_version" in differs or "ledger_key" in differs or not resume.allow_drift):
             what = "; ".join(_difference(name, store.manifest.get(name), fresh[name]) for name in differs)
-            raise UserError(f"{out}: cannot resume: {what}; --allow-drift goes on under other versions, without a hash")
+            raise UserError(f"{out}: cannot resume: {what}; --allow-drift goes on all the same, without a hash")
         drift = sorted({*store.manifest.get("drift", []), *differs})
         store.write_manifest("running", **fresh, **({"drift": drift} if drift else {}))
     except BaseException:

@@ -17,10 +17,10 @@ import torch
 from chordsim.arrays import State
 from chordsim.data.split import TrainLogs
 from chordsim.errors import UserError
+from chordsim.numerics import machine
 from chordsim.progress import Progress
 from server.training import partial, sealed
 from server.training.code import code_of
-from server.training.loss import fast_half
 
 _TURNS: dict[Path, Lock] = {}
 _TURNS_LOCK = Lock()
@@ -95,15 +95,14 @@ def folder() -> Path:
 
 
 def key(source: Source, logs: TrainLogs) -> str:
-    """Return the hash over settings, data, code, torch and instruction set."""
+    """Return the hash over settings, data, code, versions and numerics."""
     return _hash({"recipe": source.recipe(), "logs": logs.digest(), "code": code_of(type(source)), **_surroundings()})
 
 
-def _surroundings() -> dict[str, str]:
-    """Return what sums of floats depend on beside the code."""
+def _surroundings() -> dict[str, Any]:
+    """Return what sums of floats depend on beside the code; types and threads stand in the recipe."""
     python = ".".join(platform.python_version_tuple()[:2])
-    instructions = torch.backends.cpu.get_cpu_capability() + (" bf16" if fast_half() else "")
-    return {"torch": torch.__version__, "numpy": np.__version__, "python": python, "instructions": instructions}
+    return {"torch": torch.__version__, "numpy": np.__version__, "python": python, **machine()}
 
 
 def _maker() -> str:

@@ -14,9 +14,10 @@ from chordsim.data.split import TrainLogs
 from chordsim.errors import RunError
 from chordsim.memory import keep_freed_pages
 from chordsim.nets.recommender import Trainable
+from chordsim.numerics import softmax_type
 from chordsim.progress import Progress
 from server.training.average import Average
-from server.training.loss import fast_half, linear_cross_entropy
+from server.training.loss import linear_cross_entropy
 from server.training.partial import Checkpoint, Place
 from server.training.sampler import Sampler
 from server.training.validation import Validation
@@ -76,7 +77,7 @@ def _fit(
     rates = [float(group["lr"]) for group in optimiser.param_groups]
     _set(optimiser, rates, at.cuts)
     batch = config.batch or max((config.positions or POSITIONS) // min(model.horizon, length), 1)
-    half = torch.bfloat16 if config.softmax == "bfloat16" or (config.softmax == "auto" and fast_half()) else torch.float32
+    half = softmax_type(config)
     began = time.monotonic()
     while at.step < config.max_steps:
         if at.since >= config.patience:

@@ -10,11 +10,6 @@ from torch import Tensor
 BLOCK_ROWS = 128
 
 
-def fast_half() -> bool:
-    """Return whether this processor multiplies bfloat16 faster than float32, so that the softmax may use it."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
 class _LinearCrossEntropy(torch.autograd.Function):
     """Computes the loss and both gradients in one pass, so that no [P, n_items] tensor outlives its block."""
 

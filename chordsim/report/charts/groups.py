@@ -25,8 +25,8 @@ def charts(g: Gathered) -> list[Chart]:
             "joules",
             "joules_by_tier",
             "Energy by tier",
-            "joules per device-round (J)",
-            "Computing and radio of one round, from the population's assumed constants.",
+            "joules per served session (J)",
+            "Computing and radio of one served session; the note below says what these joules rest on.",
         ),
     ]
     by_activity = (
@@ -57,8 +57,8 @@ def charts(g: Gathered) -> list[Chart]:
                 "joules",
                 "joules_by_activity",
                 "Energy by activity",
-                "joules per device-round (J)",
-                "Energy of one round for each activity group.",
+                "joules per served session (J)",
+                "Energy of one served session for each activity group.",
             ),
         ]
     )
@@ -70,16 +70,14 @@ def gaps(g: Gathered) -> tuple[tuple[str, ...], list[tuple[str | float | None, .
     """Return header and rows of the gap table: best group minus worst for accuracy, worst over best for time and energy."""
     rows: list[tuple[str | float | None, ...]] = []
     for name, facts in g.methods.items():
-        p50 = [facts.total_s.quantiles((0.5,), place)[0] for place in range(len(g.tiers))]
+        p50 = [facts.costs.seconds((0.5,), place)[0] for place in range(len(g.tiers))]
         activity = facts.activity.means("ndcg_10_all").tolist() if g.activity else []
-        ndcg, joules = facts.tier.means("ndcg_10_all").tolist(), facts.tier.means("joules").tolist()
-        rows.append((name, _difference(ndcg), _difference(activity), _ratio(p50), _ratio(joules)))
+        rows.append((name, _difference(activity), _ratio(p50), _ratio(facts.tier.means("joules").tolist())))
     return (
         "method",
-        "NDCG@10 gap between tiers",
         "NDCG@10 gap between activity groups",
         "p50 time, slowest : fastest tier",
-        "joules, most : least tier",
+        "joules per session, most : least tier",
     ), rows
 
 
@@ -113,7 +111,7 @@ def _by(g: Gathered, which: str, column: str, key: str, title: str, y: str, mean
 def _latency(g: Gathered) -> Chart:
     traces, rows = [], []
     for place, (name, facts) in enumerate(g.methods.items()):
-        found = [facts.total_s.quantiles((0.5, 0.95), tier) for tier in range(len(g.tiers))]
+        found = [facts.costs.seconds((0.5, 0.95), tier) for tier in range(len(g.tiers))]
         p50, p95 = ([number(pair[n]) for pair in found] for n in (0, 1))
         reach = [None if a is None or b is None else b - a for a, b in zip(p50, p95, strict=True)]
         traces.append(

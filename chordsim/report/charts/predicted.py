@@ -11,10 +11,11 @@ from chordsim.report.gather import Gathered
 
 #: What is shown, with its unit.
 _SHOWN = {
-    "down_bytes_per_device": "down (B)",
-    "up_bytes_per_device": "up (B)",
-    "p50_total_s": "p50 (s)",
-    "joules_per_device": "energy (J)",
+    "per_session_down_bytes": "down (B/session)",
+    "per_session_up_bytes": "up (B/session)",
+    "per_session_seconds_p50": "p50 (s)",
+    "per_session_joules": "energy (J/session)",
+    "wasted_bytes_per_device": "waste (B/device-round)",
     "served_share": "served",
 }
 

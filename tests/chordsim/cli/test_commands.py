@@ -29,6 +29,7 @@ METHOD = {
     "p50_total_s": 0.1,
     "p95_total_s": 0.2,
     "joules_per_device": 2.0,
+    "first_contact": {"down_bytes": 1234.0},
 }
 SUMMARY = {
     "methods": {"fp32": METHOD},

@@ -35,7 +35,7 @@ def test_means_and_intervals_are_those_of_the_summary(gathered, played_run):
         for sessions, value in told["bytes_after_sessions"].items():
             assert gathered.methods[method].after(int(sessions)) == pytest.approx(value)
         assert gathered.methods[method].bits_mean == pytest.approx(told["bits_mean"]) if told["bits_mean"] else True
-        assert gathered.methods[method].joules == pytest.approx(told["joules_per_device"])
+        assert gathered.methods[method].costs.joules() == pytest.approx(told["per_session"]["joules"])
 
 
 def test_outcomes_bytes_and_tiers_are_those_of_the_ledger(gathered, ledger):
@@ -44,7 +44,7 @@ def test_outcomes_bytes_and_tiers_are_those_of_the_ledger(gathered, ledger):
         for place, tier in enumerate(gathered.tiers):
             counts = rows[rows["tier"] == tier]["outcome"].value_counts()
             assert facts.outcomes[place].tolist() == [int(counts.get(word, 0)) for word in OUTCOMES]
-            joules = (rows["compute_j"] + rows["radio_j"])[rows["tier"] == tier].mean()
+            joules = (rows["compute_j"] + rows["radio_j"])[(rows["tier"] == tier) & (rows["outcome"] == "served")].mean()
             assert facts.tier.means("joules")[place] == pytest.approx(joules, nan_ok=True)
         for name in ("down_bytes", "up_bytes", "wasted_bytes", "bootstrap_bytes"):
             assert facts.bytes[name] == rows[name].sum()
@@ -114,4 +114,6 @@ def test_the_forecast_stands_beside_what_was_measured(gathered, played_run):
     for method, tier, quantity, low, middle, high, measured, inside in chart.rows:
         assert low <= middle <= high and inside == (low <= measured <= high)
         if tier == "all":
-            assert measured == pytest.approx(summary["methods"][method][quantity], rel=1e-5)
+            found = summary["methods"][method]
+            per, _, name = quantity.rpartition("per_session_")
+            assert measured == pytest.approx(found["per_session"][name] if per or quantity != name else found[quantity], rel=1e-5)

@@ -14,7 +14,7 @@ from rich.table import Table
 from chordsim.config.model import PopulationConfig
 from chordsim.population.describe import per_tier
 from chordsim.population.generate import Population
-from chordsim.report.terminal_tables import final_table, tiers_table
+from chordsim.report.terminal_tables import costs_table, final_table, fleet_table, tiers_table
 
 
 def printed(table: Table) -> list[str]:
@@ -41,10 +41,15 @@ METHODS = st.fixed_dictionaries(
         "hr_10": estimates(),
         "served_share": maybe(st.floats(0, 1)),
         "bits_mean": maybe(st.floats(0, 32)),
-        "up_bytes_per_device": maybe(st.floats(0, 1e12)),
-        "down_bytes_per_device": maybe(st.floats(0, 1e12)),
-        "p50_total_s": maybe(st.floats(0, 1e6)),
-        "joules_per_device": maybe(st.floats(0, 1e6)),
+        "wasted_bytes_per_device": maybe(st.floats(0, 1e12)),
+        "first_contact": st.fixed_dictionaries({"down_bytes": maybe(st.floats(0, 1e12))}),
+        "per_version": st.fixed_dictionaries({"down_bytes": maybe(st.floats(0, 1e12))}),
+        "per_session": st.fixed_dictionaries(
+            {"down_bytes": maybe(st.floats(0, 1e12)), "up_bytes": maybe(st.floats(0, 1e12))}
+            | {name: maybe(st.floats(0, 1e6)) for name in ("seconds_p50", "seconds_p95", "seconds_p99", "joules")}
+        ),
+        "energy": st.fixed_dictionaries({"assumed_share": maybe(st.floats(0, 1)), "tail_share": maybe(st.floats(0, 1))}),
+        "fleet": st.fixed_dictionaries({name: st.floats(0, 1e9) for name in ("sessions", "down_gb", "up_gb", "wasted_gb", "kwh")}),
     }
 )
 
@@ -52,11 +57,12 @@ METHODS = st.fixed_dictionaries(
 @given(st.dictionaries(st.from_regex(r"[a-z0-9][a-z0-9-]{0,63}", fullmatch=True), METHODS, min_size=1, max_size=5))
 @settings(max_examples=80, deadline=None)
 def test_any_summary_fits_one_hundred_columns(methods: dict[str, Any]) -> None:
-    lines = printed(final_table({"methods": methods}))
-    assert len(lines) == 2 + len(methods)
-    assert max(len(line.rstrip()) for line in lines) <= 100
-    for name, line in zip(methods, lines[2:], strict=True):
-        assert line.startswith(name[:10])
+    for table, heads in ((final_table, 2), (costs_table, 2), (fleet_table, 2)):
+        lines = printed(table({"methods": methods}))
+        assert len(lines) == heads + len(methods), table
+        assert max(len(line.rstrip()) for line in lines) <= 100
+        for name, line in zip(methods, lines[heads:], strict=True):
+            assert line.startswith(name[:10])
 
 
 def test_numbers_are_told_apart_from_nothing() -> None:
@@ -68,15 +74,32 @@ def test_numbers_are_told_apart_from_nothing() -> None:
         "hr_10": some,
         "served_share": 0.75,
         "bits_mean": 2.0,
-        "up_bytes_per_device": 1234.4,
-        "down_bytes_per_device": 2.5e8,
-        "p50_total_s": 0.12345,
-        "joules_per_device": 0.0,
+        "wasted_bytes_per_device": 1234.4,
+    }
+    costs = {
+        "first_contact": {"down_bytes": 2.5e8},
+        "per_session": {
+            "down_bytes": 0.0,
+            "up_bytes": 20.4,
+            "seconds_p50": 0.12345,
+            "seconds_p95": 1.5,
+            "seconds_p99": 20.0,
+            "joules": 0.0,
+        },
+        "per_version": {"down_bytes": None},
+        "energy": {"assumed_share": 1.0, "tail_share": 0.806},
+        "fleet": {"sessions": 12_000_000, "down_gb": 2500.0, "up_gb": 0.0002, "wasted_gb": 0.0, "kwh": 1_250.0},
     }
     empty = {name: nothing if isinstance(value, dict) else None for name, value in served.items()} | {"served_share": 0.0}
-    rows = printed(final_table({"methods": {"a": served, "b": empty}}))[2:]
-    assert rows[0].split() == ["a", "0.5000", "±0.1000", "0.5000", "0.5000", "75.0", "2.00", "1,234", "250M", "0.123", "0"]
-    assert rows[1].split() == ["b", "-", "-", "-", "0.0", "-", "-", "-", "-", "-"]
+    summary = {"methods": {"a": served | costs, "b": empty}}
+    rows = printed(final_table(summary))[2:]
+    assert rows[0].split() == ["a", "0.5000", "±0.1000", "0.5000", "0.5000", "75.0", "2.00", "1,234"]
+    assert rows[1].split() == ["b", "-", "-", "-", "0.0", "-", "-"]
+    rows = printed(costs_table(summary))[2:]
+    assert rows[0].split() == ["a", "250M", "0", "20", "-", "0.123", "1.5", "20", "0", "100", "(81)"]
+    assert rows[1].split() == ["b", *"---------"]
+    rows = printed(fleet_table(summary))[2:]
+    assert rows[0].split() == ["a", "12,000,000", "2.5", "TB", "200", "kB", "0", "B", "1.25", "MWh"] and rows[1].split() == ["b", *"-----"]
 
 
 def test_tiers_fit_one_hundred_columns() -> None:

@@ -1,0 +1,172 @@
+"""What small fleets summed up, and the range that their differences give a run of another size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chordsim.arrays import Bools, Floats, Ints
+from chordsim.config.model import Scenario
+from chordsim.ledger.round_lines import finished
+from chordsim.ledger.rows import Rows
+from chordsim.ledger.served import ENERGY, product_up, tail_j
+from chordsim.population.profile import assumed_energy
+from chordsim.round.item_pilot import PARTS
+
+#: Fleets that are compared.
+FLEETS = PARTS
+#: Half width of the range in standard deviations of a run: 1.645 would hold 90 % of normal luck for one number; the rest is
+#: for what 24 fleets cannot tell about their own spread, and for a run whose many numbers share one luck.
+WIDTH = 3.0
+ALL = "all"
+_SUMS = ("rows", "served", "refused", "down", "up", "product_up", "wasted", "joules", "least_joules")
+#: Sums over served sessions alone; joules once with the most operations, once with the least.
+_SESSION = ("down", "up", "joules", "least_joules", "tail", "radio", "compute")
+_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+Ends = tuple[Floats, Floats]
+"""A quantity by fleet where operations are least, and where they are most."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """One quantity: the middle, and the ends of the range that holds at least nine runs of ten."""
+
+    low: float
+    middle: float
+    high: float
+
+
+class Sums:
+    """What each small fleet summed up, by tier and over all."""
+
+    def __init__(self, words: Sequence[str], scenario: Scenario) -> None:
+        """Start empty.
+
+        Args:
+            words: Names of the groups: tiers, or the words of another column.
+            scenario: Says how often a phone is asked, whether the report counts, and where phones come from.
+        """
+        self._requests, self._counts_report = scenario.rounds.requests_per_round, scenario.clock.count_report
+        self._assumed, self._least = assumed_energy(scenario.population.source), 1.0
+        self._tiers = [ALL, *words]
+        self._sums = {name: np.zeros((FLEETS, len(self._tiers))) for name in (*_SUMS, *(f"session_{n}" for n in _SESSION))}
+        self._times: list[tuple[Ints, Ints, Bools, Floats, Floats]] = []
+
+    def add(self, rows: Rows, group: Ints, least_share: float) -> None:
+        """Take in one block.
+
+        Args:
+            rows: Its rows; a phone belongs to the fleet of its id modulo `FLEETS`.
+            group: The group of each row, [D].
+            least_share: Share of the operations on record that a phone may need at least.
+        """
+        fleet, served, product = rows["device_id"] % FLEETS, rows.is_word("outcome", "served"), product_up(rows, self._counts_report)
+        joules, least = rows["compute_j"] + rows["radio_j"], rows["radio_j"] + least_share * rows["compute_j"]
+        session = {
+            "down": rows["down_bytes"] - rows["bootstrap_bytes"],
+            "up": product,
+            "joules": joules,
+            "least_joules": least,
+            "tail": tail_j(rows),
+            "radio": rows["radio_j"],
+            "compute": rows["compute_j"],
+        }
+        values = {
+            "rows": np.ones(len(rows)),
+            "served": served,
+            "refused": rows.is_word("outcome", "refused"),
+            "down": rows["down_bytes"],
+            "up": rows["up_bytes"],
+            "product_up": product,
+            "wasted": rows["wasted_bytes"],
+            "joules": joules,
+            "least_joules": least,
+            **{f"session_{name}": np.where(served, value, 0) for name, value in session.items()},
+        }
+        for name, value in values.items():
+            flat = np.bincount(fleet * len(self._tiers) + group + 1, value.astype(np.float64), self._sums[name].size)
+            table = flat.reshape(self._sums[name].shape)
+            table[:, 0] = table[:, 1:].sum(1)
+            self._sums[name] += table
+        done = finished(rows)
+        spent = rows["infer_s"][done] * self._requests
+        self._times.append((fleet[done], group[done] + 1, served[done], rows["total_s"][done], spent))
+        self._least = least_share
+
+    def ranges(self, weight: float, names: Collection[str]) -> dict[str, dict[str, Range]]:
+        """Return the ranges of these quantities by tier; what no fleet has is left out.
+
+        Args:
+            weight: How much a run of this size varies, of what a fleet does.
+            names: Quantities; what is per device-round of the whole fleet comes besides.
+        """
+        return {tier: found for i, tier in enumerate(self._tiers) if (found := self._tier(i, weight, names))}
+
+    def _tier(self, tier: int, weight: float, names: Collection[str]) -> dict[str, Range]:
+        s = {name: table[:, tier] for name, table in self._sums.items()}
+        if not (s["rows"] > 0).any():
+            return {}
+        pairs = {
+            "served_share": _both(_ratio(s["served"], s["rows"])),
+            "refused_share": _both(_ratio(s["refused"], s["rows"])),
+            "down_bytes_per_device": _both(_ratio(s["down"], s["rows"])),
+            "up_bytes_per_device": _both(_ratio(s["up"], s["rows"])),
+            "product_up_bytes_per_device": _both(_ratio(s["product_up"], s["rows"])),
+            "wasted_bytes_per_device": _both(_ratio(s["wasted"], s["rows"])),
+            "joules_per_device": (_ratio(s["least_joules"], s["rows"]), _ratio(s["joules"], s["rows"])),
+            "per_session_down_bytes": _both(_ratio(s["session_down"], s["served"])),
+            "per_session_up_bytes": _both(_ratio(s["session_up"], s["served"])),
+            "per_session_joules": (_ratio(s["session_least_joules"], s["served"]), _ratio(s["session_joules"], s["served"])),
+            "tail_share": (_ratio(s["session_tail"], s["session_joules"]), _ratio(s["session_tail"], s["session_least_joules"])),
+            "assumed_share": self._assumed_share(s),
+            "p50_total_s": self._quantiles(tier, 0.5, served=False),
+            **{f"per_session_seconds_{name}": self._quantiles(tier, share, served=True) for name, share in _SHARES.items()},
+        }
+        some = {name: pairs[name] for name in (*names, "product_up_bytes_per_device") if name in pairs}
+        return {
+            name: _range(low, high, weight, 1.0 if name.endswith("_share") else math.inf)
+            for name, (low, high) in some.items()
+            if high.size > 1
+        }
+
+    def _assumed_share(self, s: dict[str, Floats]) -> Ends:
+        if set(self._assumed) == set(ENERGY):
+            whole = np.ones(int((s["session_joules"] > 0).sum()))
+            return whole, whole
+        parts = {"tail": s["session_tail"], "transfer": s["session_radio"] - s["session_tail"], "compute": s["session_compute"]}
+        assumed = sum((parts[name] for name in self._assumed), np.zeros(FLEETS))
+        return _ratio(assumed, s["session_joules"]), _ratio(assumed, s["session_least_joules"])
+
+    def _quantiles(self, tier: int, share: float, *, served: bool) -> Ends:
+        fleet, which, was_served, total, infer = (np.concatenate([t[n] for t in self._times]) for n in range(5))
+        mine = (which == tier) if tier else np.ones(fleet.size, np.bool_)
+        if served:
+            mine &= was_served
+        low, high = [], []
+        for number in range(FLEETS):
+            here = mine & (fleet == number)
+            if here.any():
+                high.append(float(np.quantile(total[here], share)))
+                low.append(float(np.quantile(total[here] - (1 - self._least) * infer[here], share)))
+        return np.array(low), np.array(high)
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    some = whole > 0
+    return np.asarray(part[some] / whole[some])
+
+
+def _both(values: Floats) -> Ends:
+    return values, values
+
+
+def _range(low: Floats, high: Floats, weight: float, most: float) -> Range:
+    """Return the range over fleets: a run's own luck, which is less in a larger run, and that of the forecast's middle."""
+    ends = (float(low.mean()), float(high.mean()))
+    half = [WIDTH * float(values.std(ddof=1)) * math.sqrt(weight**2 + 1 / FLEETS) for values in (low, high)]
+    least, top = ends[0] - half[0], ends[1] + half[1]
+    return Range(max(least - 1e-9 * abs(least), 0.0), sum(ends) / 2, min(top + 1e-9 * abs(top), most))
