@@ -83,7 +83,8 @@ def forecast(world: SizedWorld, by: str = "tier") -> Forecast:
     """
     small = _small(world)
     weight = math.sqrt(small.population.selected / FLEETS / world.population.selected)
-    parts = sizes.bootstraps(small)
+    # Of the scenario itself: the bootstrap tells its seed, and that of the small fleets has more digits.
+    parts = sizes.bootstraps(world)
     words = group_words(small.population, by)
     out: Forecast = {}
     fastest_s = math.inf
