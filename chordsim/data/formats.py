@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,6 @@ from chordsim.errors import DataError
 #: Threads that read blocks, besides the one that unpacks and checks them. Arrow works outside Python's lock.
 _THREADS = 2
 _SEQUENCE = Roles({"user": 0, "item": 1}, {"user": 0, "item": "all others, in order"}, (), ())
-
-Reader = Callable[[Block], Part | None]
 
 __all__ = ["FORMATS", "Format", "Reading", "read_file"]
 

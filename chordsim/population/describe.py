@@ -50,11 +50,6 @@ def columns(profiles: Profiles) -> dict[str, np.ndarray[tuple[int, ...], np.dtyp
     }
 
 
-def per_tier(profiles: Profiles, fp32_peak_bytes: int) -> list[TierFacts]:
-    """Return the facts of every tier that has phones, in the scenario's order."""
-    return per_group(profiles, fp32_peak_bytes, profiles.tier, profiles.tier_names)
-
-
 def per_group(profiles: Profiles, fp32_peak_bytes: int, codes: Ints, names: Sequence[str]) -> list[TierFacts]:
     """Return the facts of every group that has phones: each phone's is ``names[codes[d]]``."""
     facts = []

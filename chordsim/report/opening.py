@@ -24,7 +24,7 @@ _RESULTS = (
 )
 _COSTS = (
     Column("method", "name in the scenario"),
-    Column("served %", "device-rounds that ended with a plan, a model or a list in use, in time"),
+    Column("served %", "device-rounds that ended with a prescription, a model or a list in use, in time"),
     Column("bits", "stored bits per weight, mean by fan-in; none where no model is on the phone"),
     Column("first contact B", "bytes down before a phone's first session, once"),
     Column("down B/session", "bytes down of a served session, bootstraps apart"),
@@ -130,7 +130,7 @@ def who_was_left_out(g: Gathered) -> Section:
             for word, meaning in zip(
                 OUTCOMES,
                 (
-                    "ended in time with a plan, model or list in use",
+                    "ended in time with a prescription, model or list in use",
                     "a budget of the phone did not hold, on the cloud or on the phone",
                     "the phone did not answer",
                     "it left in the middle of a transfer",

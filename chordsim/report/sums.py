@@ -41,7 +41,7 @@ class Figure:
 
 #: What a fleet costs, per served session and all together.
 FIGURES = (
-    Figure("served %", "device-rounds that ended with a plan, a model or a list in use, in time", ("served_share",), 100.0),
+    Figure("served %", "device-rounds that ended with a prescription, a model or a list in use, in time", ("served_share",), 100.0),
     Figure("bits", "stored bits per weight, mean by fan-in", ("bits_mean",)),
     Figure("first contact B", "bytes down before a phone's first round", ("first_contact", "down_bytes")),
     Figure("down B/session", "bytes down of a served session after first contact", ("per_session", "down_bytes")),

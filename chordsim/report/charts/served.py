@@ -86,7 +86,8 @@ def _binding(g: Gathered) -> Chart:
     return Chart(
         "binding_budget",
         "What bound",
-        "The phone's budget that limited the plan, or for which it was refused: memory (B), latency (s, also where joules per day set it) "
+        "The phone's budget that limited what was prescribed, or for which it was refused: memory (B), "
+        "latency (s, also where joules per day set it) "
         "or the cap on bits per weight.",
         stacked(list(g.methods), _percent(table, BINDINGS), _BINDING_COLOURS, "share of device-rounds (%)", len(g.methods)),
         ("method", "tier", *BINDINGS),
@@ -99,7 +100,7 @@ def _seen(g: Gathered) -> Chart:
     return Chart(
         "served_by",
         "What users saw",
-        "A fresh plan or list, a stale one from an earlier round, or the popularity fallback where the method did not serve.",
+        "A fresh prescription or list, a stale one from an earlier round, or popularity where the method did not serve.",
         stacked(list(g.methods), _percent(table, SERVED_BY), _SEEN_COLOURS, "share of device-rounds (%)", len(g.methods)),
         ("method", *SERVED_BY),
         [(name, *row.tolist()) for name, row in zip(g.methods, table, strict=True)],

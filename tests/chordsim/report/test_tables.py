@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chordsim.config.model import PopulationConfig
-from chordsim.population.describe import per_tier
+from chordsim.population.describe import per_group
 from chordsim.population.generate import Population
 from chordsim.report.terminal_tables import costs_table, final_table, fleet_table, tiers_table
 
@@ -104,6 +104,7 @@ def test_numbers_are_told_apart_from_nothing() -> None:
 
 def test_tiers_fit_one_hundred_columns() -> None:
     population = Population(PopulationConfig(), 1, 943, 1_000_000)
-    lines = printed(tiers_table(per_tier(population.profiles(np.arange(943)), 1_000_000), "all phones"))
+    phones = population.profiles(np.arange(943))
+    lines = printed(tiers_table(per_group(phones, 1_000_000, phones.tier, phones.tier_names), "all phones"))
     assert max(len(line.rstrip()) for line in lines) <= 100
     assert [line.split()[0] for line in lines[-3:]] == ["low", "mid", "high"]
