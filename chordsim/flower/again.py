@@ -15,8 +15,8 @@ from chordsim.arrays import Columns
 from chordsim.config.model import Scenario
 from chordsim.errors import RunError, UserError
 from chordsim.files import read_json
-from chordsim.flower.cost import PhoneCost
 from chordsim.flower.fleet import Fleet
+from chordsim.flower.phone_cost import PhoneCost
 from chordsim.flower.recorder import PREFIX, TRIPS
 from chordsim.flower.round import PhoneRound
 from chordsim.ledger.rows import Rows

@@ -13,8 +13,8 @@ from flwr.app.message import make_message
 from flwr.serverapp import Grid
 
 from chordsim.arrays import Bools
+from chordsim.flower.message_size import Size, size_of, without_sim
 from chordsim.flower.mod import PEAK, PHONE, SECONDS
-from chordsim.flower.sizes import Size, size_of, without_sim
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from chordsim.arrays import Bools, Columns, Floats, Ints
 from chordsim.config.model import Scenario
 from chordsim.errors import ScenarioError
-from chordsim.flower.cost import PhoneCost
+from chordsim.flower.phone_cost import PhoneCost
 from chordsim.population.generate import Pace, Population
 from chordsim.population.profile import Profiles
 from chordsim.round import held

@@ -17,12 +17,12 @@ from chordsim.config.model import Scenario
 from chordsim.flower.absent import refused, unavailable
 from chordsim.flower.calendar import Calendar
 from chordsim.flower.carried import Answer, carry
-from chordsim.flower.cost import PhoneCost
 from chordsim.flower.fleet import Fleet
+from chordsim.flower.message_size import PARTS, Size, size_of
 from chordsim.flower.mod import PARTITION, PHONE, WHO
+from chordsim.flower.phone_cost import PhoneCost
 from chordsim.flower.recorder import Recorder
 from chordsim.flower.round import PhoneRound, Trip
-from chordsim.flower.sizes import PARTS, Size, size_of
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.methods import BINDINGS
 from chordsim.scenario.load import load

@@ -9,7 +9,7 @@ import time
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp.typing import ClientAppCallable
 
-from chordsim.flower.sizes import SIM
+from chordsim.flower.message_size import SIM
 
 PHONE = f"{SIM}phone"
 SECONDS, PEAK, PARTITION = "seconds", "peak_bytes", "partition"

@@ -17,7 +17,7 @@ from flwr.clientapp import ClientApp
 from chordsim.errors import ScenarioError, UserError
 from chordsim.flower import PhoneCost, PhoneGrid, phone_mod
 from chordsim.flower.engines import PhonesInProcess, run_apps
-from chordsim.flower.sizes import exact_size, records_size, size_of
+from chordsim.flower.message_size import exact_size, records_size, size_of
 from chordsim.ledger.invariants import DOWN_PARTS, UP_PARTS
 from chordsim.ledger.parquet import read_ledger
 from chordsim.report import page
