@@ -10,6 +10,7 @@ from chordsim.ledger.energy_words import percent, phones_of, sensitivity
 from chordsim.numerics import words
 from chordsim.report.against import against_baseline, headline, table
 from chordsim.report.charts import cost, served
+from chordsim.report.data_facts import data_rows
 from chordsim.report.gather import Gathered
 from chordsim.report.html import Column, Grid, Section, folded, grid_html, interval, text
 
@@ -53,7 +54,9 @@ _FLEET = (
     Column("kWh", "joules of all device-rounds, in 3.6 million"),
 )
 #: Facts that stand open; the others open on a click.
-_FIRST = ("scenario", "methods", "data", "users", "phones", "tiers", "rounds", "backbone", "ranking", "seed", "numerics", "ledger sha256")
+_FIRST = frozenset(
+    "scenario|methods|data|told of the data|users|phones|tiers|rounds|backbone|ranking|seed|numerics|ledger sha256".split("|")
+)
 
 
 def what_was_run(g: Gathered) -> Section:
@@ -73,6 +76,7 @@ def what_was_run(g: Gathered) -> Section:
         ("scenario", source.name, "name of the scenario; its file stands at the end of this page"),
         ("methods", ", ".join(g.methods), "ways to personalise, all on the same users and phones"),
         ("data", data.get("name"), f"sha256 of what was used: {str(data.get('digest', 'not told'))[:16]}"),
+        *data_rows(data),
         ("users", g.users, "people whose interactions are played; statistics cluster by them"),
         ("device-rounds", sum(f.device_rounds for f in g.methods.values()), "ledger rows: selected phones, rounds and methods"),
         ("phones", _phones(g), "selected in one round at most"),
