@@ -74,7 +74,7 @@ def read_trace(path: str) -> Trace:
     else:
         texts = read_texts(path, COLUMNS, MAX_ROWS)
         start, end = (figures(texts, name, zero=True) for name in COLUMNS[1:])
-        ids, place = values.ids(COLUMNS[0], texts.columns[COLUMNS[0]], texts.place), texts.place
+        ids, place = values.ids("device", texts.columns[COLUMNS[0]], texts.place), texts.place
         codes, names = np.asarray(ids.indices), np.array(ids.dictionary.to_pylist(), np.str_)
     _check_unit(start, end, place)
     row = first(end <= start)
