@@ -92,14 +92,14 @@ class DataConfig(Table):
         return self
 
 
-#: Settings that one kind of backbone alone has.
+#: Keys of `[backbone]` that one kind alone reads; other kinds have theirs in `[backbone.settings]`.
 OWN_SETTINGS = {"sasrec": ("ffn_dim", "blocks", "heads"), "caser": ("window", "vertical", "horizontal")}
 
 
 class BackboneConfig(Table):
     """The recommender that every phone owns."""
 
-    kind: Literal["sasrec", "caser"] = "sasrec"
+    kind: Name = "sasrec"  # sasrec, caser, gru4rec, or one that another package registers
     dim: int = Field(64, ge=4, le=1024, multiple_of=4)
     ffn_dim: int = Field(64, ge=4, le=4096, multiple_of=4)
     blocks: int = Field(2, ge=1, le=16)
@@ -112,6 +112,7 @@ class BackboneConfig(Table):
     window: int = Field(5, ge=1, le=50)  # caser: how many of the last items it reads; heights of filters go up to it
     vertical: int = Field(4, ge=1, le=256)  # caser: filters down each column
     horizontal: int = Field(16, ge=1, le=1024)  # caser: filters of each height
+    settings: dict[str, Any] = Field(default_factory=dict)  # of other kinds, by their own names
 
     @model_validator(mode="after")
     def _heads_divide_dim(self) -> BackboneConfig:

@@ -1,16 +1,17 @@
-"""The one place that knows which kinds of backbone there are; everything else asks here."""
+"""The functions of a backbone, whatever its kind: everything else asks here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from functools import lru_cache
+from typing import Protocol, cast
 
 from torch import Tensor
 
 from chordsim.config.model import BackboneConfig
-from chordsim.nets import caser, sasrec
 from chordsim.nets.choice import Dropout, Weight
 from chordsim.nets.layers import Layer
+from chordsim.nets.spec import find
 
 
 class Net(Protocol):
@@ -58,12 +59,14 @@ class Net(Protocol):
         ...
 
 
-_NETS: dict[str, Net] = {"sasrec": sasrec, "caser": caser}
-
-
 def net(config: BackboneConfig) -> Net:
     """Return the functions of a backbone's kind."""
-    return _NETS[config.kind]
+    return _net(config.kind)
+
+
+@lru_cache(maxsize=16)
+def _net(kind: str) -> Net:
+    return cast(Net, find(kind).module())
 
 
 def position_shape(config: BackboneConfig) -> tuple[int, int]:

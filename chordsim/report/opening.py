@@ -223,4 +223,5 @@ def _backbone(table: dict[str, Any]) -> str:
     if not table:
         return ""
     names = ("dim", *OWN_SETTINGS.get(str(table.get("kind")), ()), "max_len", "embedding_bits", "init")
-    return f"{table.get('kind')}, " + ", ".join(f"{name} {table.get(name)}" for name in names)
+    told = {name: table.get(name) for name in names} | dict(table.get("settings") or {})
+    return f"{table.get('kind')}, " + ", ".join(f"{name} {value}" for name, value in told.items())

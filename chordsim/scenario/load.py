@@ -97,7 +97,7 @@ def _blame(message: str, origin: Mapping[str, str]) -> str | None:
     for key, text in origin.items():
         about_methods = key == "methods" and message.startswith(("unknown method", "methods:"))
         about_methods |= key == "backbone.kind" and key in message
-        if about_methods or (key.startswith("settings.") and re.search(rf"\b{re.escape(key)}\b", message)):
+        if about_methods or (key.startswith(("settings.", "backbone.settings")) and re.search(rf"\b{re.escape(key)}\b", message)):
             return text
     return None
 

@@ -1,4 +1,4 @@
-"""The settings of a scenario's methods: checked against what each method takes, and filled with its defaults."""
+"""The settings of a scenario's methods and backbone: checked against what each takes, and filled with its defaults."""
 
 from __future__ import annotations
 
@@ -6,38 +6,56 @@ from collections.abc import Mapping
 from typing import Any
 
 from chordsim import methods
-from chordsim.config.model import Scenario
+from chordsim.config.model import BackboneConfig, Scenario
 from chordsim.errors import ScenarioError
 from chordsim.nearest import suggest
+from chordsim.nets import spec as backbones
 
 
 def resolve_settings(scenario: Scenario) -> Scenario:
-    """Return the scenario with every setting of every method written out, in the order of its methods.
+    """Return the scenario with every setting of its backbone and of every method written out, in the order of its methods.
 
     Raises:
-        ScenarioError: An unknown method, an unknown setting, a value of another type than the default or outside of
-            what the method allows, a method that is registered but cannot be loaded, or one that cannot work with this backbone
-            or under this ranking.
+        ScenarioError: An unknown method or backbone, an unknown setting, a value of another type than the default or outside of
+            what is allowed, a method or backbone that is registered but cannot be loaded, or one that cannot work with this
+            backbone or under this ranking.
     """
+    scenario = scenario.model_copy(update={"backbone": _backbone(scenario.backbone)})
     filled = {}
     for name in scenario.methods:
         spec = _spec(name)
         _check_backbone(spec, scenario.backbone.kind)
         _check_items(spec, scenario)
         _check_ranking(spec, scenario.protocol.ranking)
-        defaults = spec.defaults
         given = {**_shared(spec, scenario), **scenario.settings.get(name, {})}
-        for key in given:
-            if key not in defaults:
-                near = suggest(key, defaults) if defaults else f": {name} has no settings"
-                raise ScenarioError(f"unknown key 'settings.{name}.{key}'{near}")
-        table = {key: _typed(f"settings.{name}.{key}", given.get(key, default), default) for key, default in defaults.items()}
-        for key, allowed in spec.allowed.items():
-            _check_value(f"settings.{name}.{key}", table[key], allowed)
+        table = _filled(f"settings.{name}", name, given, spec.defaults, spec.allowed)
         spec.check(table)
         if table:
             filled[name] = table
     return scenario.model_copy(update={"settings": filled})
+
+
+def _backbone(backbone: BackboneConfig) -> BackboneConfig:
+    """Return the backbone with every setting of its kind written out."""
+    spec = backbones.find(backbone.kind)
+    table = _filled("backbone.settings", spec.name, backbone.settings, spec.defaults, spec.allowed)
+    filled = backbone.model_copy(update={"settings": table})
+    spec.check(filled)
+    return filled
+
+
+def _filled(
+    where: str, name: str, given: Mapping[str, Any], defaults: Mapping[str, Any], bounds: Mapping[str, methods.Allowed]
+) -> dict[str, Any]:
+    """Return all settings of the table ``where`` of the method or backbone ``name``, those that are not given at their defaults."""
+    for key in given:
+        if key not in defaults:
+            near = suggest(key, defaults) if defaults else f": {name} has no settings"
+            raise ScenarioError(f"unknown key '{where}.{key}'{near}")
+    table = {key: _typed(f"{where}.{key}", given.get(key, default), default) for key, default in defaults.items()}
+    for key, allowed in bounds.items():
+        _check_value(f"{where}.{key}", table[key], allowed)
+    return table
 
 
 def _spec(name: str) -> methods.MethodSpec:

@@ -17,6 +17,7 @@ import torch
 from chordsim.arrays import State
 from chordsim.data.split import TrainLogs
 from chordsim.errors import UserError
+from chordsim.nets.spec import find
 from chordsim.numerics import machine
 from chordsim.progress import Progress
 from server.training import partial, sealed
@@ -96,7 +97,9 @@ def folder() -> Path:
 
 def key(source: Source, logs: TrainLogs) -> str:
     """Return the hash over settings, data, code, versions and numerics."""
-    return _hash({"recipe": source.recipe(), "logs": logs.digest(), "code": code_of(type(source)), **_surroundings()})
+    recipe = source.recipe()
+    nets = [find(table["kind"]).net for table in (recipe.get("backbone"),) if table]
+    return _hash({"recipe": recipe, "logs": logs.digest(), "code": code_of(type(source), *nets), **_surroundings()})
 
 
 def _surroundings() -> dict[str, Any]:

@@ -23,14 +23,15 @@ _FRONT_DOOR = "chordsim"
 
 
 @lru_cache
-def code_of(kind: type) -> str:
+def code_of(kind: type, *others: str) -> str:
     """Return the hash of the code that decides what an object of this class trains.
 
     It covers, as syntax without comments and docstrings,
 
     - every file of the shared rooms: `server/training`, `chordsim/nets` and `chordsim/quant`;
     - every file of the folder in which the class lies, and of the folders of classes that it builds upon;
-    - whatever these rooms and classes import, directly or not, inside functions too: of chordsim, of the class's own package,
+    - the modules ``others``, such as those of a backbone from another package;
+    - whatever these rooms, classes and modules import, directly or not, inside functions too: of chordsim, of the class's own package,
       and of code on the path that is not installed. Where that leads into a method's room, the whole room counts.
 
     Installed packages do not count; torch and numpy have their versions in the key. A file is read once in a process, soon
@@ -38,8 +39,9 @@ def code_of(kind: type) -> str:
 
     Args:
         kind: The class whose ``train`` is called. One without a file, made in an interpreter, adds nothing of its own.
+        others: Dotted modules that it works with, and does not import.
     """
-    modules = [base.__module__ for base in kind.__mro__]
+    modules = [*(base.__module__ for base in kind.__mro__), *others]
     own = frozenset(module.partition(".")[0] for module in modules)
     reached: dict[str, Path] = {}
     waiting = [*modules, *(_dotted(path) for folder in _SHARED for path in (HOME / folder).rglob("*.py"))]

@@ -14,13 +14,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("chordsim", "server", "clients")
-#: Where halves are loaded by name, the apps that Flower names by string too, and anybody's own client app.
-LOADERS = ("chordsim/methods/contract.py", "chordsim/engine/node.py", "chordsim/flower/workers.py")
+#: Where halves and nets are loaded by name, the apps that Flower names by string too, and anybody's own client app.
+LOADERS = ("chordsim/methods/contract.py", "chordsim/nets/spec.py", "chordsim/engine/node.py", "chordsim/flower/workers.py")
 
-#: The two apps; the group of entry points, which has the name of the room.
+#: The two apps; the group of entry points, which has the name of the room; the nets of the backbones that ship.
 ALLOWED = {
     "chordsim.engine.start": {"server.app:app", "clients.app:app"},
     "chordsim.methods.contract": {"chordsim.methods"},
+    "chordsim.nets.shipped": {"chordsim.nets.sasrec", "chordsim.nets.caser", "chordsim.nets.gru4rec"},
 }
 
 
@@ -125,7 +126,7 @@ def test_there_are_no_circles_of_imports() -> None:
     assert circles == []
 
 
-def test_nothing_is_imported_by_a_string_but_methods_and_the_two_apps() -> None:
+def test_nothing_is_imported_by_a_string_but_plug_ins_and_the_two_apps() -> None:
     found = []
     for path in modules().values():
         where = path.relative_to(ROOT).as_posix()

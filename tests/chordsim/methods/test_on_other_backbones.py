@@ -1,4 +1,4 @@
-"""Methods on the second backbone: what can work with it plays whole, what cannot is refused by what its spec declares."""
+"""Methods on backbones without attention: what can work with them plays whole, what cannot is refused by what its spec declares."""
 
 from dataclasses import replace
 
@@ -15,6 +15,7 @@ NAMES = sorted(name.replace("-k", "-2") for name, path in methods.known().items(
 ABLE = [name for name in NAMES if not methods.find(name).backbones]
 UNABLE = [name for name in NAMES if methods.find(name).backbones]
 CASER = {"kind": "caser", "ffn_dim": 64, "window": 4, "vertical": 3, "horizontal": 6}
+GRU4REC = {"kind": "gru4rec", "ffn_dim": 64}
 BASIC = {
     "fp32",
     "int8",
@@ -41,8 +42,9 @@ def test_what_needs_no_blocks_works_with_any_backbone():
 
 
 @pytest.mark.parametrize("name", ABLE)
-def test_sizes_are_what_is_encoded_and_somebody_ranks(talk, name):
-    t = talk(name, **CASER)
+@pytest.mark.parametrize("backbone", [CASER, GRU4REC], ids=["caser", "gru4rec"])
+def test_sizes_are_what_is_encoded_and_somebody_ranks(talk, name, backbone):
+    t = talk(name, **backbone)
     legs = t.exchange()
     told = {leg: payload for leg, (payload, _, _) in legs.items()}
     sizes = exact_sizes(t.spec, t.context, t.who, told)
@@ -84,12 +86,13 @@ def test_fine_tuning_moves_every_layer(talk):
 
 
 @pytest.mark.parametrize("name", UNABLE)
-def test_what_needs_blocks_is_refused_when_the_scenario_is_read(name):
+@pytest.mark.parametrize("kind", ["caser", "gru4rec"])
+def test_what_needs_blocks_is_refused_when_the_scenario_is_read(name, kind):
     with pytest.raises(ScenarioError) as caught:
-        load("offline", ["backbone.kind=caser", f'methods=["fp32","{name}"]'])
+        load("offline", [f"backbone.kind={kind}", f'methods=["fp32","{name}"]'])
     line = str(caught.value)
-    assert "\n" not in line and f"'{name}'" in line and "backbone.kind" in line and '"sasrec"' in line and '"caser"' in line
-    assert line.startswith("--set backbone.kind=caser")
+    assert "\n" not in line and f"'{name}'" in line and "backbone.kind" in line and '"sasrec"' in line and f'"{kind}"' in line
+    assert line.startswith(f"--set backbone.kind={kind}")
     assert load("offline", [f'methods=["fp32","{name}"]']).backbone.kind == "sasrec"
 
 
@@ -112,6 +115,14 @@ def test_a_whole_run_counts_every_byte_and_repeats(tiny, tmp_path):
     other = api.run("offline", overrides=[*overrides, "backbone.horizontal=8"], out=tmp_path / "c")
     assert other.manifest["ledger_sha256"] != first.manifest["ledger_sha256"]
     assert other.summary["methods"]["fp32"]["down_bytes_per_device"] < first.summary["methods"]["fp32"]["down_bytes_per_device"]
+
+
+def test_a_recurrent_backbone_plays_a_whole_run(tiny, tmp_path):
+    chosen = ("fp32", "uniform-2", "chord-plus", "finetune")
+    overrides = tiny("backbone.kind=gru4rec", "backbone.settings.layers=2", "backbone.ffn_dim=64", methods=chosen)
+    first, again = (api.run("offline", overrides=overrides, out=tmp_path / name, report=False) for name in ("a", "b"))
+    assert first.manifest["status"] == "complete" and set(first.summary["methods"]) == set(chosen)
+    assert first.manifest["ledger_sha256"] == again.manifest["ledger_sha256"]
 
 
 def test_a_trained_frozen_caser_is_shipped_and_counted(tiny, tmp_path):

@@ -1,0 +1,1 @@
+"""A backbone that lets old items fade."""
