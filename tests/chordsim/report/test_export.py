@@ -30,6 +30,26 @@ def test_recbole_metrics_equal_a_naive_count(played_run):
             assert found[method][f"recall@{cut}"] == found[method][f"hit@{cut}"]
 
 
+def test_recbole_tables_say_which_rule_ranked(tiny, played_run, tmp_path):
+    """Unmasked ranks are RecBole's for sequential models: what a user had stands above, so no rank is better."""
+    masked = {method: line.pop("rule") for method, line in json.loads(table(played_run, "recbole")).items()}
+    assert len(set(masked.values())) == 1
+    for words in ("history masked: RecBole would not", "protocol.mask_seen = false", "all items", "32-bit time stamps", "4 of 943"):
+        assert words in masked["fp32"]
+    runs = {
+        mask: api.run("offline", overrides=tiny(f"protocol.mask_seen={mask}", methods=("fp32",)), out=tmp_path / mask)
+        for mask in ("true", "false")
+    }
+    rule = json.loads(table(runs["false"].path, "recbole"))["fp32"]["rule"]
+    assert rule.startswith("history not masked, as RecBole ranks") and "would not" not in rule
+    ranks = {mask: run.ledger["rank"].dropna() for mask, run in runs.items()}
+    hit = ranks["true"] <= 60
+    assert hit.any() and (ranks["false"][hit] >= ranks["true"][hit]).all() and (ranks["false"][hit] > ranks["true"][hit]).any()
+    sampled = tiny('protocol.ranking="sampled-100"', "data.synthetic.items=150", methods=("fp32",))
+    negatives = api.run("offline", overrides=sampled, out=tmp_path / "n")
+    assert "100 distinct negatives" in json.loads(table(negatives.path, "recbole"))["fp32"]["rule"]
+
+
 def test_a_miss_in_a_catalogue_of_three_items_scores_nothing_in_ledger_and_export(tiny, tmp_path):
     """Everybody goes to and fro between two items; half of them end on the third, which alone is not masked."""
     path = tmp_path / "three.csv"
