@@ -91,7 +91,8 @@ def recost(run: Path, overrides: Sequence[str]) -> Recosted:
     world, former = worlds(old, new)
     nothing = inert(changed, old, new, world)
     if new.protocol.metrics == "none":
-        return Recosted(changed, nothing, rerun.before(Source.read(run)), rerun.after(world), {})
+        source = Source.read(run)
+        return Recosted(changed, nothing, rerun.before(source), rerun.after(world, source), {})
     before = Summary(world.n_users, list(old.population.tiers), old.seed, **accounting(old))
     after = Summary(world.n_users, list(new.population.tiers), new.seed, **accounting(new))
     unknown: dict[str, dict[str, float]] = {}

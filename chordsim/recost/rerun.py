@@ -6,6 +6,7 @@ from typing import Any
 
 from chordsim.errors import UserError
 from chordsim.report.source import Source
+from chordsim.report.sums import NOT_KEPT
 from chordsim.round import sizes
 from chordsim.round.bindings import Tally
 from chordsim.sized import SizedWorld
@@ -22,13 +23,14 @@ def before(source: Source) -> dict[str, Any]:
     return source.summary
 
 
-def after(world: SizedWorld) -> dict[str, Any]:
-    """Play all rounds in sizes and return the same figures."""
+def after(world: SizedWorld, source: Source) -> dict[str, Any]:
+    """Play all rounds in sizes and return the same figures, with users told apart where the run did."""
     players = sizes.players(world, sizes.bootstraps(world))
-    tally = Tally(1, world.population, world.scenario)
+    nobody = NOT_KEPT in source.manifest
+    tally = Tally(1 if nobody else world.n_users, world.population, world.scenario)
     for round in range(1, world.scenario.rounds.count + 1):
         ids = world.population.select(round)
         for player in players:
             for played in sizes.play(player, world, round, ids):
-                tally.add(played.rows.of_nobody())
+                tally.add(played.rows.of_nobody() if nobody else played.rows)
     return tally.methods()
