@@ -84,8 +84,8 @@ def _row(name: str, ledger: pd.DataFrame, told: dict[str, Any]) -> list[str]:
         _interval(told["ndcg_10"]),
         _interval(told["ndcg_10_all"]),
         f"{_share_of_fp32(ledger, name):.0%}",
-        _number(told["p50_total_s"], 3),
-        _number(told["joules_per_device"], 3),
+        _number(told["per_session"]["seconds_p50"], 3),
+        _number(told["per_session"]["joules"], 3),
         _count(mine["train_macs"].mean()),
     ]
 
@@ -134,7 +134,8 @@ took their steps after its own.
 - **to-serve**: intention to serve; phones that were not served show popular items. Intervals: 95 %, bootstrap by user.
 - **of fp32, same phones**: NDCG@10 over that of `fp32`, on device-rounds that both served.
 - **steps**: of the cloud's training until its best validation stopped improving; those that start from `fp32` count their own.
-- **J, train MACs**: of one phone and round. Seconds and joules rest on assumed constants of the tiers."""
+- **s, J, train MACs**: of one served session, the simulator's own report left out. Seconds and joules rest on assumed constants of the
+  tiers."""
 
 
 def _steps(trained: dict[str, Any] | None) -> str:

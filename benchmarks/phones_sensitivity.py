@@ -16,7 +16,7 @@ from chordsim.population import eras
 from chordsim.scenario.load import load
 from chordsim.sized import sized_world
 
-SHOWN = ("served_share", "p50_total_s", "joules_per_device")
+SHOWN = ("served_share", "per_session_seconds_p50", "per_session_joules")
 
 
 def with_era(change: Callable[[eras.Era], eras.Era]) -> mock._patch_dict:
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--method", default="chord-plus")
     options = parser.parse_args()
     base = shown(options.scenario, options.method)
-    print(f"| {options.method}, {options.scenario} | served | median s | joules |\n| --- | --- | --- | --- |")
+    print(f"| {options.method}, {options.scenario} | served | median s of a session | joules of a session |\n| --- | --- | --- | --- |")
     print("| as shipped | " + " | ".join(f"{base[name].middle:.3g}" for name in SHOWN) + " |")
     for name in changes(1.0):
         for factor in (0.5, 2.0):

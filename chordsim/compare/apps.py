@@ -18,7 +18,7 @@ _COLUMNS = (
     Column("down B/round", "bytes that crossed down, per device-round"),
     Column("up B/round", "bytes that crossed up, per device-round"),
     Column("MB in all", "bytes that crossed, both ways, of the whole run"),
-    Column("J/session", "joules of computing and radio per served session"),
+    Column("J/round", "joules of computing and radio per device-round"),
     Column("hours", "simulated hours in which a round was under way"),
 )
 
@@ -54,4 +54,13 @@ def _costs(g: Gathered, name: str) -> tuple[Any, ...]:
     down, up = facts.bytes["down_bytes"], facts.bytes["up_bytes"]
     hours = sum(seconds for (method, _), seconds in g.source.closed_s.items() if method == name) / 3600
     served = 100 * facts.served / count
-    return name.removeprefix(_APP), len(facts.rounds), served, down / count, up / count, (down + up) / 1e6, facts.costs.joules(), hours
+    return (
+        name.removeprefix(_APP),
+        len(facts.rounds),
+        served,
+        down / count,
+        up / count,
+        (down + up) / 1e6,
+        facts.costs.joules_per_device_round,
+        hours,
+    )

@@ -41,19 +41,19 @@ class Range:
 
 
 class Sums:
-    """What each small fleet summed up, by tier and over all."""
+    """What each small fleet summed up, by group and over all."""
 
     def __init__(self, words: Sequence[str], scenario: Scenario) -> None:
         """Start empty.
 
         Args:
-            words: Names of the groups: tiers, or the words of another column.
+            words: Names of the groups, in the order of their codes.
             scenario: Says how often a phone is asked, whether the report counts, and where phones come from.
         """
         self._requests, self._counts_report = scenario.rounds.requests_per_round, scenario.clock.count_report
         self._assumed, self._least = assumed_energy(scenario.population.source), 1.0
-        self._tiers = [ALL, *words]
-        self._sums = {name: np.zeros((FLEETS, len(self._tiers))) for name in (*_SUMS, *(f"session_{n}" for n in _SESSION))}
+        self._groups = [ALL, *words]
+        self._sums = {name: np.zeros((FLEETS, len(self._groups))) for name in (*_SUMS, *(f"session_{n}" for n in _SESSION))}
         self._times: list[tuple[Ints, Ints, Bools, Floats, Floats]] = []
 
     def add(self, rows: Rows, group: Ints, least_share: float) -> None:
@@ -61,7 +61,7 @@ class Sums:
 
         Args:
             rows: Its rows; a phone belongs to the fleet of its id modulo `FLEETS`.
-            group: The group of each row, [D].
+            group: Group of each row, [D].
             least_share: Share of the operations on record that a phone may need at least.
         """
         fleet, served, product = rows["device_id"] % FLEETS, rows.is_word("outcome", "served"), product_up(rows, self._counts_report)
@@ -88,7 +88,7 @@ class Sums:
             **{f"session_{name}": np.where(served, value, 0) for name, value in session.items()},
         }
         for name, value in values.items():
-            flat = np.bincount(fleet * len(self._tiers) + group + 1, value.astype(np.float64), self._sums[name].size)
+            flat = np.bincount(fleet * len(self._groups) + group + 1, value.astype(np.float64), self._sums[name].size)
             table = flat.reshape(self._sums[name].shape)
             table[:, 0] = table[:, 1:].sum(1)
             self._sums[name] += table
@@ -98,16 +98,17 @@ class Sums:
         self._least = least_share
 
     def ranges(self, weight: float, names: Collection[str]) -> dict[str, dict[str, Range]]:
-        """Return the ranges of these quantities by tier; what no fleet has is left out.
+        """Return the ranges of these quantities by group; what no fleet has is left out.
 
         Args:
             weight: How much a run of this size varies, of what a fleet does.
             names: Quantities; what is per device-round of the whole fleet comes besides.
         """
-        return {tier: found for i, tier in enumerate(self._tiers) if (found := self._tier(i, weight, names))}
+        times = self._all_times()
+        return {word: found for i, word in enumerate(self._groups) if (found := self._group(i, weight, names, times))}
 
-    def _tier(self, tier: int, weight: float, names: Collection[str]) -> dict[str, Range]:
-        s = {name: table[:, tier] for name, table in self._sums.items()}
+    def _group(self, group: int, weight: float, names: Collection[str], times: dict[str, tuple[Floats, Floats]]) -> dict[str, Range]:
+        s = {name: table[:, group] for name, table in self._sums.items()}
         if not (s["rows"] > 0).any():
             return {}
         pairs = {
@@ -123,13 +124,12 @@ class Sums:
             "per_session_joules": (_ratio(s["session_least_joules"], s["served"]), _ratio(s["session_joules"], s["served"])),
             "tail_share": (_ratio(s["session_tail"], s["session_joules"]), _ratio(s["session_tail"], s["session_least_joules"])),
             "assumed_share": self._assumed_share(s),
-            "p50_total_s": self._quantiles(tier, 0.5, served=False),
-            **{f"per_session_seconds_{name}": self._quantiles(tier, share, served=True) for name, share in _SHARES.items()},
+            **{name: (_some(low[:, group]), _some(high[:, group])) for name, (low, high) in times.items()},
         }
-        some = {name: pairs[name] for name in (*names, "product_up_bytes_per_device") if name in pairs}
+        wanted = {name: pairs[name] for name in (*names, "product_up_bytes_per_device") if name in pairs}
         return {
             name: _range(low, high, weight, 1.0 if name.endswith("_share") else math.inf)
-            for name, (low, high) in some.items()
+            for name, (low, high) in wanted.items()
             if high.size > 1
         }
 
@@ -141,18 +141,54 @@ class Sums:
         assumed = sum((parts[name] for name in self._assumed), np.zeros(FLEETS))
         return _ratio(assumed, s["session_joules"]), _ratio(assumed, s["session_least_joules"])
 
-    def _quantiles(self, tier: int, share: float, *, served: bool) -> Ends:
-        fleet, which, was_served, total, infer = (np.concatenate([t[n] for t in self._times]) for n in range(5))
-        mine = (which == tier) if tier else np.ones(fleet.size, np.bool_)
-        if served:
-            mine &= was_served
-        low, high = [], []
-        for number in range(FLEETS):
-            here = mine & (fleet == number)
-            if here.any():
-                high.append(float(np.quantile(total[here], share)))
-                low.append(float(np.quantile(total[here] - (1 - self._least) * infer[here], share)))
-        return np.array(low), np.array(high)
+    def _all_times(self) -> dict[str, tuple[Floats, Floats]]:
+        """Return quantiles of seconds by fleet and group, [FLEETS, groups], with the least operations and with the most."""
+        if not self._times:
+            return {}
+        fleet, group, served, total, infer = (np.concatenate([t[n] for t in self._times]) for n in range(5))
+        ends = (total - (1 - self._least) * infer, total)
+        of_all = tuple(self._quantiles(values, fleet, group, (0.5,))[0] for values in ends)
+        of_served = [self._quantiles(values[served], fleet[served], group[served], tuple(_SHARES.values())) for values in ends]
+        out = {"p50_total_s": (of_all[0], of_all[1])}
+        for place, name in enumerate(_SHARES):
+            out[f"per_session_seconds_{name}"] = (of_served[0][place], of_served[1][place])
+        return out
+
+    def _quantiles(self, values: Floats, fleet: Ints, group: Ints, shares: tuple[float, ...]) -> list[Floats]:
+        """Return quantiles by fleet and group, the first group being all; NaN where a fleet has none."""
+        groups = len(self._groups)
+        out = [np.full((FLEETS, groups), np.nan) for _ in shares]
+        for place, found in enumerate(segment_quantiles(values, fleet, FLEETS, shares)):
+            out[place][:, 0] = found
+        for place, found in enumerate(segment_quantiles(values, fleet * groups + group, FLEETS * groups, shares)):
+            out[place][:, 1:] = found.reshape(FLEETS, groups)[:, 1:]
+        return out
+
+
+def segment_quantiles(values: Floats, segment: Ints, segments: int, shares: Sequence[float]) -> list[Floats]:
+    """Return quantiles of the values of each segment, NaN for one without, as `numpy.quantile` has them; in one sort for all.
+
+    Args:
+        values: [N].
+        segment: Whose they are, [N], from 0.
+        segments: How many there are.
+        shares: Which quantiles.
+    """
+    ordered = values[np.lexsort((values, segment))]
+    counts = np.bincount(segment, minlength=segments)
+    starts, some = np.cumsum(counts) - counts, counts > 0
+    out = []
+    for share in shares:
+        found, place = np.full(segments, np.nan), share * (counts[some] - 1)
+        low = np.floor(place).astype(np.int64)
+        one, two = (ordered[starts[some] + np.minimum(low + step, counts[some] - 1)] for step in (0, 1))
+        found[some] = one + (place - low) * (two - one)
+        out.append(found)
+    return out
+
+
+def _some(values: Floats) -> Floats:
+    return np.asarray(values[~np.isnan(values)])
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:

@@ -159,6 +159,11 @@ class Served:
         """Bytes that crossed for rounds that did not serve, over all device-rounds."""
         return self._fleet["wasted"] / self._fleet["rows"] if self._fleet["rows"] else None
 
+    @property
+    def joules_per_device_round(self) -> float | None:
+        """Joules of all device-rounds, served or not, over their number."""
+        return self._fleet["joules"] / self._fleet["rows"] if self._fleet["rows"] else None
+
     def _sum(self, name: str, tier: int | None) -> float:
         values: Floats = self._session[name]
         return float(values.sum() if tier is None else values[tier])

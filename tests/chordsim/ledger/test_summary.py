@@ -106,11 +106,8 @@ def test_tiers_equal_a_naive_summary(run):
         for tier, part in one["per_tier"].items():
             frame = ledger[(ledger["method"] == method) & (ledger["tier"] == tier)]
             finished = frame[frame["outcome"].isin(["served", "late"])]
-            served = frame[frame["outcome"] == "served"]
-            session = part["per_session"]
-            assert session["down_bytes"] == pytest.approx((served["down_bytes"] - served["bootstrap_bytes"]).mean(), nan_ok=True)
-            assert session["joules"] == pytest.approx((served["compute_j"] + served["radio_j"]).mean(), nan_ok=True)
-            assert {key: value for key, value in part.items() if key not in ("per_session", "energy")} == pytest.approx(
+            plain = {name: value for name, value in part.items() if name not in ("per_session", "energy")}
+            assert plain == pytest.approx(
                 {
                     "device_rounds": len(frame),
                     "served_share": (frame["outcome"] == "served").mean(),
@@ -123,7 +120,98 @@ def test_tiers_equal_a_naive_summary(run):
                 },
                 rel=1e-6,
             )
+            assert part["per_session"] == pytest.approx(naive_session(frame)) and part["energy"] == pytest.approx(naive_energy(frame))
         assert list(one["per_tier"]) == list(TIERS)
+
+
+def naive_session(frame):
+    """Return what a served session costs, in pandas."""
+    served = frame[frame["outcome"] == "served"]
+    report = (served["report_bytes"] + 18 - served["cut_up_bytes"]).clip(lower=0).where(served["report_bytes"] > 0, 0)
+    seconds = served["total_s"].quantile([0.5, 0.95, 0.99])
+    return {
+        "down_bytes": (served["down_bytes"] - served["bootstrap_bytes"]).mean(),
+        "up_bytes": (served["up_bytes"] - report).mean(),
+        **{f"seconds_p{round(100 * share)}": value for share, value in seconds.items()},
+        "joules": (served["compute_j"] + served["radio_j"]).mean(),
+    }
+
+
+def naive_energy(frame):
+    served = frame[frame["outcome"] == "served"]
+    total = (served["compute_j"] + served["radio_j"]).sum()
+    # The radio is on for its transfers and two seconds more.
+    tail = (served["radio_j"] * 2 / (served["download_s"] + served["upload_s"] + 2)).sum()
+    shares = {"compute_share": served["compute_j"].sum() / total, "transfer_share": (served["radio_j"].sum() - tail) / total}
+    return {**shares, "tail_share": tail / total, "assumed_share": 1.0}
+
+
+def test_sessions_equal_pandas_to_a_billionth(run):
+    summary, _, ledger = run
+    for method, one in summary.methods().items():
+        frame = ledger[ledger["method"] == method]
+        assert one["per_session"] == pytest.approx(naive_session(frame), rel=1e-9, abs=0)
+        assert one["energy"] == pytest.approx(naive_energy(frame), rel=1e-9)
+        assert one["wasted_bytes_per_device"] == pytest.approx(frame["wasted_bytes"].sum() / len(frame), rel=1e-12)
+        report = (frame["report_bytes"] + 18 - frame["cut_up_bytes"]).clip(lower=0).where(frame["report_bytes"] > 0, 0)
+        whole = {
+            "sessions": (frame["outcome"] == "served").sum(),
+            "down_gb": frame["down_bytes"].sum() / 1e9,
+            "up_gb": (frame["up_bytes"] - report).sum() / 1e9,
+            "wasted_gb": frame["wasted_bytes"].sum() / 1e9,
+            "kwh": (frame["compute_j"] + frame["radio_j"]).sum() / 3.6e6,
+        }
+        assert one["fleet"] == pytest.approx(whole, rel=1e-9)
+        assert one["first_contact"] == {"down_bytes": one["bootstrap_bytes_once"]}
+
+
+def test_a_counted_report_is_part_of_a_sessions_bytes_and_a_phones_own_watts_are_not_assumed(run, make_rows):
+    whole, made, _ = run
+    counted = Summary(USERS, TIERS, seed=1, counts_report=True, assumed=("tail",))
+    for rows in made:
+        counted.add(rows)
+    for method, one in counted.methods().items():
+        rows = [r for r in made if r.method == method]
+        up = np.concatenate([r["up_bytes"][r.is_word("outcome", "served")] for r in rows])
+        assert one["per_session"]["up_bytes"] == pytest.approx(up.mean())
+        assert one["per_session"]["up_bytes"] > whole.methods()[method]["per_session"]["up_bytes"]
+        assert one["energy"]["assumed_share"] == one["energy"]["tail_share"] < 1
+
+
+def test_the_gap_between_tiers_is_that_of_their_users(run):
+    summary, _, ledger = run
+    for method, one in summary.methods().items():
+        frame = ledger[ledger["method"] == method].assign(served_share=lambda f: (f["outcome"] == "served").astype(float))
+        for name, gap in one["tier_gap"].items():
+            means = frame.groupby(["tier", "user_id"], observed=True)[name].mean().groupby("tier", observed=True).agg(["mean", "count"])
+            assert gap["gap"] == pytest.approx(means["mean"].max() - means["mean"].min())
+            assert (gap["best"], gap["worst"]) == (means["mean"].idxmax(), means["mean"].idxmin())
+            assert gap["users"] == means["count"].to_dict() and gap["ci95"][0] < gap["gap"] < gap["ci95"][1]
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_a_new_version_is_what_it_brought_or_all_of_the_bootstrap_until_one_came(make_rows, learns):
+    """Served phones of three rounds: one of them gets a new version in the second round."""
+    count = 4
+    base = {
+        "outcome": np.zeros(count, int),
+        "refused_by": np.zeros(count, int),
+        "served_by": np.zeros(count, int),
+        "rank": np.full(count, 1.0),
+    }
+    base |= {name: np.full(count, 1.0) for name in ("hr_5", "ndcg_5", "hr_10", "ndcg_10", "mrr", "ndcg_10_all")}
+    base |= {name: np.zeros(count, int) for name in ("cut_down_bytes", "cut_up_bytes")} | {"update_bytes": np.full(count, int(learns))}
+    summary = Summary(count, TIERS, seed=1)
+    devices = {"device_id": np.arange(count), "user_id": np.arange(count)}
+    first = {"bootstrap_bytes": np.full(count, 900), "down_bytes": np.full(count, 950)}
+    summary.add(make_rows(count, round=1, **base, **devices, **first))
+    (one,) = summary.methods().values()
+    assert one["first_contact"] == {"down_bytes": 900} and one["per_version"] == {"down_bytes": None if learns else 900}
+    anew = {"bootstrap_bytes": np.array([300, 0, 0, 0]), "down_bytes": np.array([350, 50, 50, 50])}
+    summary.add(make_rows(count, round=2, **base, **devices, **anew))
+    (one,) = summary.methods().values()
+    assert one["first_contact"] == {"down_bytes": 900} and one["per_version"] == {"down_bytes": 300}
+    assert one["per_session"]["down_bytes"] == 50
 
 
 def test_a_run_without_metrics_has_none(make_rows):

@@ -35,7 +35,13 @@ def test_means_and_intervals_are_those_of_the_summary(gathered, played_run):
         for sessions, value in told["bytes_after_sessions"].items():
             assert gathered.methods[method].after(int(sessions)) == pytest.approx(value)
         assert gathered.methods[method].bits_mean == pytest.approx(told["bits_mean"]) if told["bits_mean"] else True
-        assert gathered.methods[method].costs.joules() == pytest.approx(told["per_session"]["joules"])
+        facts = gathered.methods[method]
+        assert facts.costs.per_session() == told["per_session"] and facts.costs.fleet() == told["fleet"]
+        assert facts.costs.energy(gathered.assumed) == told["energy"]
+        assert (
+            facts.sessions.first_contact == told["first_contact"]["down_bytes"] and facts.per_version == told["per_version"]["down_bytes"]
+        )
+        assert facts.tier_gap.as_json(gathered.tiers) == told["tier_gap"]
 
 
 def test_outcomes_bytes_and_tiers_are_those_of_the_ledger(gathered, ledger):
