@@ -20,7 +20,7 @@ def resolve_settings(scenario: Scenario) -> Scenario:
             what is allowed, a method or backbone that is registered but cannot be loaded, or one that cannot work with this
             backbone or under this ranking.
     """
-    scenario = scenario.model_copy(update={"backbone": _backbone(scenario.backbone)})
+    scenario = scenario.model_copy(update={"backbone": resolved_backbone(scenario.backbone)})
     filled = {}
     for name in scenario.methods:
         spec = _spec(name)
@@ -35,8 +35,12 @@ def resolve_settings(scenario: Scenario) -> Scenario:
     return scenario.model_copy(update={"settings": filled})
 
 
-def _backbone(backbone: BackboneConfig) -> BackboneConfig:
-    """Return the backbone with every setting of its kind written out."""
+def resolved_backbone(backbone: BackboneConfig) -> BackboneConfig:
+    """Return the backbone with every setting of its kind written out.
+
+    Raises:
+        ScenarioError: An unknown kind, or settings that it does not take.
+    """
     spec = backbones.find(backbone.kind)
     table = _filled("backbone.settings", spec.name, backbone.settings, spec.defaults, spec.allowed)
     filled = backbone.model_copy(update={"settings": table})

@@ -1,0 +1,110 @@
+"""A plug-in that breaks one promise fails with that promise's name."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from chordsim import testing
+from chordsim.methods.cloud_only import cloud as cloud_only
+from chordsim.methods.counts import cloud as counts
+from chordsim.methods.counts import device as shown
+from chordsim.nets import gru4rec
+from chordsim.ragged import Ragged
+from tests.properties.test_rooms import ROOT
+
+
+def fails(name: str, check: Any, *args: Any) -> None:
+    with pytest.raises(testing.PropertyFailed) as caught:
+        check(*args)
+    line = str(caught.value)
+    assert caught.value.name == name and name in line and "\n" not in line and line.startswith(args[0])
+
+
+def test_a_backbone_that_looks_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    true = gru4rec.forward
+
+    def ahead(items: Any, states: Any, *args: Any, **keys: Any) -> Any:
+        return true(items, states + states.mean(1, keepdim=True) * (items > 0).unsqueeze(-1), *args, **keys)
+
+    monkeypatch.setattr(gru4rec, "forward", ahead)
+    fails("blind to padding", testing.check_backbone, "gru4rec")
+
+    def shifted(items: Any, states: Any, *args: Any, **keys: Any) -> Any:
+        return true(items, torch.cat([states[:, 1:], states[:, -1:]], 1), *args, **keys)
+
+    monkeypatch.setattr(gru4rec, "forward", shifted)
+    fails("causal", testing.check_backbone, "gru4rec")
+
+
+def test_a_backbone_that_mixes_phones(monkeypatch: pytest.MonkeyPatch) -> None:
+    true = gru4rec.forward
+    monkeypatch.setattr(gru4rec, "forward", lambda *args, **keys: (lambda out: out + out.mean(0, keepdim=True))(true(*args, **keys)))
+    fails("the same alone and among others", testing.check_backbone, "gru4rec")
+
+
+def test_a_backbone_whose_closed_form_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gru4rec, "activation_bytes", lambda config: 1.5)
+    fails("sized in closed form", testing.check_backbone, "gru4rec")
+
+
+def test_a_method_with_a_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, true = count(), shown.PopularityDevice.act
+
+    def act(self: Any, *args: Any) -> Any:
+        turn = true(self, *args)
+        return replace(turn, scores=turn.scores + np.float32(next(calls)))
+
+    monkeypatch.setattr(shown.PopularityDevice, "act", act)
+    fails("deterministic", testing.check_method, "popularity")
+
+
+def test_a_method_that_trains_otherwise_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, half = count(), counts.PopularityCloud
+    true = half.train
+    monkeypatch.setattr(half, "train", lambda self, *args: {k: v + next(calls) for k, v in true(self, *args).items()})
+    fails("trained the same again", testing.check_method, "popularity")
+
+
+def test_a_method_that_sends_more_than_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    true = cloud_only.CloudOnlyCloud.respond
+
+    def respond(self: Any, *args: Any) -> Any:
+        turn = true(self, *args)
+        rows = [turn.outbox[row] + b"!" if len(turn.outbox[row]) else b"" for row in range(len(turn.outbox))]
+        return replace(turn, outbox=Ragged.of_rows(rows))
+
+    monkeypatch.setattr(cloud_only.CloudOnlyCloud, "respond", respond)
+    fails("as large as its sizes say", testing.check_method, "cloud-only")
+
+
+def test_what_other_packages_bring_passes(tmp_path: Path) -> None:
+    """The two examples, as an installer lays them out."""
+    for example, package, group, line in (
+        ("third_party_method", "whats_next", "methods", "whats-next = whats_next.spec:spec"),
+        ("third_party_backbone", "fading", "backbones", "fading = fading.spec:FADING"),
+    ):
+        (tmp_path / package).mkdir()
+        for path in (ROOT / "examples" / example / package).glob("*.py"):
+            (tmp_path / package / path.name).write_bytes(path.read_bytes())
+        info = tmp_path / f"{package}-0.1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.1.0\n")
+        (info / "entry_points.txt").write_text(f"[chordsim.{group}]\n{line}\n")
+    code = (
+        'from chordsim import testing\nprint(len(testing.check_method("whats-next", {"listed": 10})))\n'
+        'print(len(testing.check_backbone("fading", {"hidden": 16})))\n'
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]), "CHORDSIM_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=300)
+    assert done.returncode == 0, done.stderr[-1500:]
+    assert done.stdout.split() == ["8", "10"]
