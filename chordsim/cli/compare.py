@@ -32,5 +32,7 @@ def compare(
         console.print(apps.terminal_table(found))
     else:
         console.print(comparison.terminal_table(found))
+        if found.sizes_only and (energy := comparison.energy_line(found)):
+            console.print(energy, highlight=False, markup=False, soft_wrap=True)
         console.print(comparison.verdict(found), highlight=False, markup=False, soft_wrap=True)
     console.print(f"page: {comparison.write(found, out)}", highlight=False, markup=False, soft_wrap=True)

@@ -27,7 +27,8 @@ def deploy(
     docs/deployment.md tells how to do the same on real machines.
     """
     from chordsim.deploy.deploy import deploy as run
-    from chordsim.report.terminal_tables import costs_table, final_table
+    from chordsim.ledger.energy_words import sensitivity
+    from chordsim.report.terminal_tables import costs_table, final_table, fleet_table
     from chordsim.terminal import Terminal, screen
 
     console = screen()
@@ -35,6 +36,9 @@ def deploy(
         done = run(scenario, nodes=nodes, overrides=overrides or (), seed=seed, out=out, logs=logs, progress=progress)
     console.print(final_table(done.result.summary))
     console.print(costs_table(done.result.summary))
+    console.print(fleet_table(done.result.summary))
+    if energy := sensitivity({name: method.get("energy", {}) for name, method in done.result.summary["methods"].items()}):
+        console.print(energy, highlight=False, markup=False, soft_wrap=True)
     for name, way in done.ways.items():
         console.print(
             f"{name}: ledger {way.ledger_bytes:,} B + beside it {way.beside_bytes:,} B + Flower {way.flower_bytes:,} B "

@@ -25,6 +25,7 @@ def sweep(
     Run the same command again to go on after an interruption.
     SCENARIO is a shipped name (see chordsim scenarios) or the path of a TOML file.
     """
+    from chordsim.sweep.costs import energy_line
     from chordsim.sweep.over_seeds import TABLE as OVER_SEEDS
     from chordsim.sweep.sweep import PAGE
     from chordsim.sweep.sweep import sweep as swept
@@ -47,6 +48,7 @@ def sweep(
     kept = found.table["run"].nunique() - found.redone
     told = [line(mean, found.keys) for mean in found.means]
     told += dict.fromkeys(mean.said for mean in found.means if mean.difference is not None)
+    told += [words] if (words := energy_line(found.means)) else []
     told += [f"{found.redone} runs done, {kept} were there", f"table: {found.path / TABLE_CSV}"]
     screen().print(
         "\n".join([*told, f"over seeds: {found.path / OVER_SEEDS}", f"page: {found.path / PAGE}"]),

@@ -6,6 +6,7 @@ from typing import Any
 
 from chordsim.compare.compare import Comparison
 from chordsim.fitted import Fitted
+from chordsim.ledger.energy_words import percent
 from chordsim.report.gather import Gathered
 from chordsim.report.html import Column, Grid, cell
 
@@ -19,6 +20,7 @@ _COLUMNS = (
     Column("up B/round", "bytes that crossed up, per device-round"),
     Column("MB in all", "bytes that crossed, both ways, of the whole run"),
     Column("J/round", "joules of computing and radio per device-round"),
+    Column("assumed %", "share of these joules that rests on assumed constants"),
     Column("hours", "simulated hours in which a round was under way"),
 )
 
@@ -62,5 +64,6 @@ def _costs(g: Gathered, name: str) -> tuple[Any, ...]:
         up / count,
         (down + up) / 1e6,
         facts.costs.joules_per_device_round,
+        percent(facts.costs.fleet(g.assumed)["assumed_share"]),
         hours,
     )

@@ -10,7 +10,7 @@ from chordsim.compare.compare import Comparison, Line
 from chordsim.compare.in_sizes import side_by_side
 from chordsim.files import atomic_write
 from chordsim.fitted import Fitted
-from chordsim.ledger.energy_words import percent
+from chordsim.ledger.energy_words import percent, sensitivity
 from chordsim.report.charts.chart import Chart, colour, figure, number, symbol
 from chordsim.report.html import Column, Grid, Section, document, interval, text
 
@@ -38,7 +38,7 @@ def write(comparison: Comparison, target: Path) -> Path:
     about: list[Any] = [text(line, css="lead") for line in not_whole(comparison)]
     if comparison.sizes_only:
         columns, rows = side_by_side(comparison.names, comparison.sources)
-        costs = Section("methods", "Side by side", [text(verdict(comparison), css="lead"), Grid(columns, rows)])
+        costs = Section("methods", "Side by side", [text(verdict(comparison), css="lead"), Grid(columns, rows), *_energy(comparison)])
         atomic_write(target, document(title, [Section("differs", "What differs", [*about, _differs(comparison)]), costs]).encode())
         return target
     if apps.is_of_apps(comparison):
@@ -48,7 +48,7 @@ def write(comparison: Comparison, target: Path) -> Path:
     sections = [
         Section("differs", "What differs", [*about, _differs(comparison)]),
         Section("significance", "Is it a difference?", [text(verdict(comparison), css="lead"), _grid(comparison), *_forest(comparison)]),
-        Section("methods", "Side by side", [_side_by_side(comparison), *_tradeoff(comparison)]),
+        Section("methods", "Side by side", [_side_by_side(comparison), *_energy(comparison), *_tradeoff(comparison)]),
     ]
     atomic_write(target, document(title, sections).encode())
     return target
@@ -70,6 +70,20 @@ def verdict(comparison: Comparison) -> str:
         return "No difference at all." if same else f"No significant difference in {len(comparison.lines)} comparisons (Holm, 5 %)."
     parts = [f"{line.method}, {line.view}: {line.difference.mean:+.4f} in {comparison.names[line.run]}" for line in found]
     return f"Significant in {len(found)} of {len(comparison.lines)} comparisons (Holm, 5 %): {'; '.join(parts)}."
+
+
+def energy_line(comparison: Comparison) -> str:
+    """Return in one line what the joules of all runs rest on; nothing without joules."""
+    if comparison.sizes_only:
+        told = {(n, name): m.get("energy", {}) for n, source in enumerate(comparison.sources) for name, m in source.summary.items()}
+    else:
+        told = {(n, name): f.costs.energy(g.assumed) for n, g in enumerate(comparison.gathered) for name, f in g.methods.items()}
+    return sensitivity({f"{n}/{name}": energy for (n, name), energy in told.items()})
+
+
+def _energy(comparison: Comparison) -> list[str]:
+    words = energy_line(comparison)
+    return [text(f"{words[:1].upper()}{words[1:]}.", css="soft")] if words else []
 
 
 def terminal_table(comparison: Comparison) -> Fitted:
@@ -125,7 +139,7 @@ def _side_by_side(comparison: Comparison) -> Grid:
         Column("95 % interval"),
         Column("served %", "of device-rounds"),
         Column("bits", "stored bits per weight"),
-        Column("B after 10", "bytes up and down of a phone after ten served sessions, bootstrap included"),
+        Column("B after 10", "bytes up and down of a phone after ten served sessions, bootstrap and instrumentation included"),
         Column("waste B/device-round", "bytes that crossed for rounds that did not serve"),
         Column("p50 s", "median simulated seconds of a served session"),
         Column("J/session", "joules of a served session"),

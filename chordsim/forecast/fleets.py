@@ -22,9 +22,13 @@ FLEETS = PARTS
 #: for what 24 fleets cannot tell about their own spread, and for a run whose many numbers share one luck.
 WIDTH = 3.0
 ALL = "all"
-_SUMS = ("rows", "served", "refused", "down", "up", "product_up", "wasted", "joules", "least_joules")
-#: Sums over served sessions alone; joules once with the most operations, once with the least.
-_SESSION = ("down", "up", "joules", "least_joules", "tail", "radio", "compute")
+_SUMS = ("rows", "served", "refused", "down", "up", "product_up", "wasted")
+#: Parts of the joules; all of them once with the most operations, once with the least.
+_ENERGY = ("joules", "least_joules", "tail", "radio", "compute")
+#: Sums over served sessions alone.
+_SESSION = ("down", "up", *_ENERGY)
+#: Per device-round or of all joules, for what the whole fleet comes to; told beside the quantities that are asked for.
+OF_ALL = ("product_up_bytes_per_device", "all_assumed_share")
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 Ends = tuple[Floats, Floats]
@@ -53,7 +57,7 @@ class Sums:
         self._requests, self._counts_report = scenario.rounds.requests_per_round, scenario.clock.count_report
         self._assumed, self._least = assumed_energy(scenario.population.source), 1.0
         self._groups = [ALL, *words]
-        self._sums = {name: np.zeros((FLEETS, len(self._groups))) for name in (*_SUMS, *(f"session_{n}" for n in _SESSION))}
+        self._sums = {name: np.zeros((FLEETS, len(self._groups))) for name in (*_SUMS, *_ENERGY, *(f"session_{n}" for n in _SESSION))}
         self._times: list[tuple[Ints, Ints, Bools, Floats, Floats]] = []
 
     def add(self, rows: Rows, group: Ints, least_share: float) -> None:
@@ -65,16 +69,14 @@ class Sums:
             least_share: Share of the operations on record that a phone may need at least.
         """
         fleet, served, product = rows["device_id"] % FLEETS, rows.is_word("outcome", "served"), product_up(rows, self._counts_report)
-        joules, least = rows["compute_j"] + rows["radio_j"], rows["radio_j"] + least_share * rows["compute_j"]
-        session = {
-            "down": rows["down_bytes"] - rows["bootstrap_bytes"],
-            "up": product,
-            "joules": joules,
-            "least_joules": least,
+        energy = {
+            "joules": rows["compute_j"] + rows["radio_j"],
+            "least_joules": rows["radio_j"] + least_share * rows["compute_j"],
             "tail": tail_j(rows),
             "radio": rows["radio_j"],
             "compute": rows["compute_j"],
         }
+        session = {"down": rows["down_bytes"] - rows["bootstrap_bytes"], "up": product, **energy}
         values = {
             "rows": np.ones(len(rows)),
             "served": served,
@@ -83,8 +85,7 @@ class Sums:
             "up": rows["up_bytes"],
             "product_up": product,
             "wasted": rows["wasted_bytes"],
-            "joules": joules,
-            "least_joules": least,
+            **energy,
             **{f"session_{name}": np.where(served, value, 0) for name, value in session.items()},
         }
         for name, value in values.items():
@@ -123,23 +124,26 @@ class Sums:
             "per_session_up_bytes": _both(_ratio(s["session_up"], s["served"])),
             "per_session_joules": (_ratio(s["session_least_joules"], s["served"]), _ratio(s["session_joules"], s["served"])),
             "tail_share": (_ratio(s["session_tail"], s["session_joules"]), _ratio(s["session_tail"], s["session_least_joules"])),
-            "assumed_share": self._assumed_share(s),
+            "assumed_share": self._assumed_share(s, "session_"),
+            "all_assumed_share": self._assumed_share(s, ""),
             **{name: (_some(low[:, group]), _some(high[:, group])) for name, (low, high) in times.items()},
         }
-        wanted = {name: pairs[name] for name in (*names, "product_up_bytes_per_device") if name in pairs}
+        wanted = {name: pairs[name] for name in (*names, *OF_ALL) if name in pairs}
         return {
             name: _range(low, high, weight, 1.0 if name.endswith("_share") else math.inf)
             for name, (low, high) in wanted.items()
             if high.size > 1
         }
 
-    def _assumed_share(self, s: dict[str, Floats]) -> Ends:
+    def _assumed_share(self, s: dict[str, Floats], of: str) -> Ends:
+        """Return the share of the joules that rests on assumed constants: of served sessions (``of`` is ``session_``), or of all rows."""
+        joules, least, tail, radio, compute = (s[f"{of}{name}"] for name in _ENERGY)
         if set(self._assumed) == set(ENERGY):
-            whole = np.ones(int((s["session_joules"] > 0).sum()))
+            whole = np.ones(int((joules > 0).sum()))
             return whole, whole
-        parts = {"tail": s["session_tail"], "transfer": s["session_radio"] - s["session_tail"], "compute": s["session_compute"]}
+        parts = {"tail": tail, "transfer": radio - tail, "compute": compute}
         assumed = sum((parts[name] for name in self._assumed), np.zeros(FLEETS))
-        return _ratio(assumed, s["session_joules"]), _ratio(assumed, s["session_least_joules"])
+        return _ratio(assumed, joules), _ratio(assumed, least)
 
     def _all_times(self) -> dict[str, tuple[Floats, Floats]]:
         """Return quantiles of seconds by fleet and group, [FLEETS, groups], with the least operations and with the most."""

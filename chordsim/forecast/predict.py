@@ -19,7 +19,7 @@ from chordsim.forecast.fleets import ALL as ALL
 from chordsim.forecast.fleets import FLEETS as FLEETS
 from chordsim.forecast.fleets import Range as Range
 from chordsim.forecast.fleets import Sums
-from chordsim.ledger.figures import at
+from chordsim.ledger.figures import PLACES, at
 from chordsim.ledger.rows import Rows
 from chordsim.population.generate import Population
 from chordsim.round import sizes
@@ -29,31 +29,7 @@ from chordsim.sized import SizedWorld
 #: Phones of each small fleet: one in a hundred of the run's, within these ends.
 PHONES = (500, 4000)
 MOST_DEVICES = 100_000_000
-#: Where a run's summary has each quantity, by method or by tier.
-_PLACES = {
-    "served_share": ("served_share",),
-    "refused_share": ("refused_share",),
-    "first_contact_down_bytes": ("first_contact", "down_bytes"),
-    "per_session_down_bytes": ("per_session", "down_bytes"),
-    "per_session_up_bytes": ("per_session", "up_bytes"),
-    "per_version_down_bytes": ("per_version", "down_bytes"),
-    "wasted_bytes_per_device": ("wasted_bytes_per_device",),
-    "per_session_seconds_p50": ("per_session", "seconds_p50"),
-    "per_session_seconds_p95": ("per_session", "seconds_p95"),
-    "per_session_seconds_p99": ("per_session", "seconds_p99"),
-    "per_session_joules": ("per_session", "joules"),
-    "assumed_share": ("energy", "assumed_share"),
-    "tail_share": ("energy", "tail_share"),
-    "fleet_down_gb": ("fleet", "down_gb"),
-    "fleet_up_gb": ("fleet", "up_gb"),
-    "fleet_wasted_gb": ("fleet", "wasted_gb"),
-    "fleet_kwh": ("fleet", "kwh"),
-    "down_bytes_per_device": ("down_bytes_per_device",),
-    "up_bytes_per_device": ("up_bytes_per_device",),
-    "p50_total_s": ("p50_total_s",),
-    "joules_per_device": ("joules_per_device",),
-}
-QUANTITIES = tuple(_PLACES)
+QUANTITIES = tuple(PLACES)
 #: Per device-round and in which unit it adds up to each total.
 _FLEET = {
     "fleet_down_gb": ("down_bytes_per_device", 1e-9),
@@ -147,7 +123,7 @@ def _measured(found: dict[str, Any], name: str) -> float | None:
     if name == "refused_share" and "outcomes" in found:
         total = sum(found["outcomes"].values())
         return found["outcomes"]["refused"] / total if total else None
-    return at(found, *_PLACES[name])
+    return at(found, *PLACES[name])
 
 
 def _whole(per_device: dict[str, Range], method: Enrolled, world: SizedWorld) -> dict[str, Range]:
@@ -159,6 +135,8 @@ def _whole(per_device: dict[str, Range], method: Enrolled, world: SizedWorld) ->
         if of in per_device:
             one = per_device[of]
             out[name] = Range(*(value * device_rounds * unit for value in (one.low, one.middle, one.high)))
+    if "fleet_kwh" in out and "all_assumed_share" in per_device:
+        out["fleet_assumed_share"] = per_device["all_assumed_share"]
     return out
 
 

@@ -47,11 +47,16 @@ def forecast_table(predicted: Forecast, by: str = "tier") -> Fitted:
 def fleet_table(predicted: Forecast) -> Fitted:
     """Return what all device-rounds of the scenario come to together, one line per method."""
     rows = [
-        (method, *(_amounts(tiers[ALL].get(name), factor, unit) for name, _, factor, unit in _FLEET))
+        (
+            method,
+            *(_amounts(tiers[ALL].get(name), factor, unit) for name, _, factor, unit in _FLEET),
+            _cell(tiers[ALL].get("fleet_assumed_share"), 100.0),
+        )
         for method, tiers in predicted.items()
         if ALL in tiers
     ]
-    return Fitted(("method",), [head for _, head, _, _ in _FLEET], rows, title="all device-rounds of the scenario together")
+    heads = (*(head for _, head, _, _ in _FLEET), "assumed %")
+    return Fitted(("method",), heads, rows, title="all device-rounds of the scenario together")
 
 
 def energy_line(predicted: Forecast) -> str:

@@ -5,6 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+#: Where a summary has each quantity that a forecast tells and a sweep keeps, by method or by tier.
+PLACES = {
+    "served_share": ("served_share",),
+    "refused_share": ("refused_share",),
+    "first_contact_down_bytes": ("first_contact", "down_bytes"),
+    "per_session_down_bytes": ("per_session", "down_bytes"),
+    "per_session_up_bytes": ("per_session", "up_bytes"),
+    "per_version_down_bytes": ("per_version", "down_bytes"),
+    "wasted_bytes_per_device": ("wasted_bytes_per_device",),
+    "per_session_seconds_p50": ("per_session", "seconds_p50"),
+    "per_session_seconds_p95": ("per_session", "seconds_p95"),
+    "per_session_seconds_p99": ("per_session", "seconds_p99"),
+    "per_session_joules": ("per_session", "joules"),
+    "assumed_share": ("energy", "assumed_share"),
+    "tail_share": ("energy", "tail_share"),
+    "fleet_down_gb": ("fleet", "down_gb"),
+    "fleet_up_gb": ("fleet", "up_gb"),
+    "fleet_wasted_gb": ("fleet", "wasted_gb"),
+    "fleet_kwh": ("fleet", "kwh"),
+    "fleet_assumed_share": ("fleet", "assumed_share"),
+    "down_bytes_per_device": ("down_bytes_per_device",),
+    "up_bytes_per_device": ("up_bytes_per_device",),
+    "p50_total_s": ("p50_total_s",),
+    "joules_per_device": ("joules_per_device",),
+}
+
 
 def at(method: Mapping[str, Any], *path: str) -> float | None:
     """Return one figure of a method, or of one of its tiers.

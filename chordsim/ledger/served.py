@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,7 +30,7 @@ COLUMNS = (
 ENERGY = ("compute", "transfer", "tail")
 SHARES = (0.5, 0.95, 0.99)
 _SESSION = ("sessions", "down", "up", *ENERGY)
-_FLEET = ("rows", "down", "up", "wasted", "joules")
+_FLEET = ("rows", "down", "up", "wasted", *ENERGY)
 _GB, _KWH = 1e-9, 1 / 3.6e6
 
 
@@ -102,7 +102,7 @@ class Served:
         group = tier + self._tiers * served
         self._seconds.add(table["total_s"][finished], group[finished])
         whole = {"rows": np.ones(up.size), "down": table["down_bytes"], "up": up, "wasted": table["wasted_bytes"]}
-        for name, values in (whole | {"joules": table["compute_j"] + table["radio_j"]}).items():
+        for name, values in (whole | {part: numbers[part] for part in ENERGY}).items():
             self._fleet[name] += float(values.sum())
 
     def sessions(self, tier: int | None = None) -> int:
@@ -142,16 +142,21 @@ class Served:
         sums = {name: self._sum(name, tier) for name in ENERGY}
         total = sum(sums.values())
         shares = {f"{name}_share": value / total if total else None for name, value in sums.items()}
-        return {**shares, "assumed_share": sum(sums[name] for name in assumed) / total if total else None}
+        return {**shares, "assumed_share": _share_of(sums, assumed)}
 
-    def fleet(self) -> dict[str, float | int]:
-        """Return what all device-rounds cost together, served or not: gigabytes of 10^9 bytes, kilowatt-hours."""
+    def fleet(self, assumed: Collection[str] = ENERGY) -> dict[str, float | int | None]:
+        """Return what all device-rounds cost together, served or not: gigabytes of 10^9 bytes, kilowatt-hours.
+
+        Args:
+            assumed: Names in `ENERGY` whose constants are assumed; their share of the kilowatt-hours stands beside them.
+        """
         return {
             "sessions": self.sessions(),
             "down_gb": self._fleet["down"] * _GB,
             "up_gb": self._fleet["up"] * _GB,
             "wasted_gb": self._fleet["wasted"] * _GB,
-            "kwh": self._fleet["joules"] * _KWH,
+            "kwh": self._fleet_joules() * _KWH,
+            "assumed_share": _share_of(self._fleet, assumed),
         }
 
     @property
@@ -162,7 +167,10 @@ class Served:
     @property
     def joules_per_device_round(self) -> float | None:
         """Joules of all device-rounds, served or not, over their number."""
-        return self._fleet["joules"] / self._fleet["rows"] if self._fleet["rows"] else None
+        return self._fleet_joules() / self._fleet["rows"] if self._fleet["rows"] else None
+
+    def _fleet_joules(self) -> float:
+        return float(sum(self._fleet[name] for name in ENERGY))
 
     def _sum(self, name: str, tier: int | None) -> float:
         values: Floats = self._session[name]
@@ -171,3 +179,9 @@ class Served:
     def _mean(self, name: str, tier: int | None) -> float | None:
         count = self._sum("sessions", tier)
         return self._sum(name, tier) / count if count else None
+
+
+def _share_of(joules: Mapping[str, float], parts: Collection[str]) -> float | None:
+    """Return the share that some of the parts have of all joules."""
+    total = sum(joules[name] for name in ENERGY)
+    return sum(joules[name] for name in parts) / total if total else None

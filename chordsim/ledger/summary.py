@@ -184,7 +184,7 @@ class Summary:
             "per_version": {"down_bytes": kept.sessions.per_version(kept.bytes["update_bytes"] > 0)},
             "wasted_bytes_per_device": kept.costs.wasted_per_device_round,
             "energy": kept.costs.energy(self._assumed),
-            "fleet": kept.costs.fleet(),
+            "fleet": kept.costs.fleet(self._assumed),
             "tier_gap": kept.tier_gap.as_json(self._tiers),
             "bootstrap_bytes_once": kept.sessions.first if kept.sessions.contacts else None,
             "bootstrap_bytes_again": kept.sessions.again,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from chordsim.arrays import Floats
-from chordsim.ledger.energy_words import percent
+from chordsim.ledger.energy_words import percent, sensitivity
 from chordsim.ledger.scan import scan
 from chordsim.report.gather import Gathered, gather
 from chordsim.report.source import Source
@@ -82,6 +82,8 @@ def table(run: Path, form: Format) -> str:
     ranked = "nothing ranked" if g.source.sizes_only else f"ranked among {ranking}"
     whole = "" if g.source.status == "complete" else f" This run is {g.source.status}."
     what = f"{g.source.name}, seed {g.source.seed}, {g.users:,} users, {ranked}.{whole} {_NOTE}"
+    words = sensitivity({name: facts.costs.energy(g.assumed) for name, facts in g.methods.items()})
+    what += f" {words[:1].upper()}{words[1:]}." if words else ""
     return _markdown(rows, what) if form == "markdown" else _latex(rows, what)
 
 

@@ -110,8 +110,8 @@ class MethodFacts:
         outcomes: Device-rounds by tier and outcome, [T, outcomes].
         bindings: By tier and budget that bound, [T, bindings].
         served_by: By what the user saw.
-        tier: Means by tier: ``joules``, ``bits_mean``, metrics and the parts of ``total_s``.
-        activity: Means by activity group of the same numbers; joules are of served sessions.
+        tier: Means by tier: ``bits_mean``, metrics, and of served sessions ``joules``, ``total_s`` and its parts.
+        activity: Means by activity group of the same numbers.
         age: Means of ``ndcg_10`` by plan age in rounds, for ages that occur.
         bytes: Sums by column.
         tier_gap: Who pays for heterogeneity.
@@ -192,7 +192,7 @@ class MethodFacts:
             by_user.add(part["user_id"][some], part[name][some])
         joules = np.where(served, part.floats("compute_j") + part.floats("radio_j"), np.nan)
         numbers = {"joules": joules, **{n: part.floats(n) for n in ("ndcg_10_all", "ndcg_10", "hr_10", "bits_mean")}}
-        seconds = {n: np.where(finished, part.floats(n), np.nan) for n in (*SECONDS, "total_s")}
+        seconds = {n: np.where(served, part.floats(n), np.nan) for n in (*SECONDS, "total_s")}
         groups = None if activity is None else activity.of(part["user_id"])
         for name, values in (numbers | seconds).items():
             self.tier.add(name, tier, values)

@@ -52,6 +52,7 @@ _FLEET = (
     Column("up GB", "bytes up, instrumentation apart"),
     Column("wasted GB", "of both, what crossed for rounds that did not serve"),
     Column("kWh", "joules of all device-rounds, in 3.6 million"),
+    Column("assumed %", "share of them that rests on assumed constants"),
 )
 #: Facts that stand open; the others open on a click.
 _FIRST = frozenset(
@@ -211,8 +212,9 @@ def _cost(g: Gathered, name: str) -> tuple[Any, ...]:
 
 def _fleet(g: Gathered, name: str) -> tuple[Any, ...]:
     facts = g.methods[name]
-    fleet = facts.costs.fleet()
-    return (name, facts.device_rounds, *(fleet[key] for key in ("sessions", "down_gb", "up_gb", "wasted_gb", "kwh")))
+    fleet = facts.costs.fleet(g.assumed)
+    figures = (fleet[key] for key in ("sessions", "down_gb", "up_gb", "wasted_gb", "kwh"))
+    return (name, facts.device_rounds, *figures, percent(fleet["assumed_share"]))
 
 
 def _phones(g: Gathered) -> int:

@@ -47,7 +47,11 @@ FIGURES = (
     Figure("down B/session", "bytes down of a served session after first contact", ("per_session", "down_bytes")),
     Figure("up B/session", "bytes up of a served session, instrumentation left out", ("per_session", "up_bytes")),
     Figure("new version B", "bytes down when the model is renewed", ("per_version", "down_bytes")),
-    Figure("B after 10", "bytes up and down of a phone after ten served sessions, bootstrap included", ("bytes_after_sessions", "10")),
+    Figure(
+        "B after 10",
+        "bytes up and down of a phone after ten served sessions, bootstrap and instrumentation included",
+        ("bytes_after_sessions", "10"),
+    ),
     Figure(
         "waste B/device-round", "bytes that crossed for rounds that did not serve, over all device-rounds", ("wasted_bytes_per_device",)
     ),
@@ -61,6 +65,7 @@ FIGURES = (
     Figure("fleet up GB", "bytes up of all device-rounds, instrumentation apart", ("fleet", "up_gb")),
     Figure("fleet wasted GB", "of both, what crossed for rounds that did not serve", ("fleet", "wasted_gb")),
     Figure("fleet kWh", "joules of all device-rounds, in 3.6 million", ("fleet", "kwh")),
+    Figure("assumed % of kWh", "share of them that rests on assumed constants", ("fleet", "assumed_share"), 100.0),
 )
 
 

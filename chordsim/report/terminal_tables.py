@@ -30,7 +30,7 @@ _COSTS = (
     "assumed\n% (tail)",
 )
 _BYTES = (("first_contact", "down_bytes"), ("per_session", "down_bytes"), ("per_session", "up_bytes"), ("per_version", "down_bytes"))
-_FLEET = ("sessions", "down", "up", "wasted", "energy")
+_FLEET = ("sessions", "down", "up", "wasted", "energy", "assumed %")
 _TIERS = (
     "phones",
     "share\n%",
@@ -92,7 +92,8 @@ def fleet_table(summary: dict[str, Any]) -> Fitted:
     rows = []
     for name, m in summary["methods"].items():
         moved = (_amount(at(m, "fleet", f"{key}_gb"), 1e9, "B") for key in ("down", "up", "wasted"))
-        rows.append((name, _number(at(m, "fleet", "sessions"), ",.0f"), *moved, _amount(at(m, "fleet", "kwh"), 1e3, "Wh")))
+        energy = _amount(at(m, "fleet", "kwh"), 1e3, "Wh"), _number(at(m, "fleet", "assumed_share"), ".0f", 100)
+        rows.append((name, _number(at(m, "fleet", "sessions"), ",.0f"), *moved, *energy))
     return Fitted(("method",), _FLEET, rows, title="all device-rounds of this run together")
 
 

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from chordsim.files import atomic_write
 from chordsim.report.charts.chart import Chart, colour, dash, figure, number, symbol
 from chordsim.report.html import Column, Grid, Section, document, interval, text
+from chordsim.sweep.costs import blocks
 from chordsim.sweep.over_seeds import Mean
 from chordsim.sweep.points import Point
 from chordsim.sweep.words import bars, by_seed
@@ -162,7 +163,7 @@ def _tables(found: Sequence[Mean], keys: Sequence[str]) -> list[Any]:
         Column("seeds"),
         Column("served %", "of device-rounds"),
         Column("bits", "stored bits per weight"),
-        Column("B after 10", "bytes up and down of a phone after ten served sessions, bootstrap included"),
+        Column("B after 10", "bytes up and down of a phone after ten served sessions, bootstrap and instrumentation included"),
     )
     rows = [
         (
@@ -179,7 +180,7 @@ def _tables(found: Sequence[Mean], keys: Sequence[str]) -> list[Any]:
         )
         for m in found
     ]
-    return [Grid(columns, rows), *_differences(found, swept)]
+    return [Grid(columns, rows), *blocks(found, swept), *_differences(found, swept)]
 
 
 def _differences(found: Sequence[Mean], swept: Sequence[Column]) -> list[Any]:

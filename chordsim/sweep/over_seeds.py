@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from chordsim.arrays import Floats
 from chordsim.files import atomic_write, read_json
+from chordsim.ledger.figures import at
 from chordsim.ledger.scan import scan
 from chordsim.statistics.baseline import baseline
 from chordsim.statistics.by_user import UserMeans
@@ -19,7 +20,7 @@ from chordsim.statistics.differences import Difference, Pair, paired_over_seeds
 from chordsim.statistics.estimates import Estimate, estimate_over_seeds
 from chordsim.store.directory import MANIFEST, SUMMARY
 from chordsim.sweep.points import Point
-from chordsim.sweep.tidy import typed
+from chordsim.sweep.tidy import COSTS, typed
 
 TABLE = "sweep_over_seeds.csv"
 #: Values of the axes, and a method.
@@ -41,6 +42,7 @@ class Mean:
         bits_mean: Mean over seeds; None where no model ran.
         bytes_after_10: Mean over seeds of the bytes after ten sessions; None where no one was served.
         served_share: Mean over seeds.
+        costs: Means over seeds of what `chordsim.sweep.tidy.COSTS` names; None where no seed has one.
     """
 
     values: tuple[Any, ...]
@@ -53,6 +55,7 @@ class Mean:
     bits_mean: float | None
     bytes_after_10: float | None
     served_share: float | None
+    costs: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def means(folder: Path, points: Sequence[Point]) -> list[Mean]:
@@ -83,7 +86,9 @@ def means(folder: Path, points: Sequence[Point]) -> list[Mean]:
             bits, share = (_mean([s[method][name] for s in summaries]) for name in ("bits_mean", "served_share"))
             after = _mean([s[method]["bytes_after_sessions"]["10"] for s in summaries])
             seeds = tuple(point.seed for point in members)
-            made.append((values, Mean(tuple(map(typed, values)), method, seeds, estimate, base, said, None, bits, after, share)))
+            costs = {name: _mean([at(s[method], *path) for s in summaries]) for name, path in COSTS.items()}
+            figures = (bits, after, share, costs)
+            made.append((values, Mean(tuple(map(typed, values)), method, seeds, estimate, base, said, None, *figures)))
     differences = _differences(pairs, points[0].seed, own_users)
     return [replace(mean, difference=differences.get((values, mean.method))) for values, mean in made]
 
@@ -98,7 +103,7 @@ def save(folder: Path, found: Sequence[Mean], keys: Sequence[str]) -> None:
         row |= {"ndcg_10_all": m.estimate.mean, "spread_over_seeds": m.estimate.spread, "ci95_low": low, "ci95_high": high}
         row |= {"ci_method": m.estimate.ci_method, "by_seed": " ".join(f"{value:.6g}" for value in m.estimate.by_seed), "baseline": m.base}
         row |= _difference_row(m.difference)
-        row |= {"served_share": m.served_share, "bits_mean": m.bits_mean, "bytes_after_10_sessions": m.bytes_after_10}
+        row |= {"served_share": m.served_share, "bits_mean": m.bits_mean, "bytes_after_10_sessions": m.bytes_after_10, **m.costs}
         rows.append(row)
     atomic_write(folder / TABLE, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode())
 

@@ -1,4 +1,4 @@
-"""The sweep's tidy table: one row per point, seed and method."""
+"""The sweep's tidy table: one row per point, seed and method, and which costs it keeps."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chordsim.files import atomic_write, read_json
+from chordsim.ledger.figures import PLACES, at
 from chordsim.store.directory import SUMMARY
 from chordsim.sweep.points import Point
 
@@ -29,6 +30,8 @@ _PLAIN = (
     "joules_per_device",
     "device_rounds",
 )
+#: Costs of a first contact, a session, a new version and the whole fleet, by where summary.json has them.
+COSTS = {name: path for name, path in PLACES.items() if len(path) > 1 or name == "wasted_bytes_per_device"}
 METRICS = ("ndcg_10_all", "ndcg_10", "hr_10")
 
 
@@ -56,6 +59,7 @@ def tidy(folder: Path, points: Sequence[Point], keys: Sequence[str]) -> pd.DataF
                 low, high = m[metric]["ci95"] or (None, None)
                 row |= {metric: m[metric]["mean"], f"{metric}_ci95_low": low, f"{metric}_ci95_high": high}
             row |= {name: m.get(name) for name in _PLAIN}
+            row |= {name: at(m, *path) for name, path in COSTS.items()}
             row |= {f"bytes_after_{n}_sessions": value for n, value in m["bytes_after_sessions"].items()}
             row |= {"ledger_sha256": manifest.get("ledger_sha256"), "run": f"points/{point.name}"}
             rows.append(row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chordsim.report.html import interval
+from chordsim.sweep.costs import cost_line
 from chordsim.sweep.over_seeds import Mean
 
 _OVER = {
@@ -16,18 +17,19 @@ _OVER = {
 
 
 def line(m: Mean, keys: Sequence[str]) -> str:
-    """Return a method's mean, interval, seeds and difference to the baseline as one line."""
+    """Return a method's mean, interval, seeds, difference to the baseline and costs of a session as one line."""
     e, d = m.estimate, m.difference
     name = ", ".join([m.method, *(f"{key.rpartition('.')[2]} {value}" for key, value in zip(keys, m.values, strict=True))])
+    costs = f"; {found}" if (found := cost_line(m)) else ""
     if e.mean is None:
-        return f"{name}: no user has a value"
+        return f"{name}: no user has a value{costs}"
     words = f"{name}: NDCG@10 {e.mean:.4f}{_ends(e.ci95)}"
     if e.spread is not None:
         words += f", {len(e.by_seed)} seeds {by_seed(e.by_seed)}, spread {e.spread:.4f}"
     if d is not None and d.mean is not None:
         words += f"; against {m.base} {d.mean:+.4f}{_ends(d.ci95)}"
         words += f", seeds {by_seed(d.by_seed)}" if d.p_holm is None else f", Holm p {d.p_holm:.3g}"
-    return words
+    return words + costs
 
 
 def by_seed(values: Sequence[float]) -> str:

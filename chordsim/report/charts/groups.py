@@ -48,8 +48,8 @@ def charts(g: Gathered) -> list[Chart]:
                 "total_s",
                 "seconds_by_activity",
                 "Time by activity",
-                "mean seconds per round (s)",
-                "Simulated seconds of a round for each group; a gap here means that activity and phone are linked.",
+                "mean seconds per served session (s)",
+                "Simulated seconds of a served session for each group; a gap here means that activity and phone are linked.",
             ),
             _by(
                 g,
@@ -58,7 +58,7 @@ def charts(g: Gathered) -> list[Chart]:
                 "joules_by_activity",
                 "Energy by activity",
                 "joules per served session (J)",
-                "Energy of one served session for each activity group.",
+                "Computing and radio of one served session; the note below says what these joules rest on.",
             ),
         ]
     )
@@ -70,13 +70,13 @@ def gaps(g: Gathered) -> tuple[tuple[str, ...], list[tuple[str | float | None, .
     """Return header and rows of the gap table: best group minus worst for accuracy, worst over best for time and energy."""
     rows: list[tuple[str | float | None, ...]] = []
     for name, facts in g.methods.items():
-        p50 = [facts.costs.seconds((0.5,), place)[0] for place in range(len(g.tiers))]
+        p50 = [facts.costs.seconds((0.5,), place, served=True)[0] for place in range(len(g.tiers))]
         activity = facts.activity.means("ndcg_10_all").tolist() if g.activity else []
         rows.append((name, _difference(activity), _ratio(p50), _ratio(facts.tier.means("joules").tolist())))
     return (
         "method",
         "NDCG@10 gap between activity groups",
-        "p50 time, slowest : fastest tier",
+        "p50 s/session, slowest : fastest tier",
         "joules per session, most : least tier",
     ), rows
 
@@ -111,7 +111,7 @@ def _by(g: Gathered, which: str, column: str, key: str, title: str, y: str, mean
 def _latency(g: Gathered) -> Chart:
     traces, rows = [], []
     for place, (name, facts) in enumerate(g.methods.items()):
-        found = [facts.costs.seconds((0.5, 0.95), tier) for tier in range(len(g.tiers))]
+        found = [facts.costs.seconds((0.5, 0.95), tier, served=True) for tier in range(len(g.tiers))]
         p50, p95 = ([number(pair[n]) for pair in found] for n in (0, 1))
         reach = [None if a is None or b is None else b - a for a, b in zip(p50, p95, strict=True)]
         traces.append(
@@ -132,11 +132,11 @@ def _latency(g: Gathered) -> Chart:
             )
         )
         rows += [(name, t, a, b) for t, a, b in zip(g.tiers, p50, p95, strict=True) if a is not None]
-    made = figure(traces, "tier", "seconds per round (s)", barmode="group")
+    made = figure(traces, "tier", "seconds per served session (s)", barmode="group")
     return Chart(
         "seconds_by_tier",
         "Time by tier",
-        "Simulated seconds of a phone's whole round, link and computing: the bar is the median, its whisker ends at the 95th percentile.",
+        "Simulated seconds of a served session, link and computing: the bar is the median, its whisker ends at the 95th percentile.",
         made,
         ("method", "tier", "total_s_p50", "total_s_p95"),
         rows,

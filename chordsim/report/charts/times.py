@@ -95,11 +95,11 @@ def _parts(g: Gathered) -> Chart:
             rows.append((method, tier, *values))
     labels = {"infer_s": f"infer, {requests} requests"}
     named = {labels.get(name, name.removesuffix("_s")): values for name, values in parts.items()}
-    made = stacked(groups, named, list(_PARTS.values()), "mean seconds of a finished round (s)", len(groups[0]))
+    made = stacked(groups, named, list(_PARTS.values()), "mean seconds of a served session (s)", len(groups[0]))
     return Chart(
         "seconds_by_part",
-        "Where a round's seconds go",
-        "Down link, decoding and quantizing, inference, up link; means over the phones that finished, the bootstrap's download included.",
+        "Where a session's seconds go",
+        "Down link, decoding and quantizing, inference, up link; means over served sessions, the bootstrap's download included.",
         made,
         ("method", "tier", "download_s", "adapt_s", f"infer_s_times_{requests}", "upload_s"),
         rows,

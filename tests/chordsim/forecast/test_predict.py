@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import chordsim
 from chordsim.errors import ScenarioError
 from chordsim.forecast.predict import QUANTITIES, beside, forecast
+from chordsim.forecast.printed import fleet_table, forecast_table
 from chordsim.ledger.summary import Summary
 from chordsim.round import sizes
 from chordsim.scenario.load import load
@@ -88,3 +91,33 @@ def test_every_quantity_has_a_range_in_order() -> None:
 def test_a_deadline_shorter_than_the_fastest_phone_is_told_before_training(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"clock\.deadline_s = 1e-06 is shorter than the fastest phone's round"):
         chordsim.run("offline", overrides=[*BASE, "clock.deadline_s=1e-6"], out=tmp_path / "run")
+
+
+@given(
+    loss=st.floats(0, 0.99),
+    deadline=st.sampled_from((0, 0.3, 1.0, 30.0)),
+    memory=st.floats(0.001, 1.0),
+    devices=st.sampled_from((3, 40, 5000)),
+    phones=st.sampled_from(('population.era="2010s"', 'population.availability.kind="diurnal"', "rounds.new_model_every=1")),
+)
+@settings(max_examples=12, deadline=None)
+def test_no_share_is_below_nothing_or_above_all(loss: float, deadline: float, memory: float, devices: int, phones: str) -> None:
+    """Nine of ten phones lost, or one in a hundred: a range of three deviations would leave 0 to 100 %."""
+    more = [f"clock.loss={loss}", f"clock.deadline_s={deadline}", f"population.devices={devices}", phones]
+    tiers = [] if "era" in phones else [f"population.tiers.low.memory_mb={memory}"]
+    try:
+        found = forecast(sized_world(load("offline", [*BASE, *more, *tiers])))
+    except ScenarioError:
+        return  # Nobody could meet the deadline.
+    for groups in found.values():
+        for quantities in groups.values():
+            for name, told in quantities.items():
+                assert 0 <= told.low <= told.middle <= told.high, name
+                assert not name.endswith("_share") or told.high <= 1, name
+    for table in (forecast_table(found), fleet_table(found)):
+        percents = [place for place, head in enumerate(table.heads) if "%" in head]
+        assert percents
+        for row in table.rows:
+            for place in percents:
+                ends = row[len(table.names) + place].replace("-", " ").split()
+                assert all(0 <= float(end) <= 100 for end in ends), row

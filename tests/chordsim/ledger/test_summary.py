@@ -160,13 +160,14 @@ def test_sessions_equal_pandas_to_a_billionth(run):
             "up_gb": (frame["up_bytes"] - report).sum() / 1e9,
             "wasted_gb": frame["wasted_bytes"].sum() / 1e9,
             "kwh": (frame["compute_j"] + frame["radio_j"]).sum() / 3.6e6,
+            "assumed_share": 1.0,
         }
         assert one["fleet"] == pytest.approx(whole, rel=1e-9)
         assert one["first_contact"] == {"down_bytes": one["bootstrap_bytes_once"]}
 
 
 def test_a_counted_report_is_part_of_a_sessions_bytes_and_a_phones_own_watts_are_not_assumed(run, make_rows):
-    whole, made, _ = run
+    whole, made, ledger = run
     counted = Summary(USERS, TIERS, seed=1, counts_report=True, assumed=("tail",))
     for rows in made:
         counted.add(rows)
@@ -176,6 +177,9 @@ def test_a_counted_report_is_part_of_a_sessions_bytes_and_a_phones_own_watts_are
         assert one["per_session"]["up_bytes"] == pytest.approx(up.mean())
         assert one["per_session"]["up_bytes"] > whole.methods()[method]["per_session"]["up_bytes"]
         assert one["energy"]["assumed_share"] == one["energy"]["tail_share"] < 1
+        frame = ledger[ledger["method"] == method]
+        tail = (frame["radio_j"] * 2 / (frame["download_s"] + frame["upload_s"] + 2)).sum()
+        assert one["fleet"]["assumed_share"] == pytest.approx(tail / (frame["compute_j"] + frame["radio_j"]).sum())
 
 
 def test_the_gap_between_tiers_is_that_of_their_users(run):

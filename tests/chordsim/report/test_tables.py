@@ -49,7 +49,10 @@ METHODS = st.fixed_dictionaries(
             | {name: maybe(st.floats(0, 1e6)) for name in ("seconds_p50", "seconds_p95", "seconds_p99", "joules")}
         ),
         "energy": st.fixed_dictionaries({"assumed_share": maybe(st.floats(0, 1)), "tail_share": maybe(st.floats(0, 1))}),
-        "fleet": st.fixed_dictionaries({name: st.floats(0, 1e9) for name in ("sessions", "down_gb", "up_gb", "wasted_gb", "kwh")}),
+        "fleet": st.fixed_dictionaries(
+            {name: st.floats(0, 1e9) for name in ("sessions", "down_gb", "up_gb", "wasted_gb", "kwh")}
+            | {"assumed_share": maybe(st.floats(0, 1))}
+        ),
     }
 )
 
@@ -88,7 +91,7 @@ def test_numbers_are_told_apart_from_nothing() -> None:
         },
         "per_version": {"down_bytes": None},
         "energy": {"assumed_share": 1.0, "tail_share": 0.806},
-        "fleet": {"sessions": 12_000_000, "down_gb": 2500.0, "up_gb": 0.0002, "wasted_gb": 0.0, "kwh": 1_250.0},
+        "fleet": {"sessions": 12_000_000, "down_gb": 2500.0, "up_gb": 0.0002, "wasted_gb": 0.0, "kwh": 1_250.0, "assumed_share": 0.994},
     }
     empty = {name: nothing if isinstance(value, dict) else None for name, value in served.items()} | {"served_share": 0.0}
     summary = {"methods": {"a": served | costs, "b": empty}}
@@ -99,7 +102,8 @@ def test_numbers_are_told_apart_from_nothing() -> None:
     assert rows[0].split() == ["a", "250M", "0", "20", "-", "0.123", "1.5", "20", "0", "100", "(81)"]
     assert rows[1].split() == ["b", *"---------"]
     rows = printed(fleet_table(summary))[2:]
-    assert rows[0].split() == ["a", "12,000,000", "2.5", "TB", "200", "kB", "0", "B", "1.25", "MWh"] and rows[1].split() == ["b", *"-----"]
+    assert rows[0].split() == ["a", "12,000,000", "2.5", "TB", "200", "kB", "0", "B", "1.25", "MWh", "99"]
+    assert rows[1].split() == ["b", *"------"]
 
 
 def test_tiers_fit_one_hundred_columns() -> None:
