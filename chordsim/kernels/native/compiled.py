@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,10 +14,15 @@ _Loop = TypeVar("_Loop", bound=Callable[..., Any])
 def compiled(loop: _Loop) -> _Loop:
     """Compile a function of numbers and arrays when it is first called.
 
-    A product and the sum that it enters may become one operation (fused multiply-add); sums keep their order, so that a result
-    is the same whatever the width of the processor's registers. Divisions by zero give infinities, as in numpy.
+    Operations stay as they are written and in that order, so that a result is the same whatever the width of the processor's
+    registers. Divisions by zero give infinities, as in numpy.
     """
-    return _compile(loop, {"contract"})
+    return _compile(loop, set())
+
+
+def merged(loop: _Loop) -> _Loop:
+    """Make a function a part of those that call it, so that it is not compiled by itself besides."""
+    return numba.njit(inline="always", error_model="numpy")(loop)  # type: ignore[no-any-return]
 
 
 def counted(loop: _Loop) -> _Loop:
@@ -27,7 +33,21 @@ def counted(loop: _Loop) -> _Loop:
 def _compile(loop: _Loop, allowed: set[str]) -> _Loop:
     settings: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": allowed}
     try:
-        return numba.njit(cache=True, **settings)(loop)  # type: ignore[no-any-return]
+        made = numba.njit(cache=True, **settings)(loop)
     except RuntimeError:
         # Neither beside the source nor in the user's own cache may anything be written: compiled anew in each process.
         return numba.njit(**settings)(loop)  # type: ignore[no-any-return]
+    kept = made._cache
+    kept.load_overload, kept.save_overload = _forgiving(kept.load_overload), _forgiving(kept.save_overload)
+    return made  # type: ignore[no-any-return]
+
+
+def _forgiving(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Let what cannot be read or written, as where a disk is full or a folder is gone, be compiled anew."""
+
+    def taken(*what: Any) -> Any:
+        with contextlib.suppress(OSError):
+            return step(*what)
+        return None
+
+    return taken

@@ -1,0 +1,118 @@
+"""The backbone's forward pass behind the switch: SASRec compiled, one phone after another; what it does not know stays with torch."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
+
+from chordsim.config.model import BackboneConfig
+from chordsim.nets import backbone as reference
+from chordsim.nets.choice import Choice, Weight
+
+Array = np.ndarray[Any, Any]
+_LANES, _BYTES = 16, 4
+_live: MutableMapping[Tensor, Array] = WeakIdKeyDictionary()
+
+
+def compiles(config: BackboneConfig) -> bool:
+    """Return whether the pass of such a backbone is compiled; others run through torch."""
+    return config.kind == "sasrec"
+
+
+def last_states(items: Tensor, item_table: Tensor, position_table: Tensor, weights: Sequence[Weight], config: BackboneConfig) -> Tensor:
+    """Return the state [D, d] that ranks the next item, as `chordsim.nets.backbone.last_states` does, up to the order of sums.
+
+    A phone's state depends on its own history and weights alone, bit for bit: not on who else is there, nor on the
+    processor. There are no gradients.
+
+    Args:
+        items: Item ids [D, L], int64, 0 where there is none.
+        item_table: [n_items + 1, d] float32.
+        position_table: [L, d] or longer, float32.
+        weights: Per layer [C, K], [D, C, K] or a `Choice`, in plan order.
+        config: Kind and shape of the backbone.
+    """
+    if not compiles(config):
+        return reference.last_states(items, item_table, position_table, weights, config)
+    from chordsim.kernels.native.passes import forward_all
+
+    kept = [_stored(weight) for weight in weights]
+    meta, codes, live = _described(weights, kept, config)
+    out = np.empty((items.shape[0], config.dim), np.float32)
+    forward_all(
+        np.ascontiguousarray(items.numpy()),
+        codes,
+        _rows(item_table),
+        _rows(position_table),
+        meta,
+        live,
+        config.heads,
+        _room(config, items.shape[1], weights),
+        out,
+    )
+    return torch.from_numpy(out)
+
+
+def _rows(table: Tensor) -> Array:
+    return np.ascontiguousarray(table.detach().numpy())
+
+
+def _stored(weight: Weight) -> Tensor:
+    """Return the weights' memory as [phones or 1, kinds, C, K], contiguous."""
+    if isinstance(weight, Choice):
+        return weight.rows.detach().contiguous()[None]
+    return weight.detach().contiguous().view(-1, 1, *weight.shape[-2:])
+
+
+def _described(weights: Sequence[Weight], kept: list[Tensor], config: BackboneConfig) -> tuple[Array, Array, Array]:
+    """Return where all weights stand (`chordsim.kernels.native.products`), codes [D, C] or [1, C], and which rows are not zeros."""
+    meta = np.empty((len(weights), 9), np.int64)
+    flags, codes, first, flagged = [], [], 0, 0
+    for n, (weight, rows) in enumerate(zip(weights, kept, strict=True)):
+        phones, kinds, channels, piece = rows.shape
+        fan_in = _fan_in(n, config)
+        per_row = _BYTES * piece
+        per_phone = kinds * channels * per_row if phones > 1 else 0
+        meta[n] = (rows.data_ptr(), per_phone, channels * per_row, per_row, channels * piece // fan_in, fan_in, piece, first, flagged)
+        flags.append(_flags(weight.rows) if isinstance(weight, Choice) else np.ones(channels, np.uint8))
+        codes.append(weight.codes.numpy().astype(np.uint8) if isinstance(weight, Choice) else np.zeros((1, channels), np.uint8))
+        first, flagged = first + channels, flagged + flags[-1].size
+    phones = max(len(part) for part in codes)
+    return meta, np.concatenate([np.broadcast_to(part, (phones, part.shape[1])) for part in codes], 1), np.concatenate(flags)
+
+
+def _flags(rows: Tensor) -> Array:
+    """Return whether each row of a table is anything but zeros; tables do not change."""
+    found = _live.get(rows)
+    if found is None:
+        found = _live[rows] = (rows != 0).any(-1).reshape(-1).to(torch.uint8).numpy()
+    return found
+
+
+def _fan_in(layer: int, config: BackboneConfig) -> int:
+    return config.ffn_dim if layer % 6 == 5 else config.dim
+
+
+def _room(config: BackboneConfig, length: int, weights: Sequence[Weight]) -> tuple[Array, ...]:
+    """Return where the kernel works, laid out so that vectors do not straddle the lines of the cache."""
+    d, f, span = config.dim, config.ffn_dim, _whole(length)
+    long = max(_whole(d), _whole(f), span) + _LANES
+    sizes = [(d, span)] * 6 + [(f, span), (max(span, config.heads) + 4, span), (max(d * _whole(d), f * _whole(d), d * _whole(f)),)]
+    sizes.append((10 + config.heads, long))
+    room = np.zeros(sum(_whole(int(np.prod(size))) for size in sizes) + _LANES, np.float32)
+    at = -(room.ctypes.data // _BYTES) % _LANES
+    made: list[Array] = []
+    for size in sizes:
+        count = int(np.prod(size))
+        made.append(room[at : at + count].reshape(size))
+        at += _whole(count)
+    return (*made, np.zeros((5, long + span), np.int64), np.zeros((4, max(d, f)), np.bool_))
+
+
+def _whole(count: int) -> int:
+    return -(-count // _LANES) * _LANES
