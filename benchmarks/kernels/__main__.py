@@ -1,4 +1,4 @@
-"""Run one of the comparisons: `python -m benchmarks.kernels plans`, or `speed`."""
+"""Run one of the comparisons: `python -m benchmarks.kernels.random_plans`, or `speed`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 import torch
 
 from benchmarks.kernels import speed
-from benchmarks.kernels.plans import compare, instance
+from benchmarks.kernels.random_plans import compare, instance
 
 _DEVICES = 500
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.kernels.inputs import forwards, ranks
 from chordsim.kernels.allocate import allocate
 from chordsim.quant import allocate as reference
 from chordsim.quant.allocate import Costs
@@ -55,9 +56,11 @@ def allocators() -> list[Pair]:
 def table(only: str, repeats: int) -> int:
     """Print a table in Markdown; processor time of this thread, medians with the least and the most of all repetitions."""
     print("| kernel | torch, µs a phone | native, µs a phone | times faster |\n| --- | ---: | ---: | ---: |")
-    for pair in (pair for pair in allocators() if only in pair.name):
-        pair.torch(), pair.native()
-        taken = np.array([[_seconds(pair.torch), _seconds(pair.native)] for _ in range(repeats)]) * 1e6 / pair.phones
+    passes = [Pair(*work) for work in (*forwards(), *ranks())]
+    for pair in (pair for pair in (*allocators(), *passes) if only in pair.name):
+        with torch.inference_mode():
+            pair.torch(), pair.native()
+            taken = np.array([[_seconds(pair.torch), _seconds(pair.native)] for _ in range(repeats)]) * 1e6 / pair.phones
         print(f"| {pair.name} | {_span(taken[:, 0])} | {_span(taken[:, 1])} | {_span(taken[:, 0] / taken[:, 1])} |", flush=True)
     return 0
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from chordsim import seeds
 from chordsim.arrays import Bools, Ints
-from chordsim.data.history import History
+from chordsim.data.history import History, Spans
 from chordsim.data.interactions import Interactions, Items, digest_of
 from chordsim.errors import DataError
 
@@ -53,7 +53,7 @@ class TrainLogs:
 
     def seen(self, rows: Ints) -> tuple[Ints, Ints]:
         """Return index pairs (position in ``rows``, item) of all training items of the given rows."""
-        return _pairs(self.items, self.offsets[rows], self.offsets[rows + 1])
+        return Spans(self.items, self.offsets[rows], self.offsets[rows + 1]).pairs()
 
     def validation(self) -> tuple[Ints, Ints]:
         """Return (rows [V], targets [V]) for model selection; `history` and `seen` of the rows are the input."""
@@ -106,8 +106,11 @@ class Split:
 
     def seen(self, user_ids: Ints, round: int) -> tuple[Ints, Ints]:
         """Return index pairs (row in ``user_ids`` [M], item [M]) of all items before the target, repeats included."""
-        starts, ends = self._span(user_ids, round)
-        return _pairs(self.log.items, starts, ends)
+        return self.spans(user_ids, round).pairs()
+
+    def spans(self, user_ids: Ints, round: int) -> Spans:
+        """Return where in the log all items of each user before the target stand."""
+        return Spans(self.log.items, *self._span(user_ids, round))
 
     def known(self, user_ids: Ints) -> Bools:
         """Return whether the cloud trained on each user, shape [D]."""
@@ -117,12 +120,12 @@ class Split:
         """Return the training part of the users that the cloud may train on."""
         users = np.flatnonzero(self.cloud_users)
         starts, ends = self._span(users, 0)
-        _, items = _pairs(self.log.items, starts, ends)
+        _, items = Spans(self.log.items, starts, ends).pairs()
         lengths, asked = ends - starts, self.targets(users, 0)
         if self.past is not None and self.cloud_past is not None:
             others = np.flatnonzero(self.cloud_past)
             starts, ends = self.past.offsets[others], self.past.offsets[others + 1] - 1
-            items = np.concatenate([items, _pairs(self.past.items, starts, ends)[1]])
+            items = np.concatenate([items, Spans(self.past.items, starts, ends).pairs()[1]])
             lengths, asked = np.concatenate([lengths, ends - starts]), np.concatenate([asked, self.past.items[ends].astype(np.int64)])
             users = np.concatenate([users, self.log.n_users + others])
         offsets = np.zeros(users.size + 1, np.int64)
@@ -180,15 +183,6 @@ def split(log: Interactions, rounds: int, cloud_share: float, seed: int, past: I
     if not drawn.any():
         raise DataError(f"data.cloud_share = {cloud_share:g} leaves the cloud none of {everybody} users: raise it")
     return Split(log, rounds, cloud_users, past, cloud_past if past is not None else None)
-
-
-def _pairs(items: Items | Ints, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
-    """Return (row, item) for every position of the spans ``starts[d]:ends[d]``; the items are a copy."""
-    counts = ends - starts
-    rows = np.repeat(np.arange(counts.size), counts)
-    first = np.cumsum(counts) - counts
-    positions = np.arange(rows.size) + np.repeat(starts - first, counts)
-    return rows, items[positions].astype(np.int64)
 
 
 def _window(items: Items | Ints, starts: Ints, ends: Ints, length: int) -> History:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.kernels.plans import compare, instance
+from benchmarks.kernels.random_plans import compare, instance
 from chordsim.kernels.allocate import allocate
 from chordsim.quant import allocate as reference
 from chordsim.quant.allocate import Costs
@@ -15,7 +15,7 @@ from chordsim.quant.allocate import Costs
 @pytest.mark.parametrize("lowest", [0, 1, 2])
 @pytest.mark.parametrize("kind", ["bits", "flat", "free", "any", "big", "mixed"])
 def test_all_plans_are_those_of_the_reference(kind: str, lowest: int) -> None:
-    # 18 cases x 20 draws x 24 devices = 8,640 plans; `python -m benchmarks.kernels plans` compares a million.
+    # 18 cases x 20 draws x 24 devices = 8,640 plans; `python -m benchmarks.kernels.random_plans` compares a million.
     for draw in range(20):
         assert compare(instance([draw, lowest, len(kind), ord(kind[0])], 24, kind=kind, lowest=lowest)) == 0
 
