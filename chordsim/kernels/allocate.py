@@ -57,9 +57,10 @@ def _prices(costs: Costs, lowest: int) -> tuple[Array, ...]:
     unit = np.maximum(np.gcd.reduce(steps.reshape(len(steps), -1), axis=1), 1)
     whole = steps // unit[:, None, None]
     total = whole.sum((1, 2))
-    weight = whole.astype(np.float32 if int(total.max()) < reference.EXACT_FLOAT32 else np.float64)
+    weight = whole.reshape(len(whole), -1).astype(np.float32 if int(total.max()) < reference.EXACT_FLOAT32 else np.float64)
     distinct = np.array([next(a for a in range(b + 1) if np.array_equal(weight[a], weight[b])) for b in range(len(weight))])
-    return slopes, same, weight, total.astype(np.float64), distinct, weight.any(2), cost[:, :, lowest].sum(1), unit
+    until = np.array([np.flatnonzero(row).max(initial=-1) + 1 for row in weight])
+    return slopes, same, weight, total.astype(np.float64), distinct, until, cost[:, :, lowest].sum(1), unit
 
 
 def _slope(prices: Array, a: int, b: int) -> Array:

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from chordsim.kernels.native.compiled import compiled, counted
+from chordsim.kernels.native.vector import LANES, address, parted
 
 Array = np.ndarray[Any, Any]
-#: Channels that are looked through together for a step that bisection left undecided.
-BLOCK = 64
 
 
 @compiled
@@ -23,10 +22,11 @@ def allocate_all(utilities: Array, prices: tuple[Array, ...], limits: Array, low
 
             - what a difference of utilities is multiplied by, float32 [6, C]: codes 0 to 1, 0 to 2, 0 to 3, 1 to 2, 1 to 3, 2 to 3
             - whether a code costs what the one below it costs, everywhere, [4]
-            - cost of each step in whole units [B, L, C], float32 if sums stay below 2^24, where it counts exactly, else float64
+            - cost of each step in whole units [B, L C], levels one after the other; float32 where sums stay below 2^24 and are exact,
+              else float64
             - what all steps cost [B], whole numbers as float64, as are all sums here
             - the first budget that charges like each budget, [B]
-            - whether the steps of a level cost anything, [B, L]
+            - up to where steps cost anything, [B]
             - what the smallest plan costs [B]
             - size of each budget's whole unit [B]
         limits: [D, B] int64.
@@ -34,11 +34,12 @@ def allocate_all(utilities: Array, prices: tuple[Array, ...], limits: Array, low
         steps: Halvings of the multiplier.
         out: Codes uint8 [D, C], refused bool [D], binding int64 [D], multiplier float32 [D].
     """
-    slopes, same, weight, total, distinct, asks, floor, unit = prices
+    slopes, same, weight, total, distinct, until, floor, unit = prices
     codes, refused, binding, multiplier = out
     channels, budgets = codes.shape[1], weight.shape[0]
     levels = 3 - lowest
-    grow = np.empty((levels, channels), np.float32)
+    flat = np.empty(levels * channels, np.float32)
+    grow = flat.reshape(levels, channels)
     # One row for each code: loops over channels then read neighbours.
     u, named = np.empty((4, channels), np.float32), np.empty((4, channels), np.uint8)
     renamed = same.any()
@@ -46,7 +47,8 @@ def allocate_all(utilities: Array, prices: tuple[Array, ...], limits: Array, low
     room, tight, spent = np.empty(budgets), np.empty(budgets), np.empty(budgets)
     for d in range(codes.shape[0]):
         row = utilities[d if utilities.shape[0] > 1 else 0]
-        for c in range(channels):
+        parted(address(row), address(u), 4 * channels, channels // LANES)
+        for c in range(channels // LANES * LANES, channels):
             u[0, c], u[1, c], u[2, c], u[3, c] = row[4 * c], row[4 * c + 1], row[4 * c + 2], row[4 * c + 3]
         if renamed:
             _cheapest_first(u, same, lowest, named)
@@ -60,12 +62,12 @@ def allocate_all(utilities: Array, prices: tuple[Array, ...], limits: Array, low
             tight[distinct[b]] = min(tight[distinct[b]], room[b])
         _thresholds(u, slopes, lowest, grow)
         low, high = np.float32(0), np.float32(0)
-        free = _fits(grow, weight, distinct, asks, tight, total, low)
+        free = _fits(flat, weight, distinct, until, tight, total, low)
         if not free:
             high = _more(_largest(grow, taken), np.float32(0))
             for _ in range(steps):
                 middle = (low + high) * np.float32(0.5)
-                if _fits(grow, weight, distinct, asks, tight, total, middle):
+                if _fits(flat, weight, distinct, until, tight, total, middle):
                     high = middle
                 else:
                     low = middle
@@ -74,7 +76,7 @@ def allocate_all(utilities: Array, prices: tuple[Array, ...], limits: Array, low
             binding[d] = _overrun(floor, limits[d])
             codes[d] = 0
             continue
-        _buy(grow, weight, tight, distinct, asks, low, high, free, lowest, taken, edge, spent)
+        _buy(flat, grow, weight, tight, distinct, until, low, high, free, lowest, taken, edge, spent)
         binding[d] = -1 if free else _tightest(spent, room)
         _worth(u, taken, lowest, codes[d])
         if renamed:
@@ -145,29 +147,29 @@ def _largest(grow: Array, room: Array) -> Any:
 
 
 @compiled
-def _fits(grow: Array, weight: Array, distinct: Array, asks: Array, tight: Array, total: Array, price: np.float32) -> bool:
+def _fits(steps: Array, weight: Array, distinct: Array, until: Array, tight: Array, total: Array, price: np.float32) -> bool:
     for b in range(weight.shape[0]):
-        if distinct[b] == b and tight[b] < total[b] and _spent(grow, weight[b], asks[b], price) > tight[b]:
+        if distinct[b] == b and tight[b] < total[b] and _spent(steps, weight, b, until[b], price) > tight[b]:
             return False
     return True
 
 
 @counted
-def _spent(grow: Array, weight: Array, asks: Array, price: np.float32) -> Any:
+def _spent(steps: Array, weight: Array, budget: int, until: int, price: np.float32) -> Any:
     used = weight.dtype.type(0)
-    for level in range(grow.shape[0]):
-        for c in range(grow.shape[1] if asks[level] else 0):
-            used += weight[level, c] if grow[level, c] > price else weight.dtype.type(0)
+    for n in range(until):
+        used += weight[budget, n] if steps[n] > price else weight.dtype.type(0)
     return used
 
 
 @compiled
 def _buy(
+    flat: Array,
     grow: Array,
     weight: Array,
     tight: Array,
     distinct: Array,
-    asks: Array,
+    until: Array,
     low: np.float32,
     high: np.float32,
     free: bool,
@@ -178,44 +180,37 @@ def _buy(
 ) -> None:
     """Take the steps above ``high``, then in channel order those above ``low`` until one does not fit; count what is spent."""
     levels, channels = grow.shape
-    _count(grow, high, lowest, codes)
+    _count(grow, low, high, lowest, codes, edge)
     for b in range(weight.shape[0]):
-        spent[b] = _spent(grow, weight[b], asks[b], high)
-    if free:
-        return
-    _undecided(grow, low, high, edge)
-    for start in range(0, channels, BLOCK):
-        stop = min(start + BLOCK, channels)
-        if _sum(edge[start:stop]) == 0:
+        spent[b] = _spent(flat, weight, b, until[b], high)
+    undecided = np.float32(0) if free else _sum(edge)
+    for c in range(channels):
+        if undecided == 0:
+            return
+        if edge[c] == 0:
             continue
-        for c in range(start, stop):
-            for level in range(levels if edge[c] > 0 else 0):
-                if not (low < grow[level, c] <= high):
-                    continue
-                for b in range(weight.shape[0]):
-                    if spent[b] + weight[b, level, c] > tight[distinct[b]]:
-                        return
-                for b in range(weight.shape[0]):
-                    spent[b] += weight[b, level, c]
-                codes[c] += np.float32(1)
+        undecided -= edge[c]
+        for level in range(levels):
+            if not (low < grow[level, c] <= high):
+                continue
+            for b in range(weight.shape[0]):
+                if spent[b] + weight[b, level * channels + c] > tight[distinct[b]]:
+                    return
+            for b in range(weight.shape[0]):
+                spent[b] += weight[b, level * channels + c]
+            codes[c] += np.float32(1)
 
 
 @compiled
-def _count(grow: Array, price: np.float32, lowest: int, codes: Array) -> None:
+def _count(grow: Array, low: np.float32, high: np.float32, lowest: int, codes: Array, edge: Array) -> None:
+    """Write the codes that steps above ``high`` make, and how many more steps of each channel lie above ``low``."""
     for c in range(codes.size):
-        codes[c] = np.float32(lowest)
+        codes[c], edge[c] = np.float32(lowest), np.float32(0)
     for level in range(grow.shape[0]):
         for c in range(codes.size):
-            codes[c] += np.float32(1) if grow[level, c] > price else np.float32(0)
-
-
-@compiled
-def _undecided(grow: Array, low: np.float32, high: np.float32, edge: Array) -> None:
-    for c in range(edge.size):
-        edge[c] = 0
-    for level in range(grow.shape[0]):
-        for c in range(edge.size):
-            edge[c] += np.float32(1) if (grow[level, c] > low) & (grow[level, c] <= high) else np.float32(0)
+            bought = np.float32(1) if grow[level, c] > high else np.float32(0)
+            codes[c] += bought
+            edge[c] += (np.float32(1) if grow[level, c] > low else np.float32(0)) - bought
 
 
 @counted

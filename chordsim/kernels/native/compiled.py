@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
@@ -38,8 +41,16 @@ def _compile(loop: _Loop, allowed: set[str]) -> _Loop:
         # Neither beside the source nor in the user's own cache may anything be written: compiled anew in each process.
         return numba.njit(**settings)(loop)  # type: ignore[no-any-return]
     kept = made._cache
+    # numba asks whether a loop's own file has changed; what is compiled into it stands in the others of this folder.
+    kept._cache_file._source_stamp = (_sources(), kept._cache_file._source_stamp)
     kept.load_overload, kept.save_overload = _forgiving(kept.load_overload), _forgiving(kept.save_overload)
     return made  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=1)
+def _sources() -> str:
+    """Return the hash of all files of this folder."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
 
 
 def _forgiving(step: Callable[..., Any]) -> Callable[..., Any]:

@@ -226,3 +226,30 @@ def number(_typing: Any, place: Any) -> Any:
         return Build(builder).load(arguments[0], FLOAT)
 
     return types.float32(types.intp), generate
+
+
+@emitted
+def parted(_typing: Any, given: Any, out: Any, stride: Any, chunks: Any) -> Any:
+    """Write numbers that come in fours as four rows: out[j][c] = given[4 c + j].
+
+    Args:
+        given: Address of the numbers.
+        out: Address of the first row.
+        stride: Bytes from row to row.
+        chunks: A sixteenth of the length of a row.
+    """
+    kind = ir.VectorType(FLOAT, LANES)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        build = Build(builder)
+        with cgutils.for_range(builder, arguments[3]) as loop:
+            at = builder.add(arguments[0], builder.mul(loop.index, ir.Constant(LONG, 16 * LANES)))
+            a, b, c, d = (build.load(build.address(at, 4 * LANES * n), kind) for n in range(4))
+            place = builder.add(arguments[1], builder.mul(loop.index, ir.Constant(LONG, 4 * LANES)))
+            for j in range(4):
+                lanes = range(j, 2 * LANES, 4)
+                row = build.pick(build.pick(a, b, lanes), build.pick(c, d, lanes), range(LANES))
+                build.store(row, builder.add(place, builder.mul(arguments[2], ir.Constant(LONG, j))))
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 4), generate
