@@ -40,24 +40,23 @@ VARIABLES = (
 )
 
 
-def numerics(scenario: Scenario, kernel: str = "torch", device: str = "cpu") -> dict[str, Any]:
+def numerics(scenario: Scenario, device: str = "cpu") -> dict[str, Any]:
     """Return what a run of a scenario computes with here, as the manifest holds it.
 
     Args:
         scenario: Resolved.
-        kernel: What runs the inner loops.
-        device: What they run on.
+        device: What the inner loops run on.
 
     Returns:
         ``training``: type of weights and gradients. ``softmax``: type of the products with the item table in training.
-        ``kernel`` and ``device`` as given. ``instructions``: what torch, oneDNN and NumPy choose on this processor, and
-        whose it is, since MKL asks for that too. ``threads``: of one training; a product in a round has one thread.
-        ``environment``: those of `VARIABLES` that are set.
+        ``kernel``: what runs the inner loops. ``device`` as given. ``instructions``: what torch, oneDNN and NumPy choose on
+        this processor, and whose it is, since MKL asks for that too. ``threads``: of one training; a product in a round has
+        one thread. ``environment``: those of `VARIABLES` that are set.
     """
     return {
         "training": "float32",
         "softmax": str(softmax_type(scenario.training)).removeprefix("torch."),
-        "kernel": kernel,
+        "kernel": scenario.engine.kernel,
         "device": device,
         "threads": scenario.training.threads,
         **machine(),

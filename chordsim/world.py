@@ -16,6 +16,7 @@ from chordsim.data.load import load as load_data
 from chordsim.data.retriever import Retriever
 from chordsim.data.split import Split, TrainLogs
 from chordsim.errors import RunError, ScenarioError
+from chordsim.kernels.choose import resolve
 from chordsim.nets import footprint
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.population.generate import Pace, Population
@@ -77,11 +78,16 @@ class World:
         """Return where the interactions came from, for the manifest."""
         return {**asdict(self.split.log.source), "digest": self.digest}
 
+    @property
+    def kernel(self) -> str:
+        """What runs the inner loops here."""
+        return resolve(self.scenario.engine.kernel)
+
     def context(self, method: str) -> methods.MethodContext:
         """Return what the halves of a method may know."""
         s = self.scenario
         settings = {**self.specs[method].defaults, **s.settings.get(method, {})}
-        return methods.MethodContext(method, settings, s.backbone, s.training, self.n_items, s.seed, ranked_of(s))
+        return methods.MethodContext(method, settings, s.backbone, s.training, self.n_items, s.seed, ranked_of(s), self.kernel)
 
 
 def ranked_of(scenario: Scenario) -> int:

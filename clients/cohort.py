@@ -14,16 +14,15 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from chordsim import evaluate, methods
-from chordsim.arrays import Columns, Ints
+from chordsim.arrays import Bools, Columns, Floats, Ints
 from chordsim.engine.cell import CellCall, CellReply
 from chordsim.errors import WireError
 from chordsim.memory import keep_freed_pages
 from chordsim.methods import COST, INVALID, PEAKS, Cost, DeviceHalf, History, Leg, MethodSpec, PhoneBatch, Turn
-from chordsim.methods.exchange import blob_digest
+from chordsim.methods.exchange import Ranker, blob_digest
 from chordsim.nets.frozen import BackboneMismatch
 from chordsim.ragged import Ragged
 from chordsim.threads import one_thread_per_product
@@ -183,16 +182,10 @@ class _Chunk:
         active = self.who.active
         fresh = active & (self.refusal == 0)
         self.refusal[fresh] = turn.refusal[fresh]
-        scores = turn.scores
-        if scores is not None and not isinstance(scores, np.ndarray):
-            listed = self.world.candidates(self.users)
-            assert listed is not None
-            scores = scores.of(listed)
-        if scores is not None:
+        ranked = self._ranked(turn)
+        if ranked is not None:
             # Scores that are no numbers come from weights that are none: such a phone has nothing to show.
-            with np.errstate(over="ignore", invalid="ignore"):
-                none = np.isnan(scores.sum(axis=1))
-            self.refusal[fresh & (self.refusal == 0) & none] = INVALID
+            self.refusal[fresh & (self.refusal == 0) & ~ranked[1]] = INVALID
         ran = fresh & (self.refusal == 0)
         for name in COST:
             spent = getattr(turn.cost, name)
@@ -207,25 +200,43 @@ class _Chunk:
         for name, column in turn.state.items():
             before = self.state.get(name, np.zeros_like(column))
             self.state[name] = np.where(fresh.reshape(-1, *[1] * (column.ndim - 1)), column, before)
-        if turn.scores is not None or turn.ranking is not None:
-            self.rank[ran] = self._rank(turn, scores)[ran]
+        if ranked is not None:
+            self.rank[ran] = ranked[0][ran]
 
     def _carried(self, name: str, otherwise: Any) -> Any:
         column = self.call.columns.get(name)
         return otherwise if column is None else column[self.rows].copy()
 
-    def _rank(self, turn: Turn, scores: npt.NDArray[np.float32] | None) -> methods.Floats:
-        split, protocol = self.world.split, self.world.scenario.protocol
-        targets, seen = split.targets(self.users, self.round), split.seen(self.users, self.round)
-        candidates = self.world.candidates(self.users)
-        if scores is not None and scores is not turn.scores:
+    def _ranked(self, turn: Turn) -> tuple[Floats, Bools] | None:
+        """Return each target's rank and whether a phone's scores are numbers; None for a turn that ranks nothing."""
+        if turn.scores is None and turn.ranking is None:
+            return None
+        split, protocol, n_items = self.world.split, self.world.scenario.protocol, self.world.n_items
+        targets, spans, candidates = (
+            split.targets(self.users, self.round),
+            split.spans(self.users, self.round),
+            self.world.candidates(self.users),
+        )
+        if turn.scores is None:
+            assert turn.ranking is not None
+            return evaluate.rank_list(turn.ranking, targets, spans.pairs(), n_items, protocol, candidates), np.ones(targets.size, np.bool_)
+        if isinstance(turn.scores, np.ndarray):
+            scores, listed = turn.scores, False
+        elif candidates is not None:
+            scores, listed = turn.scores.of(candidates), True
+        elif not isinstance(turn.scores, Ranker):
+            raise TypeError(f"{self.spec.name} scores what a list holds, and this protocol ranks all items")
+        elif protocol.ranking == "all":
+            return turn.scores.ranks(targets, spans, protocol)
+        else:
+            scores, listed = turn.scores.all(), False
+        with np.errstate(over="ignore", invalid="ignore"):
+            numbers = ~np.isnan(scores.sum(axis=1))
+        if listed:
             assert candidates is not None
-            return evaluate.rank_listed(scores, candidates, targets, seen, protocol, self.world.n_items)
-        if scores is not None:
-            draw = (self.world.scenario.seed, self.users, self.round)
-            return evaluate.rank_scores(scores, targets, seen, protocol, draw, candidates)
-        assert turn.ranking is not None
-        return evaluate.rank_list(turn.ranking, targets, seen, self.world.n_items, protocol, candidates)
+            return evaluate.rank_listed(scores, candidates, targets, spans.pairs(), protocol, n_items), numbers
+        draw = (self.world.scenario.seed, self.users, self.round)
+        return evaluate.rank_scores(scores, targets, spans.pairs(), protocol, draw, candidates), numbers
 
     def _report(self) -> Ragged:
         flags = np.where(self.refusal == INVALID, FLAG_UNVERIFIED, 0).astype(np.uint8)

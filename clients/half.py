@@ -10,7 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from chordsim.arrays import Ints
+from chordsim.arrays import Bools, Floats, Ints
+from chordsim.config.model import ProtocolConfig
+from chordsim.data.history import Spans
+from chordsim.kernels import ranking
+from chordsim.kernels.choose import Kernels, kernels
 from chordsim.methods import ITEM_TABLE, Cost, MethodContext, Turn
 from chordsim.nets import blobs, embeddings, extractor
 from chordsim.nets.backbone import position_shape
@@ -28,6 +32,16 @@ class Device:
     def __init__(self, context: MethodContext) -> None:
         self.context = context
         self.shapes = shapes_of(context.backbone, context.n_items, context.ranked)
+        self.kernels = kernels(context.kernel)
+
+    def score(self, states: torch.Tensor, item_table: torch.Tensor) -> npt.NDArray[np.float32] | Products:
+        """Return the scores of all items, float32 [D, n_items + 1], or what makes them when they are asked for.
+
+        They are made when asked for where phones keep few rows, and where ranks are counted as scores come.
+        """
+        if self.shapes.backbone.items == "cached" or self.kernels.native:
+            return Products(states, item_table, self.kernels)
+        return (states @ item_table.T).numpy()
 
     def load(self, blobs_by_label: Mapping[str, bytes]) -> Any:
         """Return nothing: this method has no bootstrap."""
@@ -51,18 +65,22 @@ class Products:
 
     states: torch.Tensor
     table: torch.Tensor
+    kernels: Kernels
 
     def of(self, items: Ints) -> npt.NDArray[np.float32]:
         """Return the scores of item ids [D, n], phone by phone."""
+        if self.kernels.native:
+            return ranking.score_items(self.states, self.table, items)
         rows = self.table[torch.from_numpy(items)]
         return torch.bmm(rows, self.states.unsqueeze(2)).squeeze(2).numpy()
 
+    def all(self) -> npt.NDArray[np.float32]:
+        """Return the scores of all items, [D, n_items + 1]."""
+        return ranking.score_all(self.states, self.table) if self.kernels.native else (self.states @ self.table.T).numpy()
 
-def score(states: torch.Tensor, item_table: torch.Tensor, shapes: Shapes) -> npt.NDArray[np.float32] | Products:
-    """Return the scores of all items, float32 [D, n_items + 1], or of those that are asked for where phones keep few rows."""
-    if shapes.backbone.items == "cached":
-        return Products(states, item_table)
-    return (states @ item_table.T).numpy()
+    def ranks(self, targets: Ints, seen: Spans, protocol: ProtocolConfig) -> tuple[Floats, Bools]:
+        """Return the rank of each target among all items [D], and whether all scores of a phone are numbers."""
+        return ranking.rank_states(self.states, self.table, targets, seen, protocol)
 
 
 def item_table(blobs_by_label: Mapping[str, bytes], shapes: Shapes) -> torch.Tensor:

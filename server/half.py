@@ -12,6 +12,7 @@ from torch import nn
 from chordsim.arrays import Bools, Bytes, State
 from chordsim.data.split import TrainLogs
 from chordsim.errors import RunError
+from chordsim.kernels.choose import kernels
 from chordsim.methods import INVALID, Batch, Blob, Budgets, CloudTurn, Leg, MethodContext
 from chordsim.nets.recommender import Trainable
 from chordsim.nets.shapes import shapes_of
@@ -27,6 +28,7 @@ class Cloud:
     def __init__(self, context: MethodContext) -> None:
         self.context = context
         self.shapes = shapes_of(context.backbone, context.n_items, context.ranked)
+        self.kernels = kernels(context.kernel)
 
     def recipe(self) -> dict[str, Any]:
         """Return the settings that every trained state depends on."""

@@ -59,7 +59,7 @@ def halves() -> dict[str, Target]:
         rows = Ragged.concat([rows, Ragged.empty(ROWS - len(rows))])
         with torch.inference_mode():
             turn = device.act(model, {}, down, who, history, rows)
-        expect(np.isfinite(turn.scores[turn.refusal == 0]).all(), "a score that is no number")
+        expect(np.isfinite(turn.scored()[turn.refusal == 0]).all(), "a score that is no number")
 
     def blob(label: str) -> Target:
         seeds = [bootstrap[label]] if label == "backbone" else unlike(bootstrap[label])

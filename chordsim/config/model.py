@@ -176,13 +176,14 @@ class ProtocolConfig(Table):
 
 
 class EngineConfig(Table):
-    """How the work is cut and carried; no setting here may change a ledger, except `chunk_size` in last bits."""
+    """How the work is cut and carried; no setting here may change a ledger, except `chunk_size` and `kernel` in last bits."""
 
     kind: Literal["inprocess", "ray"] = "inprocess"
     workers: int = Field(0, ge=0, le=10_000)  # 0: one per core
     chunk_size: int = Field(256, ge=1, le=65_536)
     cells: int = Field(0, ge=0, le=1_000_000)  # 0: as many as the workers can use; textbook: one per chunk
     timeout_s: float = Field(600.0, gt=0, le=1e6)
+    kernel: Literal["auto", "torch", "native"] = "auto"  # what runs the inner loops; auto: compiled (native) where it can be had
 
 
 class Scenario(Table):

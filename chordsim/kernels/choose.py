@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from chordsim.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from chordsim.config.model import BackboneConfig
+    from chordsim.nets.choice import Weight
+    from chordsim.quant.allocate import Allocation, Costs
 
 TORCH, NATIVE = "torch", "native"
 
@@ -28,3 +38,50 @@ def resolve(asked: str) -> str:
     if asked == NATIVE and obstacle():
         raise ScenarioError(f'engine.kernel = "native" cannot be had here: {obstacle()}; use "auto" or "torch"')
     return TORCH if asked == TORCH or obstacle() else NATIVE
+
+
+def told(asked: str, backbone: BackboneConfig) -> str:
+    """Return what runs what for a value of `engine.kernel`, in words: which kernel it is, why it is torch, and what stays with torch."""
+    if asked == TORCH:
+        return "torch, as the scenario asks"
+    if obstacle():
+        return f"torch, which takes several times as long: {obstacle()}"
+    left = "" if kernels(NATIVE).compiles(backbone) else f"; the forward pass of {backbone.kind} stays with torch"
+    return f"native, compiled by numba{left}"
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The inner loops of a round, of one kind.
+
+    Attributes:
+        name: ``torch`` or ``native``.
+        allocate: `chordsim.quant.allocate.allocate`, or what gives the same.
+        last_states: `chordsim.nets.backbone.last_states`, or what gives the same up to the order of sums; codes of a plan may be bytes.
+    """
+
+    name: str
+    allocate: Callable[[Tensor, Costs, Tensor, int], Allocation]
+    last_states: Callable[[Tensor, Tensor, Tensor, Sequence[Weight], BackboneConfig], Tensor]
+
+    @property
+    def native(self) -> bool:
+        """Whether they are compiled, and ranks are counted as scores come (`chordsim.kernels.ranking`)."""
+        return self.name == NATIVE
+
+    def compiles(self, backbone: BackboneConfig) -> bool:
+        """Whether a forward pass is compiled, one phone after another; others are best taken in blocks."""
+        from chordsim.kernels.forward import COMPILED_KINDS
+
+        return self.native and backbone.kind in COMPILED_KINDS
+
+
+def kernels(name: str) -> Kernels:
+    """Return the loops of a kernel that was resolved."""
+    if name == NATIVE:
+        from chordsim.kernels.allocate import allocate
+        from chordsim.kernels.forward import last_states
+    else:
+        from chordsim.nets.backbone import last_states
+        from chordsim.quant.allocate import allocate
+    return Kernels(name, allocate, last_states)

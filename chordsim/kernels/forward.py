@@ -15,13 +15,10 @@ from chordsim.nets import backbone as reference
 from chordsim.nets.choice import Choice, Weight
 
 Array = np.ndarray[Any, Any]
+#: Kinds of backbone whose pass is compiled; others run through torch.
+COMPILED_KINDS = ("sasrec",)
 _LANES, _BYTES = 16, 4
 _live: MutableMapping[Tensor, Array] = WeakIdKeyDictionary()
-
-
-def compiles(config: BackboneConfig) -> bool:
-    """Return whether the pass of such a backbone is compiled; others run through torch."""
-    return config.kind == "sasrec"
 
 
 def last_states(items: Tensor, item_table: Tensor, position_table: Tensor, weights: Sequence[Weight], config: BackboneConfig) -> Tensor:
@@ -37,7 +34,7 @@ def last_states(items: Tensor, item_table: Tensor, position_table: Tensor, weigh
         weights: Per layer [C, K], [D, C, K] or a `Choice`, in plan order.
         config: Kind and shape of the backbone.
     """
-    if not compiles(config):
+    if config.kind not in COMPILED_KINDS:
         return reference.last_states(items, item_table, position_table, weights, config)
     from chordsim.kernels.native.passes import forward_all
 

@@ -88,6 +88,25 @@ def score_items(states: Tensor, table: Tensor, listed: Ints) -> npt.NDArray[np.f
     return out
 
 
+def score_all(states: Tensor, table: Tensor) -> npt.NDArray[np.float32]:
+    """Return the scores of all items, [D, n_items + 1], summed in the order of `rank_states`."""
+    from chordsim.kernels.native.counting import score_all as scored
+    from chordsim.kernels.native.vector import COLUMNS, ROWS
+
+    given, items = _rows(states), _rows(table)
+    dim = items.shape[1]
+    room = (
+        np.zeros((dim, COLUMNS), np.float32),
+        np.zeros(dim, np.float32),
+        np.zeros(COLUMNS, np.float32),
+        np.zeros((2, max(dim, COLUMNS)), np.int64),
+        np.zeros((2, len(items) + ROWS), np.int64),
+    )
+    out = np.empty((-(-len(given) // COLUMNS), len(items), COLUMNS), np.float32)
+    scored(given, items, room, out)
+    return np.ascontiguousarray(out.transpose(0, 2, 1).reshape(-1, len(items))[: len(given)])
+
+
 def popular_ranks(popularity: Ints, targets: Ints, seen: Spans, protocol: ProtocolConfig) -> Floats:
     """Return the rank of each target in the popularity list, as `chordsim.evaluate.fallback_ranks` does where all items are ranked.
 

@@ -64,6 +64,7 @@ class MethodContext:
         n_items: Size of the catalogue; item ids run from 1 to ``n_items``.
         seed: The scenario's seed.
         ranked: Items that one request scores; 0 for all.
+        kernel: What runs the inner loops (`chordsim.kernels.choose`).
     """
 
     name: str
@@ -73,6 +74,7 @@ class MethodContext:
     n_items: int
     seed: int
     ranked: int = 0
+    kernel: str = "torch"
 
 
 @dataclass(frozen=True)

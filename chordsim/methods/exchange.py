@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, fields
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from chordsim.arrays import Bools, Codes, Columns, Floats, Ints
 from chordsim.ragged import Ragged
+
+if TYPE_CHECKING:
+    from chordsim.config.model import ProtocolConfig
+    from chordsim.data.history import Spans
 
 Direction = Literal["up", "down"]
 Kind = Literal["profile", "prescription", "candidates", "update", "report", "asks", "rows"]
@@ -158,6 +162,19 @@ class Scorer(Protocol):
         ...
 
 
+@runtime_checkable
+class Ranker(Scorer, Protocol):
+    """Scores of all items that are ranked as they come, so that no table of phones by items is made."""
+
+    def ranks(self, targets: Ints, seen: Spans, protocol: ProtocolConfig) -> tuple[Floats, Bools]:
+        """Return the rank of each target among all items [D], and whether all scores of a phone are numbers."""
+        ...
+
+    def all(self) -> npt.NDArray[np.float32]:
+        """Return the scores of all items, float32 [D, n_items + 1]; column 0 is padding."""
+        ...
+
+
 @dataclass(frozen=True)
 class Turn:
     """What a device half gives back for one leg.
@@ -168,7 +185,8 @@ class Turn:
             written by the simulator, never by a method.
         refusal: Code into `BINDINGS` per device, 0 where the phone does not refuse, `INVALID` where what it
             received makes no sense, shape [D], uint8.
-        scores: Scores of all items, float32 [D, n_items + 1], column 0 is padding, or a `Scorer` of some; None if not ranked here.
+        scores: Scores of all items, float32 [D, n_items + 1], column 0 is padding; or a `Ranker`, which makes them, or a `Scorer`
+            of those that a list holds; None if not ranked here.
         ranking: Or an ordered list of item ids [D, n], 0 pads at the end; None if not ranked here.
         bits: Stored bits per weight, shape [D]; NaN where no model ran.
         cost: What it took.
@@ -181,6 +199,10 @@ class Turn:
     scores: npt.NDArray[np.float32] | Scorer | None = None
     ranking: Ints | None = None
     state: Columns = field(default_factory=dict)
+
+    def scored(self) -> npt.NDArray[np.float32] | None:
+        """Return the scores of all items as a table, [D, n_items + 1], made now if they were not; None if there are none."""
+        return self.scores.all() if isinstance(self.scores, Ranker) else self.scores  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ def gather(tables: list[Tensor], codes: Tensor, layers: tuple[Layer, ...], room:
 
     Args:
         tables: Per layer, every channel at every code, [4, C, K].
-        codes: [D, sum of C], integer codes 0 to 3.
+        codes: [D, sum of C], codes 0 to 3; int64 for torch, bytes will do for kernels.
         layers: Shapes, in plan order.
         room: Memory from `room_for` to build in; what comes back is good while no other weights are built there.
     """
-    parts = split_channels(codes.long(), layers)
+    parts = split_channels(codes, layers)
     return [Choice(rows, code, room) for rows, code in zip(tables, parts, strict=True)]
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from chordsim import evaluate
 from chordsim.arrays import Bools, Floats, Ints
 from chordsim.config.model import Scenario
+from chordsim.kernels.choose import NATIVE
+from chordsim.kernels.ranking import popular_ranks
 from chordsim.methods import Batch
 from chordsim.population.profile import Profiles
 from chordsim.world import World
@@ -77,10 +79,12 @@ def fallback_ranks(world: World, users: Ints, round: int) -> Floats:
     rank = np.empty(distinct.size)
     for start in range(0, distinct.size, _USERS):
         some = distinct[start : start + _USERS]
-        targets, seen = world.split.targets(some, round), world.split.seen(some, round)
-        rank[start : start + _USERS] = evaluate.fallback_ranks(
-            world.popularity, targets, seen, world.scenario.protocol, world.candidates(some)
-        )
+        targets, protocol = world.split.targets(some, round), world.scenario.protocol
+        if world.kernel == NATIVE and protocol.ranking != "candidates":
+            found = popular_ranks(world.popularity, targets, world.split.spans(some, round), protocol)
+        else:
+            found = evaluate.fallback_ranks(world.popularity, targets, world.split.seen(some, round), protocol, world.candidates(some))
+        rank[start : start + _USERS] = found
     return rank[place]
 
 

@@ -16,18 +16,21 @@ from chordsim.ledger.columns import SCHEMA_VERSION
 from chordsim.numerics import numerics
 from chordsim.scenario.text import digest
 
+#: What compiles the loops of a run; it decides last bits there alone.
+_COMPILERS = ("numba", "llvmlite")
 _LIBRARIES = ("chordsim", "torch", "numpy", "pandas", "pyarrow", "flwr", "ray", "safetensors")
 
 
 def started(scenario: Scenario) -> dict[str, Any]:
     """Return the manifest of a run that begins."""
+    libraries = (*_LIBRARIES, *(_COMPILERS if scenario.engine.kernel == "native" else ()))
     return {
         "schema_version": SCHEMA_VERSION,
         "scenario": scenario.name,
         "scenario_sha256": digest(scenario),
         "ledger_key": ledger_key(scenario),
         "seed": scenario.seed,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in libraries}},
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "machine": platform.machine(),
         "numerics": numerics(scenario),
@@ -37,7 +40,7 @@ def started(scenario: Scenario) -> dict[str, Any]:
 
 def ledger_key(scenario: Scenario) -> str:
     """Return the hash of all in a scenario that a ledger may depend on: everything but who carries the cells."""
-    same = EngineConfig(chunk_size=scenario.engine.chunk_size)
+    same = EngineConfig(chunk_size=scenario.engine.chunk_size, kernel=scenario.engine.kernel)
     return digest(scenario.model_copy(update={"engine": same}))
 
 

@@ -15,7 +15,7 @@ import torch
 
 from chordsim import api
 from chordsim.cli import main
-from chordsim.config.model import Scenario, TrainingConfig
+from chordsim.config.model import EngineConfig, Scenario, TrainingConfig
 from chordsim.errors import UserError
 from chordsim.numerics import VARIABLES, here, machine, numerics, softmax_type, words
 from chordsim.scenario.load import load
@@ -42,7 +42,7 @@ def told(*variables: str, code: str) -> str:
 
 @pytest.mark.usefixtures("bare")
 def test_numerics_name_types_kernel_instructions_threads_and_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = numerics(Scenario(training=TrainingConfig(softmax="bfloat16", threads=3)))
+    found = numerics(Scenario(training=TrainingConfig(softmax="bfloat16", threads=3), engine=EngineConfig(kernel="torch")))
     assert set(found) == KEYS and found["softmax"] == "bfloat16" and found["threads"] == 3 and found["environment"] == {}
     assert (found["training"], found["kernel"], found["device"]) == ("float32", "torch", "cpu")
     assert torch.backends.cpu.get_cpu_capability() in found["instructions"]

@@ -119,7 +119,7 @@ def played(text: str, world: World, name: str, state: Any, monkeypatch: pytest.M
     def spy(self: Any, model: Any, columns: Any, leg: Any, who: Batch, history: Any, inbox: Ragged) -> Any:
         turn = act(self, model, columns, leg, who, history, inbox)
         given = (leg, who.device_ids.tolist(), who.round, history.items.tolist(), history.lengths.tolist(), list(inbox), sorted(columns))
-        scores = None if turn.scores is None else turn.scores.copy()
+        scores = None if turn.scores is None else turn.scored().copy()
         noted.append((given, list(turn.outbox), scores, turn.ranking))
         return turn
 

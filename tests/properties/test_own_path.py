@@ -177,8 +177,9 @@ def test_own_path_gives_the_chunks_bytes_codes_scores_and_ranks(case: Case) -> N
         assert len({step_of(case, phone) for phone in range(PHONES)}) > 2
     targets, seen = case.world.split.targets(case.users, 1), case.world.split.seen(case.users, 1)
     protocol, draws = case.world.scenario.protocol, (1, case.users, 1)
-    together = evaluate.rank_scores(case.turn.scores.copy(), targets, seen, protocol, draws)
-    mine = np.zeros_like(case.turn.scores)
+    scores = case.turn.scored()
+    together = evaluate.rank_scores(scores.copy(), targets, seen, protocol, draws)
+    mine = np.zeros_like(scores)
     largest = 0.0
     with torch.inference_mode():
         for phone in range(PHONES):
@@ -189,11 +190,11 @@ def test_own_path_gives_the_chunks_bytes_codes_scores_and_ranks(case: Case) -> N
             assert profile[floats:] == theirs[floats:] and len(profile) == len(theirs)
             sent, own = (np.frombuffer(p[:floats], "<f4") for p in (theirs, profile))
             assert np.abs(sent - own).max() < 1e-5
-            largest = max(largest, float(np.abs(mine[phone] - case.turn.scores[phone]).max()))
-    assert largest < 1e-5 * max(1.0, float(np.abs(case.turn.scores).max()))
+            largest = max(largest, float(np.abs(mine[phone] - scores[phone]).max()))
+    assert largest < 1e-5 * max(1.0, float(np.abs(scores).max()))
     alone = evaluate.rank_scores(mine.copy(), targets, seen, protocol, draws)
     # A rank may differ only where another score lies within rounding of the target's.
-    gaps = np.abs(case.turn.scores - case.turn.scores[np.arange(PHONES), targets][:, None])
+    gaps = np.abs(scores - scores[np.arange(PHONES), targets][:, None])
     gaps[np.arange(PHONES), targets] = np.inf
     gaps[:, 0] = np.inf
     apart = gaps.min(1) > 2 * largest
@@ -225,4 +226,4 @@ def test_padding_and_phones_that_are_out_change_nothing_for_the_others(case: Cas
     for phone in range(PHONES):
         expected: Any = b"" if out[phone] else case.answer.outbox[phone]
         assert answer.outbox[phone] == expected
-    assert np.array_equal(turn.scores[~out], case.turn.scores[~out])
+    assert np.array_equal(turn.scored()[~out], case.turn.scored()[~out])

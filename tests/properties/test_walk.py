@@ -16,8 +16,15 @@ import chordsim
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_CHANGES = 14
-#: One phone of a chunk of its own, visited after it has asked.
-ONE = ("data.synthetic.users=2", "data.synthetic.groups=2", "engine.chunk_size=1", "rounds.count=1", "population.selected=1")
+#: One phone of a chunk of its own, visited after it has asked, played by the reference.
+ONE = (
+    "engine.kernel=torch",
+    "data.synthetic.users=2",
+    "data.synthetic.groups=2",
+    "engine.chunk_size=1",
+    "rounds.count=1",
+    "population.selected=1",
+)
 GRANTED = [f"population.tiers.{tier}.{key}" for tier in ("low", "mid", "high") for key in ("memory_mb=99", "latency_ms=1e6")]
 
 

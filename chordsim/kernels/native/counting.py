@@ -106,6 +106,33 @@ def score_listed(states: Array, table: Array, listed: Array, room: tuple[Array, 
 
 
 @compiled
+def score_all(states: Array, table: Array, room: tuple[Array, ...], out: Array) -> None:
+    """Score all items for each phone, summed in the order of `count_all`.
+
+    Args:
+        states: [D, d] float32.
+        table: [n_items + 1, d].
+        room: States by column [d, COLUMNS], zeros [d], numbers that nobody reads [COLUMNS], addresses [2, d and COLUMNS], and of items
+            [2, n_items + 1 in whole tiles].
+        out: float32 [blocks of COLUMNS phones, n_items + 1, COLUMNS].
+    """
+    columns, nil, waste, places, listed = room
+    dim, items, one = table.shape[1], table.shape[0], np.float32(1)
+    for block in range(out.shape[0]):
+        first = block * COLUMNS
+        phones = min(COLUMNS, states.shape[0] - first)
+        for p in range(phones):
+            places[0, p], places[1, p] = address(states[first + p]), address(nil)
+        as_columns(places[0], places[1], phones, dim, one, nil, columns)
+        for k in range(dim):
+            places[0, k], places[1, k] = address(columns) + 4 * COLUMNS * k, 4 * k
+        for item in range(items):
+            listed[0, item], listed[1, item] = address(table) + 4 * dim * item, address(out[block]) + 4 * COLUMNS * item
+        rows = filled(NONE + items, listed[0], listed[1], waste)
+        multiply(places[0], listed[0], rows, places[1], dim, listed[1], NONE, (phones + 7) // 8 * 8, NO, NOTHING)
+
+
+@compiled
 def count_popular(
     counts: Array, above: Array, level: Array, targets: Array, log: Array, starts: Array, ends: Array, last: Array, rank: Array
 ) -> None:

@@ -18,7 +18,6 @@ from chordsim.nets import blobs
 from chordsim.nets.frozen import fingerprint
 from chordsim.nets.terms import Teacher
 from chordsim.progress import Progress
-from chordsim.quant.allocate import allocate
 from chordsim.quant.decode import unknown_phones
 from chordsim.quant.packing import pack_bits
 from chordsim.ragged import Ragged
@@ -112,7 +111,7 @@ class PlanCloud(Cloud):
             valid &= usable.numpy()
             known = budgets if self.settings.decode == "cloud" else unknown_phones(len(who))
             limits = self._cost.limits(known, self.settings.bits)
-            plan = allocate(utilities, self._cost.costs(), limits, self.settings.lowest)
+            plan = self.kernels.allocate(utilities, self._cost.costs(), limits, self.settings.lowest)
         refused, binding = plan.refused.numpy(), (plan.binding.numpy() + 1).astype(np.uint8)
         refusal = np.where(valid, np.where(refused, binding, 0), INVALID).astype(np.uint8)
         sent = who.active & (refusal == 0)

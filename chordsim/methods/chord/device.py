@@ -26,7 +26,7 @@ from chordsim.ragged import Ragged
 from chordsim.wire.codes import decode_codes
 from chordsim.wire.errors import BadPayload
 from chordsim.wire.floats import pack_budgets, pack_floats
-from clients.half import BLOCK, Device, in_blocks, load_tables, quiet, score
+from clients.half import BLOCK, Device, in_blocks, load_tables, quiet
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,7 @@ class PlanDevice(Device):
         sound &= (codes >= self.settings.lowest).all(1)
         codes = np.where(sound[:, None], codes, self.settings.lowest).astype(np.uint8)
         plan = self._read(torch.from_numpy(codes), who.budgets)
-        items, config = torch.from_numpy(history.items), self.context.backbone
-        room = room_for(min(BLOCK, len(who)), self.shapes.layers)
-
-        def last(rows: slice) -> Tensor:
-            weights = gather(model.tables, plan[rows], self.shapes.layers, room)
-            return last_states(items[rows], model.item, model.position, weights, config)
-
-        states = in_blocks(len(who), last)
+        states = self._states(model, plan, torch.from_numpy(history.items))
         spent = self.budget.cost_of(plan)
         refusal = np.where(sound, self._refused(plan, spent, who.budgets), INVALID).astype(np.uint8)
         rows = len(who)
@@ -122,7 +115,20 @@ class PlanDevice(Device):
             model_bytes=spent.model_bytes,
         )
         bits = spent.weight_bits / self.shapes.weights
-        return Turn(Ragged.empty(rows), refusal, cost, bits, score(states, model.item, self.shapes))
+        return Turn(Ragged.empty(rows), refusal, cost, bits, self.score(states, model.item))
+
+    def _states(self, model: Model, plan: Tensor, items: Tensor) -> Tensor:
+        """Return the last states [D, d] of phones with these plans [D, C]."""
+        layers, config = self.shapes.layers, self.context.backbone
+        if self.kernels.compiles(config):
+            return self.kernels.last_states(items, model.item, model.position, gather(model.tables, plan, layers), config)
+        room = room_for(min(BLOCK, len(items)), layers)
+
+        def last(rows: slice) -> Tensor:
+            weights = gather(model.tables, plan[rows].long(), layers, room)
+            return last_states(items[rows], model.item, model.position, weights, config)
+
+        return in_blocks(len(items), last)
 
     def _read(self, codes: Tensor, granted: Budgets) -> Tensor:
         """Return what the phones make of the codes that came: precisions, or importance that they turn into precisions."""

@@ -18,7 +18,7 @@ from chordsim.nets import blobs, sasrec
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import pack_floats, unpack_floats
-from clients.half import Device, load_tables, quiet, score
+from clients.half import Device, load_tables, quiet
 
 
 @dataclass(frozen=True)
@@ -57,4 +57,4 @@ class CoCorrRecDevice(Device):
         final = model.layer(items, states, net.split_correction(torch.from_numpy(values), dim))[:, -1]
         cost = layer_cost(self.context, rows)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
-        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(final, model.item, self.shapes))
+        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), self.score(final, model.item))

@@ -21,7 +21,6 @@ from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import pack_floats
 from clients import learning
-from clients.half import score
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,6 @@ class DcclDevice(ShippedDevice):
         meta = torch.from_numpy(state["meta"]).view(rows, config.blocks, self.rank)
         with torch.no_grad():
             weights = net.patched(model.weights, model.basis, meta, config)
-            scores = score(self.states(replace(model, weights=weights), history), model.item, self.shapes)
+            scores = self.score(self.states(replace(model, weights=weights), history), model.item)
         spent = replace(cost, train_macs=np.zeros(rows, np.int64))
         return Turn(Ragged.empty(rows), refusal, spent, np.full(rows, 32.0), scores)

@@ -15,13 +15,12 @@ from chordsim.arrays import Columns
 from chordsim.methods import INVALID, History, Leg, PhoneBatch, Turn
 from chordsim.methods.diet import net
 from chordsim.methods.diet.spec import masked_cost
-from chordsim.nets.backbone import last_states
 from chordsim.nets.frozen import draw_checked
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
 from chordsim.wire.errors import BadPayload
 from chordsim.wire.floats import pack_floats
-from clients.half import Device, load_extractor, load_tables, quiet, score
+from clients.half import Device, load_extractor, load_tables, quiet
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class DietDevice(Device):
             return quiet(len(who))
         masks, sound = net.unpack(inbox, self.shapes)
         weights = net.masked(model.frozen, masks, float(self.context.settings["keep"]))
-        states = last_states(items, model.item, model.position, weights, self.context.backbone)
+        states = self.kernels.last_states(items, model.item, model.position, weights, self.context.backbone)
         cost = masked_cost(self.context, len(who))
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
-        return Turn(Ragged.empty(len(who)), refusal, cost, np.ones(len(who)), score(states, model.item, self.shapes))
+        return Turn(Ragged.empty(len(who)), refusal, cost, np.ones(len(who)), self.score(states, model.item))

@@ -16,7 +16,7 @@ from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import unpack_floats
 from chordsim.wire.ids import pack_ids
-from clients.half import quiet, score
+from clients.half import quiet
 
 
 class DuetDevice(ShippedDevice):
@@ -34,7 +34,7 @@ class DuetDevice(ShippedDevice):
         states = net.apply(self.states(model, history), torch.from_numpy(head))
         cost = self.cost(rows)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
-        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(states, model.item, self.shapes))
+        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), self.score(states, model.item))
 
     def cost(self, rows: int) -> Cost:
         """Return what one request takes, the same on every phone."""

@@ -15,7 +15,6 @@ from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import pack_floats
 from clients import learning
-from clients.half import score
 
 
 class FedAvgDevice(FinetuneDevice):
@@ -34,7 +33,7 @@ class FedAvgDevice(FinetuneDevice):
             payload = pack_floats(np.concatenate([own, examples.astype(np.float32)], 1))
             return Turn(Ragged.of_matrix(payload, who.active & (refusal == 0)), refusal, only_training(cost), none)
         with torch.no_grad():
-            scores = score(self.states(model, history), model.item, self.shapes)
+            scores = self.score(self.states(model, history), model.item)
         return Turn(Ragged.empty(rows), refusal, self.cost(rows), np.full(rows, 32.0), scores)
 
 

@@ -17,7 +17,7 @@ from chordsim.methods.shipped.device import Model, ShippedDevice
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import pack_floats
-from clients.half import load_extractor, quiet, score
+from clients.half import load_extractor, quiet
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class FilmDevice(ShippedDevice):
         states = net.modulate(self.states(model, history), net.recent_mean(items, model.item), numbers)
         cost = self.cost(rows)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
-        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), score(states, model.item, self.shapes))
+        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), self.score(states, model.item))
 
     def cost(self, rows: int) -> Cost:
         """Return what one request takes, the same on every phone."""

@@ -17,7 +17,6 @@ from chordsim.quant.budget import refusals
 from chordsim.quant.costs import finetuned
 from chordsim.ragged import Ragged
 from clients import learning
-from clients.half import score
 
 
 class FinetuneDevice(ShippedDevice):
@@ -46,7 +45,7 @@ class FinetuneDevice(ShippedDevice):
         rows = len(who)
         own = self.learn(model, history)
         with torch.no_grad():
-            scores = score(self.states(replace(model, weights=own), history), model.item, self.shapes)
+            scores = self.score(self.states(replace(model, weights=own), history), model.item)
         cost = self.trained_cost(rows)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), scores)

@@ -19,7 +19,7 @@ from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import pack_floats, unpack_floats
 from chordsim.wire.ids import id_bytes, unpack_ids
-from clients.half import Device, load_tables, quiet, score
+from clients.half import Device, load_tables, quiet
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class ForwardOfaDevice(Device):
         cost = blocks_cost(self.context, kept.sum(1), kept @ self.block_macs)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
         # Bits per weight of the whole backbone: skipped blocks store nothing.
-        return Turn(Ragged.empty(rows), refusal, cost, 32.0 * kept.mean(1), score(states, model.item, self.shapes))
+        return Turn(Ragged.empty(rows), refusal, cost, 32.0 * kept.mean(1), self.score(states, model.item))
 
     def _cache(self, model: Model, who: PhoneBatch, inbox: Ragged) -> Turn:
         """Take in the session's candidates; rows that differ from the cache would not be this version's."""

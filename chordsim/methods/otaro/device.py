@@ -15,10 +15,10 @@ from chordsim.methods import History, Leg, MethodContext, PhoneBatch, Turn
 from chordsim.methods.otaro import net
 from chordsim.methods.otaro.spec import choose, width_cost, widths_of
 from chordsim.nets import blobs
-from chordsim.nets.backbone import last_states, position_shape
+from chordsim.nets.backbone import position_shape
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
-from clients.half import Device, item_table, score
+from clients.half import Device, item_table
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class OtaroDevice(Device):
         chosen = choose(self.context, who.budgets)
         items = torch.from_numpy(history.items)
         weights = [table[torch.from_numpy(chosen)] for table in model.tables]
-        states = last_states(items, model.item, model.position, weights, self.context.backbone)
+        states = self.kernels.last_states(items, model.item, model.position, weights, self.context.backbone)
         bits = self.widths[chosen]
         cost = width_cost(self.context, bits)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
-        return Turn(Ragged.empty(len(who)), refusal, cost, bits.astype(np.float64), score(states, model.item, self.shapes))
+        return Turn(Ragged.empty(len(who)), refusal, cost, bits.astype(np.float64), self.score(states, model.item))

@@ -18,7 +18,7 @@ from chordsim.quant.budget import refusals
 from chordsim.quant.costs import shipped_cost
 from chordsim.quant.packing import unpack_levels
 from chordsim.ragged import Ragged
-from clients.half import Device, in_blocks, item_table, score
+from clients.half import Device, in_blocks, item_table
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class ShippedDevice(Device):
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Rank all items for each phone."""
         rows = len(who)
-        scores = score(self.states(model, history), model.item, self.shapes)
+        scores = self.score(self.states(model, history), model.item)
         cost = self.cost(rows)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, float(self.bits)), scores)
@@ -73,6 +73,8 @@ class ShippedDevice(Device):
     def states(self, model: Model, history: History) -> Tensor:
         """Return the last state [D, d] of the model for each phone; its weights are shared [C, K] or each phone's own [D, C, K]."""
         items, config = torch.from_numpy(history.items), self.context.backbone
+        if self.kernels.compiles(config):
+            return self.kernels.last_states(items, model.item, model.position, model.weights, config)
 
         def last(rows: slice) -> Tensor:
             weights = [weight if weight.ndim == 2 else weight[rows] for weight in model.weights]

@@ -20,7 +20,7 @@ from chordsim.quant.packing import unpack_levels
 from chordsim.quant.plan import split_channels
 from chordsim.ragged import Ragged
 from chordsim.wire.codes import packed_bytes, unpack_codes
-from clients.half import item_table, score
+from clients.half import item_table
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,7 @@ class MixedDevice(ShippedDevice):
         rows = len(who)
         cost, stored_bits = self.mixed_cost(rows, model.bits.numpy())
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
-        return Turn(
-            Ragged.empty(rows), refusal, cost, np.full(rows, stored_bits), score(self.states(model, history), model.item, self.shapes)
-        )
+        return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, stored_bits), self.score(self.states(model, history), model.item))
 
     def mixed_cost(self, rows: int, bits: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> tuple[Cost, float]:
         """Return the cost of a request and the stored bits per weight, for bits per channel [C]."""

@@ -9,7 +9,7 @@ import torch
 from chordsim import evaluate
 from chordsim.config.model import ProtocolConfig
 from chordsim.data.history import Spans
-from chordsim.kernels.ranking import popular_ranks, rank_states, score_items
+from chordsim.kernels.ranking import popular_ranks, rank_states, score_all, score_items
 
 ALL, OPEN = ProtocolConfig(), ProtocolConfig(mask_seen=False)
 
@@ -99,6 +99,9 @@ def test_items_of_a_list_are_scored_as_among_all() -> None:
     assert np.abs(scores - exact).max() < 1e-5
     assert np.array_equal(scores[5], score_items(states[5:6], table, listed[5:6])[0])
     assert np.array_equal(scores[:, 3], score_items(states, table, listed[:, 3:4])[:, 0])
+    every = score_all(states, table)
+    assert every.shape == (33, 201) and np.array_equal(np.take_along_axis(every, listed, 1), scores)
+    assert np.array_equal(score_all(states[7:9], table), every[7:9])
 
 
 @pytest.mark.parametrize("protocol", [ALL, OPEN])

@@ -23,7 +23,7 @@ def played(talk: Callable[..., Any], name: str, budgets: Callable[[int], Budgets
     said, refused = [], bool((t.cloud.admit(t.state, who.budgets) > 0)[who.active].any())
     for payload, turn, cloud in t.exchange(who).values():
         said += [row for d, row in enumerate(payload) if who.active[d]]
-        said += [shown[who.active].tobytes() for shown in (turn.scores, turn.ranking) if shown is not None]
+        said += [shown[who.active].tobytes() for shown in (turn.scored(), turn.ranking) if shown is not None]
         refused |= bool((turn.refusal[who.active] > 0).any()) or (cloud is not None and bool((cloud.refusal[who.active] > 0).any()))
     return said, refused
 

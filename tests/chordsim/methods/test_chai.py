@@ -13,7 +13,7 @@ def test_the_student_is_what_the_phone_runs_and_it_costs_less(talk):
     turn = t.exchange()[UP_REPORT][1]
     with torch.no_grad():
         states = t.cloud.restored(t.state).last_states(torch.from_numpy(t.history.items))
-    assert np.allclose(turn.scores[:-1], (states @ t.state["item"].T).numpy()[:-1], atol=1e-5)
+    assert np.allclose(turn.scored()[:-1], (states @ t.state["item"].T).numpy()[:-1], atol=1e-5)
     cost, full = turn.cost, large.device.cost(len(t.who))
     for name in ("macs", "model_bytes", "peak_memory_bytes"):
         assert (getattr(cost, name) < getattr(full, name)).all()

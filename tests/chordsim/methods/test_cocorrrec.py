@@ -70,7 +70,7 @@ def test_the_cloud_moves_the_ranking_and_phone_and_cloud_agree(talk):
         network, items = t.cloud.restored(t.state), torch.from_numpy(t.history.items)
         states = network.last_states(items)
         alone = network.layer(items, sasrec.embed(items, t.model.item, t.model.position))
-    assert np.allclose(turn.scores[:-1], (states @ t.state["item"].T).numpy()[:-1], atol=1e-4)
+    assert np.allclose(turn.scored()[:-1], (states @ t.state["item"].T).numpy()[:-1], atol=1e-4)
     assert not torch.allclose(alone[:, -1], states)
 
 

@@ -18,13 +18,13 @@ def _codes(t, legs):
 
 def test_popularity_is_the_logs_counts(talk):
     t = talk("popularity")
-    scores = t.exchange()[UP_REPORT][1].scores
+    scores = t.exchange()[UP_REPORT][1].scored()
     assert (scores == np.bincount(t.world.logs.items, minlength=51)).all()
 
 
 def test_markov_is_what_followed_the_last_item(talk):
     t = talk("markov")
-    scores = t.exchange()[UP_REPORT][1].scores
+    scores = t.exchange()[UP_REPORT][1].scored()
     logs = t.world.logs
     for d in range(3):
         counts = np.zeros(51)
@@ -75,8 +75,8 @@ def test_an_empty_historys_plan_is_the_same_for_all_and_ranks_by_todays_history(
     assert len({c.tobytes() for c in _codes(t, legs)}) == 1
     # The same plans, put on phones of chord-plus, rank by what the user did.
     theirs = own.act(DOWN_PRESCRIPTION, own.who, t.history, legs[DOWN_PRESCRIPTION][0])
-    assert (theirs.scores[on] == legs[DOWN_PRESCRIPTION][1].scores[on]).all()
-    assert len({row.tobytes() for row in theirs.scores[on]}) > 1
+    assert (theirs.scored()[on] == legs[DOWN_PRESCRIPTION][1].scored()[on]).all()
+    assert len({row.tobytes() for row in theirs.scored()[on]}) > 1
 
 
 @pytest.mark.parametrize("age", [1, 5, 12, 500])
@@ -95,7 +95,7 @@ def test_an_aged_plan_is_what_its_user_had_so_many_items_ago(talk, age):
     assert [legs[UP_PROFILE][0][d] for d in on] == [plans[UP_PROFILE][0][d] for d in on]
     assert (_codes(t, legs) == _codes(own, plans)).all()
     today = own.act(DOWN_PRESCRIPTION, own.who, own.history, legs[DOWN_PRESCRIPTION][0])
-    assert (today.scores[on] == legs[DOWN_PRESCRIPTION][1].scores[on]).all()
+    assert (today.scored()[on] == legs[DOWN_PRESCRIPTION][1].scored()[on]).all()
     if age == 500:  # nobody has done so much: everyone gets the plan of an empty history
         empty = talk("chord-empty")
         assert (_codes(t, legs) == _codes(empty, empty.exchange())).all()
@@ -115,5 +115,5 @@ def test_film_sends_a_plans_bytes_and_phone_and_cloud_agree(talk):
     assert (payload.lengths[on] == 192).all() and (legs[UP_PROFILE][0].lengths[on] == 256).all()
     with torch.no_grad():
         states = t.cloud.restored(t.state).last_states(torch.from_numpy(t.history.items))
-    assert np.allclose(turn.scores[on], (states @ t.state["item"].T).numpy()[on], atol=1e-4)
+    assert np.allclose(turn.scored()[on], (states @ t.state["item"].T).numpy()[on], atol=1e-4)
     assert len({bytes(row) for row, a in zip(payload, on, strict=True) if a}) > 1

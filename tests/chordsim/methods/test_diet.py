@@ -47,7 +47,7 @@ def test_a_phone_with_a_mask_computes_what_the_cloud_trained(talk):
         states = t.cloud.restored(t.state).last_states(torch.from_numpy(t.history.items))
     expected = (states @ t.state["item"].T).numpy()
     on = t.who.active
-    assert np.allclose(turn.scores[on], expected[on], atol=1e-5)
+    assert np.allclose(turn.scored()[on], expected[on], atol=1e-5)
 
 
 def test_a_mask_of_another_length_is_refused(talk):

@@ -29,4 +29,4 @@ def test_phone_and_cloud_agree(talk):
     turn = t.exchange()[DOWN_PRESCRIPTION][1]
     with torch.no_grad():
         states = t.cloud.restored(t.state).last_states(torch.from_numpy(t.history.items))
-    assert np.allclose(turn.scores[:-1], (states @ t.state["item"].T).numpy()[:-1], atol=1e-5)
+    assert np.allclose(turn.scored()[:-1], (states @ t.state["item"].T).numpy()[:-1], atol=1e-5)

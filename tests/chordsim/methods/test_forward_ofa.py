@@ -50,7 +50,7 @@ def test_a_skipped_block_passes_its_input_on(talk):
     one = t.context.backbone.model_copy(update={"blocks": 1})
     weights = forward_ofa.weights_of(values, t.device.shapes)[:6]
     states = sasrec.forward(items, sasrec.embed(items, t.model.item, t.model.position), weights, one)
-    assert np.allclose((states @ t.model.item.T).numpy()[t.who.active], turn.scores[t.who.active], atol=1e-5)
+    assert np.allclose((states @ t.model.item.T).numpy()[t.who.active], turn.scored()[t.who.active], atol=1e-5)
 
 
 def test_budgets_drop_the_least_likely_block_first():

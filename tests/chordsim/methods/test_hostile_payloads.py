@@ -141,8 +141,8 @@ def test_any_bytes_in_an_answer_hurt_their_own_phone_alone(line: Line, row: int,
     got = line.act(line.down, replaced(line.answer.outbox, row, noise))
     assert np.array_equal(got.refusal[others(row)], line.turn.refusal[others(row)])
     if got.scores is not None:
-        assert np.array_equal(got.scores[others(row)], line.turn.scores[others(row)])
-        assert np.isfinite(got.scores).all()
+        assert np.array_equal(got.scored()[others(row)], line.turn.scored()[others(row)])
+        assert np.isfinite(got.scored()).all()
     else:
         assert np.array_equal(got.ranking[others(row)], line.turn.ranking[others(row)])
         assert ((got.ranking >= 0) & (got.ranking <= line.context.n_items)).all()

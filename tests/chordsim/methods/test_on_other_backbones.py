@@ -55,7 +55,7 @@ def test_sizes_are_what_is_encoded_and_somebody_ranks(talk, name, backbone):
     ranked = [d for _, d, _ in legs.values() if d.scores is not None or d.ranking is not None]
     assert len(ranked) == 1 and not ranked[0].refusal[t.who.active].any()
     if ranked[0].scores is not None:
-        assert np.isfinite(ranked[0].scores[t.who.active][:, 1:]).all()
+        assert np.isfinite(ranked[0].scored()[t.who.active][:, 1:]).all()
     assert (ranked[0].cost.peak_memory_bytes[t.who.active] > 0).all()
 
 

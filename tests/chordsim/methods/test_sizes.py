@@ -49,5 +49,5 @@ def test_some_phone_ranks_and_its_cost_is_on_record(talk, name):
     assert len(ranked) == 1
     turn = ranked[0]
     if turn.scores is not None:
-        assert np.isfinite(turn.scores[t.who.active][:, 1:]).all()
+        assert np.isfinite(turn.scored()[t.who.active][:, 1:]).all()
     assert (turn.cost.peak_memory_bytes[t.who.active] > 0).all()
