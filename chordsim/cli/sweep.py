@@ -29,7 +29,7 @@ def sweep(
     from chordsim.sweep.over_seeds import TABLE as OVER_SEEDS
     from chordsim.sweep.sweep import PAGE
     from chordsim.sweep.sweep import sweep as swept
-    from chordsim.sweep.tidy import TABLE_CSV
+    from chordsim.sweep.tidy import TABLE_CSV, mixed
     from chordsim.sweep.words import line
     from chordsim.terminal import Terminal, screen
 
@@ -48,7 +48,7 @@ def sweep(
     kept = found.table["run"].nunique() - found.redone
     told = [line(mean, found.keys) for mean in found.means]
     told += dict.fromkeys(mean.said for mean in found.means if mean.difference is not None)
-    told += [words] if (words := energy_line(found.means)) else []
+    told += [words for words in (energy_line(found.means), mixed(found.table)) if words]
     told += [f"{found.redone} runs done, {kept} were there", f"table: {found.path / TABLE_CSV}"]
     screen().print(
         "\n".join([*told, f"over seeds: {found.path / OVER_SEEDS}", f"page: {found.path / PAGE}"]),

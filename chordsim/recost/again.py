@@ -82,8 +82,9 @@ def recost(run: Path, overrides: Sequence[str]) -> Recosted:
 
     Raises:
         ScenarioError: An override that would change what was computed.
-        UserError: Not a run directory, or one without rows.
+        UserError: Not a run directory, one without rows, or one of another schema.
     """
+    source = Source.read(run)
     old, new = _scenarios(run, overrides)
     changed = _changed(old, new)
     if (run / "trips.parquet").is_file():
@@ -91,7 +92,6 @@ def recost(run: Path, overrides: Sequence[str]) -> Recosted:
     world, former = worlds(old, new)
     nothing = inert(changed, old, new, world)
     if new.protocol.metrics == "none":
-        source = Source.read(run)
         return Recosted(changed, nothing, rerun.before(source), rerun.after(world, source), {})
     before = Summary(world.n_users, list(old.population.tiers), old.seed, **accounting(old))
     after = Summary(world.n_users, list(new.population.tiers), new.seed, **accounting(new))

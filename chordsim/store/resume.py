@@ -9,6 +9,7 @@ from typing import Any
 
 from chordsim.config.model import Scenario
 from chordsim.errors import RunError, UserError
+from chordsim.ledger.columns import other_schema
 from chordsim.ledger.parquet import file_name, read_rows
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.summary import Summary
@@ -52,9 +53,13 @@ def opened(scenario: Scenario, out: Path | None, resume: Resume | None) -> RunDi
         if store.manifest.get("status") == "complete":
             raise UserError(f"{out}: this run is complete: there is nothing to resume")
         differs = [name for name in _SAME if store.manifest.get(name) != fresh[name]]
-        if differs and ("schema_version" in differs or "ledger_key" in differs or not resume.allow_drift):
+        if "schema_version" in differs:
+            raise UserError(f"{out}: cannot resume: {other_schema(store.manifest.get('schema_version'))}")
+        final = "ledger_key" in differs
+        if differs and (final or not resume.allow_drift):
             what = "; ".join(_difference(name, store.manifest.get(name), fresh[name]) for name in differs)
-            raise UserError(f"{out}: cannot resume: {what}; --allow-drift goes on all the same, without a hash")
+            advice = "" if final else "; --allow-drift goes on all the same, without a hash"
+            raise UserError(f"{out}: cannot resume: {what}{advice}")
         drift = sorted({*store.manifest.get("drift", []), *differs})
         store.write_manifest("running", **fresh, **({"drift": drift} if drift else {}))
     except BaseException:

@@ -19,7 +19,7 @@ from chordsim.sweep.words import bars, by_seed
 _ALL = "NDCG@10 of what all users saw"
 
 
-def write(folder: Path, points: Sequence[Point], keys: Sequence[str], found: Sequence[Mean]) -> Path:
+def write(folder: Path, points: Sequence[Point], keys: Sequence[str], found: Sequence[Mean], remark: str = "") -> Path:
     """Write sweep.html into the sweep's folder and return its path.
 
     Args:
@@ -27,6 +27,7 @@ def write(folder: Path, points: Sequence[Point], keys: Sequence[str], found: Seq
         points: Its runs.
         keys: What was varied.
         found: The methods over seeds.
+        remark: What a reader must know of all points; empty for nothing.
 
     Raises:
         UserError, RunError: The file cannot be written.
@@ -36,7 +37,10 @@ def write(folder: Path, points: Sequence[Point], keys: Sequence[str], found: Seq
     words += f"Points are means over users, rounds and seeds; {bars(found)}"
     by_key = [_against_key(found, keys, place) for place in range(len(keys))]
     charts = [chart for chart in (_tradeoff(found, keys), _against_bits(found, keys), *by_key) if chart.rows]
-    sections = [Section("curves", "Curves", [text(words, css="lead"), *charts]), Section("table", "Table", _tables(found, keys))]
+    sections = [
+        Section("curves", "Curves", [text(words, css="lead"), *([text(remark)] if remark else []), *charts]),
+        Section("table", "Table", _tables(found, keys)),
+    ]
     path = folder / "sweep.html"
     atomic_write(path, document(f"sweep of {points[0].scenario.name}", sections).encode())
     return path

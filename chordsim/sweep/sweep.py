@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from chordsim import api
 from chordsim.errors import ChordsimError, NotWhole, RunError, UserError
 from chordsim.files import read_json
+from chordsim.ledger.columns import SCHEMA_VERSION
 from chordsim.progress import Progress, Silent
 from chordsim.scenario.text import digest
 from chordsim.store.directory import LOCK, MANIFEST, take_lock
@@ -103,12 +104,13 @@ def finished(folder: Path, point: Point) -> bool:
         manifest = read_json(path / MANIFEST)
     except UserError:
         return False  # half-written: it is run again
-    return manifest.get("status") == "complete" and manifest.get("scenario_sha256") == digest(point.scenario)
+    mine = (manifest.get("status"), manifest.get("schema_version"), manifest.get("scenario_sha256"))
+    return mine == ("complete", SCHEMA_VERSION, digest(point.scenario))
 
 
 def _sweep(scenario: str | Path, grid: Sequence[Point], keys: list[str], folder: Path, progress: Progress) -> SweepResult:
     from chordsim.sweep import curves, over_seeds
-    from chordsim.sweep.tidy import save, tidy
+    from chordsim.sweep.tidy import mixed, save, tidy
 
     failed: list[str] = []
     todo = [point for point in grid if not finished(folder, point)]
@@ -133,7 +135,7 @@ def _sweep(scenario: str | Path, grid: Sequence[Point], keys: list[str], folder:
     save(folder, table)
     found = over_seeds.means(folder, done)
     over_seeds.save(folder, found, keys)
-    curves.write(folder, done, keys, found)
+    curves.write(folder, done, keys, found, mixed(table))
     if len(done) < len(grid):
         why = failed[0] if failed else "a run is not complete"
         raise RunError(f"{folder}: {len(grid) - len(done)} of {len(grid)} points are not finished; the first: {why}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chordsim.files import atomic_write, read_json
 from chordsim.ledger.figures import PLACES, at
+from chordsim.numerics import words
 from chordsim.store.directory import SUMMARY
 from chordsim.sweep.points import Point
 
@@ -61,9 +62,23 @@ def tidy(folder: Path, points: Sequence[Point], keys: Sequence[str]) -> pd.DataF
             row |= {name: m.get(name) for name in _PLAIN}
             row |= {name: at(m, *path) for name, path in COSTS.items()}
             row |= {f"bytes_after_{n}_sessions": value for n, value in m["bytes_after_sessions"].items()}
-            row |= {"ledger_sha256": manifest.get("ledger_sha256"), "run": f"points/{point.name}"}
+            row |= {
+                "numerics": words(manifest.get("numerics")),
+                "ledger_sha256": manifest.get("ledger_sha256"),
+                "run": f"points/{point.name}",
+            }
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def mixed(table: pd.DataFrame) -> str:
+    """Return in a sentence that points were computed on several numerics, so that figures may part by more than what was varied."""
+    kinds = table["numerics"].dropna().unique().tolist()
+    return (
+        f"Points were computed on {len(kinds)} numerics, which part last bits and what follows: {'; '.join(kinds)}."
+        if len(kinds) > 1
+        else ""
+    )
 
 
 def save(folder: Path, table: pd.DataFrame) -> None:

@@ -111,3 +111,31 @@ def test_nodes_on_other_numerics_cost_the_hash(tiny: Tiny, tmp_path: Path, monke
     run = api.run("offline", overrides=tiny(methods=("popularity",)), out=tmp_path / "run", report=False)
     assert run.status == "complete" and run.manifest["ledger_sha256"] is None
     assert "another processor" in run.manifest["remarks"][-1] and run.summary["engine"]["other_numerics"] == ["another processor"]
+
+
+@pytest.mark.slow
+def test_repro_ml_100k_on_two_numerics(real_data: Path, tmp_path: Path) -> None:
+    """Real processes, one of which has a variable that MKL obeys, and a run that was killed."""
+    few = ['methods=["fp32"]', "training.max_steps=20", "training.eval_every=20", "training.average_steps=0", "rounds.count=2"]
+    sets = [word for text in few for word in ("--set", text)]
+
+    def chordsim(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        clean = {key: value for key, value in os.environ.items() if key not in VARIABLES}
+        kept = {"CHORDSIM_DATA": str(real_data), "CHORDSIM_CACHE": str(tmp_path / "cache")}
+        command = [sys.executable, "-c", "import sys; from chordsim.cli import main; sys.exit(main())", "run", *words]
+        return subprocess.run(command, env=clean | kept | variables, capture_output=True, text=True, timeout=500)
+
+    folders = {name: tmp_path / name for name in ("plain", "strict")}
+    for name, variables in (("plain", {}), ("strict", {"MKL_CBWR": "AVX512,STRICT"})):
+        done = chordsim("repro-ml-100k", *sets, "--out", str(folders[name]), **variables)
+        assert done.returncode == 0, done.stderr
+    manifests = {name: json.loads((folder / "manifest.json").read_text()) for name, folder in folders.items()}
+    assert manifests["plain"]["numerics"] != manifests["strict"]["numerics"]
+    assert manifests["strict"]["numerics"]["environment"] == {"MKL_CBWR": "AVX512,STRICT"}
+    assert not any(manifest["cloud_models"]["fp32"] for manifest in manifests.values()), "the second one trained anew"
+    cut = folders["plain"] / "manifest.json"
+    cut.write_text(json.dumps(manifests["plain"] | {"status": "interrupted"}))
+    done = chordsim("--resume", str(folders["plain"]), MKL_CBWR="AVX512,STRICT")
+    said = done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and "cannot resume: numerics: environment {} then" in said and "MKL_CBWR" in said
+    assert chordsim("--resume", str(folders["plain"])).returncode == 0

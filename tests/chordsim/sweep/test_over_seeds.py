@@ -12,6 +12,7 @@ from scipy import stats
 from chordsim.sweep import curves
 from chordsim.sweep.over_seeds import means, save
 from chordsim.sweep.points import axis, points
+from chordsim.sweep.tidy import mixed
 from chordsim.sweep.words import bars, line
 
 USERS, KEYS = 80, ["rounds.requests_per_round"]
@@ -96,3 +97,9 @@ def test_all_differences_of_a_sweep_are_one_family_and_stand_in_its_table(swept)
     assert set(table["baseline"]) == {"fp32"} and set(table["seeds"]) == {"1 2 3"}
     words = line(found[1], KEYS)
     assert words.startswith("other, requests_per_round 1: NDCG@10") and "3 seeds" in words and "against fp32 +0.2" in words
+
+
+def test_points_of_several_numerics_are_told():
+    one, two = "float32, AVX512", "float32, AVX2"
+    assert mixed(pd.DataFrame({"numerics": [one, one, None]})) == ""
+    assert f"computed on 2 numerics, which part last bits and what follows: {one}; {two}." in mixed(pd.DataFrame({"numerics": [one, two]}))
