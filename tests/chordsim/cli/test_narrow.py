@@ -6,11 +6,14 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chordsim import api
 from chordsim.cli import main
 from chordsim.cli.commands import app
 from chordsim.fitted import GAP, LEAST_AT_ALL, Fitted
@@ -21,13 +24,17 @@ TOLD = {
     "forecast": ["forecast", "offline", "--set", "data.synthetic.users=40"],
     "recost": ["recost", "RUN", "--set", "clock.deadline_s=1.0", "--set", "clock.loss=0.3"],
     "compare": ["compare", "RUN", "RUN", "--out", "OUT/compare.html"],
+    "forecast by": ["forecast", "offline", "--set", "data.synthetic.users=40", "--by", "tier", "--csv", "OUT/sheet.csv"],
     "population": ["population", "offline"],
+    "population by": ["population", "offline", "--by", "tier"],
     "scenarios": ["scenarios"],
     "data list": ["data", "list"],
     "data inspect": ["data", "inspect", "DATA"],
 }
-#: Commands without a table of their own: they print lines, whole files, or what `run` prints.
-LINES = {"deploy", "flwr-env", "flwr-stop", "report", "data fetch", "scenarios show", "scenarios validate"}
+#: Tests of their own, below.
+BELOW = {"run", "sweep", "deploy"}
+#: Commands without a table of their own: they print lines or whole files.
+LINES = {"flwr-env", "flwr-stop", "report", "data fetch", "scenarios show", "scenarios validate"}
 FIGURE = re.compile(r"[-+±]?\d[\d,.]*(?:e[+-]?\d+)?[kMGT%]?")
 
 
@@ -55,6 +62,13 @@ def test_every_figure_stands_whole_at_any_width(
     command: str, played_run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     words = [w.replace("RUN", str(played_run)).replace("DATA", str(data)).replace("OUT", str(tmp_path)) for w in TOLD[command]]
+    said = whole_at_all_widths(words, monkeypatch, capfd)
+    assert len(figures(said)) > (0 if command in ("scenarios", "data list") else 5)
+
+
+def whole_at_all_widths(words: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> str:
+    """Run a command in terminals of all widths; what the widest says stands in the others too, and is returned."""
+    capfd.readouterr()
     said = {}
     for width in (400, *WIDTHS):
         monkeypatch.setenv("COLUMNS", str(width))
@@ -65,7 +79,36 @@ def test_every_figure_stands_whole_at_any_width(
         lost = figures(said[400]) - figures(said[width])
         # A checksum of 64 characters goes on in the next line.
         assert not {word for word in lost if len(word) < 20}, said[width]
-    assert len(figures(said[400])) > (0 if command in ("scenarios", "data list") else 5)
+    return said[400]
+
+
+def test_runs_in_sizes_and_of_apps_side_by_side(
+    tiny: Callable[..., list[str]],
+    made_run: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for loss in ("0.0", "0.3"):
+        api.run("offline", overrides=tiny('protocol.metrics="none"', f"clock.loss={loss}"), out=tmp_path / loss, report=False)
+    said = whole_at_all_widths(["compare", "0.0", "0.3"], monkeypatch, capfd)
+    assert "chord-plus" in said and "on assumed constants" in said and len(figures(said)) > 40
+    for name in ("one", "two"):
+        made_run(tmp_path / name, {"flower:fedavg": [np.full(60, 0.5)] * 3})
+    said = whole_at_all_widths(["compare", "one", "two"], monkeypatch, capfd)
+    assert "J/round" in said and "assumed %" in said and len(figures(said)) > 6
+
+
+def test_a_deployment_prints_whole_figures(played_run: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """The command's own tables and lines, over a run that played elsewhere."""
+    way = SimpleNamespace(ledger_bytes=1_234_567, beside_bytes=89_012, flower_bytes=345_678, overhead_bytes=1_440.2, messages=240)
+    done = SimpleNamespace(result=api.RunResult(played_run), ways={"down": way, "up": way})
+    monkeypatch.setattr("chordsim.deploy.deploy.deploy", lambda *_, **__: done)
+    said = whole_at_all_widths(["deploy", "offline", "--nodes", "2"], monkeypatch, capfd)
+    assert {"1,234,567", "1,440", "240"} <= figures(said) and "energy" in said and "on assumed constants" in said
+    for method in api.RunResult(played_run).summary["methods"].values():
+        assert f"{method['ndcg_10_all']['mean']:.4f}" in figures(said)
 
 
 def test_a_run_prints_whole_figures(
@@ -101,7 +144,7 @@ def test_no_command_is_left_out() -> None:
     for group in app.registered_groups:
         assert group.typer_instance is not None
         commands |= {f"{group.name} {command.name}" for command in group.typer_instance.registered_commands}
-    assert commands - {*LINES, "run", "sweep"} == {*TOLD} - {"scenarios"}
+    assert commands - LINES - BELOW == {*TOLD} - {"scenarios", "forecast by", "population by"}
 
 
 CELLS = st.from_regex(r"[0-9][0-9,.]{0,14}( ±[0-9.]{1,6})?", fullmatch=True)
