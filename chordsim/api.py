@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from chordsim.errors import NotWhole, UserError
 from chordsim.files import read_json
@@ -73,6 +73,31 @@ class RunResult:
         from chordsim.report.page import figures
 
         return figures(self.path)
+
+    def table(self, form: Literal["latex", "markdown", "csv", "recbole"] = "latex") -> str:
+        """Return the results as a table: for one column of a paper (latex, markdown), with all numbers (csv), or by RecBole's names."""
+        from chordsim.report.export import table
+
+        return table(self.path, form)
+
+    def save_figures(self, folder: str | Path, form: Literal["pdf", "svg"] = "pdf", charts: Sequence[str] = ()) -> list[Path]:
+        """Draw the charts of report.html for a paper, each with its numbers beside it as CSV.
+
+        Args:
+            folder: Where to; made if it is not there.
+            form: ``pdf`` or ``svg``.
+            charts: Which, by the keys of `figures`; none is all of them.
+
+        Returns:
+            The pictures.
+
+        Raises:
+            UserError, RunError: No such chart, nothing to draw, or a folder that cannot be written.
+        """
+        from chordsim.report.drawn import save
+        from chordsim.report.page import charts as of_page
+
+        return save(of_page(self.path), Path(folder), form, charts)
 
 
 def run(

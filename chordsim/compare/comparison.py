@@ -157,6 +157,12 @@ def _side_by_side(comparison: Comparison) -> Grid:
     return Grid(columns, rows)
 
 
+def charts(comparison: Comparison) -> list[Chart]:
+    """Return the comparison's charts; none where nothing was ranked."""
+    ranked = bool(comparison.lines) and not apps.is_of_apps(comparison)
+    return [*_forest(comparison), *_tradeoff(comparison)] if ranked else []
+
+
 def _forest(comparison: Comparison) -> list[Chart]:
     import plotly.graph_objects as go
 

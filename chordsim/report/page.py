@@ -12,6 +12,8 @@ from chordsim.progress import Progress
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from chordsim.report.charts.chart import Chart
+
 FILE = "report.html"
 
 
@@ -63,18 +65,22 @@ def write_after_run(run: Path, progress: Progress) -> None:
         progress.done(str(path))
 
 
-def figures(run: Path) -> dict[str, go.Figure]:
-    """Return the page's charts as plotly figures by key.
+def charts(run: Path) -> list[Chart]:
+    """Return the page's charts; none of a run that kept no rows.
 
     Raises:
         UserError: Not a run directory.
         RunError: No ledger yet, or a damaged file.
     """
+    from chordsim.report import sums
     from chordsim.report.charts import cost, groups, planned, predicted, served, times, traffic
     from chordsim.report.gather import gather
+    from chordsim.report.source import Source
 
+    if sums.has_no_rows(Source.read(run)):
+        return []
     g = gather(run)
-    charts = [
+    return [
         *cost.charts(g),
         *served.charts(g),
         *groups.charts(g),
@@ -83,4 +89,13 @@ def figures(run: Path) -> dict[str, go.Figure]:
         *predicted.charts(g),
         *times.charts(g),
     ]
-    return {chart.key: chart.figure for chart in charts}
+
+
+def figures(run: Path) -> dict[str, go.Figure]:
+    """Return the page's charts as plotly figures by key.
+
+    Raises:
+        UserError: Not a run directory.
+        RunError: No ledger yet, or a damaged file.
+    """
+    return {chart.key: chart.figure for chart in charts(run)}

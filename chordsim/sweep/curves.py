@@ -19,8 +19,10 @@ from chordsim.sweep.words import bars, by_seed
 _ALL = "NDCG@10 of what all users saw"
 
 
-def write(folder: Path, points: Sequence[Point], keys: Sequence[str], found: Sequence[Mean], remark: str = "") -> Path:
-    """Write sweep.html into the sweep's folder and return its path.
+def write(
+    folder: Path, points: Sequence[Point], keys: Sequence[str], found: Sequence[Mean], remark: str = "", target: Path | None = None
+) -> Path:
+    """Write a sweep's page and return its path.
 
     Args:
         folder: The sweep's.
@@ -28,6 +30,7 @@ def write(folder: Path, points: Sequence[Point], keys: Sequence[str], found: Seq
         keys: What was varied.
         found: The methods over seeds.
         remark: What a reader must know of all points; empty for nothing.
+        target: Where to write; by default sweep.html in the sweep's folder.
 
     Raises:
         UserError, RunError: The file cannot be written.
@@ -35,15 +38,17 @@ def write(folder: Path, points: Sequence[Point], keys: Sequence[str], found: Seq
     seeds = len({point.seed for point in points})
     words = f"{len(points)} runs: {', '.join(keys) or 'no key'} varied, {seeds} seed{'s' if seeds > 1 else ''}. "
     words += f"Points are means over users, rounds and seeds; {bars(found)}"
-    by_key = [_against_key(found, keys, place) for place in range(len(keys))]
-    charts = [chart for chart in (_tradeoff(found, keys), _against_bits(found, keys), *by_key) if chart.rows]
-    sections = [
-        Section("curves", "Curves", [text(words, css="lead"), *([text(remark)] if remark else []), *charts]),
-        Section("table", "Table", _tables(found, keys)),
-    ]
-    path = folder / "sweep.html"
+    curves: list[str | Grid | Chart] = [text(words, css="lead"), *([text(remark)] if remark else []), *charts(found, keys)]
+    sections = [Section("curves", "Curves", curves), Section("table", "Table", _tables(found, keys))]
+    path = target or folder / "sweep.html"
     atomic_write(path, document(f"sweep of {points[0].scenario.name}", sections).encode())
     return path
+
+
+def charts(found: Sequence[Mean], keys: Sequence[str]) -> list[Chart]:
+    """Return the sweep's charts; those without a value are left out."""
+    by_key = [_against_key(found, keys, place) for place in range(len(keys))]
+    return [chart for chart in (_tradeoff(found, keys), _against_bits(found, keys), *by_key) if chart.rows]
 
 
 def _tradeoff(found: Sequence[Mean], keys: Sequence[str]) -> Chart:

@@ -14,6 +14,7 @@ from chordsim.arrays import Floats
 from chordsim.files import atomic_write, read_json
 from chordsim.ledger.figures import at
 from chordsim.ledger.scan import scan
+from chordsim.report.run_table import difference_columns
 from chordsim.statistics.baseline import baseline
 from chordsim.statistics.by_user import UserMeans
 from chordsim.statistics.differences import Difference, Pair, paired_over_seeds
@@ -95,23 +96,19 @@ def means(folder: Path, points: Sequence[Point]) -> list[Mean]:
 
 def save(folder: Path, found: Sequence[Mean], keys: Sequence[str]) -> None:
     """Write the means as CSV, one row per combination of values and method."""
-    rows = []
-    for m in found:
-        low, high = m.estimate.ci95 or (None, None)
-        row: dict[str, Any] = dict(zip(keys, m.values, strict=True))
-        row |= {"method": m.method, "seeds": " ".join(map(str, m.seeds)), "users": m.estimate.users}
-        row |= {"ndcg_10_all": m.estimate.mean, "spread_over_seeds": m.estimate.spread, "ci95_low": low, "ci95_high": high}
-        row |= {"ci_method": m.estimate.ci_method, "by_seed": " ".join(f"{value:.6g}" for value in m.estimate.by_seed), "baseline": m.base}
-        row |= _difference_row(m.difference)
-        row |= {"served_share": m.served_share, "bits_mean": m.bits_mean, "bytes_after_10_sessions": m.bytes_after_10, **m.costs}
-        rows.append(row)
+    rows = [table_row(m, keys) for m in found]
     atomic_write(folder / TABLE, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode())
 
 
-def _difference_row(d: Difference | None) -> dict[str, Any]:
-    low, high = (d and d.ci95) or (None, None)
-    numbers = (d and d.mean, low, high, d and d.p, d and d.p_holm)
-    return dict(zip(("difference", "difference_ci95_low", "difference_ci95_high", "p", "p_holm"), numbers, strict=True))
+def table_row(m: Mean, keys: Sequence[str]) -> dict[str, Any]:
+    """Return a mean as a row of the table, units in the names."""
+    low, high = m.estimate.ci95 or (None, None)
+    row: dict[str, Any] = dict(zip(keys, m.values, strict=True))
+    row |= {"method": m.method, "seeds": " ".join(map(str, m.seeds)), "users": m.estimate.users}
+    row |= {"ndcg_10_all": m.estimate.mean, "spread_over_seeds": m.estimate.spread, "ci95_low": low, "ci95_high": high}
+    row |= {"ci_method": m.estimate.ci_method, "by_seed": " ".join(f"{value:.6g}" for value in m.estimate.by_seed), "baseline": m.base}
+    row |= difference_columns(m.difference)
+    return row | {"served_share": m.served_share, "bits_mean": m.bits_mean, "bytes_after_10_sessions": m.bytes_after_10, **m.costs}
 
 
 def _baseline(point: Point, estimates: Mapping[str, Estimate]) -> tuple[str, str]:

@@ -16,6 +16,9 @@ _OVER = {
 }
 
 
+_TWO = "Two seeds are too few for an interval: each seed's own mean stands in the table."
+
+
 def line(m: Mean, keys: Sequence[str]) -> str:
     """Return a method's mean, interval, seeds, difference to the baseline and costs of a session as one line."""
     e, d = m.estimate, m.difference
@@ -38,12 +41,23 @@ def by_seed(values: Sequence[float]) -> str:
 
 
 def bars(found: Sequence[Mean]) -> str:
-    """Return what the intervals are over, and why some have none."""
-    known = [m for m in found if m.estimate.mean is not None]
-    words = dict.fromkeys(_OVER[m.estimate.ci_method] for m in known if m.estimate.ci95)
-    told = f"bars are 95 % intervals {', or '.join(words)}" if words else "there are no bars"
-    two = any(len(m.seeds) == 2 for m in known)
-    return told + (". Two seeds are too few for an interval: each seed's own mean stands in the table." if two else ".")
+    """Return what the bars of a chart are, and why some have none."""
+    words = _intervals(found)
+    return (f"bars are {words}" if words else "there are no bars") + (f". {_TWO}" if _two_seeds(found) else ".")
+
+
+def over(found: Sequence[Mean]) -> str:
+    """Return what the intervals of a table are over, and why some have none."""
+    return _intervals(found) or ("two seeds are too few for an interval" if _two_seeds(found) else "no interval")
+
+
+def _intervals(found: Sequence[Mean]) -> str:
+    words = dict.fromkeys(_OVER[m.estimate.ci_method] for m in found if m.estimate.mean is not None and m.estimate.ci95)
+    return f"95 % intervals {', or '.join(words)}" if words else ""
+
+
+def _two_seeds(found: Sequence[Mean]) -> bool:
+    return any(len(m.seeds) == 2 for m in found if m.estimate.mean is not None)
 
 
 def _ends(ci95: tuple[float, float] | None) -> str:
