@@ -10,9 +10,7 @@ from chordsim.flower.carried import Answer
 from chordsim.flower.fleet import Fleet
 from chordsim.flower.recorder import Means, Recorder
 from chordsim.flower.round import PhoneRound
-
-#: What Flower's own strategies write into every message's config record.
-_SERVER_ROUND = "server-round"
+from chordsim.flower.unsaid import SERVER_ROUND
 
 
 class Calendar:
@@ -96,7 +94,7 @@ def _named(message: Message) -> str | None:
         return f"group {message.metadata.group_id}"
     if message.has_content():
         for record in message.content.config_records.values():
-            told = record.get(_SERVER_ROUND)
+            told = record.get(SERVER_ROUND)
             if isinstance(told, int):
                 return f"round {told}"
     return None

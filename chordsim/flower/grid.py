@@ -23,6 +23,7 @@ from chordsim.flower.mod import PARTITION, PHONE, WHO
 from chordsim.flower.phone_cost import PhoneCost
 from chordsim.flower.recorder import Recorder
 from chordsim.flower.round import PhoneRound, Trip
+from chordsim.flower.unsaid import Unsaid, watch_exit
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.methods import BINDINGS
 from chordsim.scenario.load import load
@@ -34,7 +35,8 @@ class PhoneGrid(Grid):
     """Messages pass as the scenario's phones, links and clock let them, and the ledger has a row for each phone and round.
 
     Use it as a context manager, or hand it over and forget it: the ledger is whole after `close`, at the end of ``with``, or
-    when nobody holds the grid any longer.
+    when nobody holds the grid any longer. The last of these calls a run failed if an uncaught error ended the process, or if a
+    strategy of Flower's had rounds to come.
 
     Attributes:
         path: The run directory.
@@ -84,7 +86,9 @@ class PhoneGrid(Grid):
         self.calendar = Calendar(self.fleet, self.recorder, self._cost.examples_key)
         self._ready: dict[str, Message] = {}
         self._numbers = itertools.count(1)
-        self._end = weakref.finalize(self, _finish, self.calendar, self.recorder)
+        self._unsaid = Unsaid()
+        self._end = weakref.finalize(self, _finish, self.calendar, self.recorder, self._unsaid)
+        watch_exit()
 
     def __enter__(self) -> Self:
         return self
@@ -98,8 +102,9 @@ class PhoneGrid(Grid):
             self.recorder.close(f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
-        """Write what is left of the ledger. Closing twice does nothing."""
-        self._end()
+        """Write what is left of the ledger: the app is done. Closing twice does nothing."""
+        self._end.detach()
+        _finish(self.calendar, self.recorder)
 
     @property
     def now_s(self) -> float:
@@ -161,6 +166,7 @@ class PhoneGrid(Grid):
 
     def _exchanged(self, messages: list[Message], timeout: float | None) -> list[Message]:
         """Play the messages, each phone's one after the other; return what came in time, in the order of the messages."""
+        self._unsaid.exchange(messages)
         if messages and any(message.metadata.dst_node_id not in self.fleet.phones for message in messages):
             self._enrol(list(self._grid.get_node_ids()))
         for message in messages:
@@ -265,6 +271,6 @@ class PhoneGrid(Grid):
         return out
 
 
-def _finish(calendar: Calendar, recorder: Recorder) -> None:
+def _finish(calendar: Calendar, recorder: Recorder, unsaid: Unsaid | None = None) -> None:
     calendar.close()
-    recorder.close()
+    recorder.close(unsaid.failed() if unsaid is not None else "")

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from chordsim.cli import main
 from chordsim.errors import ScenarioError, UserError
 from chordsim.flower import PhoneCost, PhoneGrid
 from chordsim.flower.again import forecast, recosted
@@ -58,3 +59,22 @@ def test_a_first_round_forecasts_the_others(apps, tmp_path):
     assert forecast(out, rounds=5)["flower:app"]["device_rounds"] == 200
     with pytest.raises(UserError, match=r"no trips\.parquet"):
         forecast(tmp_path)
+
+
+def test_the_commands_forecast_and_recost_an_apps_run(apps, tmp_path, capsys):
+    out = run(apps, tmp_path / "run", load("weak-links", ["clock.loss=0"]))
+
+    def called(*arguments):
+        code = main([str(a) for a in arguments])
+        told = capsys.readouterr()
+        return code, told.out + told.err
+
+    code, text = called("forecast", out, "--rounds", "7", "--set", 'population.era="2025"', "--json", tmp_path / "told.json")
+    assert code == 0 and "flower:app" in text and "280" in text
+    of_python = forecast(out, ['population.era="2025"'], rounds=7)
+    assert json.loads((tmp_path / "told.json").read_text()) == json.loads(json.dumps(of_python))
+    code, text = called("recost", out, "--set", 'population.era="2025"', "--set", "clock.deadline_s=2")
+    assert code == 0 and "changed: clock.deadline_s" in text
+    for arguments in ((out, "--by", "country"), (out, "--csv", tmp_path / "sheet.csv"), ("quickstart", "--rounds", "3"), (tmp_path,)):
+        code, text = called("forecast", *arguments)
+        assert code == 2 and text.count("\n") == 1

@@ -101,6 +101,18 @@ def test_a_reply_that_is_too_large_fails_its_phone(ideal, tmp_path):
     assert heard == [3] and outcome[0] == "failed" and "larger than 10,000" in manifest["errors"][0]
 
 
+def test_a_reply_of_100_mb_passes_and_every_byte_is_counted(ideal, tmp_path):
+    def change(reply):
+        reply.content = RecordDict({"arrays": ArrayRecord({"w": Array(np.arange(25_000_000, dtype=np.float32))})})
+        return [reply]
+
+    heard, outcome, manifest = play(Odd(2, only_node(2, change)), ideal, tmp_path / "run")
+    ledger = read_ledger(tmp_path / "run").set_index("device_id")
+    assert heard == [2, 3] and set(outcome.values()) == {"served"} and manifest["status"] == "complete"
+    assert 100_000_000 < ledger.loc[0, "up_bytes"] < 100_010_000
+    assert ledger.loc[0, "upload_s"] > 100 * ledger.loc[1, "upload_s"]
+
+
 def test_nodes_that_do_not_exist_are_never_asked(ideal, tmp_path):
     with PhoneGrid(Odd(2, lambda reply: [reply]), ideal, tmp_path / "run") as phones:
         messages = [Message(RecordDict(), dst_node_id=node, message_type="train") for node in (2, 99)]

@@ -1,0 +1,49 @@
+"""`chordsim forecast RUN` of a Flower app's run: so many rounds like its first, without the app."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from chordsim.errors import UserError
+from chordsim.fitted import Fitted
+from chordsim.ledger.figures import at
+
+_COLUMNS = (
+    (("device_rounds",), "device-\nrounds", 1.0, ",.0f"),
+    (("served_share",), "served\n%", 100.0, ".1f"),
+    (("down_bytes_per_device",), "down B/\ndevice-round", 1.0, ",.0f"),
+    (("up_bytes_per_device",), "up B/\ndevice-round", 1.0, ",.0f"),
+    (("wasted_bytes_per_device",), "waste B/\ndevice-round", 1.0, ",.0f"),
+    (("per_session", "seconds_p50"), "p50\ns", 1.0, ".3g"),
+    (("per_session", "seconds_p95"), "p95\ns", 1.0, ".3g"),
+    (("per_session", "joules"), "joules/\nsession", 1.0, ".3g"),
+)
+
+
+def forecast_run(run: Path, overrides: Sequence[str], rounds: int, by: str, csv: Path | None) -> tuple[dict[str, Any], Fitted]:
+    """Return the summary by method, and the same as a table.
+
+    Args:
+        run: The run directory.
+        overrides: ``key=value`` texts over the run's scenario.
+        rounds: How many; 0 is as many as the run had.
+        by: Of the command; an app's run has no groups.
+        csv: Of the command; nor a sheet of them.
+
+    Raises:
+        UserError: Not a Flower app's run, or an option that goes with a scenario.
+        RunError: A damaged file.
+    """
+    from chordsim.flower.again import forecast
+
+    if by != "tier" or csv is not None:
+        raise UserError(f"{run}: --by and --csv go with a scenario; the forecast of a Flower app's run is one line")
+    found = forecast(run, overrides, rounds)
+    rows = [(name, *(_text(at(told, *path), factor, how) for path, _, factor, how in _COLUMNS)) for name, told in found.items()]
+    return found, Fitted(("method",), [head for _, head, _, _ in _COLUMNS], rows, title="rounds like the run's first, without the app")
+
+
+def _text(value: float | None, factor: float, how: str) -> str:
+    return "-" if value is None else format(value * factor, how)
