@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from chordsim.arrays import Bools, Bytes, State
+from chordsim.arrays import Bools, Bytes, Floats, State
 from chordsim.data.split import TrainLogs
 from chordsim.errors import RunError
 from chordsim.kernels.choose import kernels
@@ -55,6 +55,14 @@ class Cloud:
     def learn(self, state: State, reports: Sequence[tuple[Batch, Ragged]]) -> State:
         """Return the state unchanged."""
         return state
+
+    def basis(self, state: State) -> Floats:
+        """Fail: only a method that buffers is asked."""
+        raise RunError(f"method {self.context.name!r} does not take in updates made from an older state")
+
+    def rebased(self, updates: Ragged, moved: Floats, weight: float) -> Ragged:
+        """Fail: only a method that buffers is asked."""
+        raise RunError(f"method {self.context.name!r} does not take in updates made from an older state")
 
 
 class OfReference(Cloud):

@@ -16,7 +16,7 @@ from chordsim.ledger.invariants import check
 from chordsim.ledger.summary import PER, Summary
 from chordsim.memory import keep_freed_pages, release_freed_pages
 from chordsim.progress import Progress
-from chordsim.round import live, sizes
+from chordsim.round import buffered, live, sizes
 from chordsim.round.bindings import Tally
 from chordsim.round.scene import Scene, scene_of
 from chordsim.round.script import Played
@@ -114,7 +114,9 @@ class LiveStage:
         }
 
     def forecast(self) -> Forecast | None:
-        """Return the forecast of the run, or None where a method's sizes are not known before training."""
+        """Return the forecast of the run, or None where it cannot be told before training, or who comes first decides it."""
+        if self.world.scenario.rounds.mode == "buffered":
+            return None
         try:
             return forecast(sized_world_of(self.world))
         except RunError:
@@ -136,14 +138,17 @@ class LiveStage:
     def play(self, round: int, method: str, threads: Executor) -> Iterator[Played]:
         """Play one round of one method, check its books, and yield it whole."""
         assert self._trained is not None
-        scene = self._scene_of(round)
         hosted = self._trained.methods[self.methods.index(method)]
-        played = live.play(hosted, self.world, scene, self._carrier, self._text, threads)
+        if self.world.scenario.rounds.mode == "buffered":
+            played = buffered.play(hosted, self.world, round, self._carrier, self._text, threads)
+        else:
+            played = live.play(hosted, self.world, self._scene_of(round), self._carrier, self._text, threads)
         assert played.moved is not None
         check(played.rows, played.moved)
         if played.quarantined:
             self._aside[method] = dict(played.quarantined)
         if round == self.world.scenario.rounds.count and played.prescriptions is not None:
+            scene = self._scene_of(round)
             crossed = played.prescriptions.slice(0, scene.count)
             self._plans.add(hosted.spec, self.world.context(method), round, scene.ids[: scene.count], crossed)
         yield played

@@ -162,6 +162,16 @@ class RoundsConfig(Table):
     count: int = Field(3, ge=1, le=100_000)
     requests_per_round: int = Field(10, ge=1, le=1_000_000)
     new_model_every: int = Field(0, ge=0, le=100_000)  # after so many rounds every phone needs the bootstrap anew; 0: never
+    mode: Literal["synchronous", "buffered"] = "synchronous"  # buffered: a round is a version, of the first updates that come
+    buffer: int = Field(10, ge=1, le=1_000_000)  # buffered: updates that make a version
+    staleness: float = Field(0.5, ge=0, le=100)  # buffered: s versions behind, an update counts (1 + s) to the power of minus this
+
+    @model_validator(mode="after")
+    def _buffer_goes_with_mode(self) -> RoundsConfig:
+        for key in ("buffer", "staleness"):
+            if self.mode == "synchronous" and getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f'rounds.{key} goes with rounds.mode = "buffered", and only with it')
+        return self
 
 
 class ProtocolConfig(Table):
@@ -214,6 +224,17 @@ class Scenario(Table):
         if backbone.cache_rows < least:
             what = f"a history window of {backbone.max_len} items and a list of {protocol.candidates}"
             raise ValueError(f"backbone.cache_rows = {backbone.cache_rows}: {what} need at least {least}")
+        return self
+
+    @model_validator(mode="after")
+    def _buffered_rounds_close_at_their_updates(self) -> Scenario:
+        if self.rounds.mode == "synchronous":
+            return self
+        for key in ("quorum", "quantile", "over_select"):
+            if getattr(self.clock, key) != type(self.clock).model_fields[key].default:
+                raise ValueError(f'clock.{key} closes synchronous rounds: with rounds.mode = "buffered" leave it out')
+        if self.protocol.metrics == "none":
+            raise ValueError('rounds.mode = "buffered": what phones send decides who comes next: leave protocol.metrics out, or at "all"')
         return self
 
     @model_validator(mode="after")

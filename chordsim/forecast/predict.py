@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chordsim import seeds
-from chordsim.errors import ScenarioError
+from chordsim.errors import ScenarioError, UserError
 from chordsim.forecast.fleets import ALL as ALL
 from chordsim.forecast.fleets import FLEETS as FLEETS
 from chordsim.forecast.fleets import Range as Range
@@ -57,6 +57,8 @@ def forecast(world: SizedWorld, by: str = "tier") -> Forecast:
         ScenarioError: The deadline is shorter than the fastest phone's round.
         RunError: A method's sizes are not known before training.
     """
+    if world.scenario.rounds.mode == "buffered":
+        raise UserError('rounds.mode = "buffered" cannot be forecast: who comes first decides who is asked next')
     small = _small(world)
     weight = math.sqrt(small.population.selected / FLEETS / world.population.selected)
     # Of the scenario itself: the bootstrap tells its seed, and that of the small fleets has more digits.

@@ -136,6 +136,14 @@ class CloudHalf(Protocol):
         """Take in the round's updates, in chunk order, and return the new state."""
         ...
 
+    def basis(self, state: State) -> Floats:
+        """Return the numbers that updates made from a state start at, [N]; asked only where `MethodSpec.buffers`."""
+        ...
+
+    def rebased(self, updates: Ragged, moved: Floats, weight: float) -> Ragged:
+        """Return older updates as if made from the state in force: their start has ``moved`` [N] since, and they count ``weight`` times."""
+        ...
+
 
 class DeviceHalf(Protocol):
     """The half that runs on the phones. Built as ``Half(context)``."""
@@ -167,6 +175,7 @@ class MethodSpec:
         defaults: Settings and their default values; a scenario may set these keys and no others.
         needs_autograd: True for training on the phone; otherwise the device path runs under inference mode.
         learns: True if the cloud takes in updates after each round.
+        buffers: True if it can also take in updates that were made from an older state, which `rounds.mode = "buffered"` needs.
         extra_history: Items that its device half is given beyond the backbone's window, older ones on the left.
         settings_of: A method whose settings, where it stands in the same scenario, are the defaults of this one's: for
             controls that must share its training. Empty for none.
@@ -190,6 +199,7 @@ class MethodSpec:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     needs_autograd: bool = False
     learns: bool = False
+    buffers: bool = False
     extra_history: int = 0
     settings_of: str = ""
     backbones: tuple[str, ...] = ()

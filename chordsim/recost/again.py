@@ -87,6 +87,8 @@ def recost(run: Path, overrides: Sequence[str]) -> Recosted:
     source = Source.read(run)
     old, new = _scenarios(run, overrides)
     changed = _changed(old, new)
+    if old.rounds.mode == "buffered":
+        raise UserError(f"{run}: a buffered run cannot be recosted: on other phones others would come first; run the scenario anew")
     if (run / "trips.parquet").is_file():
         return _flower(run, old, new, changed)
     world, former = worlds(old, new)

@@ -12,6 +12,7 @@ from chordsim.ledger.columns import OUTCOMES
 from chordsim.methods import ITEM_TABLE, CloudHalf, MethodSpec
 from chordsim.methods.exchange import blob_digest
 from chordsim.round.book import STATE, Book, column_like
+from chordsim.round.under_way import UnderWay
 
 _BROKEN = [OUTCOMES.index(name) for name in ("refused", "failed")]
 #: Device state is columnar; pages that no device touches take no memory.
@@ -114,6 +115,7 @@ class Hosted(Enrolled):
         half: Its cloud half.
         state: Its trained state.
         kept: Device state by name, as the method's device half last gave it back, [devices, ...]; zeros before.
+        under_way: Who is at work between rounds, in buffered mode; None before the first, and in synchronous rounds.
         blobs: Bootstrap parts by digest.
         labels: Digest of each part by label.
     """
@@ -123,6 +125,7 @@ class Hosted(Enrolled):
     half: CloudHalf = field(kw_only=True)
     state: State = field(kw_only=True)
     kept: Columns = field(default_factory=dict)
+    under_way: UnderWay | None = None
     blobs: dict[str, bytes] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import Executor
 from dataclasses import fields
 from typing import Any
@@ -12,7 +13,7 @@ from chordsim.arrays import Bools, Codes, Ints
 from chordsim.engine.cell import Carrier, CellCall
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.invariants import Moved
-from chordsim.methods import INVALID, CloudTurn, Leg
+from chordsim.methods import INVALID, Batch, CloudTurn, Leg
 from chordsim.ragged import Ragged
 from chordsim.round.book import STATE, Book
 from chordsim.round.candidates import Asked
@@ -169,16 +170,21 @@ def _with_cut(book: Book, read: Reports, sound: Bools, highest: int) -> tuple[Re
 
 
 def _learn(method: Hosted, book: Book, updates: Ragged) -> None:
-    """Let the cloud take in updates in chunk order; a new state means a new bootstrap."""
+    """Let the cloud take in updates in chunk order."""
     size = book.scene.chunk_size
     chunks = range(book.scene.ids.size // size)
     received: Bools = book.active
     parts = [(book.scene.chunk(n, received), updates.slice(n * size, (n + 1) * size)) for n in chunks]
     late = book.outcome == OUTCOMES.index("late")
     book.quarantined["late updates"] += int(np.count_nonzero(late & (updates.lengths > 0)))
-    with counting(book.quarantined):
+    take_in(method, parts, book.quarantined)
+
+
+def take_in(method: Hosted, parts: list[tuple[Batch, Ragged]], quarantined: Counter[str]) -> None:
+    """Let the cloud half learn from chunks of updates, and count what it sets aside; a new state means a new bootstrap."""
+    with counting(quarantined):
         state = method.half.learn(method.state, parts)
     if not finite(state):
-        book.quarantined["learnt states"] += 1
+        quarantined["learnt states"] += 1
     elif state is not method.state:
         method.update(state, method.version + 1)

@@ -62,13 +62,20 @@ class Scene:
         return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
 
 
-def scene_of(world: World, round: int) -> Scene:
-    """Select the round's devices and look up their phones, users and fallback."""
-    chosen = world.population.select(round)
+def scene_of(world: World, round: int, chosen: Ints | None = None, at_s: float | None = None) -> Scene:
+    """Select the round's devices and look up their phones, users and fallback.
+
+    Args:
+        world: The scenario with its data.
+        round: The round, from 1.
+        chosen: Who is asked, ascending; None is the scenario's selection.
+        at_s: When it begins; None is the scenario's schedule.
+    """
+    chosen = world.population.select(round) if chosen is None else chosen
     size = world.scenario.engine.chunk_size
     ids = np.concatenate([chosen, np.repeat(chosen[-1:], -chosen.size % size)])
     users = world.population.users(ids)
-    at_s = begins_s(world.scenario, round)
+    at_s = begins_s(world.scenario, round) if at_s is None else at_s
     away = ~world.population.availability.free(ids, at_s)
     return Scene(round, chosen.size, ids, users, world.population.profiles(ids), fallback_ranks(world, users, round), size, at_s, away)
 

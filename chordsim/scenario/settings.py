@@ -27,6 +27,7 @@ def resolve_settings(scenario: Scenario) -> Scenario:
         _check_backbone(spec, scenario.backbone.kind)
         _check_items(spec, scenario)
         _check_ranking(spec, scenario.protocol.ranking)
+        _check_mode(spec, scenario.rounds.mode)
         given = {**_shared(spec, scenario), **scenario.settings.get(name, {})}
         table = _filled(f"settings.{name}", name, given, spec.defaults, spec.allowed)
         spec.check(table)
@@ -95,6 +96,12 @@ def _check_items(spec: methods.MethodSpec, scenario: Scenario) -> None:
 def _check_ranking(spec: methods.MethodSpec, ranking: str) -> None:
     if spec.ranks == "list" and ranking == "sampled-100":
         raise ScenarioError(f'protocol.ranking: "{ranking}" needs scores, and {spec.name!r} sends a list: use "all", or leave it out')
+
+
+def _check_mode(spec: methods.MethodSpec, mode: str) -> None:
+    if mode == "buffered" and not spec.buffers:
+        why = "takes in no update that was made from an older model" if spec.learns else "learns nothing from phones"
+        raise ScenarioError(f'methods: {spec.name!r} {why}, so rounds.mode = "buffered" is not for it: leave one of them out')
 
 
 def _typed(key: str, value: Any, default: Any) -> Any:

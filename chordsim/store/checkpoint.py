@@ -19,6 +19,7 @@ from chordsim.errors import UserError
 from chordsim.files import atomic_write, read_json
 from chordsim.round.book import STATE, column_like
 from chordsim.round.enrolled import Hosted
+from chordsim.round.under_way import UnderWay
 
 FOLDER = "checkpoint"
 KEPT = 2
@@ -54,6 +55,9 @@ def save(run: Path, round: int, enrolled: Sequence[Hosted], errors: list[str]) -
             touched = torch.from_numpy(np.unique(column.nonzero()[0]))
             tensors[f"{method.spec.name}/columns/{name}/ids"] = touched
             tensors[f"{method.spec.name}/columns/{name}/values"] = torch.from_numpy(column)[touched]
+        if method.under_way is not None:
+            told = method.under_way.arrays().items()
+            tensors |= {f"{method.spec.name}/under_way/{name}": torch.from_numpy(np.array(value)) for name, value in told}
         if method.spec.learns:
             tensors |= {f"{method.spec.name}/state/{name}": value.contiguous() for name, value in method.state.items()}
     data = safetensors.torch.save(tensors)
@@ -102,12 +106,15 @@ def restore(checkpoint: Checkpoint, enrolled: Sequence[Hosted]) -> None:
                 prefix = f"{name}/state/"
                 state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
                 method.update(state, int(meta["versions"][name]), {k: int(v) for k, v in meta["introduced"][name].items()})
+            begun = f"{name}/under_way/"
+            if told := {k.removeprefix(begun): v.numpy() for k, v in tensors.items() if k.startswith(begun)}:
+                method.under_way = UnderWay.of(told)
             for column in _columns(name, tensors):
                 ids, values = (tensors[f"{name}/columns/{column}/{part}"].numpy() for part in ("ids", "values"))
                 if column.startswith(STATE):
                     method.kept[column.removeprefix(STATE)] = column_like(values, method.held.size)
                 method.columns()[column][ids] = values
-    except (KeyError, IndexError, SafetensorError) as error:
+    except (KeyError, IndexError, ValueError, SafetensorError) as error:
         raise UserError(f"{checkpoint.path}: not a checkpoint of this scenario: {error}") from error
 
 

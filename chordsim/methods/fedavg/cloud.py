@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from chordsim.arrays import State
+from chordsim.arrays import Floats, State
 from chordsim.methods import Batch
 from chordsim.methods.fedavg import strategies
 from chordsim.methods.shipped.cloud import ShippedCloud
 from chordsim.ragged import Ragged
 from chordsim.round.updates import bounded, note
-from chordsim.wire.floats import unpack_floats
+from chordsim.wire.floats import pack_floats, unpack_floats
 from server.training import dense
 
 
@@ -28,7 +28,7 @@ class FedAvgCloud(ShippedCloud):
         or counts more examples than it may train on.
         """
         total, examples = np.zeros(self.shapes.weights), 0.0
-        current = torch.cat([state[f"weights.{n}"].flatten() for n in range(len(self.shapes.layers))]).numpy()
+        current = self._flat(state)
         s = self.context.settings
         of_flower = str(s["strategy"]) != "average"
         heard_weights, heard_examples = [], []
@@ -54,6 +54,20 @@ class FedAvgCloud(ShippedCloud):
         parts = torch.split(mean, [n.channels * n.fan_in for n in self.shapes.layers])
         shaped = (part.view(n.channels, n.fan_in).clone() for part, n in zip(parts, self.shapes.layers, strict=True))
         return {**state, **{f"weights.{n}": weight for n, weight in enumerate(shaped)}}
+
+    def basis(self, state: State) -> Floats:
+        """Return the weights that phones train on from, [N]."""
+        return np.asarray(self._flat(state), np.float64)
+
+    def rebased(self, updates: Ragged, moved: Floats, weight: float) -> Ragged:
+        """Return older updates as the weights that the same steps lead to from the weights in force, with fewer examples."""
+        values, sound = unpack_floats(updates, self.shapes.weights + 1)
+        count = np.clip(values[:, -1:], 0.0, float(self.context.settings["positions"])) * weight
+        made = np.concatenate([values[:, :-1] + moved, count], 1)
+        return Ragged.of_matrix(pack_floats(made.astype(np.float32)), sound)
+
+    def _flat(self, state: State) -> Any:
+        return torch.cat([state[f"weights.{n}"].flatten() for n in range(len(self.shapes.layers))]).numpy()
 
     def _by_strategy(self, state: State, round: int, weights: list[Any], examples: list[Any]) -> State:
         """Return the state that one of Flower's strategies makes of the updates that were heard."""

@@ -71,5 +71,6 @@ def spec(name: str) -> MethodSpec:
         allowed={"bits": (32, 32), **ON_PHONE, "strategy": STRATEGIES},
         needs_autograd=True,
         learns=True,
+        buffers=True,
         renews=("weights",),
     )
