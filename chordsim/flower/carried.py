@@ -46,7 +46,14 @@ _MAGIC = b"\x93NUMPY"
 
 
 def carry(
-    grid: Grid, messages: list[Message], who: Bools, patience_s: float, most_bytes: int, examples_key: str, note: Callable[[str], None]
+    grid: Grid,
+    messages: list[Message],
+    who: Bools,
+    patience_s: float,
+    most_bytes: int,
+    examples_key: str,
+    note: Callable[[str], None],
+    measure: Callable[[Message], Size] = size_of,
 ) -> list[Answer]:
     """Send the messages of ``who`` [D] over a grid and return every message's answer, empty for the others.
 
@@ -58,6 +65,7 @@ def carry(
         most_bytes: A larger reply fails.
         examples_key: Name of the metric that tells the number of examples.
         note: Takes what was set aside.
+        measure: Counts a reply's bytes.
     """
     sent = {n: message for n, message in enumerate(messages) if who[n]}
     if not sent:
@@ -77,7 +85,7 @@ def carry(
             found[place] = reply
     out = [_NOTHING] * len(messages)
     for n in sent:
-        out[n] = _answer(found[n], most_bytes, examples_key, note) if n in found else Answer(error="its node gave no answer")
+        out[n] = _answer(found[n], most_bytes, examples_key, note, measure) if n in found else Answer(error="its node gave no answer")
     return out
 
 
@@ -87,15 +95,15 @@ def _is_from(reply: Message, message: Message) -> bool:
     return source == message.metadata.dst_node_id or (reply.has_error() and source == message.metadata.src_node_id)
 
 
-def _answer(reply: Message, most_bytes: int, examples_key: str, note: Callable[[str], None]) -> Answer:
+def _answer(reply: Message, most_bytes: int, examples_key: str, note: Callable[[str], None], measure: Callable[[Message], Size]) -> Answer:
     if reply.has_error():
         reason = " ".join(str(reply.error.reason).split())[-300:]
-        return Answer(reply, size_of(reply), f"error {reply.error.code}: {reason}")
+        return Answer(reply, measure(reply), f"error {reply.error.code}: {reason}")
     beside = reply.content.get(PHONE)
     own = without_sim(reply.content)
     if own is not reply.content:
         reply = make_message(metadata=reply.metadata, content=own)
-    size = size_of(reply)
+    size = measure(reply)
     if size.whole > most_bytes:
         note("replies that are too large")
         return Answer(error=f"its reply of {size.whole:,} bytes is larger than {most_bytes:,}")

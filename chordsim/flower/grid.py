@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,6 +30,9 @@ from chordsim.methods import BINDINGS
 from chordsim.scenario.load import load
 
 _REFUSED, _DROPPED, _OFFLINE = (OUTCOMES.index(word) for word in ("refused", "dropped", "offline"))
+
+#: Flower's grids whose messages really go over a SuperLink.
+_OF_SUPERLINKS = ("HttpGrid", "GrpcGrid")
 
 
 class PhoneGrid(Grid):
@@ -78,6 +82,9 @@ class PhoneGrid(Grid):
         if isinstance(scenario, Scenario) and seed is not None:
             told = scenario.model_copy(update={"seed": seed})
         self._grid, self._cost, self._most, self._by_partition = grid, cost or PhoneCost(), most_bytes, by_partition
+        # Ids that a SuperLink has drawn cross with each message; those of simulations are nobody's.
+        self._own_ids = type(grid).__name__ in _OF_SUPERLINKS
+        self._size = partial(size_of, own_ids=self._own_ids)
         self._patience_s = told.engine.timeout_s
         self.fleet = Fleet(told, cost)
         self.recorder = Recorder(self.fleet, None if out is None else Path(out), name)
@@ -205,16 +212,14 @@ class PhoneGrid(Grid):
     def begin(self, round: PhoneRound, messages: list[Message]) -> tuple[Trip, list[Size]]:
         """Send messages down the phones' links, one a phone."""
         ids = np.array([self.fleet.phones[message.metadata.dst_node_id] for message in messages], np.int64)
-        known: dict[int, Size] = {}
+        known: dict[tuple[int, int], Size] = {}
         sizes = []
         for message in messages:
             # Strategies send one and the same content to everybody, which is encoded once.
-            content = message.content if message.has_content() else None
-            size = known.get(id(content)) if content is not None else size_of(message)
-            if size is None and content is not None:
-                size = known[id(content)] = size_of(message)
-            assert size is not None
-            sizes.append(size)
+            key = id(message.content) if message.has_content() else id(message), message.metadata.dst_node_id if self._own_ids else 0
+            if key not in known:
+                known[key] = self._size(message)
+            sizes.append(known[key])
         trip = round.down(ids, np.array([s.payload for s in sizes], np.int64), np.array([s.framing for s in sizes], np.int64))
         self.recorder.moved["down"] += trip.crossed["down"]
         return trip, sizes
@@ -222,7 +227,7 @@ class PhoneGrid(Grid):
     def work(self, messages: list[Message], trip: Trip) -> list[Answer]:
         """Let the nodes of the phones that have their message answer it; the others' answers are empty."""
         told = self.calendar
-        found = carry(self._grid, messages, trip.reached, self._patience_s, self._most, self._cost.examples_key, told.note)
+        found = carry(self._grid, messages, trip.reached, self._patience_s, self._most, self._cost.examples_key, told.note, self._size)
         for message, answer in zip(messages, found, strict=True):
             if answer.error:
                 self.recorder.error(f"round {told.number}, phone {self.fleet.phones[message.metadata.dst_node_id]}: {answer.error}")

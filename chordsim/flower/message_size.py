@@ -20,8 +20,11 @@ from flwr.supercore.inflatable.inflatable_object import InflatableObject, no_obj
 
 #: Names of records that are the simulator's own: never counted, never handed to the app.
 SIM = "sim."
-#: Ids as a real SuperLink draws them; on chordsim's own engines they are short, which no phone would ever see.
-_RUN, _NODE, _SERVER = 2**63 - 1, 2**63 - 2, 1
+#: Run, node and task.
+Ids = tuple[int, int, int | None]
+#: Ids of nine bytes. A real SuperLink draws nine or ten; on chordsim's own engines they are short, which no phone would ever see.
+_COMMON: Ids = (2**63 - 1, 2**63 - 2, 2**63 - 1)
+_SERVER = 1
 _HEX = "0" * 64
 #: What a message's bytes are told apart by.
 PARTS = ("arrays", "metrics", "configs", "framing")
@@ -61,11 +64,17 @@ def without_sim(content: RecordDict) -> RecordDict:
     return RecordDict({name: record for name, record in content.items() if not name.startswith(SIM)})
 
 
-def size_of(message: Message) -> Size:
-    """Return the bytes of a message whose records are all the app's own."""
+def size_of(message: Message, own_ids: bool = False) -> Size:
+    """Return the bytes of a message whose records are all the app's own.
+
+    Args:
+        message: Going down or coming up.
+        own_ids: Count its ids as they are, each of nine bytes or ten, as a real SuperLink has drawn them; by default each counts
+            as nine, so that a run's bytes do not depend on whom ids were drawn for.
+    """
     with no_object_id_recompute():
         size = records_size(message.content) if message.has_content() else Size()
-        return replace(size, framing=size.framing + _framing(message))
+        return replace(size, framing=size.framing + _framing(message, own_ids))
 
 
 def records_size(content: RecordDict) -> Size:
@@ -134,32 +143,38 @@ def _unseen(found: InflatableObject, seen: set[str]) -> int:
     return len(found.deflate()) + sum(_unseen(child, seen) for child in (found.children or {}).values())
 
 
-def _framing(message: Message) -> int:
-    """Return the bytes of the message's own object, its ids as long as on a SuperLink, its dictionary's id in its head."""
+def _framing(message: Message, own_ids: bool) -> int:
+    """Return the bytes of the message's own object, its dictionary's id in its head."""
     told = message.metadata
+    reply = message.has_error() or bool(told.reply_to_message_id)
+    ids = _COMMON
+    if own_ids:
+        task = told.dst_task_id if reply else told.src_task_id
+        ids = told.run_id, told.src_node_id if reply else told.dst_node_id, task
     if message.has_error():
-        return len(make_message(metadata=_metadata(told.message_type, told.group_id, True), error=message.error).deflate())
-    return _shell(told.message_type, told.group_id, bool(told.reply_to_message_id))
+        return len(make_message(metadata=_metadata(told.message_type, told.group_id, True, ids), error=message.error).deflate())
+    return _shell(told.message_type, told.group_id, reply, ids)
 
 
 @lru_cache(maxsize=1024)
-def _shell(message_type: str, group_id: str, reply: bool) -> int:
-    return len(make_message(metadata=_metadata(message_type, group_id, reply), content=_EMPTY).deflate())
+def _shell(message_type: str, group_id: str, reply: bool, ids: Ids) -> int:
+    return len(make_message(metadata=_metadata(message_type, group_id, reply, ids), content=_EMPTY).deflate())
 
 
-def _metadata(message_type: str, group_id: str, reply: bool) -> Metadata:
+def _metadata(message_type: str, group_id: str, reply: bool, ids: Ids) -> Metadata:
+    run, node, task = ids
     return Metadata(
-        run_id=_RUN,
+        run_id=run,
         message_id="",
-        src_node_id=_NODE if reply else _SERVER,
-        dst_node_id=_SERVER if reply else _NODE,
+        src_node_id=node if reply else _SERVER,
+        dst_node_id=_SERVER if reply else node,
         reply_to_message_id=_HEX if reply else "",
         group_id=group_id,
         created_at=1.5,
         ttl=1.5,
         message_type=message_type,
-        src_task_id=None if reply else _RUN,
-        dst_task_id=_RUN if reply else None,
+        src_task_id=None if reply else task,
+        dst_task_id=task if reply else None,
     )
 
 
