@@ -132,10 +132,13 @@ class PhoneGrid(Grid):
         return self._grid.create_message(content, message_type, dst_node_id, group_id, ttl)
 
     def get_node_ids(self) -> list[int]:
-        """Return all nodes, those of phones that are away included: who is away is known when one asks."""
+        """Return all nodes, those of phones that are away included: who is away is known when one asks.
+
+        They come in the order of their phones, so that a strategy's draw from them names the same phones on any grid.
+        """
         nodes = list(self._grid.get_node_ids())
         self._enrol(nodes)
-        return nodes
+        return sorted(nodes, key=self.fleet.phones.__getitem__)
 
     def push_messages(self, messages: Iterable[Message]) -> list[str]:
         """Play an exchange whole and keep the replies that came in time for `pull_messages`."""

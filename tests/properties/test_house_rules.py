@@ -179,17 +179,22 @@ def test_no_data_set_or_build_output_is_kept() -> None:
 
 
 def test_every_package_that_is_imported_is_declared_and_the_other_way_round() -> None:
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [
+        *project["dependencies"],
+        *(text for extra, texts in project["optional-dependencies"].items() if extra != "dev" for text in texts),
+    ]
     modules = {re.split(r"[\[<>=!~ ]", text)[0].replace("-", "_") for text in declared}
     used = {module.partition(".")[0] for path in sources(*PACKAGES) for _, module in imports(path)}
     third_party = used - set(sys.stdlib_module_names) - set(PACKAGES)
-    assert third_party - {"ray"} == modules  # ray is pinned by flwr[simulation]
+    # ray is pinned by flwr[simulation], datasets comes with flwr-datasets.
+    assert third_party - {"ray", "datasets"} == modules
 
 
 def test_every_dependency_is_bounded_and_explained() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     page = (ROOT / "docs" / "dependencies.md").read_text()
-    for text in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+    for text in [*project["dependencies"], *(text for texts in project["optional-dependencies"].values() for text in texts)]:
         package = re.split(r"[\[<>=!~ ]", text)[0]
         assert ">=" in text and ",<" in text, f"{text}: give it a lower and an upper bound"
         assert f"| {package}" in page, f"docs/dependencies.md does not say why {package} is there"
