@@ -37,11 +37,17 @@ _HELD_OUT = {
         "validation; histories hold all earlier items; nothing after that moment is trained on; who did too little after it does not play"
     ),
 }
-_CANDIDATES = {
-    "retriever": (
+_RETRIEVERS = {
+    "counts": (
         f"the same for all methods, from the cloud's logs alone: what stood within {len(CREDIT)} places of the user's last {VOTERS} items "
         "there in anybody's log, then what is popular; a user that the cloud does not know gets the most popular items"
     ),
+    "model": (
+        "the same for all methods, from the cloud's logs alone: a full-precision backbone of its own, trained with another seed and "
+        "compared with nobody; a user that the cloud does not know gets the most popular items"
+    ),
+}
+_CANDIDATES = {
     "candidates_bytes": (
         "ids and embeddings of the list, once a session to every phone that ranks, charged from their length; a method that sends "
         "candidates of its own is charged those alone; phones own the whole table in the bootstrap too, so this is an upper end"
@@ -72,7 +78,7 @@ def describe(scenario: Scenario) -> dict[str, str]:
         "ties": "middle rank",
         "lists": "a target that is absent is a miss; seen items are taken out of the list first",
         "hold_out": _HELD_OUT[scenario.data.split].format(share=scenario.data.train_share),
-        **(_CANDIDATES if protocol.ranking == "candidates" else {}),
+        **({"retriever": _RETRIEVERS[protocol.retriever], **_CANDIDATES} if protocol.ranking == "candidates" else {}),
         **({key: text.format(rows=cached) for key, text in _CACHED.items()} if cached else {}),
     }
 

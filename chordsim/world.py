@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from threading import Lock
 
+import numpy as np
+
 from chordsim import evaluate, methods
-from chordsim.arrays import Ints
+from chordsim.arrays import Columns, Ints
 from chordsim.config.model import Scenario
 from chordsim.data import facts
 from chordsim.data.load import load as load_data
-from chordsim.data.retriever import Retriever
+from chordsim.data.retriever import Lists, Retriever
 from chordsim.data.split import Split, TrainLogs
 from chordsim.errors import RunError, ScenarioError
 from chordsim.kernels.choose import resolve
@@ -22,6 +25,22 @@ from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.population.generate import Pace, Population
 from chordsim.progress import Progress, Silent
 from chordsim.scenario.load import parse
+
+#: Name of the column in which a call brings lists.
+LISTED = "listed"
+
+
+@dataclass
+class Listing:
+    """Who lists candidates in this process, and for how long it did.
+
+    Attributes:
+        model: The lists of a model; None before it is trained, and on phones.
+        seconds: Spent on lists, whoever makes them.
+    """
+
+    model: Lists | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -33,12 +52,14 @@ class World:
         split: Histories and targets by user and round.
         population: Phones, and whose they are.
         specs: Methods by name, in the scenario's order.
+        listing: Who lists candidates.
     """
 
     scenario: Scenario
     split: Split
     population: Population
     specs: Mapping[str, methods.MethodSpec]
+    listing: Listing = field(default_factory=Listing, compare=False)
 
     @property
     def n_items(self) -> int:
@@ -61,13 +82,32 @@ class World:
         return self.logs.popularity
 
     @cached_property
-    def _retriever(self) -> Retriever:
+    def _counts(self) -> Retriever:
         protocol = self.scenario.protocol
         return Retriever(self.logs, self.split.log.n_users, protocol.candidates, repeat=not protocol.mask_seen)
 
     def candidates(self, user_ids: Ints) -> Ints | None:
         """Return what the protocol ranks for each user, item ids [D, n]; None where it ranks all items or sampled ones."""
-        return self._retriever.listed(user_ids) if self.scenario.protocol.ranking == "candidates" else None
+        return self.listed(user_ids) if self.scenario.protocol.ranking == "candidates" else None
+
+    def listed(self, user_ids: Ints) -> Ints:
+        """Return what the cloud lists for each user, whatever is ranked, item ids [D, n].
+
+        Raises:
+            RunError: A model lists, and this process has not trained it.
+        """
+        lists = self._counts if self.scenario.protocol.retriever == "counts" else self.listing.model
+        if lists is None:
+            raise RunError("the lists of a model are made where it was trained, and come with the call")
+        began = time.monotonic()
+        listed = lists.listed(user_ids)
+        self.listing.seconds += time.monotonic() - began
+        return listed
+
+    def told(self, user_ids: Ints) -> Columns:
+        """Return the column of lists that a call must bring, int32 [D, n]: those of a model, which the server alone has; else none."""
+        listed = self.candidates(user_ids) if self.scenario.protocol.retriever == "model" else None
+        return {} if listed is None else {LISTED: listed.astype(np.int32)}
 
     @cached_property
     def digest(self) -> str:

@@ -29,7 +29,7 @@ from chordsim.threads import one_thread_per_product
 from chordsim.wire.errors import BadPayload
 from chordsim.wire.frame import decode_rows, encode_rows
 from chordsim.wire.reports import FLAG_UNVERIFIED, Reports, pack_reports
-from chordsim.world import World, of_text
+from chordsim.world import LISTED, World, of_text
 
 _LOG = logging.getLogger(__name__)
 
@@ -137,6 +137,9 @@ class _Chunk:
         ids = call.columns["device_id"][self.rows]
         profiles = world.population.profiles(ids)
         self.users = world.population.users(ids)
+        # Of a model that lists, phones know what the call brings; what is counted, any process counts.
+        told = call.columns.get(LISTED)
+        self.listed: Ints | None = world.candidates(self.users) if told is None else told[self.rows].astype(np.int64)
         self.who = PhoneBatch(ids, call.columns["active"][self.rows].copy(), self.round, profiles.budgets)
         self.history: History = world.split.history(self.users, self.round, world.scenario.backbone.max_len + spec.extra_history)
         rows = ids.size
@@ -215,11 +218,12 @@ class _Chunk:
         targets, spans, candidates = (
             split.targets(self.users, self.round),
             split.spans(self.users, self.round),
-            self.world.candidates(self.users),
+            self.listed,
         )
         if turn.scores is None:
             assert turn.ranking is not None
-            return evaluate.rank_list(turn.ranking, targets, spans.pairs(), n_items, protocol, candidates), np.ones(targets.size, np.bool_)
+            ranking = turn.ranking if self.spec.ranks != "candidates" else self._at(turn.ranking)
+            return evaluate.rank_list(ranking, targets, spans.pairs(), n_items, protocol, candidates), np.ones(targets.size, np.bool_)
         if isinstance(turn.scores, np.ndarray):
             scores, listed = turn.scores, False
         elif candidates is not None:
@@ -237,6 +241,12 @@ class _Chunk:
             return evaluate.rank_listed(scores, candidates, targets, spans.pairs(), protocol, n_items), numbers
         draw = (self.world.scenario.seed, self.users, self.round)
         return evaluate.rank_scores(scores, targets, spans.pairs(), protocol, draw, candidates), numbers
+
+    def _at(self, places: Ints) -> Ints:
+        """Return the items that stand at places [D, n], from 1, of the cloud's lists, which are lists also where everything is ranked."""
+        listed = self.world.listed(self.users) if self.listed is None else self.listed
+        padded = np.pad(listed, ((0, 0), (1, 0)))
+        return np.take_along_axis(padded, np.where(places < padded.shape[1], places, 0), 1)
 
     def _report(self) -> Ragged:
         flags = np.where(self.refusal == INVALID, FLAG_UNVERIFIED, 0).astype(np.uint8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import FIRST_EXCEPTION, wait
 from dataclasses import dataclass
+from typing import Any
 
 from chordsim import methods
 from chordsim.arrays import State
@@ -14,6 +15,7 @@ from chordsim.round.held import columns_for
 from chordsim.round.item_books import columns_for as item_columns
 from chordsim.threads import cores, pool
 from chordsim.world import World
+from server.model_retriever import RetrieverModel, context_of, lists_of
 from server.training import cache
 
 
@@ -26,12 +28,14 @@ class Trained:
         train_s: Seconds spent.
         from_cache: Which methods found their state in the cache.
         notes: What each training says of itself, from the cache too: steps, and the validation NDCG@10 that chose the state.
+        retriever: Who lists candidates, for the manifest; None where nobody does.
     """
 
     methods: list[Hosted]
     train_s: float
     from_cache: dict[str, bool]
     notes: dict[str, dict[str, float]]
+    retriever: dict[str, Any] | None = None
 
 
 def train(world: World, progress: Progress) -> Trained:
@@ -39,9 +43,11 @@ def train(world: World, progress: Progress) -> Trained:
     began, size = time.monotonic(), world.population.size
     halves: list[methods.CloudHalf] = [methods.load(spec.cloud)(world.context(name)) for name, spec in world.specs.items()]
     logs = world.logs
+    lister = RetrieverModel(context_of(world)) if world.scenario.protocol.retriever == "model" else None
+    sources: list[cache.Source] = [*halves, *([lister] if lister else [])]
     stoppable, workers = Stoppable(progress), max(cores() // world.scenario.training.threads, 1)
     with pool(workers) as threads:
-        trainings = [threads.submit(cache.trained, half, logs, stoppable) for half in halves]
+        trainings = [threads.submit(cache.trained, source, logs, stoppable) for source in sources]
         try:
             finished, _ = wait(trainings, return_when=FIRST_EXCEPTION)
             for training in finished:
@@ -51,6 +57,11 @@ def train(world: World, progress: Progress) -> Trained:
             stoppable.stop()
             threads.shutdown(wait=False, cancel_futures=True)
             raise
+    listed = {"kind": "counts"} if world.scenario.protocol.ranking == "candidates" else None
+    if lister is not None:
+        state, _ = states.pop()
+        world.listing.model = lists_of(world, state, lister)
+        listed = lister.about(state)
     out = [
         Hosted(
             spec,
@@ -63,7 +74,7 @@ def train(world: World, progress: Progress) -> Trained:
     ]
     from_cache = {name: found for name, (_, found) in zip(world.specs, states, strict=True)}
     notes = {name: note for name, (state, _) in zip(world.specs, states, strict=True) if (note := _notes(state))}
-    return Trained(out, time.monotonic() - began, from_cache, notes)
+    return Trained(out, time.monotonic() - began, from_cache, notes, listed)
 
 
 def _notes(state: State) -> dict[str, float]:

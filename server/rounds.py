@@ -65,6 +65,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
             "wall_s": time.monotonic() - began,
             "peak_rss_bytes": peak_rss_bytes(),
             "train_s": stage.train_s,
+            **({"cloud_s": stage.listing_s} if scenario.protocol.ranking == "candidates" else {}),
             **({} if in_sizes else carrier.report()),
         }
         whole |= {"engine": engine, "protocol": protocol(scenario)}

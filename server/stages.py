@@ -57,6 +57,11 @@ class Stage(Protocol):
         """Seconds that training took."""
         ...
 
+    @property
+    def listing_s(self) -> float:
+        """Seconds that the cloud took to list candidates."""
+        ...
+
     def about(self) -> dict[str, Any]:
         """Return what the manifest says of the scenario's data and methods before anything is played."""
         ...
@@ -102,6 +107,11 @@ class LiveStage:
         self._scene: Scene | None = None
         self._trained: Trained | None = None
 
+    @property
+    def listing_s(self) -> float:
+        """Seconds that the cloud took to list candidates."""
+        return self.world.listing.seconds
+
     def about(self) -> dict[str, Any]:
         """Return where the data came from, and what readers must know about settings."""
         world = self.world
@@ -127,7 +137,8 @@ class LiveStage:
         world = self.world
         self._trained = trained = train(world, self._progress)
         self.train_s = trained.train_s
-        store.write_manifest("running", cloud_models=trained.from_cache, trained=trained.notes)
+        listed = {"retriever": trained.retriever} if trained.retriever else {}
+        store.write_manifest("running", cloud_models=trained.from_cache, trained=trained.notes, **listed)
         summary = Tally(world.split.log.n_users, world.population, world.scenario, world.split.cloud_users)
         done, errors = pick_up(store, trained.methods, summary, world.scenario.rounds.count) if resuming else (0, [])
         one_thread_per_product()
@@ -174,7 +185,7 @@ class LiveStage:
 class SizesStage:
     """Rounds of `protocol.metrics = "none"`: everything but the recommender."""
 
-    train_s = 0.0
+    train_s = listing_s = 0.0
 
     def __init__(self, world: SizedWorld) -> None:
         """Set the stage.

@@ -35,7 +35,7 @@ def run(
     from chordsim.errors import NotWhole, RunError
     from chordsim.forecast.printed import beside_lines
     from chordsim.ledger.energy_words import sensitivity
-    from chordsim.report.terminal_tables import costs_table, final_table, fleet_table, strangers_table
+    from chordsim.report.terminal_tables import costs_table, final_table, fleet_table, listed_table, strangers_table
     from chordsim.scenario.load import load
     from chordsim.terminal import Terminal, screen
 
@@ -59,6 +59,9 @@ def run(
     for line in notes(result):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(final_table(result.summary))
+    held = listed_table(result.summary)
+    if held is not None:
+        console.print(held)
     console.print(costs_table(result.summary))
     console.print(fleet_table(result.summary))
     strangers = strangers_table(result.summary)

@@ -19,6 +19,8 @@ from chordsim.config.strict import Table as Table
 SCHEMA_VERSION = 1
 #: The method that others are compared with where nothing else is said.
 BASELINE = "fp32"
+#: Items that the cloud lists for a user at most.
+LONGEST_LIST = 1000
 
 
 class SyntheticConfig(Table):
@@ -179,10 +181,17 @@ class ProtocolConfig(Table):
 
     metrics: Literal["all", "none"] = "all"  # none: rounds in sizes, without a recommender
     ranking: Literal["all", "candidates", "sampled-100"] = "all"  # candidates: what the cloud lists for the user, sent each session
-    candidates: int = Field(100, ge=10, le=1000)  # length of those lists
+    candidates: int = Field(100, ge=10, le=LONGEST_LIST)  # length of those lists
+    retriever: Literal["counts", "model"] = "counts"  # who lists: counts of neighbours, or a model of its own, with another seed
     mask_seen: bool = True  # what a user had before is not ranked, so that a target among it is a miss; false ranks all items
     admission: Literal["before", "after"] = "before"  # whether a shipped model's size is held against the phone before the download
     baseline: Name = BASELINE  # the method that the others are compared with; the first one where the default is not played
+
+    @model_validator(mode="after")
+    def _a_retriever_lists_candidates(self) -> ProtocolConfig:
+        if self.retriever != "counts" and self.ranking != "candidates":
+            raise ValueError(f'protocol.retriever = "{self.retriever}" goes with protocol.ranking = "candidates", and only with it')
+        return self
 
 
 class EngineConfig(Table):

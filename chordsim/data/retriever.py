@@ -7,6 +7,8 @@ be asked nothing that it finds hard, and the others would be asked what it finds
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +23,14 @@ NEIGHBOURS = 300
 VOTERS = 10
 #: Users whose lists are made together, which bounds the memory that their votes take.
 _ROWS = 256
+
+
+class Lists(Protocol):
+    """What the cloud lists for users, whoever makes it."""
+
+    def listed(self, user_ids: Ints) -> Ints:
+        """Return each user's list, best first, item ids [D, n]; 0 pads at the end."""
+        ...
 
 
 class Retriever:

@@ -24,6 +24,9 @@ SESSIONS = (1, 10, 100)
 #: Parts of a method's summary where `data.cloud_share` keeps users out of training.
 KNOWN, UNKNOWN = "known_to_cloud", "unknown_to_cloud"
 _METRICS = ("ndcg_10", "ndcg_10_all", "hr_10")
+#: Parts of a method's summary where the cloud's candidates alone are ranked: the most that each metric could be, since the target must be
+#: listed, and its mean where the target was.
+CEILINGS, GIVEN = "ceilings", "given_listed"
 #: What each of a summary's figures is per, for whoever multiplies it.
 PER = {
     "down_bytes_per_device": "selected device and round, bootstraps among them",
@@ -59,6 +62,7 @@ class _Method:
 
     def __init__(self, users: int, tiers: int, exact_limit: int, counts_report: bool) -> None:
         self.by_user = {name: UserMeans(users) for name in _METRICS}
+        self.listed = {part: {name: UserMeans(users) for name in _METRICS} for part in (CEILINGS, GIVEN)}
         self.tier_gap = TierGap(users, tiers)
         self.costs = Served(tiers, counts_report=counts_report, exact_limit=exact_limit)
         self.tier = {name: np.zeros(tiers) for name in _TIER_SUMS}
@@ -82,6 +86,7 @@ class Summary:
         exact_limit: int = EXACT_LIMIT,
         counts_report: bool = False,
         assumed: Collection[str] = ENERGY,
+        listed: int = 0,
     ) -> None:
         """Start empty.
 
@@ -93,11 +98,12 @@ class Summary:
             exact_limit: Values per method up to which time quantiles are exact.
             counts_report: Whether the report is no instrumentation (``clock.count_report``).
             assumed: Parts of the joules (`chordsim.ledger.served.ENERGY`) whose constants are assumed.
+            listed: Length of the cloud's lists, where those alone are ranked; 0 where they are not.
         """
         self._users = users
         self._tiers = tuple(tiers)
         self._seed = seed
-        self._limit, self._counts_report, self._assumed = exact_limit, counts_report, tuple(assumed)
+        self._limit, self._counts_report, self._assumed, self._listed = exact_limit, counts_report, tuple(assumed), listed
         self._groups = {} if known is None or bool(known.all()) else {KNOWN: known, UNKNOWN: ~known}
         self._methods: dict[str, _Method] = {}
 
@@ -115,6 +121,11 @@ class Summary:
         for name, by_user in kept.by_user.items():
             some = ~rows.nulls[name]
             by_user.add(users[some], rows[name][some])
+            if self._listed:
+                # The fallback shows the same list, so its rank tells whether the target stands there; a miss is beyond every list.
+                listed = rows["fallback_rank"] <= self._listed
+                kept.listed[CEILINGS][name].add(users[some], listed[some].astype(np.float64))
+                kept.listed[GIVEN][name].add(users[some & listed], rows[name][some & listed])
         served = rows.is_word("outcome", "served")
         kept.costs.add(rows, served, finished(rows), tier)
         kept.tier_gap.add(users, tier, served, rows.floats("ndcg_10_all"))
@@ -123,8 +134,8 @@ class Summary:
 
     def methods(self) -> dict[str, dict[str, Any]]:
         """Return what summary.json holds under "methods", in the order in which methods first came."""
-        estimates, groups = self._estimates(), self._group_estimates()
-        return {name: {**self._one(kept, estimates[name]), **groups[name]} for name, kept in self._methods.items()}
+        estimates, groups, listed = self._estimates(), self._group_estimates(), self._listed_estimates()
+        return {name: {**self._one(kept, estimates[name]), **groups[name], **listed[name]} for name, kept in self._methods.items()}
 
     def _tier_of(self, rows: Rows) -> Ints:
         """Return each row's position among the tiers, shape [D]."""
@@ -165,6 +176,25 @@ class Summary:
         found, nothing = estimate(columns, self._seed), Estimate(None, None, "none", 0)
         return {
             method: {group: {name: found.get(f"{group}/{name}/{method}", nothing).as_json() for name in _METRICS} for group in self._groups}
+            for method in self._methods
+        }
+
+    def _listed_estimates(self) -> dict[str, dict[str, Any]]:
+        """Return every method's ceilings, and its metrics given that the target was listed; empty where nothing is listed."""
+        if not self._listed:
+            return {method: {} for method in self._methods}
+        columns = {
+            f"{part}/{name}/{method}": by_user.means()
+            for method, kept in self._methods.items()
+            for part, metrics in kept.listed.items()
+            for name, by_user in metrics.items()
+            if by_user.known() is not None
+        }
+        found, nothing = estimate(columns, self._seed), Estimate(None, None, "none", 0)
+        return {
+            method: {
+                part: {name: found.get(f"{part}/{name}/{method}", nothing).as_json() for name in _METRICS} for part in (CEILINGS, GIVEN)
+            }
             for method in self._methods
         }
 

@@ -180,8 +180,8 @@ class MethodSpec:
         settings_of: A method whose settings, where it stands in the same scenario, are the defaults of this one's: for
             controls that must share its training. Empty for none.
         backbones: Kinds of backbone that it can work with; empty for any.
-        ranks: What its device half gives back: ``scores`` of all items, or an ordered ``list``, which has no rank among
-            sampled negatives.
+        ranks: What its device half gives back: ``scores`` of all items; an ordered ``list``, which has no rank among
+            sampled negatives; or an order of the ``candidates`` that the protocol's retriever lists, and of nothing else.
         renews: Labels of the bootstrap parts that learning changes; empty for all of them.
         cached: What it needs of a phone whose catalogue stays in the cloud: ``rows`` of the items that it reads and ranks, or
             ``nothing``; ``no`` where it cannot play there.
@@ -203,7 +203,7 @@ class MethodSpec:
     extra_history: int = 0
     settings_of: str = ""
     backbones: tuple[str, ...] = ()
-    ranks: Literal["scores", "list"] = "scores"
+    ranks: Literal["scores", "list", "candidates"] = "scores"
     renews: tuple[str, ...] = ()
     cached: Literal["no", "rows", "nothing"] = "no"
     by_budgets: bool | None = None

@@ -187,7 +187,8 @@ class Turn:
             received makes no sense, shape [D], uint8.
         scores: Scores of all items, float32 [D, n_items + 1], column 0 is padding; or a `Ranker`, which makes them, or a `Scorer`
             of those that a list holds; None if not ranked here.
-        ranking: Or an ordered list of item ids [D, n], 0 pads at the end; None if not ranked here.
+        ranking: Or an ordered list of item ids [D, n], 0 pads at the end, of places in the cloud's list, from 1, where the spec ranks
+            ``candidates``; None if not ranked here.
         bits: Stored bits per weight, shape [D]; NaN where no model ran.
         cost: What it took.
     """

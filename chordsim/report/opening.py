@@ -13,6 +13,7 @@ from chordsim.report.charts import cost, served
 from chordsim.report.data_facts import data_rows
 from chordsim.report.gather import Gathered
 from chordsim.report.html import Column, Grid, Section, folded, grid_html, interval, text
+from chordsim.report.listed import listed
 
 _RESULTS = (
     Column("method", "name in the scenario"),
@@ -86,6 +87,7 @@ def what_was_run(g: Gathered) -> Section:
         ("backbone", _backbone(backbone), "the recommender that phones own; its width is part of every comparison"),
         ("seed", source.seed, "everything random follows from it"),
         ("ranking", protocol.get("ranking"), "what the target was ranked among"),
+        ("candidates", protocol.get("retriever"), "who lists what is ranked"),
         ("seen items", protocol.get("seen_items"), "how items that the user already had are treated"),
         ("ties", protocol.get("ties"), "rank of equal scores"),
         ("hold-out", protocol.get("hold_out"), "what is test and what is history"),
@@ -117,6 +119,7 @@ def who_won(g: Gathered) -> Section:
         blocks.append(text('Nothing was ranked: protocol.metrics = "none". What follows is what it costs.', css="lead"))
     else:
         blocks.append(Grid(_RESULTS, [_result(g, name) for name in g.methods]))
+        blocks += listed(g.source.summary)
     blocks.append(Grid(_COSTS, [_cost(g, name) for name in g.methods]))
     words = sensitivity({name: facts.costs.energy(g.assumed) for name, facts in g.methods.items()})
     blocks += [text(f"{words[:1].upper()}{words[1:]}.", css="soft")] if words else []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chordsim.evaluate import NOTHING
 from chordsim.fitted import Fitted
 from chordsim.ledger.figures import at
-from chordsim.ledger.summary import KNOWN, UNKNOWN
+from chordsim.ledger.summary import CEILINGS, GIVEN, KNOWN, UNKNOWN
 from chordsim.units import amount
 
 if TYPE_CHECKING:
@@ -30,6 +30,17 @@ _COSTS = (
     "assumed\n% (tail)",
 )
 _BYTES = (("first_contact", "down_bytes"), ("per_session", "down_bytes"), ("per_session", "up_bytes"), ("per_version", "down_bytes"))
+_LISTED = (
+    "NDCG@10\nall users",
+    "at\nmost",
+    "where\nlisted",
+    "NDCG@10\nserved",
+    "at\nmost",
+    "where\nlisted",
+    "HR@10\nserved",
+    "at\nmost",
+    "where\nlisted",
+)
 _FLEET = ("sessions", "down", "up", "wasted", "energy", "assumed %")
 _TIERS = (
     "phones",
@@ -85,6 +96,20 @@ def costs_table(summary: dict[str, Any]) -> Fitted:
         for name, m in summary["methods"].items()
     ]
     return Fitted(("method",), _COSTS, rows)
+
+
+def listed_table(summary: dict[str, Any]) -> Fitted | None:
+    """Return each metric with its ceiling and its mean where the target was listed; None where no candidates were ranked."""
+    apart = {name: m for name, m in summary["methods"].items() if CEILINGS in m}
+    if not apart or summary.get("protocol", {}).get("ranking") == NOTHING:
+        return None
+    rows = []
+    for name, m in apart.items():
+        cells = [name]
+        for metric in ("ndcg_10_all", "ndcg_10", "hr_10"):
+            cells += [_number(at(part, metric, "mean"), ".4f") for part in (m, m[CEILINGS], m[GIVEN])]
+        rows.append(tuple(cells))
+    return Fitted(("method",), _LISTED, rows, title="with what the cloud's list allows at most, and where it held the target")
 
 
 def fleet_table(summary: dict[str, Any]) -> Fitted:

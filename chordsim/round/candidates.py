@@ -51,6 +51,9 @@ def payload_bytes(backbone: BackboneConfig, n_items: int, listed: int) -> int:
 
 def sent_bytes(scenario: Scenario, spec: MethodSpec, n_items: int) -> int:
     """Return the payload bytes of the list that the protocol sends each phone of a method in a session; 0 for none."""
+    if spec.ranks == "candidates":
+        # Whoever shows the list as it comes reads no row of it, and gets it whatever else is ranked.
+        return min(scenario.protocol.candidates, n_items) * id_bytes(n_items)
     if scenario.protocol.ranking != "candidates" or DOWN_CANDIDATES in spec.exchange:
         return 0
     return payload_bytes(scenario.backbone, n_items, scenario.protocol.candidates)

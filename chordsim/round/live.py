@@ -79,7 +79,7 @@ class Live:
     def exchange(self, book: Book, first: int) -> None:
         """Play the exchange one visit to the phones at a time."""
         method, scene = self._method, book.scene
-        book.carried = {f"{STATE}{name}": column[scene.ids] for name, column in method.kept.items()}
+        book.carried = {f"{STATE}{name}": column[scene.ids] for name, column in method.kept.items()} | self._world.told(scene.users)
         inbox, transfer = Ragged.empty(scene.ids.size), first
         cells = self._world.scenario.engine.cells or self._carrier.cells
         for legs in visits(method.spec.exchange):
@@ -111,7 +111,7 @@ class Live:
         def exchange(calls: list[CellCall]) -> Any:
             return carried(calls, self._carrier, method.blobs, book.quarantined)
 
-        return Replay(method.spec, method.half, method.state, self._header(), exchange).shown(scene, who, before)
+        return Replay(method.spec, method.half, method.state, self._header(), exchange, self._world).shown(scene, who, before)
 
     def after(self, book: Book) -> None:
         """Keep the state that phones gave back; let the cloud take in their updates."""

@@ -19,6 +19,7 @@ from chordsim.ragged import Ragged
 from chordsim.round.scene import Scene
 from chordsim.round.shown import Shown
 from chordsim.wire.frame import decode_rows, encode_rows
+from chordsim.world import World
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Replay:
         state: Its trained state.
         header: What every call says, but legs and round.
         exchange: Sends calls to phones and yields their replies.
+        world: The scenario with its data.
     """
 
     spec: MethodSpec
@@ -38,6 +40,7 @@ class Replay:
     state: State
     header: dict[str, Any]
     exchange: Callable[[list[CellCall]], Iterator[CellReply]]
+    world: World
 
     def shown(self, scene: Scene, who: Bools, made: Ints) -> Shown:
         """Return what phones show that were not served.
@@ -88,6 +91,7 @@ class Replay:
         size = scene.chunk_size
         header = {**self.header, "round": round, "legs": [[leg.direction, leg.kind] for leg in legs]}
         columns = {"device_id": ids, "active": active, "up_fraction": np.ones((ids.size, sum(leg.direction == "up" for leg in legs)))}
+        columns |= self.world.told(self.world.population.users(ids))
         calls = [
             CellCall(
                 n,

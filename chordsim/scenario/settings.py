@@ -94,7 +94,7 @@ def _check_items(spec: methods.MethodSpec, scenario: Scenario) -> None:
 
 
 def _check_ranking(spec: methods.MethodSpec, ranking: str) -> None:
-    if spec.ranks == "list" and ranking == "sampled-100":
+    if spec.ranks != "scores" and ranking == "sampled-100":
         raise ScenarioError(f'protocol.ranking: "{ranking}" needs scores, and {spec.name!r} sends a list: use "all", or leave it out')
 
 
