@@ -16,7 +16,7 @@ from chordsim.nets import footprint
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.population.generate import Population
 from chordsim.progress import Progress, Silent
-from chordsim.world import World, build, pace_of, ranked_of
+from chordsim.world import World, build, pace_of, ranked_of, specs_of
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def sized_world(scenario: Scenario, progress: Progress | None = None) -> SizedWo
         n_items, n_users = scenario.data.synthetic.items, scenario.data.synthetic.users
     else:
         return sized_world_of(build(scenario, progress or Silent()))
-    specs = {name: methods.find(name) for name in scenario.methods}
+    specs = specs_of(scenario)
     peak = footprint.dense_peak_bytes(shapes_of(scenario.backbone, n_items, ranked_of(scenario)))
     population = Population(scenario.population, scenario.seed, n_users, peak, pace=pace_of(scenario))
     made_of = f"{scenario.data.synthetic.model_dump_json()} {scenario.seed}"

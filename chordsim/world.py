@@ -135,6 +135,12 @@ def ranked_of(scenario: Scenario) -> int:
     return scenario.protocol.candidates if scenario.backbone.items == "cached" else 0
 
 
+def specs_of(scenario: Scenario) -> dict[str, methods.MethodSpec]:
+    """Return the methods of a scenario by name, as they play in it."""
+    found = {name: methods.find(name) for name in scenario.methods}
+    return found if scenario.backbone.items == "owned" else {name: spec.where_cached() for name, spec in found.items()}
+
+
 def pace_of(scenario: Scenario) -> Pace:
     """Return how much a scenario asks of its phones."""
     clock = scenario.clock
@@ -148,7 +154,7 @@ def build(scenario: Scenario, progress: Progress | None = None) -> World:
         DataError: The data cannot be had or read.
         ScenarioError: An unknown method.
     """
-    specs = {name: methods.find(name) for name in scenario.methods}
+    specs = specs_of(scenario)
     _, split = load_data(scenario.data, scenario.rounds.count, scenario.seed, progress or Silent())
     if scenario.protocol.metrics != "none":
         split = facts.masked(split, scenario.protocol.mask_seen)

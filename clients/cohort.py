@@ -140,7 +140,7 @@ class _Chunk:
         # Of a model that lists, phones know what the call brings; what is counted, any process counts.
         told = call.columns.get(LISTED)
         self.listed: Ints | None = world.candidates(self.users) if told is None else told[self.rows].astype(np.int64)
-        self.who = PhoneBatch(ids, call.columns["active"][self.rows].copy(), self.round, profiles.budgets)
+        self.who = PhoneBatch(ids, call.columns["active"][self.rows].copy(), self.round, profiles.budgets, self.listed)
         self.history: History = world.split.history(self.users, self.round, world.scenario.backbone.max_len + spec.extra_history)
         rows = ids.size
         # What an earlier visit of this round left: a phone that refused or ranked then has not forgotten it.

@@ -185,6 +185,7 @@ class MethodSpec:
         renews: Labels of the bootstrap parts that learning changes; empty for all of them.
         cached: What it needs of a phone whose catalogue stays in the cloud: ``rows`` of the items that it reads and ranks, or
             ``nothing``; ``no`` where it cannot play there.
+        not_cached: Why it cannot, as the rest of a sentence that begins with its name.
         by_budgets: Whether what a phone is given depends on the budgets that it grants, refusals aside; None where that is not known.
         by_others: Whether what a phone is given depends on which other phones take part in the round.
         allowed: By setting, the lowest and highest number that it (or each entry of a list) may be, or the words to choose from;
@@ -206,6 +207,7 @@ class MethodSpec:
     ranks: Literal["scores", "list", "candidates"] = "scores"
     renews: tuple[str, ...] = ()
     cached: Literal["no", "rows", "nothing"] = "no"
+    not_cached: str = "needs the whole catalogue on the phone"
     by_budgets: bool | None = None
     by_others: bool = False
     allowed: Mapping[str, Allowed] = field(default_factory=dict)
@@ -230,6 +232,10 @@ class MethodSpec:
         The first is where users take least, the second where they take most; each is consistent in itself.
         """
         return self, self
+
+    def where_cached(self) -> MethodSpec:
+        """Return the method as it plays where the catalogue stays in the cloud."""
+        return self
 
     def plan_form(self, context: MethodContext) -> PlanForm | None:
         """Return how this method's prescriptions read as plans, for plans.parquet; None where they are none."""

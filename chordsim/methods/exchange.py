@@ -104,10 +104,12 @@ class PhoneBatch(Batch):
 
     Attributes:
         budgets: What each phone grants.
+        listed: What the cloud lists for its user, where the protocol ranks candidates, [D, N], 0 pads; None where it does not.
     """
 
     # A field of its own, so that it has no default: the class attribute would pass the one of `Batch` on.
     budgets: Budgets = field()
+    listed: Ints | None = None
 
 
 #: Marks a field of `Cost` of which the most of several turns counts, and not their sum,

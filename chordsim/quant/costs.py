@@ -31,15 +31,18 @@ def forward_macs(shapes: Shapes) -> int:
 
 
 def score_macs(shapes: Shapes, positions: int) -> int:
-    """Return multiply-accumulates of the scores that a loss over ``positions`` reads, forward and back."""
-    return 2 * positions * shapes.n_items * shapes.backbone.dim
+    """Return multiply-accumulates of the scores that a loss over ``positions`` reads, forward and back.
+
+    Where the catalogue stays in the cloud, a target stands among what was listed.
+    """
+    return 2 * positions * (shapes.ranked + (shapes.backbone.items == "cached")) * shapes.backbone.dim
 
 
 def kept_bytes(shapes: Shapes, positions: int) -> int:
     """Return the activations that the backward pass needs: the backbone's and the loss's scores."""
     from chordsim.nets.backbone import net
 
-    return 4 * (net(shapes.backbone).kept_numbers(shapes.backbone) + positions * (shapes.n_items + 1))
+    return 4 * (net(shapes.backbone).kept_numbers(shapes.backbone) + positions * (shapes.ranked + 1))
 
 
 def finetuned(context: MethodContext, rows: int) -> Cost:

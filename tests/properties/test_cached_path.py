@@ -26,7 +26,7 @@ from chordsim.world import World, of_text
 from server.hosting import train
 
 LISTED, ROOM = 40, 70
-NAMES = ("fp32", "chord-plus", "film-192", "diet")
+NAMES = ("fp32", "chord-plus", "film-192", "diet", "finetune", "forward-ofa")
 CACHED = (
     'backbone.items="cached"',
     f"backbone.cache_rows={ROOM}",
@@ -35,6 +35,8 @@ CACHED = (
     "rounds.count=4",
     "clock.loss=0.0",
     "population.devices=30",
+    # Room for gradients too, so that nobody is refused who trains.
+    *(f"population.tiers.{tier}.memory_mb=9" for tier in ("low", "mid", "high")),
 )
 
 
@@ -90,9 +92,9 @@ class Alone:
             table[item] = np.frombuffer(row, np.uint8)
         parts[ITEM_TABLE] = blobs.save(_tensors(table, config.dim, config.embedding_bits))
         profiles = world.population.profiles(ids)
-        who = PhoneBatch(ids, np.ones(1, np.bool_), round, profiles.budgets)
+        who = PhoneBatch(ids, np.ones(1, np.bool_), round, profiles.budgets, listed)
         inbox, state, turn = Ragged.empty(1), {}, None
-        with torch.inference_mode():
+        with torch.enable_grad() if method.spec.needs_autograd else torch.inference_mode():
             model = self.half.load(parts)
             _forget_what_is_not_held(model, self.rows)
             for leg in method.spec.exchange:
@@ -152,7 +154,30 @@ def test_a_phone_alone_asks_gets_and_ranks_what_the_fleet_does(tiny: Callable[..
                 assert len(phone.rows) == row["cached_rows"] <= ROOM, where
                 assert rank == row["rank"], where
                 compared += 1
-    assert compared > 60
+    assert compared > 90
+
+
+def test_whoever_ranks_or_trains_on_the_phone_plays_with_the_rows_that_it_holds(tiny: Callable[..., list[str]], tmp_path: Path) -> None:
+    """None is refused for its method, none gets rows for nothing, and what phones teach the cloud makes no row stale."""
+    names = ("fp32", "finetune", "fedavg", "dccl", "forward-ofa", "film-192", "uniform-2")
+    overrides = tiny(*CACHED, "data.synthetic.items=120", methods=names)
+    run = chordsim.run("offline", overrides=overrides, out=tmp_path / "run")
+    assert run.manifest["status"] == "complete"
+    ledger = run.ledger.set_index(["device_id", "round"])
+    plain = ledger[ledger["method"] == "fp32"]
+    for name in names:
+        rows = ledger[ledger["method"] == name]
+        served = rows[rows["outcome"] == "served"]
+        assert len(served) > 60 and served["rank"].notna().all(), name
+        both = served.index.intersection(plain.index[plain["outcome"] == "served"])
+        # All began together, so all lack the same rows.
+        first = both[both.get_level_values("round") == 1]
+        assert served.loc[first, "rows_bytes"].equals(plain.loc[first, "rows_bytes"]), name
+        assert served.loc[first, "candidates_bytes"].equals(plain.loc[first, "candidates_bytes"]), name
+        late = served[served.index.get_level_values("round") > 2]
+        assert late["rows_bytes"].mean() < served.loc[first, "rows_bytes"].mean() / 4, name
+    assert run.summary["methods"]["fedavg"]["per_version"]["down_bytes"] > 0
+    assert ledger.loc[ledger["method"] == "forward-ofa", "prescription_bytes"].max() > 0
 
 
 def test_bytes_are_those_of_the_closed_form_and_rows_are_sent_once(tiny: Callable[..., list[str]], tmp_path: Path) -> None:
@@ -183,7 +208,7 @@ def test_a_new_model_makes_rows_stale_and_they_come_again(tiny: Callable[..., li
         ('protocol.ranking="all"', 'set protocol.ranking = "candidates"'),
         ("backbone.cache_rows=20", "need at least"),
         ("protocol.candidates=1000", "more than 1000 items"),
-        ('methods=["finetune"]', "needs the whole catalogue on the phone"),
+        ('methods=["cda4rec"]', "lists in the middle of a session"),
         ('methods=["chord-aged-40"]', "reads older items too"),
     ],
 )

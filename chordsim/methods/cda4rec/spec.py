@@ -88,6 +88,7 @@ def spec(name: str) -> MethodSpec:
         cloud="chordsim.methods.cda4rec.cloud:Cda4RecCloud",
         device="chordsim.methods.cda4rec.device:Cda4RecDevice",
         by_budgets=False,
+        not_cached="lists in the middle of a session, from the history that the phone sends, and ranks with a table of its own",
         ranks="list",
         defaults={"list_length": 100, "short_history": 30, "width": 32},
         allowed={"list_length": (1, 10_000), "short_history": (0, 100_000), "width": (1, 4096)},

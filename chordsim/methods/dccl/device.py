@@ -52,8 +52,8 @@ class DcclDevice(ShippedDevice):
         patches = blobs.load(blobs_by_label["patches"], wanted)
         return Patched(base.item, base.position, base.weights, patches["basis"], patches["meta"])
 
-    def learn(self, model: Patched, history: History) -> Tensor:
-        """Return each phone's metapatch [D, blocks, r] after its steps."""
+    def learn(self, model: Patched, history: History, listed: Tensor | None = None) -> Tensor:
+        """Return each phone's metapatch [D, blocks, r] after its steps, with the loss over the catalogue or over what was ``listed``."""
         inputs, targets = learning.lessons(history, self.positions)
         embedded = sasrec.embed(inputs, model.item, model.position)
         config = self.context.backbone
@@ -61,7 +61,7 @@ class DcclDevice(ShippedDevice):
         def losses(metas: list[Tensor]) -> Tensor:
             weights = net.patched(model.weights, model.basis, metas[0], config)
             states = sasrec.forward(inputs, embedded, weights, config, reads=inputs.shape[1])
-            return learning.own_losses(states[:, -self.positions :], model.item, targets)
+            return learning.own_losses(states[:, -self.positions :], model.item, targets, listed)
 
         start = [model.meta.unsqueeze(0).expand(inputs.shape[0], -1, -1)]
         return learning.descend(start, losses, self.steps, self.rate)[0]
@@ -72,7 +72,7 @@ class DcclDevice(ShippedDevice):
         cost = patched_cost(self.context, rows)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
         if leg.kind == "update":
-            own = self.learn(model, history).flatten(1).numpy()
+            own = self.learn(model, history, learning.rows_at_hand(self.context, who)).flatten(1).numpy()
             sent = who.active & (refusal == 0)
             kept = {"meta": own}
             return Turn(Ragged.of_matrix(pack_floats(own), sent), refusal, only_training(cost), np.full(rows, np.nan), state=kept)

@@ -78,6 +78,7 @@ def spec(name: str) -> MethodSpec:
         cloud="chordsim.methods.dccl.cloud:DcclCloud",
         device="chordsim.methods.dccl.device:DcclDevice",
         by_budgets=False,
+        cached="rows",
         defaults={
             "hidden": 8,
             "rank": 8,

@@ -27,7 +27,8 @@ class FedAvgDevice(FinetuneDevice):
         cost = self.trained_cost(rows)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
         if leg.kind == "update":
-            own = torch.cat([w.flatten(1) for w in self.learn(model, history)], 1).numpy()
+            learnt = self.learn(model, history, learning.rows_at_hand(self.context, who))
+            own = torch.cat([w.flatten(1) for w in learnt], 1).numpy()
             examples = (learning.lessons(history, self.positions)[1] > 0).sum(1, keepdim=True).numpy()
             # A phone that refuses to train has no weights to send: its message is empty.
             payload = pack_floats(np.concatenate([own, examples.astype(np.float32)], 1))

@@ -67,6 +67,7 @@ def spec(name: str) -> MethodSpec:
         cloud="chordsim.methods.fedavg.cloud:FedAvgCloud",
         device="chordsim.methods.fedavg.device:FedAvgDevice",
         by_budgets=False,
+        cached="rows",
         defaults={"bits": 32, "steps": 3, "rate": 0.05, "positions": 10, "strategy": "average", "strategy_options": {}},
         allowed={"bits": (32, 32), **ON_PHONE, "strategy": STRATEGIES},
         needs_autograd=True,

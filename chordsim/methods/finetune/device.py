@@ -27,14 +27,14 @@ class FinetuneDevice(ShippedDevice):
         s = context.settings
         self.steps, self.rate, self.positions = int(s["steps"]), float(s["rate"]), int(s["positions"])
 
-    def learn(self, model: Model, history: History) -> list[Tensor]:
-        """Return each phone's weights [D, C, K] after its steps."""
+    def learn(self, model: Model, history: History, listed: Tensor | None = None) -> list[Tensor]:
+        """Return each phone's weights [D, C, K] after its steps, with the loss over the catalogue or over what was ``listed``."""
         inputs, targets = learning.lessons(history, self.positions)
         embedded = backbone.embed(inputs, model.item, model.position, self.context.backbone)
 
         def losses(weights: list[Tensor]) -> Tensor:
             states = backbone.forward(inputs, embedded, weights, self.context.backbone, reads=inputs.shape[1])
-            return learning.own_losses(states[:, -self.positions :], model.item, targets)
+            return learning.own_losses(states[:, -self.positions :], model.item, targets, listed)
 
         phones = inputs.shape[0]
         start = [w.unsqueeze(0).expand(phones, -1, -1) for w in model.weights]
@@ -43,7 +43,7 @@ class FinetuneDevice(ShippedDevice):
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Learn, then rank."""
         rows = len(who)
-        own = self.learn(model, history)
+        own = self.learn(model, history, learning.rows_at_hand(self.context, who))
         with torch.no_grad():
             scores = self.score(self.states(replace(model, weights=own), history), model.item)
         cost = self.trained_cost(rows)

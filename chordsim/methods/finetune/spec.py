@@ -34,6 +34,7 @@ def spec(name: str) -> MethodSpec:
         cloud="chordsim.methods.shipped.cloud:ShippedCloud",
         device="chordsim.methods.finetune.device:FinetuneDevice",
         by_budgets=False,
+        cached="rows",
         defaults={"bits": 32, "steps": 3, "rate": 0.05, "positions": 10},
         allowed={"bits": (32, 32), **ON_PHONE},
         needs_autograd=True,

@@ -17,6 +17,7 @@ from chordsim.ragged import Ragged
 from chordsim.wire.floats import pack_floats, unpack_floats
 from chordsim.wire.ids import pack_ids
 from server.half import Trained, answer
+from server.item_tables import table_blobs
 
 
 class ForwardOfaCloud(Trained):
@@ -38,9 +39,9 @@ class ForwardOfaCloud(Trained):
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return embeddings and controller."""
-        table = embeddings.encode(state["item"], self.context.backbone.embedding_bits, "item") | {"position": state["position"]}
+        tables = table_blobs(self.shapes, state["item"], {"position": state["position"]})
         controller = {k.removeprefix("controller."): v for k, v in state.items() if k.startswith("controller.")}
-        return [Blob("embeddings", blobs.save(table)), Blob("controller", blobs.save(controller))]
+        return [*tables, Blob("controller", blobs.save(controller))]
 
     def respond(self, state: State, leg: Leg, who: Batch, inbox: Ragged) -> CloudTurn:
         """Send the session's candidates, or the blocks that a profile asks for."""

@@ -9,7 +9,8 @@ Inference: a block is a SASRec block; generated weights are a shared matrix plus
 ones start from `fp32`; the loss adds cost_weight x max(0, expected cost / (budget x full cost) - 1); a phone drops
 its least likely blocks until its budgets hold; the temperature falls from 1 to 0.3.
 The `all` protocol needs a score for every item, so the item table is in the bootstrap as for every method, and the
-session's candidates are the embeddings of the most popular items, counted, which replace those rows of the table.
+session's candidates are the embeddings of the most popular items, counted, which replace those rows of the table. Where the catalogue
+stays in the cloud, its candidates are those that the protocol lists, and their embeddings are asked for as by every method.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ class ForwardOfaSpec(MethodSpec):
     """
 
     skips: bool = False
+
+    def where_cached(self) -> MethodSpec:
+        """Return the method whose candidates, where the catalogue stays in the cloud, are the protocol's: their rows are asked for."""
+        return replace(self, exchange=tuple(leg for leg in self.exchange if leg != DOWN_CANDIDATES))
 
     def ends(self, context: MethodContext) -> tuple[MethodSpec, MethodSpec]:
         """Return every block skipped, and as many kept as budgets allow."""
@@ -109,8 +114,9 @@ class ForwardOfaSpec(MethodSpec):
         shapes = shapes_of(context.backbone, context.n_items, context.ranked)
         flags, dim = flag_bytes(context.backbone.blocks), context.backbone.dim
         listed = min(int(context.settings["candidates"]), context.n_items)
+        own = {DOWN_CANDIDATES: np.full(kept.size, listed * (id_bytes(context.n_items) + 4 * dim), np.int64)}
         return {
-            DOWN_CANDIDATES: np.full(kept.size, listed * (id_bytes(context.n_items) + 4 * dim), np.int64),
+            **(own if DOWN_CANDIDATES in self.exchange else {}),
             UP_PROFILE: np.full(kept.size, flags + 4 * dim, np.int64),
             DOWN_PRESCRIPTION: flags + 4 * block_weights(shapes) * kept,
         }
@@ -123,7 +129,7 @@ def blocks_cost(context: MethodContext, count: Ints, macs: Ints) -> Cost:
 
     shapes = shapes_of(context.backbone, context.n_items, context.ranked)
     parameters, read = controller_size(shapes)
-    whole = macs + context.n_items * context.backbone.dim
+    whole = macs + shapes.ranked * context.backbone.dim
     stored = 4 * parameters + 4 * block_weights(shapes) * count.astype(np.int64)
     peak, model = footprint.fixed_bytes(shapes) + stored, footprint.embedding_bytes(shapes) + stored
     return replace(
@@ -148,4 +154,5 @@ def spec(name: str) -> MethodSpec:
         allowed={"candidates": (1, 10_000), "rank": (1, 1024), "budget": (0, 1), "cost_weight": (0, 1000), "horizon": (1, 1000)},
         backbones=("sasrec",),
         by_budgets=True,
+        cached="rows",
     )
