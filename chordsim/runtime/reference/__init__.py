@@ -1,0 +1,1 @@
+"""The phone's own steps in numpy alone, for whoever ports them: draw, mask, quantize by plan, pack, unpack."""
