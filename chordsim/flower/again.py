@@ -21,6 +21,7 @@ from chordsim.flower.recorder import PREFIX, TRIPS
 from chordsim.flower.round import PhoneRound
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.summary import Summary
+from chordsim.round.bindings import accounting
 from chordsim.scenario.load import load
 
 #: What a phone whose reply nobody heard then is told to send and spend now: the median of those that were heard.
@@ -120,12 +121,13 @@ def forecast(run: Path, overrides: Sequence[str] = (), rounds: int = 0) -> dict[
     first = recorded[min(recorded)]
     like_it = {number: first for number in range(1, (rounds or len(recorded)) + 1)}
     fleet = _fleet(load(run / "scenario.toml", overrides), cost, recorded)
-    return summed(told(fleet, method, like_it).rows, fleet.tiers, fleet.scenario.seed)
+    return summed(told(fleet, method, like_it).rows, fleet.tiers, fleet.scenario)
 
 
-def summed(rows: Sequence[Rows], tiers: Sequence[str], seed: int) -> dict[str, Any]:
-    """Return the summary of rows by method."""
-    summary = Summary(max((int(part["user_id"].max(initial=0)) + 1 for part in rows), default=1), list(tiers), seed)
+def summed(rows: Sequence[Rows], tiers: Sequence[str], scenario: Scenario) -> dict[str, Any]:
+    """Return the summary of rows by method, on phones of a scenario."""
+    users = max((int(part["user_id"].max(initial=0)) + 1 for part in rows), default=1)
+    summary = Summary(users, list(tiers), scenario.seed, **accounting(scenario))
     for part in rows:
         summary.add(part)
     return summary.methods()

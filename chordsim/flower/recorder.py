@@ -26,6 +26,7 @@ from chordsim.ledger.parquet import iter_rows
 from chordsim.ledger.round_lines import ROUND_FIELDS, Line, RoundLine
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.summary import Summary
+from chordsim.round.bindings import accounting
 from chordsim.scenario.text import dump
 from chordsim.store.directory import ROUNDS, RunDirectory, Status
 from chordsim.store.manifest import peak_rss_bytes, started
@@ -166,7 +167,7 @@ class Recorder:
 
     def _summary(self, seed: int) -> dict[str, Any]:
         users = max(self._fleet.phones.values(), default=0) + 1
-        summary, done = Summary(users, self._fleet.tiers, seed), 0
+        summary, done = Summary(users, self._fleet.tiers, seed, **accounting(self._fleet.scenario)), 0
         for rows in iter_rows(self.path) if self._rounds else ():
             summary.add(rows)
             done += len(rows)

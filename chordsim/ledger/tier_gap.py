@@ -43,5 +43,6 @@ class TierGap:
         return {name: largest_gap(table, shares=name == SERVICE) for name, table in tables.items()}
 
     def as_json(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return both gaps as summary.json holds them, tiers by their names."""
-        return {name: gap.as_json(names) for name, gap in self.gaps().items()}
+        """Return both gaps as summary.json holds them, tiers by their names; without users where they are not told apart."""
+        told = {name: gap.as_json(names) for name, gap in self.gaps().items()}
+        return told if self._users > 1 else {name: {**gap, "users": {}} for name, gap in told.items()}

@@ -174,8 +174,8 @@ def _flower(run: Path, old: Scenario, new: Scenario, changed: dict[str, tuple[An
     from chordsim.flower.again import recosted, summed
 
     found = recosted(run, new)
-    before = summed(list(iter_rows(run)), list(old.population.tiers), old.seed)
-    after = {name: summed(told.rows, list(new.population.tiers), new.seed)[name] for name, told in found.items()}
+    before = summed(list(iter_rows(run)), list(old.population.tiers), old)
+    after = {name: summed(told.rows, list(new.population.tiers), new)[name] for name, told in found.items()}
     unknown = {name: {"not heard then, so of the median size": told.guessed} for name, told in found.items()}
     return Recosted(changed, {}, before, after, unknown)
 

@@ -13,17 +13,7 @@ from chordsim.report.gather import Gathered
 from chordsim.report.html import Column, Grid, Section, code, folded, interval, text
 from chordsim.report.source import Source
 from chordsim.report.sums import NOT_KEPT
-
-_GAPS = (
-    Column("method"),
-    Column("gap in NDCG@10", "of what users saw, best tier minus worst, mean over users"),
-    Column("95 % interval", "over users, and wide enough for the choice of the two tiers among all"),
-    Column("between", "best tier, worst tier"),
-    Column("gap in service", "share of device-rounds that were served, best tier minus worst, mean over users"),
-    Column("95 % interval of it", "Agresti and Caffo's over users, likewise"),
-    Column("between these", "best tier, worst tier"),
-    Column("users", "on phones of each tier"),
-)
+from chordsim.report.tier_gaps import LEAD, gap_grid
 
 
 def heterogeneity(g: Gathered) -> Section:
@@ -37,19 +27,9 @@ def heterogeneity(g: Gathered) -> Section:
     )
     grid = Grid([Column(h, m) for h, m in zip(head, meanings, strict=True)], rows)
     note = text(rests_on(g.source.table("population")), css="soft")
-    paid = Grid(_GAPS, [_gap(g, name) for name in g.methods])
-    lead = text("Who pays for heterogeneity: the largest gaps between tiers", kind="h3")
+    paid = gap_grid({name: facts.tier_gap.as_json(g.tiers) for name, facts in g.methods.items()})
+    lead = text(LEAD, kind="h3")
     return Section("groups", "Heterogeneity", [lead, paid, grid, *_strangers(g), *groups.charts(g), note])
-
-
-def _gap(g: Gathered, name: str) -> tuple[Any, ...]:
-    """Return one method's gaps between tiers: how large, how sure, which tiers, how many users in each."""
-    cells: list[Any] = [name]
-    for gap in g.methods[name].tier_gap.gaps().values():
-        pair = None if gap.best is None or gap.worst is None or gap.best == gap.worst else f"{g.tiers[gap.best]}, {g.tiers[gap.worst]}"
-        cells += [gap.gap, interval(gap.ci95), pair]
-        users = gap.users
-    return (*cells, ", ".join(f"{tier} {count:,}" for tier, count in zip(g.tiers, users, strict=True)))
 
 
 def _strangers(g: Gathered) -> list[Any]:

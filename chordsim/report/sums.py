@@ -12,6 +12,7 @@ from chordsim.ledger.energy_words import rests_on, sensitivity
 from chordsim.ledger.figures import at
 from chordsim.report.html import Column, Grid, Section, text
 from chordsim.report.source import Source
+from chordsim.report.tier_gaps import LEAD, gap_grid
 
 #: What the manifest holds under this key where rows were not kept.
 NOT_KEPT = "ledger"
@@ -103,8 +104,13 @@ def sections(source: Source) -> list[Section]:
         Section("run", "What was run", [*_about(source), _facts(source)]),
         Section("costs", "What it cost", [costs, *([text(f"{words[:1].upper()}{words[1:]}.", css="soft")] if words else [])]),
         Section("left-out", "Who was left out", [left]),
-        Section("groups", "Heterogeneity", [tiers, text(rests_on(source.table("population")), css="soft")]),
+        Section("groups", "Heterogeneity", [*_paid(methods), tiers, text(rests_on(source.table("population")), css="soft")]),
     ]
+
+
+def _paid(methods: Mapping[str, Mapping[str, Any]]) -> list[Any]:
+    gaps = gap_grid({name: m.get("tier_gap", {}) for name, m in methods.items()})
+    return [text(LEAD, kind="h3"), gaps] if len(gaps.columns) > 2 else []
 
 
 def _about(source: Source) -> list[str | Any]:

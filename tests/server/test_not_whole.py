@@ -116,6 +116,12 @@ def test_a_run_of_sizes_is_whole_and_has_page_compare_and_recost(
     assert one.status == "complete" and one.summary["protocol"]["ranking"] == "nothing: sizes only"
     page = (tmp_path / "one" / "report.html").read_text()
     assert "cloud-only" in page and "nothing: sizes only" in page and "all items" not in page and ("made from sums" in page) == (most == 10)
+    # Who pays is told too, in service alone; users that were not told apart give no interval.
+    gap = one.summary["methods"]["fp32"]["tier_gap"]
+    assert "Who pays for heterogeneity" in page and "gap in service" in page and "gap in NDCG" not in page
+    assert gap["served_share"]["gap"] > 0 and (gap["served_share"]["ci95"] is None) == (most == 10)
+    assert bool(gap["served_share"]["users"]) == (most != 10)
+    assert f"{gap['served_share']['best']}, {gap['served_share']['worst']}" in page
     assert main(["compare", "one", "two"]) == 0
     said = capfd.readouterr().out
     assert "clock.loss: 0.0 / 0.3" in said and "Nothing was ranked" in said and "side by side" in (tmp_path / "compare.html").read_text()

@@ -7,6 +7,8 @@ import json
 import pytest
 
 from chordsim.cli import main
+from chordsim.compare.apps import grid
+from chordsim.compare.compare import compare
 from chordsim.errors import ScenarioError, UserError
 from chordsim.flower import PhoneCost, PhoneGrid
 from chordsim.flower.again import forecast, recosted
@@ -14,6 +16,7 @@ from chordsim.flower.engines import PhonesInProcess
 from chordsim.ledger.digest import rows_digest
 from chordsim.ledger.parquet import iter_rows, read_ledger
 from chordsim.recost.again import recost
+from chordsim.report.gather import gather
 from chordsim.scenario.load import load
 
 
@@ -78,3 +81,19 @@ def test_the_commands_forecast_and_recost_an_apps_run(apps, tmp_path, capsys):
     for arguments in ((out, "--by", "country"), (out, "--csv", tmp_path / "sheet.csv"), ("quickstart", "--rounds", "3"), (tmp_path,)):
         code, text = called("forecast", *arguments)
         assert code == 2 and text.count("\n") == 1
+
+
+def test_the_watts_of_ones_own_phones_are_not_assumed(apps, tmp_path):
+    """Summary, forecast, recost, page and compare say so alike: the tail alone is assumed."""
+    phones = tmp_path / "mine.csv"
+    phones.write_text("ram_gb,gmacs_per_s,down_mbps,up_mbps,round_trip_ms,nj_per_mac,radio_w\n4,3,15,5,60,0.6,1\n8,9,50,20,30,0.3,1\n")
+    out = run(apps, tmp_path / "run", load("weak-links", ["clock.loss=0", f'population.csv="{phones}"']))
+    made = json.loads((out / "summary.json").read_text())["methods"]["flower:app"]
+    told = recost(out, ["clock.jitter=0.3"])
+    for found in (made, forecast(out)["flower:app"], told.before["flower:app"], told.after["flower:app"]):
+        assert 0 < found["energy"]["assumed_share"] == found["energy"]["tail_share"] < 1
+        assert 0 < found["fleet"]["assumed_share"] < 1
+    g = gather(out)
+    assert g.methods["flower:app"].costs.energy(g.assumed) == pytest.approx(made["energy"])
+    said = dict(zip([c.head for c in grid(compare([out, out])).columns], grid(compare([out, out])).rows[0], strict=True))
+    assert said["assumed %"] == pytest.approx(100 * made["fleet"]["assumed_share"])
