@@ -102,15 +102,23 @@ class Trained(Cloud):
         """Return settings that training does not depend on."""
         return ()
 
-    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> None:
-        """Give the network its first values, such as the trained reference; by default its own draws."""
+    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> frozenset[str]:
+        """Give the network its first values, by default its own draws, and return which parameters are trained already."""
+        return frozenset()
+
+    def start_from_reference(self, network: Any, logs: TrainLogs, progress: Progress, *names: str) -> frozenset[str]:
+        """Give the network what it shares with the trained reference, all of it or ``names`` alone, and return what that is."""
+        reference = self.reference(logs, progress)
+        shared = frozenset(names or reference) & frozenset(name for name, _ in network.named_parameters())
+        network.load_state_dict({name: reference[name] for name in shared}, strict=False)
+        return shared
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:
         """Train the network from its start."""
         network: Trainable = self.network()
-        self.start(network, logs, progress)
+        started = self.start(network, logs, progress)
         c = self.context
-        return fit(network, logs, c.training, c.backbone.max_len, c.seed, c.name, progress)
+        return fit(network, logs, c.training, c.backbone.max_len, c.seed, c.name, progress, started)
 
     def reference(self, logs: TrainLogs, progress: Progress) -> State:
         """Return the trained full-precision reference, shared with the other methods through the cache."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ class Trainable(Protocol):
     horizon: int
     item: nn.Parameter
 
-    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, Any]]:
         """Return optimiser parameter groups."""
         ...
 
@@ -39,6 +39,19 @@ class Trainable(Protocol):
 
     def item_as_shipped(self) -> Tensor:
         """Return the item embeddings [n_items + 1, d] that a phone compares that state with."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A model whose next steps depend on more than parameters and buffers: on counters, or gradients that wait."""
+
+    def between_steps(self) -> dict[str, Tensor]:
+        """Return all of that, for a training that is cut off here."""
+        ...
+
+    def go_on(self, kept: dict[str, Tensor]) -> None:
+        """Put it back."""
         ...
 
 
@@ -78,7 +91,7 @@ class Dense(Recommender):
             torch.randn(n.channels, n.fan_in, generator=self.generator) * math.sqrt(n.gain / n.fan_in) for n in shapes.layers
         )
 
-    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, Any]]:
         """Return one group."""
         return [{"params": list(self.parameters()), "lr": lr}]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,14 @@ CUT = 0.25
 
 
 def fit(
-    model: Trainable, logs: TrainLogs, config: TrainingConfig, length: int, seed: int, title: str, progress: Progress
+    model: Trainable,
+    logs: TrainLogs,
+    config: TrainingConfig,
+    length: int,
+    seed: int,
+    title: str,
+    progress: Progress,
+    started: frozenset[str] = frozenset(),
 ) -> dict[str, Tensor]:
     """Train until validation stops improving or steps run out; a training that was cut off goes on where it was.
 
@@ -42,6 +50,8 @@ def fit(
         seed: The scenario's seed.
         title: What the progress bar says.
         progress: Where progress goes.
+        started: Names of parameters that are trained already. They move at `TrainingConfig.warm_share` of the rates, and the model
+            is validated before its first step, so that no training ends below its start.
 
     Returns:
         The state dict at the best validation NDCG@10, with ``trained.steps`` and ``trained.ndcg_10``.
@@ -54,23 +64,31 @@ def fit(
     threads = torch.get_num_threads()
     torch.set_num_threads(config.threads)
     try:
-        return _fit(model, logs, config, length, seed, title, progress)
+        return _fit(model, logs, config, length, seed, title, progress, started)
     finally:
         torch.set_num_threads(threads)
 
 
 def _fit(
-    model: Trainable, logs: TrainLogs, config: TrainingConfig, length: int, seed: int, title: str, progress: Progress
+    model: Trainable,
+    logs: TrainLogs,
+    config: TrainingConfig,
+    length: int,
+    seed: int,
+    title: str,
+    progress: Progress,
+    started: frozenset[str],
 ) -> dict[str, Tensor]:
     assert isinstance(model, nn.Module)
     draws = seeds.generator(seed, f"train.{title}.windows")
     sampler = Sampler(logs, length, model.horizon, draws, config.latest_of)
     validation = Validation.of(logs, length, config.eval_users, seed)
     noise = seeds.torch_generator(seed, f"train.{title}.noise")
-    optimiser = torch.optim.AdamW(model.groups(config.lr, config.plan_lr), betas=(0.9, 0.98), weight_decay=config.weight_decay)
+    groups = _warm(model, model.groups(config.lr, config.plan_lr), started, config.warm_share)
+    optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=config.weight_decay)
     average = Average(model, config.average_steps)
     checkpoint = Checkpoint(title, model, optimiser, average, draws, noise)
-    at = checkpoint.load() or Place(0, _copy(model), -1.0, 0)
+    at = checkpoint.load() or Place(0, _copy(model), validation.ndcg_10(model) if started else -1.0, 0)
     progress.start(f"train {title}", config.max_steps)
     if at.step:
         progress.advance(at.step, f"going on after step {at.step}")
@@ -118,6 +136,17 @@ def _fit(
     progress.done(f"{at.step} steps in {time.monotonic() - began:.0f} s, validation NDCG@10 {at.best_score:.4f}")
     noted = {"trained.steps": torch.tensor(at.step), "trained.ndcg_10": torch.tensor(at.best_score, dtype=torch.float64)}
     return {**at.best, **noted}
+
+
+def _warm(model: nn.Module, groups: list[dict[str, Any]], started: frozenset[str], share: float) -> list[dict[str, Any]]:
+    """Return the groups with parameters that are trained already in groups of their own, whose rates are ``share`` of the others'."""
+    warm = {id(parameter) for name, parameter in model.named_parameters() if name in started}
+    parts = []
+    for group in groups:
+        for is_warm in (True, False):
+            mine = [parameter for parameter in group["params"] if (id(parameter) in warm) == is_warm]
+            parts += [{**group, "params": mine, "lr": group["lr"] * (share if is_warm else 1.0)}] if mine else []
+    return parts
 
 
 def _set(optimiser: torch.optim.Optimizer, rates: list[float], cuts: int) -> None:

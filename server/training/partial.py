@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from chordsim.nets.recommender import Remembering
 from server.training import sealed
 from server.training.average import Average
 
@@ -122,6 +123,8 @@ class Checkpoint:
         tensors |= {f"average/{name}": value for name, value in self._average.state().items()}
         for index, values in self._optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{index}/{name}": value for name, value in values.items()}
+        if isinstance(self._model, Remembering):
+            tensors |= {f"between/{name}": value for name, value in self._model.between_steps().items()}
         tensors["noise"] = self._noise.get_state()
         state = _plain(self._windows.bit_generator.state)
         counts = {"step": place.step, "best_score": place.best_score, "since": place.since, "cuts": place.cuts}
@@ -141,6 +144,8 @@ class Checkpoint:
         self._average.load(_under(tensors, "average/"))
         groups = self._optimiser.state_dict()["param_groups"]
         self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        if isinstance(self._model, Remembering):
+            self._model.go_on(_under(tensors, "between/"))
         self._noise.set_state(tensors["noise"])
         self._windows.bit_generator.state = _arrays(notes["windows"])
         counts = (int(notes[name]) for name in ("since", "cuts"))

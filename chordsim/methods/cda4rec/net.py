@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -71,7 +73,7 @@ class TrainedRanker(SmallRanker):
             self.item.normal_(std=EMBEDDING_STD, generator=generator)
             self.item[0] = 0.0
 
-    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, Any]]:
         """Return one group."""
         return [{"params": list(self.parameters()), "lr": lr}]
 

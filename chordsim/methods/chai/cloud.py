@@ -31,10 +31,11 @@ class ChaiCloud(Trained):
         """Return the untrained student."""
         return net.Student(self.shapes, self.context)
 
-    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> None:
+    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> frozenset[str]:
         """Let the trained reference teach."""
         large = self.large
         network.teacher = Teacher(large.shapes, dense.cached(large.context, large.recipe(), logs, progress))
+        return frozenset()
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return the student."""

@@ -7,6 +7,8 @@ plan's price (straight-through estimator), so that what is trained is what phone
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -73,7 +75,7 @@ class Planned(Recommender):
             elif "bias" in name:
                 nn.init.zeros_(p)
 
-    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, Any]]:
         """Return embeddings, extractor and gains at one rate, hypernetwork and mask at another."""
         slow = [self.item, self.position, *self.extractor.parameters(), *self.gains]
         return [{"params": slow, "lr": lr}, {"params": [*self.planner.parameters(), *self.mask_scores], "lr": plan_lr}]

@@ -25,10 +25,9 @@ class CoCorrRecCloud(Trained):
         """Return the untrained network."""
         return net.CoCorrRec(self.shapes, self.context)
 
-    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> None:
+    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> frozenset[str]:
         """Start the embeddings from the trained reference."""
-        reference = self.reference(logs, progress)
-        network.load_state_dict({name: reference[name] for name in ("item", "position")}, strict=False)
+        return self.start_from_reference(network, logs, progress, "item", "position")
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return embeddings and the layer."""

@@ -8,6 +8,7 @@ before it and its own: output = Q + LN(Q W - (eta tril(Q K^T)) grad + b - tril(e
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -169,7 +170,7 @@ class CoCorrRec(Recommender):
                 nn.init.normal_(p, std=0.02, generator=self.generator)
         draw_parameters(self.cloud, self.generator)
 
-    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, Any]]:
         """Return one group."""
         return [{"params": list(self.parameters()), "lr": lr}]
 

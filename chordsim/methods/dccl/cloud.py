@@ -38,9 +38,9 @@ class DcclCloud(Trained):
         """Return what only phones and later distillation use."""
         return "steps", "rate", "positions", "distil_steps", "distil_rate"
 
-    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> None:
+    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> frozenset[str]:
         """Start the backbone from the trained reference."""
-        network.load_state_dict(self.reference(logs, progress), strict=False)
+        return self.start_from_reference(network, logs, progress)
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:
         """Learn basis and encoder, and keep some of the cloud's own histories for distillation."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +66,7 @@ class Dccl(Dense):
         draw_parameters(self.encoder, self.generator)
         draw_parameters(self.writer, self.generator)
 
-    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, Any]]:
         """Return the patches' parts only: the cloud model stays as it is."""
         return [{"params": [self.basis, self.meta, *self.encoder.parameters(), *self.writer.parameters()], "lr": lr}]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -127,7 +128,7 @@ class Diet(Recommender):
         draw_parameters(self.extractor, self.generator)
         draw_parameters(self.generator_net, self.generator)
 
-    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, Any]]:
         """Return embeddings and extractor at one rate, hypernetworks at the other."""
         slow = [self.item, self.position, *self.extractor.parameters()]
         return [{"params": slow, "lr": lr}, {"params": list(self.generator_net.parameters()), "lr": plan_lr}]

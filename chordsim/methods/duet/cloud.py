@@ -25,9 +25,9 @@ class DuetCloud(Trained):
         """Return the untrained network."""
         return net.Duet(self.shapes, self.context)
 
-    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> None:
+    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> frozenset[str]:
         """Start the backbone from the trained reference."""
-        network.load_state_dict(self.reference(logs, progress), strict=False)
+        return self.start_from_reference(network, logs, progress)
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return the static backbone."""

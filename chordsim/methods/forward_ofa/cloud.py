@@ -27,9 +27,9 @@ class ForwardOfaCloud(Trained):
         """Return the untrained network."""
         return net.ForwardOfa(self.shapes, self.context)
 
-    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> None:
+    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> frozenset[str]:
         """Start the shared part of the weights from the trained reference."""
-        network.load_state_dict(self.reference(logs, progress), strict=False)
+        return self.start_from_reference(network, logs, progress)
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:
         """Train, and note the session's candidates: the most popular items of the logs."""

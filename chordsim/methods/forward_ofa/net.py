@@ -181,6 +181,14 @@ class ForwardOfa(Dense):
         macs = torch.from_numpy(block_macs(shapes)).float()
         self.cost = macs / macs.sum()
 
+    def between_steps(self) -> dict[str, Tensor]:
+        """Return how many steps the temperature has fallen for."""
+        return {"steps": torch.tensor(self.steps)}
+
+    def go_on(self, kept: dict[str, Tensor]) -> None:
+        """Put it back."""
+        self.steps = int(kept["steps"])
+
     def gated(self, interest: Tensor, kept: Tensor) -> list[Tensor]:
         """Return weights [D, C, K] with both outputs of skipped blocks at zero; ``kept`` is 0 or 1, [D, blocks]."""
         weights: list[Tensor] = self.writer(interest, list(self.weights))

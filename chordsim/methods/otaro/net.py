@@ -15,6 +15,8 @@ from chordsim.nets.windows import Windows
 
 #: Widths at which gradients are applied late, how fast scores forget, and how much exploration counts.
 LOW_BITS, FORGET, EXPLORE = 3, 0.9, 0.5
+#: Share of an even share of the steps that every width gets, whatever its score (inference: the abstract leaves it open).
+FLOOR = 0.5
 
 
 GROUP = 64
@@ -62,32 +64,42 @@ class Otaro(Dense):
     def __init__(self, shapes: Shapes, context: MethodContext) -> None:
         super().__init__(shapes, context.seed)
         self.widths, self.late = [int(w) for w in context.settings["widths"]], int(context.settings["late"])
-        self.tries, self.scores = [0] * len(self.widths), [0.0] * len(self.widths)
+        self.tries, self.scores, self.usual = ([zero] * len(self.widths) for zero in (0, 0.0, 0.0))
         self.arm, self.low_steps, self.norm = 0, 0, 0.0
         self.waiting: dict[int, Tensor] = {}
-        for n, weight in enumerate(self.weights):
-            weight.register_post_accumulate_grad_hook(lambda p, n=n: self._arrived(n, p))
+        for n, parameter in enumerate(self.parameters()):
+            parameter.register_post_accumulate_grad_hook(lambda p, n=n: self._arrived(n, p))  # type: ignore[no-untyped-call]
 
     def choose(self) -> int:
-        """Return the next step's width: each once, then the best of gradient norm plus upper confidence term."""
+        """Return the next step's width: each once, then the best of score plus upper confidence term, and none below its floor.
+
+        A score is the recent norm of a width's gradients as a share of what is usual for that width (inference): norms grow as
+        widths fall, and taken as they are they send nearly all steps to the lowest one.
+        """
         if self.tries[self.arm]:
             # The norm of the step before is complete only now.
-            self.scores[self.arm] = FORGET * self.scores[self.arm] + (1 - FORGET) * math.sqrt(self.norm)
+            norm, tries = math.sqrt(self.norm), self.tries[self.arm]
+            self.usual[self.arm] += (norm - self.usual[self.arm]) / tries
+            self.scores[self.arm] = norm if tries == 1 else FORGET * self.scores[self.arm] + (1 - FORGET) * norm
         self.norm, total = 0.0, sum(self.tries)
-        top = max(max(self.scores), 1e-12)
-        worth = [
-            math.inf if not n else s / top + EXPLORE * math.sqrt(2 * math.log(total) / n)
-            for n, s in zip(self.tries, self.scores, strict=True)
-        ]
-        self.arm = worth.index(max(worth))
+        starved = min(range(len(self.tries)), key=lambda n: self.tries[n])
+        if self.tries[starved] < FLOOR * total / len(self.tries):
+            self.arm = starved
+        else:
+            worth = [
+                math.inf if not n else s / max(u, 1e-12) + EXPLORE * math.sqrt(2 * math.log(total) / n)
+                for n, s, u in zip(self.tries, self.scores, self.usual, strict=True)
+            ]
+            self.arm = worth.index(max(worth))
         self.tries[self.arm] += 1
         self.low_steps += self.widths[self.arm] <= LOW_BITS
         return self.widths[self.arm]
 
     def _arrived(self, number: int, weight: nn.Parameter) -> None:
-        """Hold gradients of low widths back until enough have come; the optimiser skips a weight without one."""
+        """Hold gradients of low widths back until enough have come; the optimiser skips a parameter without one."""
         assert weight.grad is not None
-        self.norm += float(weight.grad.square().sum())
+        if weight is not self.item and weight is not self.position:
+            self.norm += float(weight.grad.square().sum())
         if self.widths[self.arm] > LOW_BITS:
             return
         held = self.waiting.get(number)
@@ -98,6 +110,20 @@ class Otaro(Dense):
             self.waiting.pop(number, None)
         else:
             self.waiting[number] = held
+
+    def between_steps(self) -> dict[str, Tensor]:
+        """Return the bandit's books and the gradients that wait."""
+        books = {"tries": torch.tensor(self.tries), "place": torch.tensor([self.arm, self.low_steps])}
+        books |= {name: torch.tensor(getattr(self, name), dtype=torch.float64) for name in ("scores", "usual")}
+        books |= {"norm": torch.tensor(self.norm, dtype=torch.float64)}
+        return books | {f"waiting.{n}": held for n, held in self.waiting.items()}
+
+    def go_on(self, kept: dict[str, Tensor]) -> None:
+        """Put them back."""
+        self.tries, self.scores, self.usual = (kept[name].tolist() for name in ("tries", "scores", "usual"))
+        self.norm = float(kept["norm"])
+        self.arm, self.low_steps = kept["place"].tolist()
+        self.waiting = {int(name.removeprefix("waiting.")): held for name, held in kept.items() if name.startswith("waiting.")}
 
     def truncated(self, bits: int) -> list[Tensor]:
         """Return the weights at a width; gradients pass straight through."""

@@ -20,10 +20,10 @@ class QatCloud(Trained):
         """Return the untrained network."""
         return Quantized(self.shapes, self.context)
 
-    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> None:
+    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> frozenset[str]:
         """Start from the trained reference."""
-        network.load_state_dict(self.reference(logs, progress), strict=False)
         network.bits.fill_(int(self.context.settings["bits"]))
+        return self.start_from_reference(network, logs, progress)
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return embeddings and packed weights."""

@@ -28,10 +28,11 @@ from server.training import dense
 class MixedCloud(QatCloud):
     """One plan for all."""
 
-    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> None:
+    def start(self, network: Any, logs: TrainLogs, progress: Progress) -> frozenset[str]:
         """Start from the trained reference and fix the plan by its rounding errors."""
-        network.load_state_dict(self.reference(logs, progress), strict=False)
+        started = self.start_from_reference(network, logs, progress)
         network.bits.copy_(plan_of(self.shapes, [w.detach() for w in network.weights], float(self.context.settings["bits"])))
+        return started
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:
         """Fix the plan, and train on under it where tuning is asked for."""

@@ -64,3 +64,27 @@ def test_late_gradients_arrive_as_their_mean(talk):
         (network.truncated(2)[0].sum() * scale).backward()
         grads.append(network.weights[0].grad)
     assert grads[0] is None and torch.allclose(grads[1], torch.full_like(grads[1], 2.0))
+
+
+def test_embeddings_wait_like_weights(talk):
+    network = talk("otaro", {"widths": [2], "late": 2}).cloud.network()
+    grads = []
+    for scale in (1.0, 3.0):
+        network.choose()
+        network.zero_grad(set_to_none=True)
+        ((network.item.sum() + network.position.sum()) * scale).backward()
+        grads.append((network.item.grad, network.position.grad))
+    assert grads[0] == (None, None)
+    assert all(torch.allclose(grad, torch.full_like(grad, 2.0)) for grad in grads[1])
+
+
+def test_no_width_takes_all_steps_because_its_gradients_are_larger(talk):
+    """Norms that double with every width that is dropped, as they do in training, leave every width half of its even share."""
+    widths = [2, 3, 4, 8]
+    network = talk("otaro", {"widths": widths}).cloud.network()
+    made = np.random.default_rng(3)
+    for _ in range(400):
+        width = network.choose()
+        network.norm = float((2.0 ** (8 - width) * made.uniform(0.8, 1.2)) ** 2)
+    assert sum(network.tries) == 400 and min(network.tries) >= 400 * 0.5 / 4 - 1
+    assert max(network.tries) <= 200

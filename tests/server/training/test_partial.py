@@ -70,6 +70,25 @@ def unbroken(tmp_path_factory):
     return of
 
 
+#: Counted, not trained in steps.
+COUNTED = ("markov", "popularity", "retriever")
+TRAINED = sorted(name.replace("-k", "-2") for name, path in methods.known().items() if path.startswith("chordsim."))
+#: Their next step depends on more than parameters.
+REMEMBERING = ("otaro", "forward-ofa")
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        name if name in REMEMBERING else pytest.param(name, marks=pytest.mark.slow)
+        for name in TRAINED
+        if name not in ("fp32", "chord-plus", "diet", *COUNTED)
+    ],
+)
+def test_every_method_that_was_cut_off_ends_in_the_same_bits(method, unbroken, tmp_path, monkeypatch):
+    test_training_that_was_cut_off_ends_in_the_same_bits(method, 5, unbroken, tmp_path, monkeypatch)
+
+
 @pytest.mark.parametrize("method", ["fp32", "chord-plus", "diet"])
 @pytest.mark.parametrize("cut", [1, 3, 5])
 def test_training_that_was_cut_off_ends_in_the_same_bits(method, cut, unbroken, tmp_path, monkeypatch):

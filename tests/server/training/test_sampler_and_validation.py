@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,7 +95,7 @@ class Scorer(nn.Module):
         # Few distinct values make ties.
         self.item = nn.Parameter((torch.randint(-2, 3, (n_items + 1, 3), generator=made) * spread).float())
 
-    def groups(self, lr: float, plan_lr: float) -> list[dict[str, object]]:
+    def groups(self, lr: float, plan_lr: float) -> list[dict[str, Any]]:
         return [{"params": [self.item], "lr": lr}]
 
     def states(self, windows: Windows, dropout: float, noise: torch.Generator) -> Tensor:
