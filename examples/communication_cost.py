@@ -35,17 +35,18 @@ costs = pd.DataFrame(
 print(costs.to_string(float_format="{:,.3f}".format))
 
 # %% [markdown]
-# ## Where a round's bytes go
+# ## Where a session's bytes go
 #
-# Parts add up to what crossed, plus what was cut: that is checked when a round closes, and here once more.
+# Over served sessions; the report is the simulator's own, and no product would send it. Parts add up to what crossed, plus what was
+# cut: that is checked when a round closes, and here once more.
 
 # %%
-DOWN = ["bootstrap_bytes", "candidates_bytes", "prescription_bytes", "framing_down_bytes"]
-UP = ["profile_bytes", "update_bytes", "report_bytes", "framing_up_bytes"]
+DOWN = ["bootstrap_bytes", "candidates_bytes", "rows_bytes", "prescription_bytes", "framing_down_bytes"]
+UP = ["profile_bytes", "asks_bytes", "update_bytes", "report_bytes", "framing_up_bytes"]
 ledger = run.ledger
 assert (ledger[DOWN].sum(axis=1) == ledger["down_bytes"] + ledger["cut_down_bytes"]).all()
 assert (ledger[UP].sum(axis=1) == ledger["up_bytes"] + ledger["cut_up_bytes"]).all()
-parts = ledger.groupby("method", observed=True)[[*DOWN[1:], *UP]].mean()
+parts = ledger[ledger["outcome"] == "served"].groupby("method", observed=True)[[*DOWN[1:], *UP]].mean()
 print(parts.loc[METHODS].round(1).to_string())
 
 # %% [markdown]

@@ -12,6 +12,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from chordsim.ledger.columns import COLUMNS
+from chordsim.ledger.invariants import DOWN_PARTS, UP_PARTS
+
 TEXT = (Path(__file__).parents[3] / "docs" / "ledger.md").read_text()
 (BLOCK,) = [block for block in re.findall(r"```python\n(.*?)```", TEXT, re.S) if "by_method" in block]
 HEADS = {"seconds_p50": "p50 s", "seconds_p95": "p95 s", "seconds_p99": "p99 s", "joules": "J/session"}
@@ -56,6 +59,12 @@ def sessions(played_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     exec(compile(BLOCK, "ledger.md", "exec"), names)
     assert "chord-plus" in capsys.readouterr().out
     return names["sessions"]
+
+
+def test_columns_and_parts_are_those_of_the_ledger() -> None:
+    assert f"the number of columns ({len(COLUMNS)})" in TEXT
+    for parts, way in ((DOWN_PARTS, "down"), (UP_PARTS, "up")):
+        assert f"- `{' + '.join(parts)} = {way}_bytes + cut_{way}_bytes`\n" in TEXT
 
 
 def test_it_is_short(sessions: pd.DataFrame) -> None:
