@@ -13,7 +13,7 @@ from chordsim.config.model import Scenario
 from chordsim.engine.cell import Carrier
 from chordsim.errors import UserError
 from chordsim.forecast.predict import as_json, beside
-from chordsim.kernels.choose import TORCH, resolve, told
+from chordsim.kernels.choose import as_played, told
 from chordsim.ledger.round_lines import RoundLine
 from chordsim.ledger.rows import joined
 from chordsim.progress import Progress
@@ -46,7 +46,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
     began = time.monotonic()
     check_method_ids(scenario.methods)
     in_sizes = scenario.protocol.metrics == "none"
-    scenario = _with_kernel(scenario, TORCH if in_sizes else _resolved(scenario, progress))
+    scenario = _resolved(scenario, progress)
     if in_sizes and resume is not None:
         raise UserError('a run of protocol.metrics = "none" takes seconds and cannot be resumed: start it anew')
     with opened(scenario, out, resume) as store, _told(store):
@@ -75,21 +75,18 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
         return store.path
 
 
-def _resolved(scenario: Scenario, progress: Progress) -> str:
-    """Return the kernel that `engine.kernel` stands for here, and tell which it is.
+def _resolved(scenario: Scenario, progress: Progress) -> Scenario:
+    """Return the scenario with the kernel that it is played with, so that workers and a resumed run use no other, and tell which it is.
 
     Raises:
         ScenarioError: The kernel that is asked for cannot be had.
     """
+    if scenario.protocol.metrics == "none":
+        return as_played(scenario)
     progress.start("kernel", None)
-    kernel = resolve(scenario.engine.kernel)
+    played = as_played(scenario)
     progress.done(told(scenario.engine.kernel, scenario.backbone))
-    return kernel
-
-
-def _with_kernel(scenario: Scenario, kernel: str) -> Scenario:
-    """Return the scenario with the kernel that it is played with, so that workers and a resumed run use no other."""
-    return scenario.model_copy(update={"engine": scenario.engine.model_copy(update={"kernel": kernel})})
+    return played
 
 
 def _stage(scenario: Scenario, carrier: Carrier, progress: Progress) -> Stage:

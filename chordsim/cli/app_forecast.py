@@ -18,7 +18,10 @@ _COLUMNS = (
     (("wasted_bytes_per_device",), "waste B/\ndevice-round", 1.0, ",.0f"),
     (("per_session", "seconds_p50"), "p50\ns", 1.0, ".3g"),
     (("per_session", "seconds_p95"), "p95\ns", 1.0, ".3g"),
+    (("per_session", "seconds_p99"), "p99\ns", 1.0, ".3g"),
     (("per_session", "joules"), "joules/\nsession", 1.0, ".3g"),
+    (("energy", "assumed_share"), "assumed\n%", 100.0, ".0f"),
+    (("energy", "tail_share"), "tail\n%", 100.0, ".0f"),
 )
 
 

@@ -12,7 +12,7 @@ from chordsim.errors import ScenarioError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from chordsim.config.model import BackboneConfig
+    from chordsim.config.model import BackboneConfig, Scenario
     from chordsim.nets.choice import Weight
     from chordsim.quant.allocate import Allocation, Costs
 
@@ -38,6 +38,16 @@ def resolve(asked: str) -> str:
     if asked == NATIVE and obstacle():
         raise ScenarioError(f'engine.kernel = "native" cannot be had here: {obstacle()}; use "auto" or "torch"')
     return TORCH if asked == TORCH or obstacle() else NATIVE
+
+
+def as_played(scenario: Scenario) -> Scenario:
+    """Return a scenario with the kernel that it is played with here, which its run records: none is needed where nothing is ranked.
+
+    Raises:
+        ScenarioError: ``native`` is asked for and cannot be had.
+    """
+    kernel = TORCH if scenario.protocol.metrics == "none" else resolve(scenario.engine.kernel)
+    return scenario.model_copy(update={"engine": scenario.engine.model_copy(update={"kernel": kernel})})
 
 
 def told(asked: str, backbone: BackboneConfig) -> str:

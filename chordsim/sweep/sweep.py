@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from chordsim import api
 from chordsim.errors import ChordsimError, NotWhole, RunError, UserError
 from chordsim.files import read_json
+from chordsim.kernels.choose import as_played
 from chordsim.ledger.columns import SCHEMA_VERSION
 from chordsim.progress import Progress, Silent
 from chordsim.scenario.text import digest
@@ -105,7 +106,7 @@ def finished(folder: Path, point: Point) -> bool:
     except UserError:
         return False  # half-written: it is run again
     mine = (manifest.get("status"), manifest.get("schema_version"), manifest.get("scenario_sha256"))
-    return mine == ("complete", SCHEMA_VERSION, digest(point.scenario))
+    return mine == ("complete", SCHEMA_VERSION, digest(as_played(point.scenario)))
 
 
 def _sweep(scenario: str | Path, grid: Sequence[Point], keys: list[str], folder: Path, progress: Progress) -> SweepResult:

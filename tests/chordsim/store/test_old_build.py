@@ -17,6 +17,7 @@ import pytest
 from chordsim import api
 from chordsim.cli import main
 from chordsim.files import read_json
+from chordsim.kernels.choose import as_played
 from chordsim.scenario.text import digest
 from chordsim.sweep.points import points
 from chordsim.sweep.sweep import finished
@@ -96,6 +97,6 @@ def test_a_sweep_runs_such_a_point_anew(tmp_path: Path) -> None:
     run = tmp_path / "points" / point.name
     run.mkdir(parents=True)
     for schema in (1, 2):
-        told = {"status": "complete", "schema_version": schema, "scenario_sha256": digest(point.scenario)}
+        told = {"status": "complete", "schema_version": schema, "scenario_sha256": digest(as_played(point.scenario))}
         (run / "manifest.json").write_text(json.dumps(told))
         assert finished(tmp_path, point) == (schema == 2)
