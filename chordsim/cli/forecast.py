@@ -34,6 +34,7 @@ def forecast(
     from chordsim.forecast.predict import forecast as predict
     from chordsim.forecast.printed import energy_line, fleet_table, forecast_table
     from chordsim.forecast.sheet import write_sheet
+    from chordsim.ledger.energy_words import sensitivity
     from chordsim.scenario.load import load
     from chordsim.sized import sized_world
     from chordsim.terminal import Terminal, screen
@@ -42,6 +43,8 @@ def forecast(
         seeded = [*(overrides or ()), *([f"seed={seed}"] if seed is not None else [])]
         found, table = forecast_run(Path(scenario), seeded, rounds, by, csv)
         screen().print(table)
+        if energy := sensitivity({name: told.get("energy", {}) for name, told in found.items()}):
+            screen().print(energy, highlight=False, markup=False, soft_wrap=True)
         _write(json_path, found)
         return
     if rounds:

@@ -64,7 +64,8 @@ def test_a_first_round_forecasts_the_others(apps, tmp_path):
         forecast(tmp_path)
 
 
-def test_the_commands_forecast_and_recost_an_apps_run(apps, tmp_path, capsys):
+def test_the_commands_forecast_and_recost_an_apps_run(apps, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     out = run(apps, tmp_path / "run", load("weak-links", ["clock.loss=0"]))
 
     def called(*arguments):
@@ -74,6 +75,12 @@ def test_the_commands_forecast_and_recost_an_apps_run(apps, tmp_path, capsys):
 
     code, text = called("forecast", out, "--rounds", "7", "--set", 'population.era="2025"', "--json", tmp_path / "told.json")
     assert code == 0 and "flower:app" in text and "280" in text
+    assert (
+        "assumed" in text
+        and "on assumed constants" in text
+        and "…" not in text
+        and max(map(len, text.split("joules:")[0].splitlines())) <= 80
+    )
     of_python = forecast(out, ['population.era="2025"'], rounds=7)
     assert json.loads((tmp_path / "told.json").read_text()) == json.loads(json.dumps(of_python))
     code, text = called("recost", out, "--set", 'population.era="2025"', "--set", "clock.deadline_s=2")
