@@ -140,9 +140,10 @@ def _check(one: Play, path: Path) -> None:
     Raises:
         UserError: With what to do.
     """
+    from chordsim.kernels.choose import as_played
     from chordsim.scenario.load import parse
 
-    if digest(parse((path / SCENARIO).read_text())) != digest(one.group.resolved(one.piece, one.seed)):
+    if digest(parse((path / SCENARIO).read_text())) != digest(as_played(one.group.resolved(one.piece, one.seed))):
         raise UserError(f"{path}: holds a run of an earlier form of {one.name}: move it away, or give another --runs")
 
 

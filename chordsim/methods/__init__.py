@@ -40,5 +40,6 @@ from chordsim.methods.exchange import Direction as Direction
 from chordsim.methods.exchange import Kind as Kind
 from chordsim.methods.exchange import Leg as Leg
 from chordsim.methods.exchange import PhoneBatch as PhoneBatch
+from chordsim.methods.exchange import Ranker as Ranker
 from chordsim.methods.exchange import Scorer as Scorer
 from chordsim.methods.exchange import Turn as Turn

@@ -65,10 +65,10 @@ def _ranked(g: Gathered) -> Paper:
         if differences:
             cells.insert(1, gap(difference))
         rows.append(((name,), cells))
-    whole = "" if g.source.status == "complete" else f" The run is {g.source.status}."
     caption = (
         f"{g.source.name} on {_data(g.source)}, seed {g.source.seed}: NDCG@10 of what all {g.users:,} users saw, unserved ones "
-        f"the fallback; ranked among {g.source.manifest.get('protocol', {}).get('ranking')}; 95 % intervals over users.{whole} {BOLD}"
+        f"the fallback; ranked among {g.source.manifest.get('protocol', {}).get('ranking')}; 95 % intervals over users."
+        f"{_ended(g.source)} {BOLD}"
     )
     notes = {"Δ": f"{DELTA.format(base=base)} {marks(base, len(differences))}", "kB": KB}
     heads = ["NDCG\n@10", *(["Δ"] if differences else []), "95 % CI", "kB"]
@@ -117,12 +117,17 @@ def _costs(source: Source) -> Paper:
     rows = [((name,), [Cell(_figure(figure.of(m))) for figure in short_ones]) for name, m in methods.items()]
     caption = (
         f"{source.name}, seed {source.seed}: what methods cost; nothing was ranked. first: bytes down at first contact; down, up, "
-        "seconds and joules: of a served session, instrumentation apart."
+        f"seconds and joules: of a served session, instrumentation apart.{_ended(source)}"
     )
     words = sensitivity({name: m.get("energy", {}) for name, m in methods.items()})
     notes = {"J": f"{words[:1].upper()}{words[1:]}." if words else ""}
     numbers = [{"method": name} | {figure.head: figure.of(m) for figure in figures} for name, m in methods.items()]
     return Paper(("method",), [_COSTS[figure.head] for figure in short_ones], rows, caption, notes, label(source.name), numbers)
+
+
+def _ended(source: Source) -> str:
+    """Return what a caption says of a run that is not whole."""
+    return "" if source.status == "complete" else f" This run is {source.status}."
 
 
 def _figure(value: float | None) -> str:

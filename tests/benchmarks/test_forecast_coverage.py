@@ -27,6 +27,6 @@ def test_each_method_and_quantity_is_counted_once_per_seed() -> None:
 
 def test_a_range_that_holds_too_seldom_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for inside, code in ((18, 0), (17, 1)):
-        monkeypatch.setattr(forecast_coverage, "coverage", lambda *given, n=inside: {("fp32", "p50_total_s"): (n, 20)})
+        monkeypatch.setattr(forecast_coverage, "coverage", lambda *given, n=inside: {("fp32", "per_session_seconds_p50"): (n, 20)})
         assert forecast_coverage.main(["weak-links"]) == code
         assert f"{inside} of 20" in capsys.readouterr().out

@@ -29,13 +29,19 @@ def test_a_copied_room_and_one_line_are_a_method(tmp_path: Path) -> None:
     shutil.copytree(house / "chordsim" / "methods" / "counts", house / "chordsim" / "methods" / "copied")
     for path in (house / "chordsim" / "methods" / "copied").glob("*.py"):
         path.write_text(path.read_text().replace("chordsim.methods.counts", "chordsim.methods.copied"))
-    lines = (ROOT / "pyproject.toml").read_text().split('[project.entry-points."chordsim.methods"]')[1].split("\n[")[0]
+    lines, backbones = (
+        (ROOT / "pyproject.toml").read_text().split(f'[project.entry-points."chordsim.{group}"]')[1].split("\n[")[0]
+        for group in ("methods", "backbones")
+    )
     info = house / "chordsim-0.1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chordsim\nVersion: 0.1.0\n")
     one_line = 'copied = "chordsim.methods.copied.spec:popularity"'
     (info / "entry_points.txt").write_text(
-        "[chordsim.methods]\n" + "\n".join([*lines.replace('"', "").split("\n"), one_line.replace('"', "")])
+        "[chordsim.methods]\n"
+        + "\n".join([*lines.replace('"', "").split("\n"), one_line.replace('"', "")])
+        + "\n[chordsim.backbones]\n"
+        + backbones.replace('"', "")
     )
     added = (
         {path.relative_to(house) for path in house.rglob("*") if path.is_file()} - before - {p.relative_to(house) for p in info.iterdir()}
