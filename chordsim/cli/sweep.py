@@ -30,7 +30,8 @@ def sweep(
     from chordsim.sweep.sweep import PAGE
     from chordsim.sweep.sweep import sweep as swept
     from chordsim.sweep.tidy import TABLE_CSV, mixed
-    from chordsim.sweep.words import line
+    from chordsim.sweep.words import ending
+    from chordsim.sweep.words import over as over_what
     from chordsim.terminal import Terminal, screen
 
     with Terminal() as progress:
@@ -46,11 +47,15 @@ def sweep(
             progress=progress,
         )
     kept = found.table["run"].nunique() - found.redone
-    told = [line(mean, found.keys) for mean in found.means]
-    told += dict.fromkeys(mean.said for mean in found.means if mean.difference is not None)
+    console = screen()
+    console.print(ending(found.means, found.keys))
+    told = [
+        f"{(words := over_what(found.means))[:1].upper()}{words[1:]}.",
+        *dict.fromkeys(m.said for m in found.means if m.difference is not None),
+    ]
     told += [words for words in (energy_line(found.means), mixed(found.table)) if words]
     told += [f"{found.redone} runs done, {kept} were there", f"table: {found.path / TABLE_CSV}"]
-    screen().print(
+    console.print(
         "\n".join([*told, f"over seeds: {found.path / OVER_SEEDS}", f"page: {found.path / PAGE}"]),
         highlight=False,
         markup=False,

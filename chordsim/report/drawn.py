@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Picture = Literal["pdf", "svg"]
-#: One column of a paper, in inches: 240 pt.
-_WIDTH, _HEIGHT, _POINTS = 240 / 72.27, 2.3, 8
+#: In inches: one column of an article in two columns, 229.5 pt of TeX; ACM's and IEEE's are a little wider.
+_WIDTH, _HEIGHT, _POINTS = 229.0 / 72.27, 2.3, 8
 _PIXELS_PER_INCH = 130
 _STYLE = {
     "font.size": _POINTS,

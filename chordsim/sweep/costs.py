@@ -10,7 +10,7 @@ from chordsim.report.html import Column, Grid, text
 from chordsim.sweep.over_seeds import Mean
 
 #: Costs by their names in `chordsim.sweep.tidy.COSTS`, as the page shows them, and by how much they are multiplied.
-_SHOWN = (
+SHOWN = (
     ("first_contact_down_bytes", Column("first contact B", "bytes down before a phone's first session, once"), 1),
     ("per_session_down_bytes", Column("down B/session", "bytes down of a served session, bootstraps apart"), 1),
     ("per_session_up_bytes", Column("up B/session", "bytes up of a served session, instrumentation apart"), 1),
@@ -36,7 +36,7 @@ def blocks(found: Sequence[Mean], swept: Sequence[Column]) -> list[Any]:
         found: The methods over seeds.
         swept: Columns of what was varied.
     """
-    shown = [(name, column, factor) for name, column, factor in _SHOWN if any(m.costs.get(name) is not None for m in found)]
+    shown = [(name, column, factor) for name, column, factor in SHOWN if any(m.costs.get(name) is not None for m in found)]
     if not shown:
         return []
     rows = [(m.method, *map(str, m.values), *(_times(m.costs.get(name), factor) for name, _, factor in shown)) for m in found]
@@ -51,16 +51,6 @@ def blocks(found: Sequence[Mean], swept: Sequence[Column]) -> list[Any]:
 def energy_line(found: Sequence[Mean]) -> str:
     """Return in one line what the joules of a sweep rest on; nothing without joules."""
     return sensitivity({f"{place}": m.costs for place, m in enumerate(found)})
-
-
-def cost_line(m: Mean) -> str:
-    """Return a method's costs per served session as one phrase for the terminal; nothing where none was served."""
-    down, up, seconds, joules = (m.costs.get(f"per_session_{name}") for name in ("down_bytes", "up_bytes", "seconds_p50", "joules"))
-    if down is None or up is None or seconds is None or joules is None:
-        return ""
-    share = m.costs.get("assumed_share")
-    assumed = "" if share is None else f" ({100 * share:.0f} % on assumed constants)"
-    return f"a session {down:,.0f} B down, {up:,.0f} B up, p50 {seconds:.3g} s, {joules:.3g} J{assumed}"
 
 
 def _times(value: float | None, factor: int) -> float | None:

@@ -13,7 +13,7 @@ from chordsim.sweep import curves
 from chordsim.sweep.over_seeds import means, save
 from chordsim.sweep.points import axis, points
 from chordsim.sweep.tidy import mixed
-from chordsim.sweep.words import bars, line
+from chordsim.sweep.words import bars, ending
 
 USERS, KEYS = 80, ["rounds.requests_per_round"]
 
@@ -61,7 +61,9 @@ def test_two_seeds_are_shown_without_an_interval(swept):
     assert all(m.estimate.ci95 is None and len(m.estimate.by_seed) == 2 for m in found)
     other = next(m for m in found if m.method == "other")
     assert (other.difference.ci95, other.difference.p_holm) == (None, None) and not other.difference.significant
-    assert "Two seeds are too few for an interval" in bars(found) and "Holm" not in line(other, KEYS)
+    assert "Two seeds are too few for an interval" in bars(found)
+    table = ending(found, KEYS)
+    assert table.rows[1][table.heads.index("p\n(Holm)") + 2] == "-" and "by seed" in table.heads
     text = curves.write(folder, grid, KEYS, found).read_text()
     assert "Two seeds are too few" in text and " ".join(f"{value:.4f}" for value in other.estimate.by_seed) in text
 
@@ -95,8 +97,12 @@ def test_all_differences_of_a_sweep_are_one_family_and_stand_in_its_table(swept)
     assert list(table["ndcg_10_all"]) == pytest.approx([m.estimate.mean for m in found])
     assert list(table["difference"].dropna()) == pytest.approx([m.difference.mean for m in found if m.difference])
     assert set(table["baseline"]) == {"fp32"} and set(table["seeds"]) == {"1 2 3"}
-    words = line(found[1], KEYS)
-    assert words.startswith("other, requests_per_round 1: NDCG@10") and "3 seeds" in words and "against fp32 +0.2" in words
+    shown = ending(found, KEYS)
+    assert shown.names == ("method", "requests_per_round") and [row[:2] for row in shown.rows][:2] == [("fp32", "1"), ("other", "1")]
+    row = dict(zip([*shown.names, *shown.heads], shown.rows[1], strict=True))
+    d = found[1].difference
+    assert row["difference"] == f"{d.mean:+.4f}" and row["p\n(Holm)"] == f"{d.p_holm:.3g}" and row["seeds"] == "3"
+    assert shown.bold == {n for n, m in enumerate(found) if m.difference and m.difference.significant}
 
 
 def test_points_of_several_numerics_are_told():

@@ -120,7 +120,7 @@ def test_seeds_alone_are_a_sweep_and_one_run_is_none(small, tmp_path, capsys):
     overrides = [word for text in small for word in ("--set", text)]
     assert main(["sweep", "offline", "--seeds", "3", "--out", str(out), *overrides]) == 0
     told = capsys.readouterr().out
-    assert "3 seeds" in told and "spread" in told
+    assert "over seeds" in told and "spread" in told and "(Holm)" in told
     assert "fp32, the scenario's protocol.baseline, is not in this run: differences are against uniform-2" in told
     table = pd.read_csv(out / "sweep_over_seeds.csv")
     tidy = pd.read_csv(out / "sweep.csv")
