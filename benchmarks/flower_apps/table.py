@@ -1,9 +1,9 @@
 """Four of Flower's strategies and `Buffered` on two shipped scenarios: accuracy against bytes, joules and simulated hours, in one table.
 
-Run: python -m benchmarks.flower_apps.table [RUNS] [TABLE.csv] [PHONES] [ROUNDS]. Every run is sent the same number of updates: the
+Run: python -m benchmarks.flower_apps.table RUNS [TABLE.csv] [PHONES] [ROUNDS]. As many updates are asked for in each run: the
 synchronous ones ask all phones in each round, `Buffered` makes five versions where they make one, of a fifth of the phones' updates.
 Nobody evaluates on phones; accuracy is that of the global model on the examples of partitions that no phone holds. RUNS is the
-folder that the run directories go to, for `chordsim compare` and `chordsim report`.
+folder that the run directories go to, and the page of `chordsim compare`, which shows the same runs in its own table.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from flwr.app import ArrayRecord, MetricRecord
 from flwr.serverapp.strategy import FedAdam, FedAvg, FedMedian, FedProx, Strategy
 
 from benchmarks.flower_apps import small
+from chordsim.cli import main as command_line
 from chordsim.flower import Buffered, PhoneCost, PhoneGrid
 from chordsim.flower.engines import PhonesInProcess
 
@@ -48,14 +49,16 @@ def play(name: str, scenario: str, out: Path, phones: int, rounds: int) -> list[
     found: list[float] = []
     held_out = small.everybody(range(100_000, 100_050))
 
-    def evaluate(round: int, arrays: ArrayRecord) -> MetricRecord:
-        found.append(small.accuracy(arrays, held_out))
-        return MetricRecord({"accuracy": found[-1]})
-
     # Flower's strategies sample nodes with Python's own generator.
     random.seed(1)
     strategy = strategies(phones)[name]()
     with PhonesInProcess(small.app, phones) as nodes, PhoneGrid(nodes, scenario, out, name=name.lower(), cost=_COST) as grid:
+
+        def evaluate(round: int, arrays: ArrayRecord) -> MetricRecord:
+            found.append(small.accuracy(arrays, held_out))
+            grid.tell(accuracy=found[-1])
+            return MetricRecord({"accuracy": found[-1]})
+
         if isinstance(strategy, Buffered):
             strategy.start(grid, small.arrays_of(), rounds * 5, train_config=small.train_config(), evaluate_fn=evaluate)
         else:
@@ -120,6 +123,9 @@ def main(runs: str, table: str = "", phones: str = "200", rounds: str = "20") ->
             writer.writeheader()
             writer.writerows(lines)
     print(markdown(lines))
+    # The same runs as anybody compares theirs: the table, and a page beside the runs.
+    ran = [str(Path(runs) / f"{told['scenario']}-{told['strategy'].lower()}") for told in lines]
+    command_line(["compare", *ran, "--out", str(Path(runs) / "compare.html")])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from flwr.app import Message
 
@@ -28,6 +28,7 @@ class Calendar:
         self._group: str | None = None
         self._round: PhoneRound | None = None
         self._means = Means(examples_key)
+        self._told: dict[str, float] = {}
         self.number = 0
         self._free_s = 0.0
 
@@ -74,14 +75,19 @@ class Calendar:
             for _ in range(self._means.add(kind, answer.metrics)):
                 self.note("metrics that are not finite")
 
+    def tell(self, metrics: Mapping[str, float]) -> None:
+        """Add what the app found by itself to the round under way; before the first there is none to add it to."""
+        if self._round is not None:
+            self._told |= metrics
+
     def close(self) -> None:
         """Write the open round, if there is one."""
         round, self._round = self._round, None
         if round is None:
             return
         self._free_s = round.begins_s + round.round_s
-        self._recorder.round(round.number, round.columns(), round.round_s, self._means.found())
-        self._means = Means(self._key)
+        self._recorder.round(round.number, round.columns(), round.round_s, {**self._means.found(), **self._told})
+        self._means, self._told = Means(self._key), {}
 
     def _scheduled_s(self, number: int) -> float:
         clock = self._fleet.scenario.clock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import weakref
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -15,6 +16,7 @@ from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
 from chordsim.config.model import Scenario
+from chordsim.errors import UserError
 from chordsim.flower.absent import refused, unavailable
 from chordsim.flower.calendar import Calendar
 from chordsim.flower.carried import Answer, carry
@@ -112,6 +114,17 @@ class PhoneGrid(Grid):
         """Write what is left of the ledger: the app is done. Closing twice does nothing."""
         self._end.detach()
         _finish(self.calendar, self.recorder)
+
+    def tell(self, **metrics: float) -> None:
+        """Let the app add metrics to the round under way, such as those of an evaluation on the server, for ``rounds.csv``.
+
+        Raises:
+            UserError: A value that is no finite number.
+        """
+        for name, value in metrics.items():
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise UserError(f"PhoneGrid.tell({name}={value!r}): must be a finite number")
+        self.calendar.tell({name: float(value) for name, value in metrics.items()})
 
     @property
     def now_s(self) -> float:

@@ -85,6 +85,14 @@ def test_the_same_app_gives_the_same_hash_and_another_seed_another(apps, weak, t
     assert a == b != c
 
 
+def test_an_app_may_tell_what_its_server_found(apps, ideal, tmp_path):
+    with PhoneGrid(PhonesInProcess(apps.app, 3), ideal, tmp_path / "run") as grid:
+        apps.play(grid, rounds=2, evaluate_fn=lambda round, arrays: grid.tell(server_acc=round / 4))
+        with pytest.raises(UserError, match="finite"):
+            grid.tell(loss=float("nan"))
+    assert [line["metric_server_acc"] for line in rounds(tmp_path / "run")] == ["0.25", "0.5"]
+
+
 def test_report_reads_the_run(apps, weak, tmp_path):
     with PhoneGrid(PhonesInProcess(apps.app, 12), weak, tmp_path / "run") as grid:
         apps.play(grid)

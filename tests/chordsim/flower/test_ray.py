@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -41,6 +42,24 @@ def test_ray_gives_the_ledger_that_one_process_gives(apps, weak, tmp_path, monke
     assert all(torch.equal(one[name], many[name]) for name in one)
     a, b = (json.loads((tmp_path / place / "manifest.json").read_text()) for place in ("one", "ray"))
     assert a["ledger_sha256"] == b["ledger_sha256"]
+
+
+@pytest.mark.slow
+def test_an_app_whose_own_module_is_called_server(apps, ideal, tmp_path, monkeypatch):
+    (tmp_path / "server.py").write_text((Path(__file__).with_name("apps.py")).read_text())
+    script = (
+        "import server\n"
+        "from chordsim.flower import PhoneGrid\n"
+        "from chordsim.flower.workers import PhonesOnRay\n"
+        "with PhonesOnRay('server:app', 4, workers=1) as nodes, PhoneGrid(nodes, 'weak-links', 'run') as grid:\n"
+        "    server.play(grid, 1)\n"
+    )
+    (tmp_path / "main.py").write_text(script)
+    subprocess.run([sys.executable, "main.py"], cwd=tmp_path, check=True, timeout=300)
+    with PhoneGrid(PhonesInProcess(apps.app, 4), "weak-links", tmp_path / "one") as grid:
+        apps.play(grid, 1)
+    a, b = (json.loads((tmp_path / place / "manifest.json").read_text()) for place in ("one", "run"))
+    assert b["status"] == "complete" and a["ledger_sha256"] == b["ledger_sha256"]
 
 
 @pytest.mark.slow

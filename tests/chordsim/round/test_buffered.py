@@ -61,8 +61,14 @@ def test_a_version_is_of_the_first_updates_and_says_how_old_they_are(scenario, t
     assert set(late["round"]) == {5} and (late["wasted_bytes"] == late["down_bytes"] + late["up_bytes"]).all() and late["rank"].isna().all()
 
 
-def test_one_ledger_whatever_carries_it_and_after_a_cut(scenario, tmp_path):
+@pytest.mark.parametrize("mode", ["buffered", "synchronous"])
+def test_one_ledger_whatever_carries_it_and_after_a_cut(scenario, tiny, tmp_path, mode):
     options = ('settings.fedavg.strategy="FedAdam"', "settings.fedavg.strategy_options.eta=0.01")
+    if mode == "synchronous":
+
+        def scenario(*more):
+            return tiny(*PLENTY, "rounds.count=5", "clock.loss=0.1", *more, methods=("fedavg",))
+
     whole = played(scenario("engine.workers=1", *options), tmp_path / "whole")
     split = played(scenario("engine.workers=2", "engine.cells=3", *options), tmp_path / "split")
     with pytest.raises(Cut):
