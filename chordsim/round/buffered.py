@@ -37,16 +37,17 @@ _FALLBACK = SERVED_BY.index("fallback")
 
 
 class Begun(Live):
-    """A round told live whose updates wait for the clock."""
+    """A round told live whose updates wait for the clock.
 
-    def after(self, book: Book) -> None:
-        """Keep what phones gave back; what they sent is taken in when it is there."""
-        self._method.commit(book)
+    Attributes:
+        updates: What phones sent, [M]; None where nobody was visited.
+    """
 
-    @property
-    def updates(self) -> Ragged | None:
-        """What phones sent, [M]; None where nobody was visited."""
-        return self._updates
+    updates: Ragged | None = None
+
+    def heard(self, book: Book, updates: Ragged | None) -> None:
+        """Keep what phones sent: it is taken in when it is there."""
+        self.updates = updates
 
 
 def play(method: Hosted, world: World, round: int, carrier: Carrier, text: str, threads: Executor) -> Played:

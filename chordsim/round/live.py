@@ -118,8 +118,12 @@ class Live:
         self._method.commit(book)
         if self._sessions is not None:
             close_sessions(self._method, book, self._sessions)
-        if self._updates is not None:
-            _learn(self._method, book, self._updates)
+        self.heard(book, self._updates)
+
+    def heard(self, book: Book, updates: Ragged | None) -> None:
+        """Let the cloud take in what phones sent, [M]; None where nobody was visited."""
+        if updates is not None:
+            _learn(self._method, book, updates)
 
     def _header(self) -> dict[str, Any]:
         """Return what every call says, but legs and round."""

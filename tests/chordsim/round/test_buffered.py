@@ -79,6 +79,15 @@ def test_one_ledger_whatever_carries_it_and_after_a_cut(scenario, tiny, tmp_path
         assert other.manifest["ledger_sha256"] == whole.manifest["ledger_sha256"]
 
 
+def test_phones_whose_catalogue_stays_in_the_cloud_keep_their_rows(tiny, tmp_path):
+    cached = ('backbone.items="cached"', "backbone.cache_rows=64", 'protocol.ranking="candidates"', "protocol.candidates=10")
+    run = played(tiny(*PLENTY, *BUFFERED, *cached, methods=("fedavg",)), tmp_path / "run")
+    used = run.ledger[run.ledger["outcome"] == "served"]
+    assert run.manifest["ledger_sha256"] and (used["cached_rows"] > 0).all() and (used["asks_bytes"] > 0).all()
+    again = used[used.duplicated("device_id")]
+    assert len(again) and again["rows_bytes"].mean() < used[~used.duplicated("device_id")]["rows_bytes"].mean()
+
+
 def test_old_updates_move_the_model_less(scenario, tmp_path):
     fast = ("settings.fedavg.rate=1.0", "settings.fedavg.steps=5")
     a, b = (played(scenario(f"rounds.staleness={power}", *fast), tmp_path / power).ledger for power in ("0.0", "20.0"))
