@@ -60,7 +60,7 @@ class Cloud:
         """Fail: only a method that buffers is asked."""
         raise RunError(f"method {self.context.name!r} does not take in updates made from an older state")
 
-    def rebased(self, updates: Ragged, moved: Floats, weight: float) -> Ragged:
+    def rebased(self, updates: Ragged, then: Floats, now: Floats, weight: float) -> Ragged:
         """Fail: only a method that buffers is asked."""
         raise RunError(f"method {self.context.name!r} does not take in updates made from an older state")
 

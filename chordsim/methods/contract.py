@@ -140,8 +140,8 @@ class CloudHalf(Protocol):
         """Return the numbers that updates made from a state start at, [N]; asked only where `MethodSpec.buffers`."""
         ...
 
-    def rebased(self, updates: Ragged, moved: Floats, weight: float) -> Ragged:
-        """Return older updates as if made from the state in force: their start has ``moved`` [N] since, and they count ``weight`` times."""
+    def rebased(self, updates: Ragged, then: Floats, now: Floats, weight: float) -> Ragged:
+        """Return older updates as if made from the state in force: they started at ``then`` [N], it is at ``now``, and they count less."""
         ...
 
 

@@ -132,7 +132,7 @@ def _learn(method: Hosted, world: World, round: int, columns: Columns, updates: 
         places = np.flatnonzero(used & (columns[ASKED] == version))
         weight = (1.0 + round - version) ** -rounds.staleness
         old = Ragged.of_rows(parts[n] for n in places.tolist())
-        for place, fresh in zip(places.tolist(), method.half.rebased(old, now - under_way.bases[version], weight), strict=True):
+        for place, fresh in zip(places.tolist(), method.half.rebased(old, under_way.bases[version], now, weight), strict=True):
             parts[place] = fresh
     take_in(method, _chunks(columns["device_id"], used, parts, round, world.scenario.engine.chunk_size), quarantined)
 

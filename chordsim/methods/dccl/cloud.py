@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chordsim import seeds
-from chordsim.arrays import State
+from chordsim.arrays import Floats, State
 from chordsim.data.split import TrainLogs
 from chordsim.methods import Batch, Blob
 from chordsim.methods.dccl import net
@@ -20,7 +20,7 @@ from chordsim.nets import blobs
 from chordsim.progress import Progress
 from chordsim.ragged import Ragged
 from chordsim.round.updates import bounded, note
-from chordsim.wire.floats import unpack_floats
+from chordsim.wire.floats import pack_floats, unpack_floats
 from server.half import Trained
 
 #: Histories of the cloud's own logs that are kept for distillation, and rows of one step.
@@ -52,6 +52,19 @@ class DcclCloud(Trained):
         """Return the frozen backbone, and the patches apart, since they change."""
         patches = {"basis": state["basis"], "meta": state["meta"]}
         return [*model_blobs(self.shapes, state, 32), Blob("patches", blobs.save(patches))]
+
+    def basis(self, state: State) -> Floats:
+        """Return the metapatch that phones start from, [N]."""
+        return np.asarray(state["meta"].flatten().numpy(), np.float64)
+
+    def rebased(self, updates: Ragged, then: Floats, now: Floats, weight: float) -> Ragged:
+        """Return older metapatches as part of the same way from the one in force.
+
+        Ours (inference): distillation counts device models alike, so an old one counts less by being less far from what was shipped;
+        it is read in the basis in force.
+        """
+        values, sound = unpack_floats(updates, then.size)
+        return Ragged.of_matrix(pack_floats((now + weight * (values - then)).astype(np.float32)), sound)
 
     def learn(self, state: State, reports: Sequence[tuple[Batch, Ragged]]) -> State:
         """Distil device models: first into the cloud model, then, with it fixed, into basis and encoder.

@@ -99,6 +99,7 @@ def spec(name: str) -> MethodSpec:
         },
         needs_autograd=True,
         learns=True,
+        buffers=True,
         backbones=("sasrec",),
         renews=("weights", "patches"),
     )

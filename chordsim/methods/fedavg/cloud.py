@@ -59,11 +59,11 @@ class FedAvgCloud(ShippedCloud):
         """Return the weights that phones train on from, [N]."""
         return np.asarray(self._flat(state), np.float64)
 
-    def rebased(self, updates: Ragged, moved: Floats, weight: float) -> Ragged:
+    def rebased(self, updates: Ragged, then: Floats, now: Floats, weight: float) -> Ragged:
         """Return older updates as the weights that the same steps lead to from the weights in force, with fewer examples."""
         values, sound = unpack_floats(updates, self.shapes.weights + 1)
         count = np.clip(values[:, -1:], 0.0, float(self.context.settings["positions"])) * weight
-        made = np.concatenate([values[:, :-1] + moved, count], 1)
+        made = np.concatenate([values[:, :-1] + (now - then), count], 1)
         return Ragged.of_matrix(pack_floats(made.astype(np.float32)), sound)
 
     def _flat(self, state: State) -> Any:

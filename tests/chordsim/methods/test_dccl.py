@@ -5,6 +5,8 @@ import torch
 
 from chordsim.methods import UP_UPDATE
 from chordsim.methods.dccl import net as dccl
+from chordsim.ragged import Ragged
+from chordsim.wire.floats import pack_floats
 
 
 def test_a_patch_is_basis_times_metapatch_beside_the_feed_forward(talk):
@@ -38,3 +40,11 @@ def test_the_cloud_takes_updates_in_and_ships_a_new_version(talk):
     assert torch.equal(learnt["item"], t.state["item"])
     assert all(torch.equal(learnt[name], again[name]) for name in learnt)
     assert {b.label: b.data for b in t.cloud.bootstrap(learnt)}["embeddings"] == t.blobs()["embeddings"]
+
+
+def test_dccl_reads_an_old_metapatch_as_part_of_its_way(talk):
+    t = talk("dccl")
+    then = t.cloud.basis(t.state)
+    values = (then + np.linspace(-0.02, 0.02, then.size)).astype(np.float32)[None]
+    again = np.frombuffer(t.cloud.rebased(Ragged.of_matrix(pack_floats(values)), then, then + 1.0, 0.25)[0], "<f4")
+    assert np.allclose(again, then + 1.0 + 0.25 * np.linspace(-0.02, 0.02, then.size), atol=1e-6)

@@ -69,13 +69,13 @@ def test_moments_are_state_and_adam_is_adam(talk):
 def test_an_older_update_is_the_same_steps_from_the_weights_in_force(talk):
     t = talk("fedavg")
     state = learn(t, t.state)
-    moved = t.cloud.basis(state) - t.cloud.basis(t.state)
+    ends = t.cloud.basis(t.state), t.cloud.basis(state)
     values, sent = updates(t)
-    again = np.stack([np.frombuffer(row, "<f4") for row in t.cloud.rebased(sent, moved, 0.5)])
+    again = np.stack([np.frombuffer(row, "<f4") for row in t.cloud.rebased(sent, *ends, 0.5)])
     assert np.allclose(again[:, :-1] - flat(state, t), values - flat(t.state, t), atol=1e-6)
     assert again[:, -1].tolist() == [1.5, 0.5, 1.0, 4.5]
     nonsense = Ragged.of_rows([b"short", sent[1]])
-    assert [len(row) for row in t.cloud.rebased(nonsense, moved, 0.5)] == [0, len(sent[1])]
+    assert [len(row) for row in t.cloud.rebased(nonsense, *ends, 0.5)] == [0, len(sent[1])]
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,14 @@ def test_one_ledger_whatever_carries_it_and_after_a_cut(scenario, tiny, tmp_path
         assert other.manifest["ledger_sha256"] == whole.manifest["ledger_sha256"]
 
 
+def test_metapatches_of_dccl_are_buffered_too(tiny, tmp_path):
+    sent = [tiny(*PLENTY, *BUFFERED, f"rounds.staleness={power}", methods=("dccl",)) for power in ("0.5", "20.0")]
+    a, b = (played(overrides, tmp_path / str(n)) for n, overrides in enumerate(sent))
+    used = a.ledger[a.ledger["outcome"] == "served"]
+    assert used.groupby("round").size().tolist() == [12] * 5 and used["plan_age_rounds"].max() >= 1
+    assert a.manifest["ledger_sha256"] and b.manifest["ledger_sha256"]
+
+
 def test_phones_whose_catalogue_stays_in_the_cloud_keep_their_rows(tiny, tmp_path):
     cached = ('backbone.items="cached"', "backbone.cache_rows=64", 'protocol.ranking="candidates"', "protocol.candidates=10")
     run = played(tiny(*PLENTY, *BUFFERED, *cached, methods=("fedavg",)), tmp_path / "run")
@@ -115,8 +123,8 @@ def test_a_buffer_of_everybody_is_the_synchronous_round(tiny, tmp_path):
 
 
 def test_what_cannot_be_buffered_is_refused(tmp_path, scenario, tiny):
-    for method, words in (("fp32", "'fp32' learns nothing"), ("dccl", "'dccl' takes in no update")):
-        with pytest.raises(ScenarioError, match=words):
+    for method in ("fp32", "chord-plus", "finetune"):
+        with pytest.raises(ScenarioError, match=f"'{method}' learns nothing"):
             load("offline", [f'methods=["{method}"]', 'rounds.mode="buffered"'])
     for override, words in (
         ("clock.quantile=0.5", "clock.quantile closes"),
