@@ -21,6 +21,7 @@ from chordsim.nets.backbone import position_shape
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.quant.costs import same_for_all as same_for_all
 from chordsim.ragged import Ragged
+from chordsim.runtime.portable import Portable
 
 #: Phones computed together; a chunk is cut into as many of them as it has, so that results depend on its size alone.
 BLOCK = 32
@@ -45,6 +46,10 @@ class Device:
 
     def load(self, blobs_by_label: Mapping[str, bytes]) -> Any:
         """Return nothing: this method has no bootstrap."""
+        return None
+
+    def portable(self, blobs_by_label: Mapping[str, bytes]) -> Portable | None:
+        """Return what a phone runtime can run of a bootstrap; None, as here, where this half does more than it could."""
         return None
 
 

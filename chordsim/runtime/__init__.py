@@ -1,1 +1,1 @@
-"""From a run to a phone's runtime: what a phone makes of its seed and its plan."""
+"""From a run to a phone's runtime: programs, files of weights, parity with the ledger."""

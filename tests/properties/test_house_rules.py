@@ -48,6 +48,15 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.module or ""
 
 
+def loaded_at_once(path: Path) -> Iterator[str]:
+    """Yield what a file imports when it is loaded itself."""
+    for node in tree(path).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
 def breaches(path: Path, forbidden: set[str]) -> list[str]:
     return [f"{name(path)}:{line} imports {module}" for line, module in imports(path) if module.partition(".")[0] in forbidden]
 
@@ -187,8 +196,11 @@ def test_every_package_that_is_imported_is_declared_and_the_other_way_round() ->
     modules = {re.split(r"[\[<>=!~ ]", text)[0].replace("-", "_") for text in declared}
     used = {module.partition(".")[0] for path in sources(*PACKAGES) for _, module in imports(path)}
     third_party = used - set(sys.stdlib_module_names) - set(PACKAGES)
-    # ray is pinned by flwr[simulation], datasets comes with flwr-datasets.
-    assert third_party - {"ray", "datasets"} == modules
+    # ray is pinned by flwr[simulation], datasets comes with flwr-datasets; executorch and torch's exporter import the other two.
+    assert third_party - {"ray", "datasets"} == modules - {"torchao", "onnxscript"}
+    extras = {"executorch", "onnx", "onnxruntime"}
+    at_once = {module.partition(".")[0] for path in sources(*PACKAGES) for module in loaded_at_once(path)}
+    assert at_once & extras == set(), "an extra is imported where it is used, inside a function"
 
 
 def test_every_dependency_is_bounded_and_explained() -> None:

@@ -23,6 +23,7 @@ from chordsim.quant.packing import unpack_bits
 from chordsim.quant.plan import gather, room_for
 from chordsim.quant.quantizer import scaled, table
 from chordsim.ragged import Ragged
+from chordsim.runtime.portable import Planned, Portable, parts_of
 from chordsim.wire.codes import decode_codes
 from chordsim.wire.errors import BadPayload
 from chordsim.wire.floats import pack_budgets, pack_floats
@@ -64,23 +65,49 @@ class PlanDevice(Device):
             BadPayload: A blob is not what this backbone needs.
         """
         config, s = self.context.backbone, self.settings
-        frozen = self._frozen(blobs_by_label)
         item, position = load_tables(blobs_by_label, self.shapes)
         reader = extractor.build(s.extractor, config.dim, s.profile_dim)
         reader.load_state_dict(blobs.load(blobs_by_label["extractor"], {n: tuple(p.shape) for n, p in reader.named_parameters()}))
         reader.requires_grad_(False).eval()
-        source = frozen
-        if s.mask_keep < 1:
-            sizes = {str(n): (-(-layer.channels * layer.fan_in // 8),) for n, layer in enumerate(self.shapes.layers)}
-            packed = blobs.load(blobs_by_label["mask"], sizes)
-            kept = [unpack_bits(packed[str(n)], tuple(w.shape)).float() for n, w in enumerate(frozen)]
-            source = [masked(w, m, s.mask_keep) for w, m in zip(frozen, kept, strict=True)]
+        source, _ = self._source(blobs_by_label)
         rows = [table(w, s.widths) for w in source]
         if s.gains:
-            columns = {str(n): (layer.channels, s.gain_columns) for n, layer in enumerate(self.shapes.layers)}
-            stored = blobs.load(blobs_by_label["gains"], columns)
-            rows = [scaled(choices, stored[str(n)]) for n, choices in enumerate(rows)]
+            rows = [scaled(choices, gains) for choices, gains in zip(rows, self._gains(blobs_by_label), strict=True)]
         return Model(item, position, reader, rows)
+
+    def portable(self, blobs_by_label: Mapping[str, bytes]) -> Portable | None:
+        """Return the tables, and the frozen weights that plans are applied to."""
+        s, item_and_position = self.settings, load_tables(blobs_by_label, self.shapes)
+        source, packed = self._source(blobs_by_label)
+        told = json.loads(blobs_by_label["backbone"])
+        planned = Planned(
+            source=[weight.numpy() for weight in source],
+            widths=s.widths,
+            gains=torch.cat(self._gains(blobs_by_label)).numpy() if s.gains else None,
+            seed=None if told["shipped"] else int(told["seed"]),
+            law=s.law,
+            keep=s.mask_keep,
+            kept=torch.cat(packed).numpy() if packed else None,
+        )
+        item, position = item_and_position
+        return Portable(item.numpy(), position.numpy(), parts_of(self.shapes.layers), planned=planned)
+
+    def _source(self, blobs_by_label: Mapping[str, bytes]) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the frozen weights under the shared mask, and the mask's packed bits by layer, none where there is no mask."""
+        frozen, keep = self._frozen(blobs_by_label), self.settings.mask_keep
+        if keep >= 1:
+            return frozen, []
+        sizes = {str(n): (-(-layer.channels * layer.fan_in // 8),) for n, layer in enumerate(self.shapes.layers)}
+        stored = blobs.load(blobs_by_label["mask"], sizes)
+        packed = [stored[str(n)] for n in range(len(frozen))]
+        kept = [unpack_bits(bits, tuple(w.shape)).float() for w, bits in zip(frozen, packed, strict=True)]
+        return [masked(w, m, keep) for w, m in zip(frozen, kept, strict=True)], packed
+
+    def _gains(self, blobs_by_label: Mapping[str, bytes]) -> list[Tensor]:
+        """Return the learnt scales by layer, [C, 1] or [C, 4]."""
+        columns = {str(n): (layer.channels, self.settings.gain_columns) for n, layer in enumerate(self.shapes.layers)}
+        stored = blobs.load(blobs_by_label["gains"], columns)
+        return [stored[str(n)] for n in range(len(columns))]
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send a profile up; turn a prescription into a ranking."""

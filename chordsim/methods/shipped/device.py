@@ -18,6 +18,8 @@ from chordsim.quant.budget import refusals
 from chordsim.quant.costs import shipped_cost
 from chordsim.quant.packing import unpack_levels
 from chordsim.ragged import Ragged
+from chordsim.runtime.portable import Portable, parts_of
+from chordsim.runtime.reference.steps import Packed
 from clients.half import Device, in_blocks, item_table
 
 
@@ -61,6 +63,20 @@ class ShippedDevice(Device):
                 for n, layer in enumerate(self.shapes.layers)
             ]
         return Model(item, stored["position"], weights)
+
+    def portable(self, blobs_by_label: Mapping[str, bytes]) -> Portable | None:
+        """Return the shipped model; halves that build upon this one do more with it, so for them there is none."""
+        if type(self) is not ShippedDevice:
+            return None
+        model, parts = self.load(blobs_by_label), parts_of(self.shapes.layers)
+        item, position = model.item.numpy(), model.position.numpy()
+        if self.bits == 32:
+            return Portable(item, position, parts, weights=[weight.numpy() for weight in model.weights])
+        stored = blobs.load(blobs_by_label["weights"], {})
+        numbers = range(len(parts))
+        levels = np.concatenate([stored[f"levels.{n}"].numpy().reshape(-1) for n in numbers])
+        scales = np.concatenate([stored[f"scale.{n}"].numpy()[:, 0] for n in numbers])
+        return Portable(item, position, parts, packed=Packed(np.full(scales.size, self.bits, np.uint8), levels, scales))
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Rank all items for each phone."""

@@ -1,0 +1,74 @@
+"""What of a method's bootstrap a phone runtime can run: tables, and frozen weights that are shipped or made by plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from chordsim.nets.layers import Layer
+from chordsim.runtime.reference.steps import Bytes, Codes, Packed, Part, pack
+
+Single = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Weights that a phone makes by its plan.
+
+    Attributes:
+        source: Frozen weights under the shared mask, [rows, width] for each part.
+        widths: Bits of codes 0 to 3.
+        gains: Learnt scale of each row, [rows, 1], or of each code of a row, [rows, 4]; None for none.
+        seed: What the source is drawn from; None where it was shipped.
+        law: How it is drawn.
+        keep: Share of weights that the mask keeps.
+        kept: The mask's bits, a part after the other, each in whole bytes; None for no mask.
+    """
+
+    source: list[Single]
+    widths: tuple[int, ...]
+    gains: Single | None
+    seed: int | None
+    law: str
+    keep: float
+    kept: Bytes | None
+
+    def packed(self, codes: Codes) -> Packed:
+        """Return a plan's weights at rest, codes [sum of rows]."""
+        return pack(self.source, codes, self.widths)
+
+    def gains_of(self, codes: Codes) -> Single | None:
+        """Return the learnt scale of each row under a plan, [sum of rows]."""
+        if self.gains is None:
+            return None
+        column = codes.astype(np.int64) if self.gains.shape[1] > 1 else np.zeros(codes.size, np.int64)
+        return np.asarray(self.gains[np.arange(codes.size), column])
+
+
+@dataclass(frozen=True)
+class Portable:
+    """A model as a phone runtime needs it; one of the last three is there.
+
+    Attributes:
+        item: Item embeddings [n_items + 1, d].
+        position: Position embeddings [P, d].
+        parts: Frozen layers as they are packed, in plan order.
+        weights: At full precision, [rows, width] for each part.
+        packed: One quantized model for all phones.
+        planned: What plans are applied to.
+    """
+
+    item: Single
+    position: Single
+    parts: tuple[Part, ...]
+    weights: list[Single] | None = None
+    packed: Packed | None = None
+    planned: Planned | None = None
+
+
+def parts_of(layers: Sequence[Layer]) -> tuple[Part, ...]:
+    """Return layers as the reference knows them."""
+    return tuple(Part(layer.name, layer.channels, layer.fan_in, layer.gain) for layer in layers)

@@ -1,0 +1,40 @@
+"""One small run that all tests of phone runtimes export from, and its methods as exporters read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+import chordsim
+from chordsim.progress import Silent
+from chordsim.runtime.from_run import Source, source_of
+
+METHODS = ("fp32", "int8", "uniform-2", "chord", "chord-plus", "finetune")
+SMALL = [
+    f"methods={list(METHODS)}".replace("'", '"'),
+    "training.max_steps=4",
+    "training.eval_users=20",
+    "data.synthetic.users=40",
+    "data.synthetic.items=60",
+    "backbone.dim=16",
+    "backbone.ffn_dim=16",
+    "backbone.max_len=12",
+    "rounds.count=1",
+    "settings.chord-plus.gains=true",
+    *(f"population.tiers.{tier}.memory_of_fp32=50" for tier in ("low", "mid", "high")),
+]
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of small models; accuracy does not matter here."""
+    return chordsim.run("offline", overrides=SMALL, out=tmp_path_factory.mktemp("runtime") / "run", report=False).path
+
+
+@pytest.fixture(scope="session")
+def source(run: Path) -> Callable[[str], Source]:
+    """Return what reads one of the run's methods, once each."""
+    return lru_cache(maxsize=None)(lambda method: source_of(run, method, Silent()))

@@ -1,0 +1,81 @@
+"""What exporters read of a run: the modules rank as the ledger says, packed weights are the phones' own, and the rest is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from chordsim.errors import UserError
+from chordsim.progress import Silent
+from chordsim.runtime.exporting import channels
+from chordsim.runtime.from_run import Source, source_of
+from chordsim.runtime.graphs import Shared, Whole, example, input_names
+from chordsim.runtime.reference.steps import unpack, unpack_codes
+
+Read = Callable[[str], Source]
+
+
+def weights_of(source: Source, device: int | None) -> list[np.ndarray]:
+    """What a phone multiplies by, from what the export holds."""
+    portable = source.portable
+    if portable.weights is not None:
+        return portable.weights
+    if portable.packed is not None:
+        return unpack(portable.packed, portable.parts)
+    assert portable.planned is not None and device is not None
+    codes = unpack_codes(source.plans()[device], sum(part.rows for part in portable.parts))
+    return unpack(portable.planned.packed(codes), portable.parts, portable.planned.gains_of(codes))
+
+
+@pytest.mark.parametrize("method", ["fp32", "int8", "uniform-2", "chord", "chord-plus"])
+def test_modules_rank_as_the_ledger_says(source: Read, method: str) -> None:
+    told = source(method)
+    planned = told.portable.planned is not None
+    ids = told.served()
+    ids = ids[np.isin(ids, list(told.plans()))][:12] if planned else ids[:12]
+    assert ids.size > 4
+    simulated, history = told.simulated(ids, told.plans()), told.history(ids)
+    scores = []
+    for row, device in enumerate(ids.tolist()):
+        given = [torch.from_numpy(w) for w in channels(told, weights_of(told, device))]
+        items = torch.from_numpy(history.items[row : row + 1])
+        with torch.inference_mode():
+            scores.append(Shared(told.context.backbone, told.portable.item, told.portable.position)(items, *given).numpy()[0])
+            whole = Whole(told.context.backbone, told.portable.item, told.portable.position, [w.numpy() for w in given])
+            assert np.array_equal(whole(items).numpy()[0], scores[-1])
+    assert np.abs(np.stack(scores) - simulated)[:, 1:].max() < 1e-5
+    place = np.searchsorted(told.rows["device_id"], ids)
+    assert told.ranks(ids, np.stack(scores)).tolist() == told.rows.floats("rank")[place].tolist()
+
+
+def test_where_items_are_cached_rows_of_the_history_are_the_input(source: Read) -> None:
+    told = source("fp32")
+    portable, config = told.portable, told.context.backbone
+    cached = config.model_copy(update={"items": "cached", "cache_rows": 30})
+    assert portable.weights is not None
+    weights = channels(told, portable.weights)
+    history = torch.from_numpy(told.history(told.served()[:1]).items)
+    rows = torch.from_numpy(portable.item)[history]
+    with torch.inference_mode():
+        state = Whole(cached, portable.item, portable.position, weights)(history, rows)
+        scores = Whole(config, portable.item, portable.position, weights)(history)
+    assert input_names(cached) == ["items", "rows"] and [x.shape for x in example(cached)] == [history.shape, rows.shape]
+    assert torch.allclose(state @ torch.from_numpy(portable.item).T, scores, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [("chord-minus", "no method 'chord-minus' in this run: it has fp32, int8"), ("finetune", "finetune cannot be exported")],
+)
+def test_what_cannot_be_exported_is_one_line(run: Path, method: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        source_of(run, method, Silent())
+
+
+def test_a_folder_that_is_no_run_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not a run directory"):
+        source_of(tmp_path, "fp32", Silent())
