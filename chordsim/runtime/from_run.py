@@ -96,7 +96,7 @@ class Source:
             turn = self.half.act(self.model, {}, DOWN_PRESCRIPTION if planned else UP_REPORT, who, history, inbox)
         scores = turn.scores
         if not isinstance(scores, np.ndarray):
-            scores = scores.of(self.listed(ids))
+            scores = scores.of(self.listed(ids)) if self.context.backbone.items == "cached" else scores.all()
         return np.asarray(scores, np.float32)
 
     def listed(self, ids: Ints) -> Ints:
