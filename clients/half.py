@@ -98,8 +98,8 @@ def item_table(blobs_by_label: Mapping[str, bytes], shapes: Shapes) -> torch.Ten
     """
     label = ITEM_TABLE if shapes.backbone.items == "cached" else "embeddings"
     config = shapes.backbone
-    shape = embeddings.stored_shape(shapes.n_items + 1, config.dim, config.embedding_bits)
-    return embeddings.decode(blobs.load(blobs_by_label[label], {"item": shape}), "item", config.dim)
+    wanted = embeddings.stored_shapes(shapes.n_items + 1, config.dim, config.embedding_bits, "item")
+    return embeddings.decode(blobs.load(blobs_by_label[label], wanted), "item", config.dim)
 
 
 def load_tables(blobs_by_label: Mapping[str, bytes], shapes: Shapes) -> tuple[torch.Tensor, torch.Tensor]:

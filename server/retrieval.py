@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
+
 import numpy as np
 import torch
+from torch.utils.weak import WeakIdKeyDictionary
 
 from chordsim.arrays import Ints, State
+from chordsim.nets import embeddings
 from chordsim.nets.backbone import last_states
 from chordsim.nets.shapes import Shapes
 from server.training import dense
+from server.training.rounding import WIDTHS
 
 #: Scores that are held at a time: a chunk of users over a large catalogue is ranked in parts.
 _SCORES = 1 << 24
+#: Tables of few bits, rounded once.
+_rounded: MutableMapping[torch.Tensor, torch.Tensor] = WeakIdKeyDictionary()
 
 
 def ranked(shapes: Shapes, state: State, history: Ints, length: int) -> Ints:
     """Return the reference's best items [D, length] for histories [D, L], none of them in the history; 0 pads."""
     items = torch.from_numpy(history)
     with torch.inference_mode():
-        states = last_states(items, state["item"], state["position"], dense.weights(shapes, state), shapes.backbone)
-        rows = max(_SCORES // len(state["item"]), 1)
-        parts = [
-            _best(states[at : at + rows] @ state["item"].T, items[at : at + rows], length) for at in range(0, max(len(items), 1), rows)
-        ]
+        table = _as_trained(shapes, state)
+        states = last_states(items, table, state["position"], dense.weights(shapes, state), shapes.backbone)
+        rows = max(_SCORES // len(table), 1)
+        parts = [_best(states[at : at + rows] @ table.T, items[at : at + rows], length) for at in range(0, max(len(items), 1), rows)]
     return np.asarray(torch.cat(parts).numpy(), np.int64)
+
+
+def _as_trained(shapes: Shapes, state: State) -> torch.Tensor:
+    """Return the item table that training saw: rounded where it was trained with the rounding, else as it is."""
+    bits, exact = shapes.backbone.embedding_bits, state["item"]
+    if isinstance(bits, str) and WIDTHS not in state or not isinstance(bits, str) and bits >= embeddings.PACKED_BELOW:
+        return exact
+    if exact not in _rounded:
+        _rounded[exact] = embeddings.rounded(exact, bits, state.get(WIDTHS))
+    return _rounded[exact]
 
 
 def _best(scores: torch.Tensor, had: torch.Tensor, length: int) -> torch.Tensor:

@@ -107,7 +107,7 @@ class BackboneConfig(Table):
     blocks: int = Field(2, ge=1, le=16)
     heads: int = Field(2, ge=1, le=16)
     max_len: int = Field(50, ge=2, le=1000)
-    embedding_bits: Literal[32, 16, 8, 4, 2] = 32
+    embedding_bits: Literal[32, 16, 8, 4, 2, "by-frequency"] = 32  # of item rows; by-frequency: 8, 4 or 2 by how often an item occurs
     items: Literal["owned", "cached"] = "owned"  # cached: the catalogue stays in the cloud, phones keep rows of items they have met
     cache_rows: int = Field(512, ge=1, le=1_000_000)  # cached: item rows that a phone keeps; the least recently used make room
     init: Literal["random", "trained"] = "random"

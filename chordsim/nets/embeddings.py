@@ -13,7 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from chordsim.nets import by_frequency
 from chordsim.wire.errors import BadPayload
+from chordsim.wire.item_rows import row_bytes
+
+#: Bits of a number in a row, or a word for rows that differ.
+Bits = int | str
 
 #: Shares of a row's largest number that are tried as the outermost level.
 _CLIPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
@@ -21,8 +26,19 @@ _CLIPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
 PACKED_BELOW = 8
 
 
-def encode(table: Tensor, bits: int, name: str) -> dict[str, Tensor]:
-    """Return the tensors that store ``table`` [N, d]: floats, int8, or packed levels, with one float32 scale a row below 16 bits."""
+def encode(table: Tensor, bits: Bits, name: str, widths: Tensor | None = None) -> dict[str, Tensor]:
+    """Return the tensors that store ``table`` [N, d]: floats, int8, or packed levels, with one float32 scale a row below 16 bits.
+
+    Args:
+        table: Rows.
+        bits: A number a row, the same for all, or `by_frequency.NAME`.
+        name: Of the table.
+        widths: Bits of each row, [N], where they differ.
+    """
+    if isinstance(bits, str):
+        assert widths is not None
+        parts = [encode(table[widths == width], width, f"{name}.{width}") for width in by_frequency.WIDTHS]
+        return {f"{name}.widths": by_frequency.pack_widths(widths)} | {key: value for part in parts for key, value in part.items()}
     if bits == 32:
         return {name: table.float().contiguous()}
     if bits == 16:
@@ -38,8 +54,15 @@ def decode(stored: Mapping[str, Tensor], name: str, dim: int) -> Tensor:
     """Return the float32 table [N, dim] that `encode` stored.
 
     Raises:
-        BadPayload: Bytes that hold rows of this width at no number of bits.
+        BadPayload: Bytes that hold rows of this width at no number of bits, or rows of other widths than are said.
     """
+    if f"{name}.widths" in stored:
+        parts = {width: decode(stored, f"{name}.{width}", dim) for width in by_frequency.WIDTHS}
+        widths = by_frequency.unpack_widths(stored[f"{name}.widths"], parts)
+        whole = torch.zeros(widths.numel(), dim)
+        for width, part in parts.items():
+            whole[widths == width] = part
+        return whole
     table, scale = stored[name], stored.get(f"{name}.scale")
     if table.dtype == torch.uint8:
         bits = next((b for b in (2, 4) if -(-dim * b // 8) == table.shape[1]), 0)
@@ -49,14 +72,19 @@ def decode(stored: Mapping[str, Tensor], name: str, dim: int) -> Tensor:
     return table.float() if scale is None else table.float() * scale
 
 
-def stored_shape(rows: int, dim: int, bits: int) -> tuple[int, int]:
-    """Return the shape of the tensor in which a table of ``rows`` is stored, its scales apart."""
-    return rows, dim if bits >= PACKED_BELOW else -(-dim * bits // 8)
+def stored_shapes(rows: int, dim: int, bits: Bits, name: str) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the tensors in which a table of ``rows``, padding included, is stored, its scales apart."""
+    if isinstance(bits, str):
+        some = list(by_frequency.counts(rows - 1))
+        some[-1] += 1
+        parts = {f"{name}.{width}": (n, _wide(dim, width)) for n, width in zip(some, by_frequency.WIDTHS, strict=True)}
+        return {f"{name}.widths": (-(-rows // 4),), **parts}
+    return {name: (rows, _wide(dim, bits))}
 
 
-def rounded(table: Tensor, bits: int) -> Tensor:
+def rounded(table: Tensor, bits: Bits, widths: Tensor | None = None) -> Tensor:
     """Return ``table`` as a phone will see it after the trip."""
-    return decode(encode(table, bits, "t"), "t", table.shape[1])
+    return decode(encode(table, bits, "t", widths), "t", table.shape[1])
 
 
 def look_up(table: Tensor, items: Tensor) -> Tensor:
@@ -68,9 +96,22 @@ def look_up(table: Tensor, items: Tensor) -> Tensor:
     return F.embedding(items, table)
 
 
-def table_bytes(rows: int, dim: int, bits: int) -> int:
-    """Return the bytes that a table of ``rows`` takes on the phone, each row in whole bytes."""
-    return rows * (-(-dim * bits // 8) + (4 if bits < 16 else 0))
+def table_bytes(rows: int, dim: int, bits: Bits, *, whole: bool = True) -> int:
+    """Return the bytes that a table of ``rows`` takes on the phone, each row in whole bytes.
+
+    Args:
+        rows: How many, padding included.
+        dim: Numbers of a row.
+        bits: Of a number.
+        whole: Whether it is the catalogue; of others, rows by frequency may all be wide ones, which is an upper end.
+    """
+    if isinstance(bits, str):
+        return by_frequency.table_bytes(rows, dim) if whole else rows * by_frequency.most_bytes(dim)
+    return rows * row_bytes(dim, bits)
+
+
+def _wide(dim: int, bits: int) -> int:
+    return dim if bits >= PACKED_BELOW else -(-dim * bits // 8)
 
 
 def _levels(table: Tensor, bits: int) -> tuple[Tensor, Tensor]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from chordsim.nets import blobs, embeddings
 from chordsim.nets.embeddings import look_up
 from chordsim.nets.kinds import EXTRACTORS
 
@@ -70,3 +72,32 @@ def size(kind: str, dim: int, width: int) -> tuple[int, int]:
     with torch.device("meta"):
         made = build(kind, dim, width)
     return sum(p.numel() for p in made.parameters()), made.macs()
+
+
+def encode(parameters: Mapping[str, Tensor], bits: int) -> dict[str, Tensor]:
+    """Return the tensors that store an extractor: matrices row by row at ``bits`` (32, 16 or 8), biases as they are."""
+    parts = [embeddings.encode(p, bits, name) if p.ndim == 2 else {name: p} for name, p in parameters.items()]
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def restored(data: bytes, kind: str, dim: int, width: int, bits: int = 32) -> MeanPool | Gru:
+    """Return the extractor of a blob that `encode` filled.
+
+    Raises:
+        BadPayload: Not this extractor.
+    """
+    reader = build(kind, dim, width)
+    shapes = {name: tuple(p.shape) for name, p in reader.named_parameters()}
+    stored = blobs.load(data, shapes)
+    if bits < 32:
+        stored = {name: embeddings.decode(stored, name, shape[-1]) if len(shape) == 2 else stored[name] for name, shape in shapes.items()}
+    reader.load_state_dict(stored)
+    return reader.requires_grad_(False).eval()
+
+
+@lru_cache(maxsize=64)
+def stored_bytes(kind: str, dim: int, width: int, bits: int) -> int:
+    """Return the bytes of an extractor on a phone, its matrices at ``bits``."""
+    with torch.device("meta"):
+        made = build(kind, dim, width)
+    return sum(embeddings.table_bytes(p.shape[0], p.shape[1], bits) if p.ndim == 2 else 4 * p.numel() for p in made.parameters())

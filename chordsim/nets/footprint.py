@@ -23,7 +23,7 @@ FLOAT_BITS = 32
 def embedding_bytes(shapes: Shapes) -> int:
     """Return the bytes of resident item and position embeddings."""
     config = shapes.backbone
-    items = embeddings.table_bytes(shapes.rows, config.dim, config.embedding_bits)
+    items = embeddings.table_bytes(shapes.rows, config.dim, config.embedding_bits, whole=config.items == "owned")
     return items + 4 * math.prod(position_shape(config))
 
 

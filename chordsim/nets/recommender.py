@@ -62,6 +62,8 @@ class Recommender(nn.Module):
         super().__init__()
         self.shapes, self.horizon = shapes, shapes.backbone.max_len
         self.generator = seeds.torch_generator(seed, purpose)
+        #: Bits of each item's row, where they differ by how often it occurs; set by who knows the logs.
+        self.item_widths: Tensor | None = None
         config = shapes.backbone
         self.item = nn.Parameter(torch.randn(shapes.n_items + 1, config.dim, generator=self.generator) * EMBEDDING_STD)
         self.position = nn.Parameter(torch.randn(backbone.position_shape(config), generator=self.generator) * EMBEDDING_STD)
@@ -70,7 +72,7 @@ class Recommender(nn.Module):
 
     def item_as_shipped(self) -> Tensor:
         """Return item embeddings as phones hold them."""
-        return embeddings.rounded(self.item.detach(), self.shapes.backbone.embedding_bits)
+        return embeddings.rounded(self.item.detach(), self.shapes.backbone.embedding_bits, self.item_widths)
 
     def run(self, items: Tensor, weights: Sequence[Weight], dropout: float, generator: torch.Generator) -> Tensor:
         """Return the states of a training batch under dropout, at the positions that have targets."""

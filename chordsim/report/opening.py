@@ -9,6 +9,7 @@ from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.energy_words import percent, phones_of, sensitivity
 from chordsim.numerics import words
 from chordsim.report.against import against_baseline, headline, table
+from chordsim.report.charts import budgets as by_budget
 from chordsim.report.charts import cost, served
 from chordsim.report.data_facts import data_rows
 from chordsim.report.gather import Gathered
@@ -155,7 +156,7 @@ def who_was_left_out(g: Gathered) -> Section:
     lead = f"{worst} left the most out: it served {100 * facts.served / max(facts.device_rounds, 1):.1f} % of device-rounds."
     if all(f.served == f.device_rounds for f in g.methods.values()):
         lead = "No one was left out: every method served every phone in every round."
-    blocks: list[Any] = [text(lead, css="lead"), *served.charts(g), Grid(columns, rows)]
+    blocks: list[Any] = [text(lead, css="lead"), *by_budget.charts(g), *served.charts(g), Grid(columns, rows)]
     budgets = g.source.manifest.get("budgets", {})
     if "warning" in budgets:
         blocks.insert(1, text(f"Warning: {budgets['warning']}."))

@@ -73,7 +73,7 @@ def charts(run: Path) -> list[Chart]:
         RunError: No ledger yet, or a damaged file.
     """
     from chordsim.report import sums
-    from chordsim.report.charts import cost, groups, planned, predicted, served, times, traffic
+    from chordsim.report.charts import budgets, cost, groups, planned, predicted, served, times, traffic
     from chordsim.report.gather import gather
     from chordsim.report.source import Source
 
@@ -83,6 +83,7 @@ def charts(run: Path) -> list[Chart]:
     return [
         *cost.charts(g),
         *served.charts(g),
+        *budgets.charts(g),
         *groups.charts(g),
         *planned.charts(g, run),
         *traffic.charts(g),

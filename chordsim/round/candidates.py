@@ -19,6 +19,7 @@ import numpy as np
 from chordsim.arrays import Ints
 from chordsim.config.model import BackboneConfig, Scenario
 from chordsim.methods import DOWN_CANDIDATES, DOWN_ROWS, UP_ASKS, MethodSpec
+from chordsim.nets import by_frequency
 from chordsim.nets.embeddings import table_bytes
 from chordsim.round.book import Book
 from chordsim.wire.ids import id_bytes
@@ -31,13 +32,13 @@ class Asked:
 
     Attributes:
         consumed: Items that they name by id: consumed and not listed.
-        rows: Rows that they ask for, of these and of the list.
+        row_bytes: Of the rows that they ask for, of these and of the list.
         before: Rows that they hold before, and
         after: once the rows have come.
     """
 
     consumed: Ints
-    rows: Ints
+    row_bytes: Ints
     before: Ints
     after: Ints
 
@@ -46,7 +47,23 @@ def payload_bytes(backbone: BackboneConfig, n_items: int, listed: int) -> int:
     """Return the bytes of a list of ids, with embeddings where phones own the table."""
     listed = min(listed, n_items)
     ids = listed * id_bytes(n_items)
-    return ids + (table_bytes(listed, backbone.dim, backbone.embedding_bits) if backbone.items == "owned" else 0)
+    return ids + (table_bytes(listed, backbone.dim, backbone.embedding_bits, whole=False) if backbone.items == "owned" else 0)
+
+
+def row_sizes(backbone: BackboneConfig, popularity: Ints) -> Ints:
+    """Return the bytes of each item's row on the wire, [n_items + 1]; none of the padding's.
+
+    Args:
+        backbone: At how many bits.
+        popularity: How often each item occurs in the cloud's logs, [n_items + 1].
+    """
+    bits = backbone.embedding_bits
+    if isinstance(bits, str):
+        sizes = by_frequency.wire_bytes(by_frequency.widths_of(popularity), backbone.dim)
+    else:
+        sizes = np.full(popularity.size, row_bytes(backbone.dim, bits), np.int64)
+    sizes[0] = 0
+    return sizes
 
 
 def sent_bytes(scenario: Scenario, spec: MethodSpec, n_items: int) -> int:
@@ -74,14 +91,13 @@ def ask_for_rows(book: Book, scenario: Scenario, n_items: int, asked: Asked, tra
 
     Args:
         book: The round so far; afterwards it knows what phones hold.
-        scenario: The backbone and the length of lists.
+        scenario: The length of lists.
         n_items: Size of the catalogue.
         asked: What they ask for.
         transfer: Number of the ask in the round; the rows are the next.
     """
-    backbone, listed = scenario.backbone, min(scenario.protocol.candidates, n_items)
+    listed = min(scenario.protocol.candidates, n_items)
     book.transfer_charged(UP_ASKS, ask_bytes(listed, asked.consumed, n_items), book.active, transfer)
-    rows = asked.rows * row_bytes(backbone.dim, backbone.embedding_bits)
-    book.transfer_charged(DOWN_ROWS, rows, asked.rows > 0, transfer + 1)
+    book.transfer_charged(DOWN_ROWS, asked.row_bytes, asked.row_bytes > 0, transfer + 1)
     book.rows_came = book.active
     book.cached_rows = np.where(book.active, asked.after, asked.before)

@@ -10,7 +10,7 @@ from chordsim.arrays import Columns, Ints
 from chordsim.config.model import BackboneConfig, Scenario
 from chordsim.methods import ITEM_TABLE, MethodSpec
 from chordsim.round.book import Book
-from chordsim.round.candidates import Asked, asks
+from chordsim.round.candidates import Asked, asks, row_sizes
 from chordsim.round.enrolled import Enrolled
 from chordsim.round.item_cache import HELD_DTYPE, Session, session
 from chordsim.world import World
@@ -55,12 +55,15 @@ def open_sessions(method: Enrolled, world: World, book: Book) -> tuple[Asked, Se
     fresh = method.remembered[VERSION][ids] >= method.introduced.get(ITEM_TABLE, 0)
     held = method.remembered[HELD][ids] * fresh[:, None]
     window = window_of(backbone, method.spec)
-    parts = []
+    parts, weighs = [], []
+    sizes = row_sizes(backbone, world.popularity)
     for at in range(0, max(rows.size, 1), _ROWS):
         some = slice(at, at + _ROWS)
         listed = world.candidates(users[some])
         assert listed is not None
-        parts.append(session(held[some], world.split.history(users[some], scene.round, window).items, listed))
+        part = session(held[some], world.split.history(users[some], scene.round, window).items, listed)
+        parts.append(part)
+        weighs.append(np.where(part.lacks, sizes[listed], 0).sum(1) + sizes[part.consumed].sum(1))
     told = Session(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("lacks", "consumed", "held")))
     before = np.zeros(scene.ids.size, np.int64)
     idle = ~book.active
@@ -72,7 +75,7 @@ def open_sessions(method: Enrolled, world: World, book: Book) -> tuple[Asked, Se
         return out
 
     consumed, kept = (told.consumed > 0).sum(1), (told.held > 0).sum(1)
-    asked = Asked(spread(consumed), spread(told.asked), spread((held > 0).sum(1), before), spread(kept, before))
+    asked = Asked(spread(consumed), spread(np.concatenate(weighs)), spread((held > 0).sum(1), before), spread(kept, before))
     return asked, Sessions(rows, told)
 
 

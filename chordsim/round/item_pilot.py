@@ -19,7 +19,7 @@ from chordsim.data.split import TrainLogs, split
 from chordsim.data.synthetic import generate
 from chordsim.methods import ITEM_TABLE, MethodSpec
 from chordsim.round.book import Book
-from chordsim.round.candidates import Asked, asks
+from chordsim.round.candidates import Asked, asks, row_sizes
 from chordsim.round.enrolled import Enrolled
 from chordsim.round.item_books import window_of
 from chordsim.round.item_cache import HELD_DTYPE, session
@@ -35,10 +35,10 @@ SESSION, COUNT, VERSION = "items_session", "items_count", "items_version"
 
 @dataclass(frozen=True)
 class Pilot:
-    """What P users asked for in S sessions, [S, P] each."""
+    """What P users asked for in S sessions, [S, P] each: ids, and the bytes of rows; and how many rows they held then."""
 
     consumed: Ints
-    rows: Ints
+    row_bytes: Ints
     held: Ints
 
 
@@ -64,11 +64,12 @@ def pilot(world: SizedWorld, spec: MethodSpec) -> Pilot:
     held = np.zeros((chosen.size, scenario.backbone.cache_rows), HELD_DTYPE)
     window = window_of(scenario.backbone, spec)
     whole = logs.history(chosen, window + steps).items
-    found = []
+    found, sizes = [], row_sizes(scenario.backbone, logs.popularity)
     for step in range(steps):
         told = session(held, whole[:, step + 1 : step + 1 + window], listed)
         held = told.held
-        found.append(((told.consumed > 0).sum(1), told.asked, (held > 0).sum(1)))
+        weighs = np.where(told.lacks, sizes[listed], 0).sum(1) + sizes[told.consumed].sum(1)
+        found.append(((told.consumed > 0).sum(1), weighs, (held > 0).sum(1)))
     return Pilot(*(np.stack([part[n] for part in found]).astype(np.int64) for n in range(3)))
 
 
@@ -76,10 +77,10 @@ def asked(pilot: Pilot, method: Enrolled, scenario: Scenario, book: Book) -> Ask
     """Return what phones ask for: each as one of the pilot's users did in the same session, drawn once for each phone."""
     ids, remembered = book.scene.ids, method.remembered
     fresh = remembered[VERSION][ids] >= method.introduced.get(ITEM_TABLE, 0)
-    number = np.minimum(np.where(fresh, remembered[SESSION][ids], 0), len(pilot.rows) - 1)
-    like = _like(scenario.seed, ids, pilot.rows.shape[1])
+    number = np.minimum(np.where(fresh, remembered[SESSION][ids], 0), len(pilot.row_bytes) - 1)
+    like = _like(scenario.seed, ids, pilot.row_bytes.shape[1])
     before = np.where(fresh, remembered[COUNT][ids], 0).astype(np.int64)
-    return Asked(pilot.consumed[number, like], pilot.rows[number, like], before, pilot.held[number, like])
+    return Asked(pilot.consumed[number, like], pilot.row_bytes[number, like], before, pilot.held[number, like])
 
 
 def _like(seed: int, ids: Ints, users: int) -> Ints:

@@ -18,7 +18,7 @@ from chordsim.round.enrolled import Enrolled
 from chordsim.round.sizes import Player, Sizes, bootstraps, enrolled
 from chordsim.sized import SizedWorld
 from chordsim.wire.ids import id_bytes
-from chordsim.wire.item_rows import ask_bytes, row_bytes
+from chordsim.wire.item_rows import ask_bytes
 
 #: Name of the part of a recorded bootstrap that learning changes.
 _RENEWED = "renewed"
@@ -76,17 +76,16 @@ class Recorded(Sizes):
         """Return what was recorded; a phone that asked for nothing then is like the others of its round."""
         then, world = self._recording.rounds[book.scene.round], self._world
         place = np.searchsorted(then["device_id"], book.scene.ids)
-        backbone, listed = world.scenario.backbone, min(world.scenario.protocol.candidates, world.n_items)
+        listed = min(world.scenario.protocol.candidates, world.n_items)
         asking = then["asks_bytes"] > 0
         consumed = (then["asks_bytes"] - ask_bytes(listed, np.zeros(1, np.int64), world.n_items)) // id_bytes(world.n_items)
-        rows = then["rows_bytes"] // row_bytes(backbone.dim, backbone.embedding_bits)
 
         def as_recorded(values: Ints) -> Ints:
             usual = int(np.median(values[asking])) if asking.any() else 0
             return np.where(asking, values, usual)[place].astype(np.int64)
 
         after = then["cached_rows"][place]
-        return Asked(as_recorded(consumed), as_recorded(rows), after, after)
+        return Asked(as_recorded(consumed), as_recorded(then["rows_bytes"]), after, after)
 
     def after(self, book: Book) -> None:
         """Note whether anybody's update came in time; what phones hold stands in the recording."""

@@ -2,10 +2,12 @@
 
 An ask is a bitmap over the list that the cloud sent, lowest bits first, then the ids of consumed items whose rows the phone
 lacks. The answer holds the rows asked for, in the order of the list and then of the ids, each as the phone stores it: numbers of 32, 16
-or 8 bits, or packed ones of 4 or 2, and below 16 bits a float32 scale.
+or 8 bits, or packed ones of 4 or 2, and below 16 bits a float32 scale. Where rows differ in width, a byte before each says its bits.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -76,6 +78,29 @@ def pack_item_rows(stored: Bytes, asked: list[Ints]) -> Ragged:
         asked: Ids by phone, in order.
     """
     return Ragged.of_rows(stored[ids].tobytes() for ids in asked)
+
+
+def pack_tagged_rows(stored: Mapping[int, Bytes], asked: list[Ints]) -> Ragged:
+    """Return the rows that each phone asked for, each behind a byte that says its bits: for rows that differ in width.
+
+    Args:
+        stored: Every item's row by its id, the byte that says its bits before it.
+        asked: Ids by phone, in order.
+    """
+    return Ragged.of_rows(b"".join(stored[item].tobytes() for item in ids.tolist()) for ids in asked)
+
+
+def unpack_tagged_rows(payload: bytes, count: int, dim: int, widths: Sequence[int]) -> list[tuple[int, bytes]] | None:
+    """Return bits and bytes of ``count`` rows of ``dim`` numbers, or None where the payload holds no such rows. Total."""
+    at, out = 0, []
+    for _ in range(count):
+        bits = payload[at] if at < len(payload) else 0
+        end = at + 1 + (row_bytes(dim, bits) if bits in widths else 0)
+        if bits not in widths or end > len(payload):
+            return None
+        out.append((bits, payload[at + 1 : end]))
+        at = end
+    return out if at == len(payload) else None
 
 
 def unpack_item_rows(payload: bytes, count: int, one: int) -> Bytes | None:

@@ -20,6 +20,7 @@ from chordsim.progress import Progress
 from server.training.average import Average
 from server.training.loss import linear_cross_entropy
 from server.training.partial import Checkpoint, Place
+from server.training.rounding import Rounding
 from server.training.sampler import Sampler
 from server.training.validation import Validation
 
@@ -86,7 +87,7 @@ def _fit(
     noise = seeds.torch_generator(seed, f"train.{title}.noise")
     groups = _warm(model, model.groups(config.lr, config.plan_lr), started, config.warm_share)
     optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=config.weight_decay)
-    average = Average(model, config.average_steps)
+    average, rounding = Average(model, config.average_steps), Rounding(model, logs)
     checkpoint = Checkpoint(title, model, optimiser, average, draws, noise)
     at = checkpoint.load() or Place(0, _copy(model), validation.ndcg_10(model) if started else -1.0, 0)
     progress.start(f"train {title}", config.max_steps)
@@ -107,16 +108,17 @@ def _fit(
             _set(optimiser, rates, at.cuts)
         model.train()
         windows = sampler.draw(batch)
-        states = model.states(windows, config.dropout, noise)
-        targets = windows.targets[:, -states.shape[1] :].reshape(-1)
-        places = targets.nonzero().squeeze(1)
-        if config.positions and places.numel() > config.positions:
-            places = places[torch.randperm(places.numel(), generator=noise)[: config.positions]]
-        loss = linear_cross_entropy(states.reshape(-1, states.shape[-1])[places], model.item, targets[places], half)
-        if not math.isfinite(loss.item()):
-            raise RunError(f"training of {title} diverged at step {at.step + 1}: use a smaller training.lr or training.plan_lr")
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        with rounding.in_place():
+            states = model.states(windows, config.dropout, noise)
+            targets = windows.targets[:, -states.shape[1] :].reshape(-1)
+            places = targets.nonzero().squeeze(1)
+            if config.positions and places.numel() > config.positions:
+                places = places[torch.randperm(places.numel(), generator=noise)[: config.positions]]
+            loss = linear_cross_entropy(states.reshape(-1, states.shape[-1])[places], model.item, targets[places], half)
+            if not math.isfinite(loss.item()):
+                raise RunError(f"training of {title} diverged at step {at.step + 1}: use a smaller training.lr or training.plan_lr")
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
         optimiser.step()
         with torch.no_grad():
@@ -135,7 +137,7 @@ def _fit(
         progress.advance(1, note)
     progress.done(f"{at.step} steps in {time.monotonic() - began:.0f} s, validation NDCG@10 {at.best_score:.4f}")
     noted = {"trained.steps": torch.tensor(at.step), "trained.ndcg_10": torch.tensor(at.best_score, dtype=torch.float64)}
-    return {**at.best, **noted}
+    return {**at.best, **noted, **rounding.notes()}
 
 
 def _warm(model: nn.Module, groups: list[dict[str, Any]], started: frozenset[str], share: float) -> list[dict[str, Any]]:

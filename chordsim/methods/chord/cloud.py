@@ -14,7 +14,7 @@ from chordsim.data.split import TrainLogs
 from chordsim.methods import INVALID, Batch, Blob, Budgets, CloudTurn, Leg, MethodContext
 from chordsim.methods.chord.network import Planned
 from chordsim.methods.chord.settings import SERVING, PlanSettings, plan_budget
-from chordsim.nets import blobs
+from chordsim.nets import blobs, extractor
 from chordsim.nets.frozen import fingerprint
 from chordsim.nets.terms import Teacher
 from chordsim.progress import Progress
@@ -77,9 +77,9 @@ class PlanCloud(Cloud):
         parts = [Blob("backbone", json.dumps(backbone, sort_keys=True).encode())]
         if trained:
             parts.append(Blob("weights", blobs.save({str(n): w for n, w in enumerate(model.frozen)})))
-        parts += table_blobs(self.shapes, state["item"], {"position": state["position"]})
+        parts += table_blobs(self.shapes, state, {"position": state["position"]})
         reader = {k.removeprefix("extractor."): v for k, v in state.items() if k.startswith("extractor.")}
-        parts.append(Blob("extractor", blobs.save(reader)))
+        parts.append(Blob("extractor", blobs.save(extractor.encode(reader, self.settings.extractor_bits))))
         if self.settings.mask_keep < 1:
             kept = {str(n): pack_bits(w != 0) for n, w in enumerate(model.masked())}
             parts.append(Blob("mask", blobs.save(kept)))

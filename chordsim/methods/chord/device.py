@@ -66,9 +66,7 @@ class PlanDevice(Device):
         """
         config, s = self.context.backbone, self.settings
         item, position = load_tables(blobs_by_label, self.shapes)
-        reader = extractor.build(s.extractor, config.dim, s.profile_dim)
-        reader.load_state_dict(blobs.load(blobs_by_label["extractor"], {n: tuple(p.shape) for n, p in reader.named_parameters()}))
-        reader.requires_grad_(False).eval()
+        reader = extractor.restored(blobs_by_label["extractor"], s.extractor, config.dim, s.profile_dim, s.extractor_bits)
         source, _ = self._source(blobs_by_label)
         rows = [table(w, s.widths) for w in source]
         if s.gains:

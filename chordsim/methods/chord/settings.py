@@ -21,7 +21,7 @@ STARTS = ("scratch", "reference")
 #: Where the scales of codes 0 to 3 start: the base's first choice as it is, softer, louder.
 START_GAINS = (1.0, 1.0, 0.5, 2.0)
 #: Settings of serving alone: one training serves all of their values.
-SERVING = ("bits", "decode")
+SERVING = ("bits", "decode", "extractor_bits")
 
 
 def _whole(low: int, high: int) -> tuple[Callable[[Any], bool], str]:
@@ -49,6 +49,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "temperature": (lambda v: 0 < v <= 1e3, "above 0 and at most 1000"),
     "levels": (lambda v: all(level in LEVELS for level in v), f"some of {', '.join(LEVELS)}"),
     "extractor": _one_of(EXTRACTORS),
+    "extractor_bits": (lambda v: v in (32, 16, 8) and not isinstance(v, bool), "32, 16 or 8"),
     "profile_dim": _whole(1, 4096),
     "horizon": _whole(1, 1000),
     "gains": _FLAG,
@@ -77,6 +78,7 @@ class PlanSettings:
         temperature: Of the softmax that carries gradients to utilities.
         levels: Which importance levels are on, for ``planner = "levels"``.
         extractor: ``mean`` or ``gru``.
+        extractor_bits: Of the extractor's matrices on phones, rounded after training: 32, 16, or 8 with a scale a row.
         profile_dim: Size of the user embedding.
         horizon: Targets per window that the loss uses.
         gains: Whether the bootstrap brings a learnt scale for each channel, the same for everybody: what random weights cannot learn
@@ -102,6 +104,7 @@ class PlanSettings:
     temperature: float = 1.0
     levels: tuple[str, ...] = field(default=LEVELS)
     extractor: str = "mean"
+    extractor_bits: int = 32
     profile_dim: int = 64
     horizon: int = 12
     gains: bool = False
@@ -156,8 +159,8 @@ def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
     from chordsim.nets import extractor
     from chordsim.quant.budget import PlanBudget
 
-    parameters, _ = extractor.size(settings.extractor, shapes.backbone.dim, settings.profile_dim)
+    reader = extractor.stored_bytes(settings.extractor, shapes.backbone.dim, settings.profile_dim, settings.extractor_bits)
     mask = -(-shapes.weights // 8) if settings.mask_keep < 1 else 0
     source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0
     gains = 4 * shapes.channels * settings.gain_columns
-    return PlanBudget(shapes, settings.widths, 4 * parameters + mask + gains + source)
+    return PlanBudget(shapes, settings.widths, reader + mask + gains + source)

@@ -39,6 +39,7 @@ _PLUS: Mapping[str, Any] = {
     "temperature": 1.0,
     "levels": [],
     "extractor": "mean",
+    "extractor_bits": 32,
     "profile_dim": 64,
     "horizon": 12,
     "gains": False,

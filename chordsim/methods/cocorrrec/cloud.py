@@ -31,7 +31,7 @@ class CoCorrRecCloud(Trained):
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return embeddings and the layer."""
-        tables = table_blobs(self.shapes, state["item"], {"position": state["position"]})
+        tables = table_blobs(self.shapes, state, {"position": state["position"]})
         layer = {k.removeprefix("layer."): v for k, v in state.items() if k.startswith("layer.")}
         return [*tables, Blob("layer", blobs.save(layer))]
 

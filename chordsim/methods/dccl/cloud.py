@@ -22,6 +22,7 @@ from chordsim.ragged import Ragged
 from chordsim.round.updates import bounded, note
 from chordsim.wire.floats import pack_floats, unpack_floats
 from server.half import Trained
+from server.training.rounding import WIDTHS
 
 #: Histories of the cloud's own logs that are kept for distillation, and rows of one step.
 LESSONS, BATCH = 512, 64
@@ -84,6 +85,7 @@ class DcclCloud(Trained):
             return state
         network = self.network()
         network.load_state_dict({name: value.clone() for name, value in state.items() if not name.startswith("trained.")})
+        network.item_widths = state.get(WIDTHS)
         turn = int(state["trained.learnt"]) + 1
         draw = seeds.torch_generator(self.context.seed, f"{self.context.name}.distil", round=turn)
         patches = [network.basis, network.meta, *network.encoder.parameters(), *network.writer.parameters()]

@@ -32,7 +32,7 @@ class DietCloud(Trained):
         reader = {k.removeprefix("extractor."): v for k, v in state.items() if k.startswith("extractor.")}
         return [
             Blob("backbone", json.dumps(backbone, sort_keys=True).encode()),
-            *table_blobs(self.shapes, state["item"], {"position": state["position"]}),
+            *table_blobs(self.shapes, state, {"position": state["position"]}),
             Blob("extractor", blobs.save(reader)),
         ]
 

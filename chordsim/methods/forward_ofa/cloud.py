@@ -18,6 +18,7 @@ from chordsim.wire.floats import pack_floats, unpack_floats
 from chordsim.wire.ids import pack_ids
 from server.half import Trained, answer
 from server.item_tables import table_blobs
+from server.training.rounding import WIDTHS
 
 
 class ForwardOfaCloud(Trained):
@@ -39,7 +40,7 @@ class ForwardOfaCloud(Trained):
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return embeddings and controller."""
-        tables = table_blobs(self.shapes, state["item"], {"position": state["position"]})
+        tables = table_blobs(self.shapes, state, {"position": state["position"]})
         controller = {k.removeprefix("controller."): v for k, v in state.items() if k.startswith("controller.")}
         return [*tables, Blob("controller", blobs.save(controller))]
 
@@ -48,7 +49,7 @@ class ForwardOfaCloud(Trained):
         rows, n_items, config = len(who), self.context.n_items, self.context.backbone
         if leg.kind == "candidates":
             ids = state["trained.candidates"]
-            table = embeddings.rounded(state["item"], config.embedding_bits)[ids].reshape(1, -1).numpy()
+            table = embeddings.rounded(state["item"], config.embedding_bits, state.get(WIDTHS))[ids].reshape(1, -1).numpy()
             one = np.concatenate([pack_ids(ids.numpy()[None], n_items), pack_floats(table)], 1)
             return answer(who, np.repeat(one, rows, 0), np.ones(rows, np.bool_), 0)
         flags = net.flag_bytes(config.blocks)

@@ -31,4 +31,4 @@ class OtaroCloud(Trained):
         stored = {"position": state["position"]}
         for n, weight in enumerate(dense.weights(self.shapes, state)):
             stored[f"mantissa.{n}"], stored[f"exponent.{n}"] = net.encode(weight)
-        return [*table_blobs(self.shapes, state["item"]), Blob("weights", blobs.save(stored))]
+        return [*table_blobs(self.shapes, state), Blob("weights", blobs.save(stored))]

@@ -36,4 +36,4 @@ def model_blobs(shapes: Shapes, state: State, bits: int) -> list[Blob]:
         else:
             levels, scale = levels_and_scales(weight, bits)
             stored[f"levels.{n}"], stored[f"scale.{n}"] = pack_levels(levels, bits), scale
-    return [*table_blobs(shapes, state["item"]), Blob("weights", blobs.save(stored))]
+    return [*table_blobs(shapes, state), Blob("weights", blobs.save(stored))]

@@ -53,7 +53,7 @@ class MixedCloud(QatCloud):
             for width in torch.unique(bits).tolist():
                 levels, scale = levels_and_scales(weight[bits == width], int(width))
                 stored[f"levels.{n}.{width}"], stored[f"scale.{n}.{width}"] = pack_levels(levels, int(width)), scale
-        return [*table_blobs(self.shapes, state["item"]), Blob("weights", blobs.save(stored))]
+        return [*table_blobs(self.shapes, state), Blob("weights", blobs.save(stored))]
 
 
 def plan_of(shapes: Shapes, weights: list[Tensor], mean_bits: float) -> Tensor:

@@ -16,6 +16,7 @@ NAMES = (
     "one-day-around-the-world",
     "tight-deadline",
     "growing-budgets",
+    "budgets",
     "new-model",
     "ten-million-phones",
     "knock-out-ram",
