@@ -30,6 +30,7 @@ def forecast(
     """
     from chordsim.cli.app_forecast import forecast_run
     from chordsim.errors import UserError
+    from chordsim.forecast.binding import binding_shares, binding_table
     from chordsim.forecast.predict import as_json
     from chordsim.forecast.predict import forecast as predict
     from chordsim.forecast.printed import energy_line, fleet_table, forecast_table
@@ -58,6 +59,8 @@ def forecast(
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(forecast_table(predicted, by))
     console.print(fleet_table(predicted))
+    if shares := binding_shares(world):
+        console.print(binding_table(shares))
     if energy := energy_line(predicted):
         console.print(energy, highlight=False, markup=False, soft_wrap=True)
     if csv is not None:

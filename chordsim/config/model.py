@@ -98,10 +98,19 @@ class DataConfig(Table):
 OWN_SETTINGS = {"sasrec": ("ffn_dim", "blocks", "heads"), "caser": ("window", "vertical", "horizontal")}
 
 
+#: Named sizes of SASRec: a small one, and two whose weights outweigh the rows that a phone keeps more than ten times.
+BACKBONE_SIZES = {
+    "small": {"dim": 64, "ffn_dim": 64, "blocks": 2, "heads": 2},
+    "medium": {"dim": 128, "ffn_dim": 512, "blocks": 4, "heads": 4},
+    "wide": {"dim": 256, "ffn_dim": 1024, "blocks": 4, "heads": 4},
+}
+
+
 class BackboneConfig(Table):
     """The recommender that every phone owns."""
 
     kind: Name = "sasrec"  # sasrec, caser, gru4rec, or one that another package registers
+    size: Literal["", "small", "medium", "wide"] = ""  # dim, ffn_dim, blocks and heads by one name, in place of all four
     dim: int = Field(64, ge=4, le=1024, multiple_of=4)
     ffn_dim: int = Field(64, ge=4, le=4096, multiple_of=4)
     blocks: int = Field(2, ge=1, le=16)
@@ -115,6 +124,23 @@ class BackboneConfig(Table):
     vertical: int = Field(4, ge=1, le=256)  # caser: filters down each column
     horizontal: int = Field(16, ge=1, le=1024)  # caser: filters of each height
     settings: dict[str, Any] = Field(default_factory=dict)  # of other kinds, by their own names
+
+    @model_validator(mode="before")
+    @classmethod
+    def _size_stands_for_four_keys(cls, given: Any) -> Any:
+        named = BACKBONE_SIZES.get(given["size"], {}) if isinstance(given, dict) and isinstance(given.get("size"), str) else {}
+        return {**named, **given} if named else given
+
+    @model_validator(mode="after")
+    def _nothing_contradicts_the_size(self) -> BackboneConfig:
+        for name, value in BACKBONE_SIZES.get(self.size, {}).items():
+            if self.kind != "sasrec":
+                raise ValueError(f'backbone.size is for backbone.kind = "sasrec": with "{self.kind}" leave it out')
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f'backbone.{name} = {getattr(self, name)}: backbone.size = "{self.size}" has {value}: leave one of them out'
+                )
+        return self
 
     @model_validator(mode="after")
     def _heads_divide_dim(self) -> BackboneConfig:
