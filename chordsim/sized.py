@@ -16,7 +16,7 @@ from chordsim.nets import footprint
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.population.generate import Population
 from chordsim.progress import Progress, Silent
-from chordsim.world import World, build, pace_of, ranked_of, specs_of
+from chordsim.world import World, build, pace_of, ranked_of, size_of, specs_of
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,9 @@ def sized_world(scenario: Scenario, progress: Progress | None = None) -> SizedWo
     else:
         return sized_world_of(build(scenario, progress or Silent()))
     specs = specs_of(scenario)
-    peak = footprint.dense_peak_bytes(shapes_of(scenario.backbone, n_items, ranked_of(scenario)))
-    population = Population(scenario.population, scenario.seed, n_users, peak, pace=pace_of(scenario))
+    shapes = shapes_of(scenario.backbone, n_items, ranked_of(scenario))
+    peak, pace = footprint.dense_peak_bytes(shapes), pace_of(scenario)
+    population = Population(scenario.population, scenario.seed, n_users, peak, pace=pace, model=size_of(shapes))
     made_of = f"{scenario.data.synthetic.model_dump_json()} {scenario.seed}"
     nothing = {"path": "", "how": "sizes only", "sha256": "", "rows_read": 0, "rows_kept": 0, "notes": []}
     source = {"name": "synthetic", **nothing, "digest": hashlib.sha256(made_of.encode()).hexdigest()}

@@ -23,6 +23,7 @@ from chordsim.kernels.choose import resolve
 from chordsim.nets import footprint
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.population.generate import Pace, Population
+from chordsim.population.latency import ModelSize, shape_text
 from chordsim.progress import Progress, Silent
 from chordsim.scenario.load import parse
 
@@ -147,6 +148,12 @@ def pace_of(scenario: Scenario) -> Pace:
     return Pace(scenario.rounds.requests_per_round, 24 / clock.round_every_h, clock.over_select)
 
 
+def size_of(shapes: Shapes) -> ModelSize:
+    """Return the model that phones run, as tables of measured latency know it."""
+    name = shape_text(shapes.backbone, shapes.n_items)
+    return ModelSize(name, footprint.dense_macs(shapes), footprint.adapt_macs(shapes))
+
+
 def build(scenario: Scenario, progress: Progress | None = None) -> World:
     """Load data and phones.
 
@@ -162,8 +169,10 @@ def build(scenario: Scenario, progress: Progress | None = None) -> World:
     if split.log.n_items <= least:
         few = f"the catalogue has {split.log.n_items}"
         raise ScenarioError(f'protocol.ranking = "{scenario.protocol.ranking}" needs more than {least} items, and {few}: use "all"')
-    peak = footprint.dense_peak_bytes(shapes_of(scenario.backbone, split.log.n_items, ranked_of(scenario)))
-    population = Population(scenario.population, scenario.seed, split.log.n_users, peak, pace=pace_of(scenario), activity=split.log.lengths)
+    shapes = shapes_of(scenario.backbone, split.log.n_items, ranked_of(scenario))
+    peak, model, activity = footprint.dense_peak_bytes(shapes), size_of(shapes), split.log.lengths
+    users, pace = split.log.n_users, pace_of(scenario)
+    population = Population(scenario.population, scenario.seed, users, peak, pace=pace, activity=activity, model=model)
     return World(scenario, split, population, specs)
 
 

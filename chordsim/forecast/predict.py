@@ -155,7 +155,7 @@ def _small(world: SizedWorld) -> SizedWorld:
     seed = seeds.key(world.scenario.seed, "forecast") >> 1
     scenario = world.scenario.model_copy(update={"population": changed, "seed": seed})
     # Who the users are changes no size, so there is one.
-    population = Population(changed, seed, 1, phones.fp32_peak_bytes, pace=phones.pace)
+    population = Population(changed, seed, 1, phones.fp32_peak_bytes, pace=phones.pace, model=phones.model)
     return SizedWorld(scenario, population, world.specs, world.n_items, 1, world.train_logs)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from chordsim.methods import Budgets
 from chordsim.population.assign import Assignment
 from chordsim.population.availability import Always, Availability, availability_of
 from chordsim.population.hardware import CsvPhones, Hardware, source_of, spread
+from chordsim.population.latency import ModelSize, read_latency
 from chordsim.population.profile import Profiles
 
 _MB = 1e6
@@ -65,6 +67,8 @@ class Population:
         selected: How many it asks, which is more with over-selection.
         pace: How much is asked of a phone, and how often.
         availability: Who is free when.
+        model: The model that phones run, where that is known.
+        latency: Its measured seconds, where the scenario has a table of them.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Population:
         *,
         pace: Pace | None = None,
         activity: Ints | None = None,
+        model: ModelSize | None = None,
     ) -> None:
         """Prepare to draw phones.
 
@@ -86,6 +91,7 @@ class Population:
             fp32_peak_bytes: Peak memory of the full-precision model, to which ``memory_of_fp32`` refers.
             pace: How much is asked of a phone and how often; by default one request a day.
             activity: How active each user is, [n_users]; needed where ``activity_tier`` is not 0.
+            model: What ``latency`` holds the seconds of; without it phones' seconds are operations over speed.
 
         Raises:
             ScenarioError: No phones, more selected than there are, or too many for one round.
@@ -109,6 +115,8 @@ class Population:
                 f"set it to at most {MOST_SELECTED:,}"
             )
         self._hardware = source_of(config, seed)
+        self.model = model
+        self.latency = read_latency(config.latency, model, tuple(config.tiers)) if config.latency and model else None
         knocked_out = "availability" in config.equal
         self.availability: Availability = Always() if knocked_out else availability_of(config.availability, seed)
         self._assignment = Assignment(config.activity_tier, seed, n_users, activity, self._hardware)
@@ -125,8 +133,12 @@ class Population:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to say of a file of own phones: columns that were kept, and that were not read."""
-        return self._hardware.notes if isinstance(self._hardware, CsvPhones) else ()
+        """What to say of a file of own phones (columns that were kept or not read), and of a table of measured latency."""
+        own = self._hardware.notes if isinstance(self._hardware, CsvPhones) else ()
+        if self.latency is None:
+            return own
+        marks = ", ".join(f"{tier} {self.latency.mark(tier)}" for tier in self.config.tiers)
+        return (*own, f"seconds on the phone follow {Path(self.config.latency).name}: {marks}")
 
     def labelled(self, device_ids: Ints, column: str) -> tuple[Ints, tuple[str, ...]]:
         """Return the group of each phone by a column, as codes [D] and the words that they stand for.
@@ -164,10 +176,13 @@ class Population:
         tiers = list(self.config.tiers.values())
         latency = np.array([t.latency_ms / 1e3 for t in tiers])[hardware.tier]
         daily = np.array([np.inf if t.joules_per_day is None else t.joules_per_day for t in tiers])[hardware.tier]
+        table = self.latency
+        timed = table.timed(hardware.tier, tuple(self.config.tiers), hardware.macs_per_s) if table else None
+        speed = timed.speed if timed else hardware.macs_per_s
         # A request's joules are its operations' joules, so a cap on joules is a cap on operations, hence on seconds.
         each = daily / self.pace.requests_per_day
         with np.errstate(divide="ignore"):
-            by_joules = each / hardware.j_per_mac / hardware.macs_per_s
+            by_joules = each / hardware.j_per_mac / speed
         return Profiles(
             device_ids=ids,
             tier=hardware.tier,
@@ -184,9 +199,10 @@ class Population:
                 memory_bytes=np.minimum(memory, hardware.ram_bytes).astype(np.int64),
                 latency_s=np.minimum(latency, by_joules),
                 bits=np.array([t.bits for t in tiers])[hardware.tier],
-                macs_per_s=hardware.macs_per_s,
+                macs_per_s=speed,
             ),
             by_joules=by_joules < latency,
+            timed=timed,
         )
 
     def _memory(self, hardware: Hardware, ids: Ints) -> Floats:

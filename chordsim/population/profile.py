@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
+
+import numpy as np
 
 from chordsim.arrays import Bools, Floats, Ints
 from chordsim.methods import Budgets
 
-Mark = Literal["measured", "fitted", "assumed"]
+Mark = Literal["measured", "scaled", "fitted", "assumed"]
 
 #: Where each of a tier's own numbers comes from; reports repeat the mark. For eras see `eras.CONSTANTS`.
 MARKS: Mapping[str, Mark] = {
@@ -25,6 +27,7 @@ MARKS: Mapping[str, Mark] = {
     "latency_s": "assumed",
     "bits": "assumed",
     "by_joules": "assumed",
+    "timed": "scaled",  # "measured" for tiers that have rows of their own: `Latency.mark`
 }
 
 #: The constant that each part of a phone's joules rests on, by its name in `MARKS`.
@@ -38,6 +41,18 @@ def assumed_energy(source: Literal["tiers", "era", "csv"]) -> tuple[str, ...]:
     but no tail.
     """
     return ("tail",) if source == "csv" else tuple(name for name, constant in ENERGY.items() if MARKS[constant] == "assumed")
+
+
+class Timing(Protocol):
+    """Measured seconds of some phones, see `chordsim.population.latency`."""
+
+    def infer_s(self, macs: Ints, bits: Floats) -> Floats:
+        """Return the seconds of one request, [D]."""
+        ...
+
+    def adapt_s(self, macs: Ints, adapt_macs: Ints, train_macs: Ints, bits: Floats) -> Floats:
+        """Return the seconds before the first request, [D]."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -57,6 +72,7 @@ class Profiles:
         radio_w: Watts while the radio is on.
         budgets: What the phone grants the app.
         by_joules: Where the latency budget is what the joules of a day allow, rather than the tier's seconds.
+        timed: Measured seconds, where the scenario has a table of them.
     """
 
     device_ids: Ints
@@ -71,6 +87,29 @@ class Profiles:
     radio_w: Floats
     budgets: Budgets
     by_joules: Bools
+    timed: Timing | None = None
+
+    def infer_s(self, macs: Ints, bits: Floats) -> Floats:
+        """Return the seconds of one request, [D]: operations over speed, or what was measured.
+
+        Args:
+            macs: Operations of a request.
+            bits: Stored bits per weight; NaN where no model with weights runs.
+        """
+        return np.asarray(macs / self.macs_per_s) if self.timed is None else self.timed.infer_s(macs, bits)
+
+    def adapt_s(self, macs: Ints, adapt_macs: Ints, train_macs: Ints, bits: Floats) -> Floats:
+        """Return the seconds before the first request, [D].
+
+        Args:
+            macs: Operations of a request.
+            adapt_macs: Operations that make the model and read the user.
+            train_macs: Operations of training.
+            bits: Stored bits per weight.
+        """
+        if self.timed is None:
+            return np.asarray((adapt_macs + train_macs) / self.macs_per_s)
+        return self.timed.adapt_s(macs, adapt_macs, train_macs, bits)
 
     def __len__(self) -> int:
         return self.device_ids.size

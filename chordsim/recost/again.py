@@ -113,7 +113,8 @@ def recost(run: Path, overrides: Sequence[str]) -> Recosted:
 def worlds(old: Scenario, new: Scenario) -> tuple[SizedWorld, Population]:
     """Return the world that is asked about, and the phones of the run."""
     world = sized_world(new)
-    return world, Population(old.population, old.seed, world.n_users, world.population.fp32_peak_bytes, pace=pace_of(old))
+    phones = world.population
+    return world, Population(old.population, old.seed, world.n_users, phones.fp32_peak_bytes, pace=pace_of(old), model=phones.model)
 
 
 def rounds_again(run: Path, world: SizedWorld, former: Population) -> Iterator[Round]:

@@ -18,7 +18,7 @@ from chordsim.world import pace_of
 
 #: Of a phone, what a round takes from it. Its RAM alone is no such thing: only what is granted of it is.
 _USED = ("tier", "macs_per_s", "down_bytes_per_s", "up_bytes_per_s", "round_trip_s", "j_per_mac", "radio_w")
-_GRANTED = ("memory_bytes", "latency_s", "bits")
+_GRANTED = ("memory_bytes", "latency_s", "bits", "macs_per_s")
 
 
 def inert(changed: Mapping[str, tuple[Any, Any]], old: Scenario, new: Scenario, world: SizedWorld) -> dict[str, str]:
@@ -60,8 +60,8 @@ def _same_phones(world: SizedWorld, config: PopulationConfig) -> bool:
     """Return whether all phones of the world would do and grant the same under another population table."""
     ours, scenario = world.population, world.scenario
     ids = np.arange(ours.size, dtype=np.int64) if ours.size <= 100_000 else ours.select(1)
-    other = Population(config, ours.seed, world.n_users, ours.fp32_peak_bytes, pace=pace_of(scenario))
-    if ours.config.availability.battery_floor != config.availability.battery_floor:
+    other = Population(config, ours.seed, world.n_users, ours.fp32_peak_bytes, pace=pace_of(scenario), model=ours.model)
+    if ours.config.latency != config.latency or ours.config.availability.battery_floor != config.availability.battery_floor:
         return False
     if not _alike(ours.profiles(ids), other.profiles(ids)):
         return False

@@ -43,10 +43,10 @@ def round_seconds(book: Book, world: World | SizedWorld) -> Floats:
 
 def _seconds(book: Book, world: World | SizedWorld) -> tuple[Floats, Floats, Floats]:
     """Return the seconds to adapt, of one request, and of the whole round, [M] each."""
-    speed = book.scene.profiles.macs_per_s
-    adapt_s = (book.cost["adapt_macs"] + book.cost["train_macs"]) / speed
+    phones, cost = book.scene.profiles, book.cost
+    adapt_s = phones.adapt_s(cost["macs"], cost["adapt_macs"], cost["train_macs"], book.bits)
     # Also phones whose report did not arrive have run the model; refused ones have no operations on record.
-    infer_s = book.cost["macs"] / speed
+    infer_s = phones.infer_s(cost["macs"], book.bits)
     requests = world.scenario.rounds.requests_per_round
     down_s, up_s = book.transfers_s
     return adapt_s, infer_s, down_s + adapt_s + infer_s * requests + up_s

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from chordsim.fitted import Fitted
+from chordsim.runtime.measuring import Line
 from chordsim.runtime.parity import NEAR, Parity
 
 _FORMS = {
@@ -44,3 +46,12 @@ def parity_lines(found: Parity) -> list[str]:
     total, model = sum(v for name, v in found.parts.items() if not name.startswith("only")), float(found.model_bytes.mean())
     lines.append(f"bytes: export {total:,.0f}, ledger's model_bytes {model:,.0f} ({total / model - 1:+.1%}), which is")
     return [*lines, *(f"  {name}: {value:,.0f}" for name, value in found.parts.items() if value)]
+
+
+def measured_table(lines: Sequence[Line]) -> Fitted:
+    """Return one line per model: bits, milliseconds, size."""
+    names = ("form", "bits", "ms", "p95_ms", "cold_ms", "load_ms", "adapt_ms", "mb")
+    rows = [(line.method, *(str(getattr(line, name)) for name in names)) for line in lines]
+    first = lines[0]
+    title = f"{first.runtime}, {first.shape}; {first.machine}, {first.gmacs_per_s:g} GMAC/s, {first.overhead_ms:g} ms a call"
+    return Fitted(("method",), tuple(name.replace("_", " ") for name in names), rows, title=title)

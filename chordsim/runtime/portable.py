@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -37,8 +38,26 @@ class Planned:
     kept: Bytes | None
 
     def packed(self, codes: Codes) -> Packed:
-        """Return a plan's weights at rest, codes [sum of rows]."""
-        return pack(self.source, codes, self.widths)
+        """Return a plan's weights at rest, codes [sum of rows]; as `pack`, of rows that were quantized once for all plans."""
+        bits = np.asarray(self.widths, np.uint8)[codes]
+        place = np.arange(codes.size)
+        scales = np.zeros(codes.size, np.float32)
+        for width, (_, own) in self._rows.items():
+            scales[bits == width] = own[bits == width]
+        levels = [self._rows[width][0][row] for row, width in zip(place.tolist(), bits.tolist(), strict=True) if width]
+        return Packed(bits, np.concatenate(levels) if levels else np.zeros(0, np.uint8), scales)
+
+    @cached_property
+    def _rows(self) -> dict[int, tuple[list[Bytes], Single]]:
+        """Every row's levels and scale at every width."""
+        rows = sum(len(weight) for weight in self.source)
+        sizes = [np.full(len(weight), weight.shape[1]) for weight in self.source]
+        out = {}
+        for width in sorted(set(self.widths) - {0}):
+            every = pack(self.source, np.zeros(rows, np.uint8), [width] * 4)
+            cuts = np.cumsum(-(-np.concatenate(sizes) * width // 8))[:-1]
+            out[width] = (np.split(every.levels, cuts), every.scales)
+        return out
 
     def gains_of(self, codes: Codes) -> Single | None:
         """Return the learnt scale of each row under a plan, [sum of rows]."""

@@ -21,7 +21,7 @@ from chordsim.scenario.shipped import SUFFIX, question_of, shipped
 from chordsim.scenario.text import digest, dump
 
 #: Keys that name files.
-_PATHS = (("data", "path"), ("population", "csv"), ("population", "availability", "trace"))
+_PATHS = (("data", "path"), ("population", "csv"), ("population", "latency"), ("population", "availability", "trace"))
 
 __all__ = ["digest", "dump", "load", "locate", "parse", "resolve_settings", "shipped"]
 

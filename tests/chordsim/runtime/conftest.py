@@ -11,21 +11,7 @@ import pytest
 import chordsim
 from chordsim.progress import Silent
 from chordsim.runtime.from_run import Source, source_of
-
-METHODS = ("fp32", "int8", "uniform-2", "chord", "chord-plus", "finetune")
-SMALL = [
-    f"methods={list(METHODS)}".replace("'", '"'),
-    "training.max_steps=4",
-    "training.eval_users=20",
-    "data.synthetic.users=40",
-    "data.synthetic.items=60",
-    "backbone.dim=16",
-    "backbone.ffn_dim=16",
-    "backbone.max_len=12",
-    "rounds.count=1",
-    "settings.chord-plus.gains=true",
-    *(f"population.tiers.{tier}.memory_of_fp32=50" for tier in ("low", "mid", "high")),
-]
+from tests.chordsim.runtime.small import SMALL
 
 
 @pytest.fixture(scope="session")

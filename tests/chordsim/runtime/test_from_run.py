@@ -14,7 +14,7 @@ from chordsim.progress import Silent
 from chordsim.runtime.exporting import channels
 from chordsim.runtime.from_run import Source, source_of
 from chordsim.runtime.graphs import Shared, Whole, example, input_names
-from chordsim.runtime.reference.steps import unpack, unpack_codes
+from chordsim.runtime.reference.steps import checksum, pack, unpack, unpack_codes
 
 Read = Callable[[str], Source]
 
@@ -50,6 +50,17 @@ def test_modules_rank_as_the_ledger_says(source: Read, method: str) -> None:
     assert np.abs(np.stack(scores) - simulated)[:, 1:].max() < 1e-5
     place = np.searchsorted(told.rows["device_id"], ids)
     assert told.ranks(ids, np.stack(scores)).tolist() == told.rows.floats("rank")[place].tolist()
+
+
+@pytest.mark.parametrize("method", ["chord", "chord-plus"])
+def test_rows_that_were_quantized_once_are_those_of_the_phone_s_own_step(source: Read, method: str) -> None:
+    told = source(method)
+    planned = told.portable.planned
+    assert planned is not None
+    for plan in list(told.plans().values())[:8]:
+        codes = unpack_codes(plan, sum(part.rows for part in told.portable.parts))
+        ours, own = planned.packed(codes), pack(planned.source, codes, planned.widths)
+        assert checksum(ours.bits, ours.levels, ours.scales) == checksum(own.bits, own.levels, own.scales)
 
 
 def test_where_items_are_cached_rows_of_the_history_are_the_input(source: Read) -> None:

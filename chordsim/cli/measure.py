@@ -1,0 +1,57 @@
+"""`chordsim measure`: how long a run's models take in a phone runtime on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def measure(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The table to write.")] = Path("latency.csv"),
+    to: Annotated[Literal["executorch", "onnx"], typer.Option("--to", help="The runtime.")] = "executorch",
+    method: Annotated[list[str] | None, typer.Option("--method", metavar="M", help="One method; may be repeated. All by default.")] = None,
+    low_bits: Annotated[
+        Literal["expand", "kernel"],
+        typer.Option("--low-bits", help="expand: packed at rest, floats when loaded. kernel: the runtime multiplies by levels."),
+    ] = "expand",
+    requests: Annotated[int, typer.Option("--requests", min=1, max=100_000, help="Warm requests that are timed.")] = 300,
+) -> None:
+    """Time a run's models in a phone runtime: one request at a time, one thread, warm and cold, loading apart.
+
+    RUN is a run directory. The table is what population.latency reads; methods that cannot be exported are named and left out.
+    """
+    from chordsim.errors import UserError
+    from chordsim.files import atomic_write
+    from chordsim.runtime.extras import need, versions
+    from chordsim.runtime.from_run import source_of
+    from chordsim.runtime.in_words import measured_table
+    from chordsim.runtime.measuring import as_csv, this_machine
+    from chordsim.runtime.measuring import measure as time_one
+    from chordsim.scenario.load import load
+    from chordsim.terminal import Terminal, screen
+
+    need(to)
+    if not (run / "scenario.toml").is_file():
+        raise UserError(f"{run}: not a run directory: no scenario.toml in it")
+    console, lines, notes = screen(), [], []
+    machine = this_machine(to, versions(to)["executorch" if to == "executorch" else "onnxruntime"], requests)
+    for name in method or load(run / "scenario.toml").methods:
+        try:
+            with Terminal() as progress:
+                source = source_of(run, name, progress)
+            whole = source.portable.weights is not None
+            lines.append(time_one(source, to, "expand" if whole else low_bits, requests, machine))
+        except UserError as error:
+            if method:
+                raise
+            notes.append(str(error))
+    if not lines:
+        raise UserError(f"{run}: no method of this run can be measured: {notes[0]}")
+    text, dropped = as_csv(lines)
+    atomic_write(out, text.encode())
+    console.print(measured_table(lines))
+    for line in [*notes, *dropped, f"table written to {out}: --set 'population.latency=\"{out}\"' makes phones' seconds follow it"]:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
