@@ -25,11 +25,15 @@ if TYPE_CHECKING:
 class RunResult:
     """A finished run on disk.
 
+    Its files are held against their checksums when they are first read; `chordsim.errors.RunError` names one that was damaged or edited.
+
     Attributes:
         path: The run directory.
+        check: Whether files are held against their checksums.
     """
 
     path: Path
+    check: bool = True
 
     @property
     def status(self) -> str:
@@ -39,40 +43,46 @@ class RunResult:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """summary.json."""
-        return read_json(self.path / "summary.json")
+        return read_json(self._file("summary.json"))
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """manifest.json."""
-        return read_json(self.path / "manifest.json")
+        return read_json(self._file("manifest.json"))
 
     @cached_property
     def ledger(self) -> pd.DataFrame:
         """Every device-round of every method."""
         from chordsim.ledger.parquet import read_ledger
 
-        return read_ledger(self.path)
+        return read_ledger(self.path, self.check)
 
     @cached_property
     def rounds(self) -> pd.DataFrame:
         """One line per method and round."""
         import pandas as pd
 
-        return pd.read_csv(self.path / "rounds.csv")
+        return pd.read_csv(self._file("rounds.csv"))
 
     @cached_property
     def devices(self) -> pd.DataFrame:
         """The phones of the last round."""
         import pandas as pd
 
-        return pd.read_parquet(self.path / "devices.parquet")
+        return pd.read_parquet(self._file("devices.parquet"))
 
     @cached_property
     def figures(self) -> dict[str, go.Figure]:
         """The charts of report.html by name, as plotly figures."""
         from chordsim.report.page import figures
 
-        return figures(self.path)
+        return figures(self.path, check=self.check)
+
+    def _file(self, name: str) -> Path:
+        """Return a file of the run, once it matches its checksum."""
+        from chordsim.ledger.checksums import verified
+
+        return verified(self.path, name) if self.check else self.path / name
 
     def table(self, form: Literal["latex", "markdown", "csv", "recbole"] = "latex") -> str:
         """Return the results as a table: for one column of a paper (latex, markdown), with all numbers (csv), or by RecBole's names."""
@@ -156,9 +166,9 @@ def run(
     if resume is not None:
         if overrides or seed is not None or out is not None or scenario != "quickstart":
             raise UserError("--resume goes on with the run as it was: leave out SCENARIO, --set, --seed and --out")
-        scenario = Path(resume) / "scenario.toml"
-        if not scenario.is_file():
-            raise UserError(f"{resume}: not a run directory: no scenario.toml in it")
+        from chordsim.store.torn import scenario_file
+
+        scenario = scenario_file(Path(resume))
     resolved = load(scenario, chosen, seed)
     token = CURRENT.set(progress or Silent())
     try:

@@ -13,8 +13,8 @@ from benchmarks.reproduction.agenda import Cell, Group, Piece
 from benchmarks.reproduction.runs import complete_runs, filled
 from chordsim import api
 from chordsim.errors import ChordsimError, UserError
+from chordsim.ledger.names import LOCK, MANIFEST, SCENARIO
 from chordsim.scenario.load import digest
-from chordsim.store.directory import LOCK, MANIFEST, SCENARIO
 from chordsim.terminal import Terminal
 
 At = tuple[str, int]

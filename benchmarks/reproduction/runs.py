@@ -16,12 +16,12 @@ from chordsim.config.model import Scenario
 from chordsim.data.split import drawn_for_cloud
 from chordsim.errors import RunError
 from chordsim.files import read_json
+from chordsim.ledger.names import MANIFEST, SCENARIO
 from chordsim.ledger.parquet import ledger_files
 from chordsim.ledger.scan import Part, read_part
 from chordsim.ledger.sessions import Sessions
 from chordsim.scenario.load import parse
 from chordsim.statistics.by_user import means_by_id
-from chordsim.store.directory import MANIFEST, SCENARIO
 
 METRICS = ("hr_5", "ndcg_5", "hr_10", "ndcg_10", "mrr")
 MEANS = ("bits_mean", "model_bytes", "peak_memory_bytes", "train_macs", "prescription_bytes")

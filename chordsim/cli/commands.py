@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chordsim.cli import compare, data, deploy, export, flwr, forecast, measure, population, recost, report, run, scenarios, sweep
+from chordsim.cli import compare, data, deploy, export, flwr, forecast, measure, population, recost, report, run, scenarios, sweep, verify
 from chordsim.installed import VERSION
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("sweep", epilog="Example: chordsim sweep offline --over settings.cho
 app.command("report", epilog="Example: chordsim report runs/quickstart-1-1")(report.report)
 app.command("export", epilog="Example: chordsim export runs/quickstart-1-1 --method chord-plus --to onnx --out phones")(export.export)
 app.command("measure", epilog="Example: chordsim measure runs/quickstart-1-1 --to onnx --out latency.csv")(measure.measure)
+app.command("verify", epilog="Example: chordsim verify runs/quickstart-1-1")(verify.verify)
 app.command("flwr-env", epilog='Example: eval "$(chordsim flwr-env)"')(flwr.flwr_env)
 app.command("flwr-stop", epilog="Example: chordsim flwr-stop")(flwr.flwr_stop)
 app.command("deploy", epilog="Example: chordsim deploy offline --nodes 3 --set 'methods=[\"chord-plus\"]'")(deploy.deploy)

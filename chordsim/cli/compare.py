@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from chordsim.cli.options import UncheckedOption
 from chordsim.cli.report import Chart, Figure, check_one, drawn, printed
 from chordsim.errors import UserError
 
@@ -23,6 +24,7 @@ def compare(
     ] = None,
     figure: Figure = None,
     chart: Chart = None,
+    unchecked: UncheckedOption = False,
 ) -> None:
     """Compare runs over the same users: what differs in the scenarios, paired differences, bootstrap by user, Holm.
 
@@ -33,7 +35,7 @@ def compare(
     from chordsim.terminal import screen
 
     check_one(table, figure, chart)
-    found = compared(runs)
+    found = compared(runs, not unchecked)
     if table is not None:
         if apps.is_of_apps(found):
             raise UserError("--table: runs of Flower apps have metrics of their own, which stand in the page and in the terminal")

@@ -10,3 +10,6 @@ import typer
 ScenarioArgument = Annotated[str, typer.Argument(metavar="SCENARIO", help="A shipped name (see `chordsim scenarios`) or a path.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one key of the scenario; may be repeated.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Take the place of the scenario's seed.")]
+UncheckedOption = Annotated[
+    bool, typer.Option("--unchecked", help="Read the run without holding its files against their checksums; what is made then says so.")
+]

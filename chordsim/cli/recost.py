@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from chordsim.cli.options import SetOption
+from chordsim.cli.options import SetOption, UncheckedOption
 
 
 def recost(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     overrides: SetOption = None,
     json_path: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all numbers.")] = None,
+    unchecked: UncheckedOption = False,
 ) -> None:
     """Play a finished run again on other phones: recorded plans and ranks, no training, in seconds.
 
@@ -26,7 +27,7 @@ def recost(
     from chordsim.recost.printed import energy_line, recost_table, unknown_lines
     from chordsim.terminal import screen
 
-    found = again(run, overrides or ())
+    found = again(run, overrides or (), not unchecked)
     console = screen()
     console.print(recost_table(found))
     energy = energy_line(found)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from chordsim.cli.options import UncheckedOption
 from chordsim.errors import UserError
 
 Table = Annotated[
@@ -28,6 +29,7 @@ def report(
     table: Table = None,
     figure: Figure = None,
     chart: Chart = None,
+    unchecked: UncheckedOption = False,
 ) -> None:
     """Make report.html from a run directory, whatever state the run is in, or sweep.html from a sweep; one file that works offline.
 
@@ -41,19 +43,19 @@ def report(
         from chordsim.report.export import table as of_run
         from chordsim.sweep.seeds_table import table as of_sweep
 
-        printed(of_sweep(run, table) if swept else of_run(run, table), out)
+        printed(of_sweep(run, table) if swept else of_run(run, table, not unchecked), out)
     elif figure is not None:
         from chordsim.report.drawn import save
         from chordsim.report.page import charts as of_page
         from chordsim.sweep.found import charts as of_curves
 
-        drawn(save(of_curves(run) if swept else of_page(run), out or run / "figures", figure, chart or ()))
+        drawn(save(of_curves(run) if swept else of_page(run, not unchecked), out or run / "figures", figure, chart or ()))
     elif swept:
         typer.echo(f"report: {found.write_page(run, out)}")
     else:
         from chordsim.report.page import write
 
-        typer.echo(f"report: {write(run, out)}")
+        typer.echo(f"report: {write(run, out, not unchecked)}")
 
 
 def check_one(table: str | None, figure: str | None, chart: list[str] | None) -> None:

@@ -66,8 +66,12 @@ class Comparison:
         return all(source.sizes_only for source in self.sources)
 
 
-def compare(runs: Sequence[Path]) -> Comparison:
+def compare(runs: Sequence[Path], check: bool = True) -> Comparison:
     """Compare every run with the first, method by method, over the same users.
+
+    Args:
+        runs: Run directories.
+        check: Hold their files against their checksums.
 
     Raises:
         UserError: Fewer than two runs, or runs that cannot be compared: other data, other users, another protocol,
@@ -76,13 +80,13 @@ def compare(runs: Sequence[Path]) -> Comparison:
     """
     if len(runs) < 2:
         raise UserError("compare needs at least two run directories, such as runs/quickstart-1-1 runs/quickstart-1-2")
-    sources = [Source.read(run) for run in runs]
+    sources = [Source.read(run, check) for run in runs]
     for source in sources[1:]:
         _check_same(sources[0], source)
     differs = differences([source.scenario for source in sources]) + differences([_computed_with(source) for source in sources])
     if all(source.sizes_only for source in sources):
         return Comparison(_names(runs), (), differs, [], _ended(sources))
-    gathered = [gather(run) for run in runs]
+    gathered = [gather(run, source=source) for run, source in zip(runs, sources, strict=True)]
     pairs: dict[tuple[int, str, str], tuple[Floats, Floats]] = {}
     for number, other in enumerate(gathered[1:], 1):
         _check_users(gathered[0], other)

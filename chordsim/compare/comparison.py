@@ -55,9 +55,10 @@ def write(comparison: Comparison, target: Path) -> Path:
 
 
 def not_whole(comparison: Comparison) -> list[str]:
-    """Return a line for every run that is not complete: its means are over what is there."""
-    pairs = zip(comparison.names, comparison.sources, strict=True)
-    return [f"{name} is {s.status}: {(s.manifest.get('errors') or ['no reason given'])[0]}" for name, s in pairs if s.status != "complete"]
+    """Return a line for every run that is not complete, whose means are over what is there, and for every one that was not checked."""
+    pairs = list(zip(comparison.names, comparison.sources, strict=True))
+    short = [f"{name} is {s.status}: {(s.manifest.get('errors') or ['no reason given'])[0]}" for name, s in pairs if s.status != "complete"]
+    return [*short, *(f"{name}: {s.checked.doubt}" for name, s in pairs if s.checked.doubt)]
 
 
 def verdict(comparison: Comparison) -> str:

@@ -14,6 +14,7 @@ from chordsim.deploy.deployment import deployment
 from chordsim.deploy.reconcile import Way, describe, reconcile
 from chordsim.errors import UserError
 from chordsim.files import atomic_write, free_folder, read_json
+from chordsim.ledger.checksums import seal
 from chordsim.progress import Progress, Silent
 from chordsim.scenario.load import load
 from chordsim.scenario.text import dump
@@ -83,6 +84,7 @@ def deploy(
     summary = read_json(where / "summary.json")
     summary["deployment"] = {"nodes": nodes, "traffic": describe(ways)}
     atomic_write(where / "summary.json", (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode())
+    seal(where, (where / "manifest.json").read_bytes())
     return Deployed(RunResult(where), ways)
 
 

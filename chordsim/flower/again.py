@@ -19,6 +19,7 @@ from chordsim.flower.fleet import Fleet
 from chordsim.flower.phone_cost import PhoneCost
 from chordsim.flower.recorder import PREFIX, TRIPS
 from chordsim.flower.round import PhoneRound
+from chordsim.ledger import parquet
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.summary import Summary
 from chordsim.round.bindings import accounting
@@ -117,6 +118,7 @@ def forecast(run: Path, overrides: Sequence[str] = (), rounds: int = 0) -> dict[
     """
     if not is_flower(run):
         raise UserError(f"{run}: no {TRIPS} in it: not the run of a Flower app, or it was cut off")
+    parquet.check(run)
     method, cost, recorded = _recorded(run)
     first = recorded[min(recorded)]
     like_it = {number: first for number in range(1, (rounds or len(recorded)) + 1)}

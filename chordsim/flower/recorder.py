@@ -22,13 +22,14 @@ from chordsim.errors import UserError
 from chordsim.files import atomic_write
 from chordsim.flower.fleet import Fleet
 from chordsim.ledger.invariants import Moved, check
+from chordsim.ledger.names import ROUNDS
 from chordsim.ledger.parquet import iter_rows
 from chordsim.ledger.round_lines import ROUND_FIELDS, Line, RoundLine
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.summary import Summary
 from chordsim.round.bindings import accounting
 from chordsim.scenario.text import dump
-from chordsim.store.directory import ROUNDS, RunDirectory, Status
+from chordsim.store.directory import RunDirectory, Status
 from chordsim.store.manifest import peak_rss_bytes, started
 
 #: One row per message and its reply, for `chordsim recost`.

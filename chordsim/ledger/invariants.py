@@ -41,8 +41,14 @@ def check(rows: Rows, moved: Moved) -> None:
     Raises:
         InvariantError: Names the method, the round, the device where it is one, and the column.
     """
+    check_rows(rows)
+    _check_moved(rows, moved)
+
+
+def check_rows(rows: Rows) -> None:
+    """Check what must hold of rows by themselves; raises as `check` does."""
     _check_numbers(rows)
-    _check_parts(rows, moved)
+    _check_parts(rows)
     _check_waste(rows)
     _check_report(rows)
     _check_outcomes(rows)
@@ -65,11 +71,14 @@ def _check_numbers(rows: Rows) -> None:
             _refuse(rows, column.name, ~np.isfinite(values), "is not finite")
 
 
-def _check_parts(rows: Rows, moved: Moved) -> None:
+def _check_parts(rows: Rows) -> None:
     for way, parts in (("down", DOWN_PARTS), ("up", UP_PARTS)):
         whole = rows[f"{way}_bytes"] + rows[f"cut_{way}_bytes"]
         total = sum((rows[part] for part in parts), np.zeros(len(rows), np.int64))
         _refuse(rows, f"{way}_bytes", total != whole, f"and cut_{way}_bytes are not the sum of {', '.join(parts)}")
+
+
+def _check_moved(rows: Rows, moved: Moved) -> None:
     ledger_down, ledger_up = int(rows["down_bytes"].sum()), int(rows["up_bytes"].sum())
     moved_down = moved.message_down_bytes + moved.charged_bootstrap_bytes
     moved_up = moved.message_up_bytes + moved.charged_up_bytes

@@ -13,9 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from chordsim.errors import InvariantError, RunError
-from chordsim.files import atomic_write
+from chordsim.files import atomic_write, read_json
+from chordsim.ledger import checksums
 from chordsim.ledger.columns import COLUMNS, PER_ROW, SCHEMA_VERSION, Column, other_schema
-from chordsim.ledger.digest import rows_digest
+from chordsim.ledger.digest import ledger_sha256, rows_digest
+from chordsim.ledger.names import MANIFEST
 from chordsim.ledger.rows import Rows
 
 if TYPE_CHECKING:
@@ -114,17 +116,40 @@ def iter_rows(run: Path) -> Iterator[Rows]:
         yield read_rows(path)
 
 
-def read_ledger(run: Path) -> pd.DataFrame:
-    """Return the whole ledger of a run as one frame, by method name, round and device.
-
-    Text columns are categories; ``plan_age_rounds`` is pandas' nullable integer. Digests are not recomputed:
-    use `read_rows` for that.
+def check(run: Path) -> checksums.Checked:
+    """Hold every file of a run against its checksum; without checksums, every ledger file against the digest that it carries.
 
     Raises:
-        RunError: No ledger, or a file that cannot be read.
+        RunError: A file that was damaged, edited or added since the run ended, or a ledger file that was taken away; the text names it.
+    """
+    found = checksums.check_files(run)
+    if found is not None:
+        return found
+    if not any((run / FOLDER).glob("*.parquet")):
+        return checksums.Checked(0, checksums.NO_SUMS_NOR_ROWS)
+    digests = {(rows.method, rows.round): rows_digest(rows) for rows in iter_rows(run)}
+    claimed = read_json(run / MANIFEST).get("ledger_sha256") if (run / MANIFEST).is_file() else None
+    if claimed and claimed != ledger_sha256(digests):
+        raise RunError(f"{run}: its ledger is not the one that its manifest names ({str(claimed)[:12]}): it was damaged or edited")
+    return checksums.Checked(len(digests), checksums.NO_SUMS)
+
+
+def read_ledger(run: Path, checked: bool = True) -> pd.DataFrame:
+    """Return the whole ledger of a run as one frame, by method name, round and device.
+
+    Text columns are categories; ``plan_age_rounds`` is pandas' nullable integer.
+
+    Args:
+        run: A run directory.
+        checked: Hold its files against their checksums, or without such against the digests that ledger files carry.
+
+    Raises:
+        RunError: No ledger, or a file that cannot be read, or that was damaged or edited.
     """
     import pandas as pd
 
+    if checked:
+        check(run)
     tables = [_read_table(path) for path in ledger_files(run)]
     whole = pa.concat_tables([table.replace_schema_metadata(None) for table in tables]).unify_dictionaries()
     ages = whole.column("plan_age_rounds")

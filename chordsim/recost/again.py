@@ -73,18 +73,20 @@ class Round:
     verdict: Verdict
 
 
-def recost(run: Path, overrides: Sequence[str]) -> Recosted:
+def recost(run: Path, overrides: Sequence[str], check: bool = True) -> Recosted:
     """Play a finished run again on other phones.
 
     Args:
         run: The run directory.
         overrides: ``key=value`` texts over the run's scenario.
+        check: Hold the run's files against their checksums.
 
     Raises:
         ScenarioError: An override that would change what was computed.
         UserError: Not a run directory, one without rows, or one of another schema.
+        RunError: A file that was damaged or edited.
     """
-    source = Source.read(run)
+    source = Source.read(run, check)
     old, new = _scenarios(run, overrides)
     changed = _changed(old, new)
     if old.rounds.mode == "buffered":

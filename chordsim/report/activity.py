@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from chordsim.arrays import Ints
 from chordsim.errors import RunError
-from chordsim.store.directory import DEVICES
+from chordsim.ledger.names import DEVICES
 
 _GROUPS = 4
 COLUMN = "history_items"

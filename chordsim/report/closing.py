@@ -120,6 +120,8 @@ def reproduce(source: Source) -> Section:
         blocks += [text("Every number here comes from the ledger, Parquet files that anything can read:"), code(ask)]
     if source.scenario_text:
         blocks.append(folded("scenario.toml, fully resolved", code(source.scenario_text)))
+    whole = f"All {source.checked.files:,} files of the run matched their checksums (SHA256SUMS) when this page was made."
+    blocks.append(text(source.checked.doubt or whole, css="soft"))
     why = "rows were not kept" if NOT_KEPT in source.manifest else "the run did not end whole"
     digest = source.manifest.get("ledger_sha256") or f"none, since {why}"
     blocks.append(text(f"To cite: chordsim {VERSION}, scenario {source.name}, seed {source.seed}, ledger {digest}.", css="soft"))

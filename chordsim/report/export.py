@@ -36,24 +36,26 @@ _TIMES = (
 )
 
 
-def table(run: Path, form: Format) -> str:
+def table(run: Path, form: Format, check: bool = True) -> str:
     """Return a run's results as a table.
 
     Args:
         run: A run directory.
         form: ``latex`` or ``markdown`` (narrow, for a paper), ``csv`` (all numbers) or ``recbole`` (JSON by method: RecBole's metric
             names, and under ``rule`` how ranks were made and what RecBole would do).
+        check: Hold the run's files against their checksums.
 
     Raises:
         UserError, RunError: Not a run, no ledger yet, or a damaged file.
     """
     if form == "recbole":
-        rule = recbole_rule(Source.read(run))
-        return json.dumps({method: {"rule": rule, **found} for method, found in recbole(run).items()}, indent=2) + "\n"
-    return printed(paper(run), form)
+        source = Source.read(run, check)
+        rule = recbole_rule(source) + (f"; {source.checked.doubt}" if source.checked.doubt else "")
+        return json.dumps({method: {"rule": rule, **found} for method, found in recbole(run, check).items()}, indent=2) + "\n"
+    return printed(paper(run, check), form)
 
 
-def recbole(run: Path) -> dict[str, dict[str, float | None]]:
+def recbole(run: Path, check: bool = True) -> dict[str, dict[str, float | None]]:
     """Return recall, MRR, NDCG, hit and precision at 5 and 10 by method, as RecBole names and defines them for one target.
 
     Ranks are those of the run, so RecBole's rule only where the run had it: see `recbole_rule`. Over served rows: a user's
@@ -62,7 +64,7 @@ def recbole(run: Path) -> dict[str, dict[str, float | None]]:
     Raises:
         UserError, RunError: Not a run, no ledger yet, or a damaged file.
     """
-    Source.read(run)
+    Source.read(run, check)
     parts = list(scan(run, ("user_id", "rank", *(f"hr_{cut}" for cut in CUTS))))
     users = 1 + max((int(part["user_id"].max(initial=-1)) for part in parts), default=-1)
     kept: dict[str, dict[str, UserMeans]] = {}

@@ -247,13 +247,18 @@ class Gathered:
         return assumed_energy("csv" if phones.get("csv") else "era" if phones.get("era") else "tiers")
 
 
-def gather(run: Path) -> Gathered:
+def gather(run: Path, check: bool = True, source: Source | None = None) -> Gathered:
     """Read a run directory.
+
+    Args:
+        run: The run directory.
+        check: Hold its files against their checksums.
+        source: What `Source.read` gave, where it was read already.
 
     Raises:
         UserError, RunError: Not a run, no ledger yet, a file that is damaged or of a newer schema; names it.
     """
-    source = Source.read(run)
+    source = source or Source.read(run, check)
     users, tiers = 0, dict.fromkeys(source.tiers)
     for part in scan(run, ("user_id", "tier")):
         users = max(users, int(part["user_id"].max(initial=-1)) + 1)

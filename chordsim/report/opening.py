@@ -72,6 +72,8 @@ def what_was_run(g: Gathered) -> Section:
     if source.status != "complete":
         blocks.append(text(f"This run is {source.status}: the page shows the rounds that are on the disk.", css="lead"))
         blocks += [text(str(error)) for error in manifest.get("errors", [])[:5]]
+    if source.checked.doubt:
+        blocks.append(text(source.checked.doubt, css="lead"))
     blocks += [text(str(remark)) for remark in manifest.get("remarks", [])]
     backbone, engine = source.table("backbone"), manifest.get("engine", {})
     took = source.engine

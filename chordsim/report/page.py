@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 FILE = "report.html"
 
 
-def write(run: Path, target: Path | None = None) -> Path:
+def write(run: Path, target: Path | None = None, check: bool = True) -> Path:
     """Make the page of a run and return its path.
 
     Args:
         run: The run directory; the ledger files that are there are shown, also of a run that goes on or was cut off.
         target: Where to write; by default report.html in the run directory.
+        check: Hold the run's files against their checksums; a page that was made without says so.
 
     Raises:
         UserError: Not a run directory, or the target cannot be written.
@@ -33,12 +34,12 @@ def write(run: Path, target: Path | None = None) -> Path:
     from chordsim.report.html import document
     from chordsim.report.source import Source
 
-    path, source = target or run / FILE, Source.read(run)
+    path, source = target or run / FILE, Source.read(run, check)
     if sums.has_no_rows(source):
         parts = [*sums.sections(source), closing.reproduce(source)]
         atomic_write(path, document(f"{source.name}, seed {source.seed}", parts).encode())
         return path
-    g = gather(run)
+    g = gather(run, source=source)
     sections = [
         opening.what_was_run(g),
         opening.who_won(g),
@@ -65,7 +66,7 @@ def write_after_run(run: Path, progress: Progress) -> None:
         progress.done(str(path))
 
 
-def charts(run: Path) -> list[Chart]:
+def charts(run: Path, check: bool = True) -> list[Chart]:
     """Return the page's charts; none of a run that kept no rows.
 
     Raises:
@@ -77,9 +78,10 @@ def charts(run: Path) -> list[Chart]:
     from chordsim.report.gather import gather
     from chordsim.report.source import Source
 
-    if sums.has_no_rows(Source.read(run)):
+    source = Source.read(run, check)
+    if sums.has_no_rows(source):
         return []
-    g = gather(run)
+    g = gather(run, source=source)
     return [
         *cost.charts(g),
         *served.charts(g),
@@ -92,11 +94,11 @@ def charts(run: Path) -> list[Chart]:
     ]
 
 
-def figures(run: Path) -> dict[str, go.Figure]:
+def figures(run: Path, check: bool = True) -> dict[str, go.Figure]:
     """Return the page's charts as plotly figures by key.
 
     Raises:
         UserError: Not a run directory.
         RunError: No ledger yet, or a damaged file.
     """
-    return {chart.key: chart.figure for chart in charts(run)}
+    return {chart.key: chart.figure for chart in charts(run, check)}

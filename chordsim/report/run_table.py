@@ -31,16 +31,20 @@ _COSTS = {
 }
 
 
-def paper(run: Path) -> Paper:
+def paper(run: Path, check: bool = True) -> Paper:
     """Return the table of a run; of one that ranked nothing, what its methods cost.
+
+    Args:
+        run: A run directory.
+        check: Hold its files against their checksums.
 
     Raises:
         UserError, RunError: Not a run, no ledger yet, or a damaged file.
     """
-    source = Source.read(run)
+    source = Source.read(run, check)
     if has_no_rows(source):
         return _costs(source)
-    g = gather(run)
+    g = gather(run, source=source)
     return _ranked(g) if any(g.estimates[name]["ndcg_10_all"].mean is not None for name in g.methods) else _costs(source)
 
 
@@ -126,8 +130,9 @@ def _costs(source: Source) -> Paper:
 
 
 def _ended(source: Source) -> str:
-    """Return what a caption says of a run that is not whole."""
-    return "" if source.status == "complete" else f" This run is {source.status}."
+    """Return what a caption says of a run that is not whole, or was not checked."""
+    short = "" if source.status == "complete" else f" This run is {source.status}."
+    return f"{short} {source.checked.doubt}" if source.checked.doubt else short
 
 
 def _figure(value: float | None) -> str:

@@ -10,8 +10,10 @@ from typing import Any
 
 from chordsim.errors import UserError
 from chordsim.files import read_json
+from chordsim.ledger.checksums import UNCHECKED, Checked
 from chordsim.ledger.columns import SCHEMA_VERSION, other_schema
-from chordsim.store.directory import MANIFEST, ROUNDS, SCENARIO, SUMMARY
+from chordsim.ledger.names import MANIFEST, ROUNDS, SCENARIO, SUMMARY
+from chordsim.ledger.parquet import check as hold
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Source:
         forecast: Forecast and measurement by method, tier and quantity; empty where there is none.
         summary: What summary.json says of each method; empty until the run ended.
         closed_s: Simulated seconds after which each method's round closed, by (method, round); rounds.csv tells it.
+        checked: What of the run's files matched their checksums.
     """
 
     path: Path
@@ -37,13 +40,19 @@ class Source:
     forecast: dict[str, Any]
     summary: dict[str, Any]
     closed_s: dict[tuple[str, int], float]
+    checked: Checked
 
     @classmethod
-    def read(cls, run: Path) -> Source:
+    def read(cls, run: Path, check: bool = True) -> Source:
         """Read a run directory.
+
+        Args:
+            run: The run directory.
+            check: Hold its files against their checksums.
 
         Raises:
             UserError: No run, an unreadable file, or another schema.
+            RunError: A file that was damaged or edited; the text names it.
         """
         if not run.is_dir():
             raise UserError(f"{run}: no such folder: give a run directory, such as runs/quickstart-1-1")
@@ -53,6 +62,7 @@ class Source:
         version = manifest.get("schema_version")
         if version != SCHEMA_VERSION:
             raise UserError(f"{run / MANIFEST}: {other_schema(version)}")
+        checked = hold(run) if check else UNCHECKED
         path = run / SCENARIO
         try:
             text = path.read_text(encoding="utf-8") if path.is_file() else ""
@@ -61,7 +71,7 @@ class Source:
             raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
         summary = read_json(run / SUMMARY) if (run / SUMMARY).is_file() else {}
         engine, forecast, methods = (summary.get(part) or {} for part in ("engine", "forecast", "methods"))
-        return cls(run, manifest, text, scenario, engine, forecast, methods, _closed(run / ROUNDS))
+        return cls(run, manifest, text, scenario, engine, forecast, methods, _closed(run / ROUNDS), checked)
 
     def table(self, name: str) -> dict[str, Any]:
         """Return one table of the scenario, empty if it is not there."""

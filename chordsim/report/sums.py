@@ -118,6 +118,8 @@ def _about(source: Source) -> list[str | Any]:
     if source.status != "complete":
         out.append(text(f"This run is {source.status}.", css="lead"))
         out += [text(str(error)) for error in source.manifest.get("errors", [])[:5]]
+    if source.checked.doubt:
+        out.append(text(source.checked.doubt, css="lead"))
     if has_no_rows(source):
         out.append(text(f"This page is made from sums: {source.manifest[NOT_KEPT]}. Charts and intervals need rows."))
     return out

@@ -16,12 +16,12 @@ import torch
 from safetensors import SafetensorError
 
 from chordsim.errors import UserError
-from chordsim.files import atomic_write, read_json
+from chordsim.files import atomic_write, disk_errors, read_json
+from chordsim.ledger.names import CHECKPOINT
 from chordsim.round.book import STATE, column_like
 from chordsim.round.enrolled import Hosted
 from chordsim.round.under_way import UnderWay
 
-FOLDER = "checkpoint"
 KEPT = 2
 _NAME = re.compile(r"round-(\d+)\.json")
 
@@ -42,12 +42,12 @@ class Checkpoint:
 
 
 def save(run: Path, round: int, enrolled: Sequence[Hosted], errors: list[str]) -> None:
-    """Write the checkpoint of a closed round, then remove all but the last two.
+    """Write the checkpoint of a closed round, then remove all but the last two, and the last one without a lost cell.
 
     Raises:
         UserError, RunError: The disk refuses; earlier checkpoints stay.
     """
-    folder = run / FOLDER
+    folder = run / CHECKPOINT
     folder.mkdir(exist_ok=True)
     tensors = {}
     for method in enrolled:
@@ -71,14 +71,23 @@ def save(run: Path, round: int, enrolled: Sequence[Hosted], errors: list[str]) -
         "sha256": hashlib.sha256(data).hexdigest(),
     }
     atomic_write(target.with_suffix(".json"), json.dumps(meta, indent=1, sort_keys=True).encode())
+    # Beside the newest ones, the newest before which no cell was lost: there a resume begins.
+    clean = next((point.round for point in newest_first(run) if not point.errors), 0) if errors else 0
     for old in _rounds(folder)[KEPT:]:
-        for suffix in (".json", ".safetensors"):
-            (folder / f"round-{old:05d}{suffix}").unlink(missing_ok=True)
+        if old != clean:
+            _remove(folder, old)
+
+
+def forget(run: Path) -> None:
+    """Remove all checkpoints of a run."""
+    folder = run / CHECKPOINT
+    for old in _rounds(folder):
+        _remove(folder, old)
 
 
 def newest_first(run: Path) -> Iterator[Checkpoint]:
     """Yield checkpoints that can be read and whose checksum holds, the newest first."""
-    folder = run / FOLDER
+    folder = run / CHECKPOINT
     for round in _rounds(folder):
         path = folder / f"round-{round:05d}.json"
         try:
@@ -122,6 +131,12 @@ def _columns(method: str, tensors: Iterable[str]) -> list[str]:
     """Return the names of a method's columns in a checkpoint."""
     found = (re.fullmatch(rf"{re.escape(method)}/columns/(.+)/ids", key) for key in tensors)
     return sorted(match[1] for match in found if match)
+
+
+def _remove(folder: Path, round: int) -> None:
+    with disk_errors(folder):
+        for suffix in (".json", ".safetensors"):
+            (folder / f"round-{round:05d}{suffix}").unlink(missing_ok=True)
 
 
 def _rounds(folder: Path) -> list[int]:

@@ -16,23 +16,18 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy.typing as npt
 
 from chordsim.errors import UserError
-from chordsim.files import atomic_write, disk_error, disk_errors, free_folder, json_bytes, read_json
+from chordsim.files import atomic_write, disk_error, disk_errors, free_folder, json_bytes, sync_folder
+from chordsim.ledger.checksums import seal, unseal
 from chordsim.ledger.digest import ledger_sha256, rows_digest
+from chordsim.ledger.names import DEVICES, LEDGER, LOCK, MANIFEST, ROUNDS, SCENARIO, SUMMARY
 from chordsim.ledger.round_lines import ROUND_FIELDS
 from chordsim.ledger.rows import Rows
+from chordsim.store.torn import manifest_of
 
 if TYPE_CHECKING:
     from typing import Self
 
 Status = Literal["running", "complete", "interrupted", "failed", "degraded"]
-SCENARIO, MANIFEST, DEVICES, ROUNDS, SUMMARY, LOCK = (
-    "scenario.toml",
-    "manifest.json",
-    "devices.parquet",
-    "rounds.csv",
-    "summary.json",
-    ".lock",
-)
 
 
 class RunDirectory:
@@ -67,13 +62,13 @@ class RunDirectory:
         lock = take_lock(path)
         try:
             with disk_errors(path):
-                found = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK)
+                found = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK and not _begun(entry))
             if found:
-                if MANIFEST in found:
+                if {MANIFEST, SCENARIO} & {*found}:
                     raise UserError(f"{path}: holds an earlier run: choose another folder, or continue that run with --resume {path}")
                 raise UserError(f"{path}: is not empty (it holds {found[0]}): choose an empty or a new folder")
             with disk_errors(path):
-                (path / "ledger").mkdir()
+                (path / LEDGER).mkdir(exist_ok=True)
         except BaseException:
             os.close(lock)
             raise
@@ -83,22 +78,21 @@ class RunDirectory:
     def reopen(cls, path: Path) -> RunDirectory:
         """Lock the folder of an earlier run to go on writing into it.
 
-        The manifest is read back. What a kill left half-written is cut off (rounds.csv) or removed (files not
-        yet renamed); ledger files are the caller's to verify and to announce with `adopt`.
+        The manifest is read back; it is empty where a kill left none, or a torn one. What a kill left half-written is cut off
+        (rounds.csv) or removed (files not yet renamed); ledger files are the caller's to verify and to announce with `adopt`.
 
         Raises:
             UserError: No such run, a manifest that cannot be read, or a folder in use by another run.
         """
-        if not (path / MANIFEST).is_file():
-            raise UserError(f"{path}: not a run directory: no {MANIFEST} in it")
+        manifest_of(path)
         lock = take_lock(path)
         try:
             run = cls(path, lock)
-            run._manifest = read_json(path / MANIFEST)
+            run._manifest = manifest_of(path)
             with disk_errors(path):
-                (path / "ledger").mkdir(exist_ok=True)
+                (path / LEDGER).mkdir(exist_ok=True)
                 _cut_unfinished_line(path / ROUNDS)
-                for part in (*path.glob(".*.part"), *(path / "ledger").glob(".*.part")):
+                for part in (*path.glob(".*.part"), *(path / LEDGER).glob(".*.part")):
                     part.unlink()
         except BaseException:
             os.close(lock)
@@ -115,11 +109,16 @@ class RunDirectory:
         atomic_write(self.path / SCENARIO, text.encode())
 
     def write_manifest(self, status: Status, **fields: Any) -> None:
-        """Write the manifest: what earlier calls gave, with ``fields`` over it, and the status."""
+        """Write the manifest: what earlier calls gave, with ``fields`` over it, and the status; checksums of all files where a run ends."""
         if status not in get_args(Status):
             raise ValueError(f"status {status!r}: one of {', '.join(get_args(Status))}")
         self._manifest = {**self._manifest, **fields, "status": status}
-        atomic_write(self.path / MANIFEST, json_bytes(self._manifest))
+        data = json_bytes(self._manifest)
+        if status == "running":
+            unseal(self.path)
+        else:
+            seal(self.path, data)
+        atomic_write(self.path / MANIFEST, data)
 
     def note_quarantine(self, round: int, found: Mapping[str, Mapping[str, int]]) -> None:
         """Write into the manifest what a round set aside, by method and by what made no sense; once more replaces it."""
@@ -138,7 +137,7 @@ class RunDirectory:
         from chordsim.ledger.parquet import write_rows
 
         digest = rows_digest(rows)
-        path = write_rows(self.path / "ledger", rows, digest)
+        path = write_rows(self.path / LEDGER, rows, digest)
         self._digests[rows.method, rows.round] = digest
         return path
 
@@ -151,14 +150,16 @@ class RunDirectory:
         from chordsim.ledger.parquet import round_of
 
         with disk_errors(self.path):
-            for path in (self.path / "ledger").glob("*.parquet"):
+            for path in (self.path / LEDGER).glob("*.parquet"):
                 if round_of(path) > round:
                     path.unlink()
             listing = self.path / ROUNDS
-            if listing.exists():
+            if round and listing.exists():
                 head, *lines = listing.read_text().splitlines(keepends=True)
                 kept = [line for line in lines if int(line.split(",", 1)[0]) <= round]
                 atomic_write(listing, "".join([head, *kept]).encode())
+            elif not round:
+                listing.unlink(missing_ok=True)
             (self.path / SUMMARY).unlink(missing_ok=True)
         self._digests = {key: digest for key, digest in self._digests.items() if key[1] <= round}
 
@@ -167,11 +168,13 @@ class RunDirectory:
         path = self.path / ROUNDS
         text = io.StringIO()
         writer = csv.DictWriter(text, ROUND_FIELDS, lineterminator="\n")
-        if not path.exists():
+        if first := not path.exists():
             writer.writeheader()
         writer.writerows(lines)
         with disk_errors(path):
             _append(path, text.getvalue().encode())
+            if first:
+                sync_folder(self.path)
 
     def write_devices(self, columns: Mapping[str, npt.NDArray[Any]], holds: Mapping[str, int | bool | str] | None = None) -> None:
         """Write devices.parquet: one row per device, columns of equal length; ``holds`` becomes the file's metadata."""
@@ -216,6 +219,13 @@ def take_lock(path: Path) -> int:
     return lock
 
 
+def _begun(entry: Path) -> bool:
+    """Return whether this is what a run leaves that was killed before it wrote anything."""
+    if entry.name == LEDGER and entry.is_dir():
+        return not any(entry.iterdir())
+    return entry.name.startswith(f".{SCENARIO}.") and entry.name.endswith(".part")
+
+
 def _append(path: Path, data: bytes) -> None:
     """Append to a file; a short or failed write is taken back."""
     with open(path, "ab", buffering=0) as file:
@@ -229,6 +239,8 @@ def _append(path: Path, data: bytes) -> None:
             # Where even this fails, `reopen` cuts the unfinished line.
             with contextlib.suppress(OSError):
                 file.truncate(before)
+                if not before:
+                    path.unlink()
             raise
 
 
@@ -237,5 +249,7 @@ def _cut_unfinished_line(path: Path) -> None:
     if path.exists():
         data = path.read_bytes()
         whole = data.rfind(b"\n") + 1
-        if whole < len(data):
+        if not whole:
+            path.unlink()  # not even the head: the next line to be written writes it again
+        elif whole < len(data):
             os.truncate(path, whole)

@@ -18,6 +18,7 @@ from chordsim.scenario.text import dump
 from chordsim.store import checkpoint
 from chordsim.store.directory import RunDirectory
 from chordsim.store.manifest import started
+from chordsim.store.torn import has_lines, is_whole, keep_scenario
 
 #: Manifest fields that decide whether a resumed ledger can equal an unbroken one.
 _SAME = ("schema_version", "ledger_key", "versions", "instruction_set", "numerics")
@@ -43,14 +44,17 @@ def opened(scenario: Scenario, out: Path | None, resume: Resume | None) -> RunDi
     fresh = started(scenario)
     if resume is None:
         store = RunDirectory.create(out, name=scenario.name, seed=scenario.seed)
-        store.write_scenario(dump(scenario))
-        store.write_manifest("running", **fresh)
-        return store
+        return _begun(store, scenario, fresh)
     if out is None:
         raise UserError("resume needs the folder of the run")
     store = RunDirectory.reopen(out)
     try:
-        if store.manifest.get("status") == "complete":
+        if not store.manifest:
+            # Nothing tells which versions played what is there.
+            checkpoint.forget(out)
+            store.rewind(0)
+            return _begun(store, scenario, fresh)
+        if store.manifest.get("status") == "complete" and is_whole(out):
             raise UserError(f"{out}: this run is complete: there is nothing to resume")
         differs = [name for name in _SAME if store.manifest.get(name) != fresh[name]]
         if "schema_version" in differs:
@@ -60,6 +64,7 @@ def opened(scenario: Scenario, out: Path | None, resume: Resume | None) -> RunDi
             what = "; ".join(_difference(name, store.manifest.get(name), fresh[name]) for name in differs)
             advice = "" if final else "; --allow-drift goes on all the same, without a hash"
             raise UserError(f"{out}: cannot resume: {what}{advice}")
+        keep_scenario(out)
         drift = sorted({*store.manifest.get("drift", []), *differs})
         store.write_manifest("running", **fresh, **({"drift": drift} if drift else {}))
     except BaseException:
@@ -68,8 +73,16 @@ def opened(scenario: Scenario, out: Path | None, resume: Resume | None) -> RunDi
     return store
 
 
+def _begun(store: RunDirectory, scenario: Scenario, fresh: dict[str, Any]) -> RunDirectory:
+    """Return the folder of a run of which nothing is played yet."""
+    store.write_scenario(dump(scenario))
+    keep_scenario(store.path)
+    store.write_manifest("running", **fresh)
+    return store
+
+
 def pick_up(store: RunDirectory, enrolled: Sequence[Hosted], summary: Summary, rounds: int) -> tuple[int, list[str]]:
-    """Restore the newest checkpoint whose ledger is whole; take back what came after it.
+    """Restore the newest checkpoint up to which everything is whole and every cell answered; take back what came after it.
 
     Args:
         store: The run.
@@ -78,10 +91,10 @@ def pick_up(store: RunDirectory, enrolled: Sequence[Hosted], summary: Summary, r
         rounds: Rounds of the scenario. The last one is always played again, since its plans are sampled for the report.
 
     Returns:
-        The last round that counts as done, and the errors of lost cells up to then.
+        The last round that counts as done, and the errors of lost cells up to then: none.
     """
     for point in checkpoint.newest_first(store.path):
-        rows = _whole(store.path, enrolled, point.round) if point.round < rounds else None
+        rows = _whole(store.path, enrolled, point.round) if point.round < rounds and not point.errors else None
         if rows is None:
             continue
         checkpoint.restore(point, enrolled)
@@ -95,8 +108,10 @@ def pick_up(store: RunDirectory, enrolled: Sequence[Hosted], summary: Summary, r
 
 
 def _whole(run: Path, enrolled: Sequence[Hosted], rounds: int) -> list[Rows] | None:
-    """Return all rows up to a round in the order of play, or None if a file is missing or damaged."""
-    out = []
+    """Return all rows up to a round in the order of play, or None if a file or a line of a round is missing or damaged."""
+    out: list[Rows] = []
+    if not has_lines(run, [method.spec.name for method in enrolled], rounds):
+        return None
     for round in range(1, rounds + 1):
         for method in enrolled:
             try:

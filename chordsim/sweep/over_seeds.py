@@ -12,14 +12,15 @@ import pandas as pd
 
 from chordsim.arrays import Floats
 from chordsim.files import atomic_write, read_json
+from chordsim.ledger import parquet
 from chordsim.ledger.figures import at
+from chordsim.ledger.names import MANIFEST, SUMMARY
 from chordsim.ledger.scan import scan
 from chordsim.report.run_table import difference_columns
 from chordsim.statistics.baseline import baseline
 from chordsim.statistics.by_user import UserMeans
 from chordsim.statistics.differences import Difference, Pair, paired_over_seeds
 from chordsim.statistics.estimates import Estimate, estimate_over_seeds
-from chordsim.store.directory import MANIFEST, SUMMARY
 from chordsim.sweep.points import Point
 from chordsim.sweep.tidy import COSTS, typed
 
@@ -73,6 +74,8 @@ def means(folder: Path, points: Sequence[Point]) -> list[Mean]:
     own_users: set[_Key] = set()
     for values, members in groups.items():
         runs = [folder / "points" / point.name for point in members]
+        for run in runs:
+            parquet.check(run)
         summaries = [read_json(run / SUMMARY)["methods"] for run in runs]
         same_users = len({read_json(run / MANIFEST)["data"]["digest"] for run in runs}) == 1
         users = [_users(run) for run in runs]

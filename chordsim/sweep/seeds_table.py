@@ -7,10 +7,10 @@ from typing import Literal
 
 from chordsim.errors import UserError
 from chordsim.files import read_json
+from chordsim.ledger.names import MANIFEST
 from chordsim.report.latex import printed
 from chordsim.report.paper import Cell, Paper, best, ends, kilo, label, short
 from chordsim.report.run_table import BOLD, DELTA, KB, gap, marks
-from chordsim.store.directory import MANIFEST
 from chordsim.sweep.found import Found, find
 from chordsim.sweep.over_seeds import table_row
 from chordsim.sweep.words import over

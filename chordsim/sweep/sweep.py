@@ -15,10 +15,12 @@ from chordsim import api
 from chordsim.errors import ChordsimError, NotWhole, RunError, UserError
 from chordsim.files import read_json
 from chordsim.kernels.choose import as_played
+from chordsim.ledger import parquet
 from chordsim.ledger.columns import SCHEMA_VERSION
+from chordsim.ledger.names import LOCK, MANIFEST
 from chordsim.progress import Progress, Silent
 from chordsim.scenario.text import digest
-from chordsim.store.directory import LOCK, MANIFEST, take_lock
+from chordsim.store.directory import take_lock
 from chordsim.sweep.points import Point, axis, points
 
 if TYPE_CHECKING:
@@ -97,16 +99,19 @@ def sweep(
 
 
 def finished(folder: Path, point: Point) -> bool:
-    """Return whether a point's run is there, complete and of exactly this scenario."""
+    """Return whether a point's run is there, complete, of exactly this scenario, and as it was written."""
     path = folder / POINTS / point.name
     if not (path / MANIFEST).is_file():
         return False
     try:
         manifest = read_json(path / MANIFEST)
-    except UserError:
-        return False  # half-written: it is run again
-    mine = (manifest.get("status"), manifest.get("schema_version"), manifest.get("scenario_sha256"))
-    return mine == ("complete", SCHEMA_VERSION, digest(as_played(point.scenario)))
+        mine = (manifest.get("status"), manifest.get("schema_version"), manifest.get("scenario_sha256"))
+        if mine != ("complete", SCHEMA_VERSION, digest(as_played(point.scenario))):
+            return False
+        parquet.check(path)
+    except ChordsimError:
+        return False  # half-written, damaged or edited: it is run again
+    return True
 
 
 def _sweep(scenario: str | Path, grid: Sequence[Point], keys: list[str], folder: Path, progress: Progress) -> SweepResult:

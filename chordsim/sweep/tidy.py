@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from chordsim.files import atomic_write, read_json
 from chordsim.ledger.figures import PLACES, at
+from chordsim.ledger.names import SUMMARY
 from chordsim.numerics import words
-from chordsim.store.directory import SUMMARY
 from chordsim.sweep.points import Point
 
 TABLE_CSV, TABLE_PARQUET = "sweep.csv", "sweep.parquet"

@@ -34,7 +34,7 @@ TOLD = {
 #: Tests of their own, below.
 BELOW = {"run", "sweep", "deploy"}
 #: Commands without a table of their own: they print lines or whole files.
-LINES = {"flwr-env", "flwr-stop", "report", "data fetch", "scenarios show", "scenarios validate"}
+LINES = {"flwr-env", "flwr-stop", "report", "verify", "data fetch", "scenarios show", "scenarios validate"}
 FIGURE = re.compile(r"[-+±]?\d[\d,.]*(?:e[+-]?\d+)?[kMGT%]?")
 
 

@@ -56,7 +56,7 @@ def test_a_whole_run(run):
     run.write_devices({"device_id": np.arange(3), "tier": np.array(["low", "mid", "low"]), "ram_bytes": np.full(3, 2**31)})
     run.write_summary({"methods": {}, "users": 3})
     run.write_manifest("complete", ledger_sha256=run.ledger_sha256)
-    assert visible(run.path) == ["devices.parquet", "ledger", "manifest.json", "rounds.csv", "scenario.toml", "summary.json"]
+    assert visible(run.path) == ["SHA256SUMS", "devices.parquet", "ledger", "manifest.json", "rounds.csv", "scenario.toml", "summary.json"]
     manifest = json.loads((run.path / "manifest.json").read_text())
     assert manifest == {"schema_version": 1, "seeds": [1], "status": "complete", "ledger_sha256": run.ledger_sha256}
     assert manifest["ledger_sha256"] == ledger_sha256({(r.method, r.round): rows_digest(r) for r in iter_rows(run.path)})

@@ -1,0 +1,13 @@
+"""What the files of a run directory are called."""
+
+from __future__ import annotations
+
+SCENARIO, MANIFEST, DEVICES, ROUNDS, SUMMARY, LOCK = (
+    "scenario.toml",
+    "manifest.json",
+    "devices.parquet",
+    "rounds.csv",
+    "summary.json",
+    ".lock",
+)
+LEDGER, CHECKPOINT, SUMS = "ledger", "checkpoint", "SHA256SUMS"
