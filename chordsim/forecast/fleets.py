@@ -58,14 +58,15 @@ class Sums:
         self._assumed, self._least = assumed_energy(scenario.population.source), 1.0
         self._groups = [ALL, *words]
         self._sums = {name: np.zeros((FLEETS, len(self._groups))) for name in (*_SUMS, *_ENERGY, *(f"session_{n}" for n in _SESSION))}
-        self._times: list[tuple[Ints, Ints, Bools, Floats, Floats]] = []
+        self._times: list[tuple[Ints, Ints, Bools, Floats, Floats, Floats]] = []
 
-    def add(self, rows: Rows, group: Ints, least_share: float) -> None:
+    def add(self, rows: Rows, group: Ints, weights: Floats, least_share: float) -> None:
         """Take in one block.
 
         Args:
             rows: Its rows; a phone belongs to the fleet of its id modulo `FLEETS`.
             group: Group of each row, [D].
+            weights: How many rows of the run each stands for, [D].
             least_share: Share of the operations on record that a phone may need at least.
         """
         fleet, served, product = rows["device_id"] % FLEETS, rows.is_word("outcome", "served"), product_up(rows, self._counts_report)
@@ -89,13 +90,13 @@ class Sums:
             **{f"session_{name}": np.where(served, value, 0) for name, value in session.items()},
         }
         for name, value in values.items():
-            flat = np.bincount(fleet * len(self._groups) + group + 1, value.astype(np.float64), self._sums[name].size)
+            flat = np.bincount(fleet * len(self._groups) + group + 1, value * weights, self._sums[name].size)
             table = flat.reshape(self._sums[name].shape)
             table[:, 0] = table[:, 1:].sum(1)
             self._sums[name] += table
         done = finished(rows)
         spent = rows["infer_s"][done] * self._requests
-        self._times.append((fleet[done], group[done] + 1, served[done], rows["total_s"][done], spent))
+        self._times.append((fleet[done], group[done] + 1, served[done], rows["total_s"][done], spent, weights[done]))
         self._least = least_share
 
     def ranges(self, weight: float, names: Collection[str]) -> dict[str, dict[str, Range]]:
@@ -149,27 +150,28 @@ class Sums:
         """Return quantiles of seconds by fleet and group, [FLEETS, groups], with the least operations and with the most."""
         if not self._times:
             return {}
-        fleet, group, served, total, infer = (np.concatenate([t[n] for t in self._times]) for n in range(5))
+        fleet, group, served, total, infer, weights = (np.concatenate([t[n] for t in self._times]) for n in range(6))
         ends = (total - (1 - self._least) * infer, total)
-        of_all = tuple(self._quantiles(values, fleet, group, (0.5,))[0] for values in ends)
-        of_served = [self._quantiles(values[served], fleet[served], group[served], tuple(_SHARES.values())) for values in ends]
+        of_all = tuple(self._quantiles(values, fleet, group, (0.5,), weights)[0] for values in ends)
+        shares, own = tuple(_SHARES.values()), (fleet[served], group[served])
+        of_served = [self._quantiles(values[served], *own, shares, weights[served]) for values in ends]
         out = {"p50_total_s": (of_all[0], of_all[1])}
         for place, name in enumerate(_SHARES):
             out[f"per_session_seconds_{name}"] = (of_served[0][place], of_served[1][place])
         return out
 
-    def _quantiles(self, values: Floats, fleet: Ints, group: Ints, shares: tuple[float, ...]) -> list[Floats]:
+    def _quantiles(self, values: Floats, fleet: Ints, group: Ints, shares: tuple[float, ...], weights: Floats) -> list[Floats]:
         """Return quantiles by fleet and group, the first group being all; NaN where a fleet has none."""
         groups = len(self._groups)
         out = [np.full((FLEETS, groups), np.nan) for _ in shares]
-        for place, found in enumerate(segment_quantiles(values, fleet, FLEETS, shares)):
+        for place, found in enumerate(segment_quantiles(values, fleet, FLEETS, shares, weights)):
             out[place][:, 0] = found
-        for place, found in enumerate(segment_quantiles(values, fleet * groups + group, FLEETS * groups, shares)):
+        for place, found in enumerate(segment_quantiles(values, fleet * groups + group, FLEETS * groups, shares, weights)):
             out[place][:, 1:] = found.reshape(FLEETS, groups)[:, 1:]
         return out
 
 
-def segment_quantiles(values: Floats, segment: Ints, segments: int, shares: Sequence[float]) -> list[Floats]:
+def segment_quantiles(values: Floats, segment: Ints, segments: int, shares: Sequence[float], weights: Floats | None = None) -> list[Floats]:
     """Return quantiles of the values of each segment, NaN for one without, as `numpy.quantile` has them; in one sort for all.
 
     Args:
@@ -177,8 +179,13 @@ def segment_quantiles(values: Floats, segment: Ints, segments: int, shares: Sequ
         segment: Whose they are, [N], from 0.
         segments: How many there are.
         shares: Which quantiles.
+        weights: How many equal values each stands for, [N]; None for one. Where they differ, a quantile is the first value up to which
+            that share of the weight lies.
     """
-    ordered = values[np.lexsort((values, segment))]
+    order = np.lexsort((values, segment))
+    ordered = values[order]
+    if weights is not None and weights.size and float(np.ptp(weights)) > 0:
+        return _weighted(ordered, segment[order], weights[order], segments, shares)
     counts = np.bincount(segment, minlength=segments)
     starts, some = np.cumsum(counts) - counts, counts > 0
     out = []
@@ -187,6 +194,21 @@ def segment_quantiles(values: Floats, segment: Ints, segments: int, shares: Sequ
         low = np.floor(place).astype(np.int64)
         one, two = (ordered[starts[some] + np.minimum(low + step, counts[some] - 1)] for step in (0, 1))
         found[some] = one + (place - low) * (two - one)
+        out.append(found)
+    return out
+
+
+def _weighted(ordered: Floats, segment: Ints, weights: Floats, segments: int, shares: Sequence[float]) -> list[Floats]:
+    """Return weighted quantiles of values that are sorted by segment, then by value."""
+    counts = np.bincount(segment, minlength=segments)
+    ends = np.cumsum(counts)
+    whole = np.concatenate([[0.0], np.cumsum(weights)])
+    out, some = [], counts > 0
+    for share in shares:
+        found = np.full(segments, np.nan)
+        before, after = whole[ends[some] - counts[some]], whole[ends[some]]
+        place = np.searchsorted(whole[1:], before + share * (after - before))
+        found[some] = ordered[np.clip(place, ends[some] - counts[some], ends[some] - 1)]
         out.append(found)
     return out
 

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from chordsim import seeds
+from chordsim.arrays import Floats
 from chordsim.errors import ScenarioError, UserError
 from chordsim.forecast.fleets import ALL as ALL
 from chordsim.forecast.fleets import FLEETS as FLEETS
 from chordsim.forecast.fleets import Range as Range
 from chordsim.forecast.fleets import Sums
+from chordsim.forecast.turns import turns
 from chordsim.ledger.figures import PLACES, at
 from chordsim.ledger.rows import Rows
 from chordsim.population.generate import Population
@@ -71,9 +73,10 @@ def forecast(world: SizedWorld, by: str = "tier") -> Forecast:
         # Where users do not matter the two ends are one method, which is played once.
         for player in (least, most) if least[0].spec != most[0].spec else (most,):
             sums = Sums(words, world.scenario)
-            for rows in _rounds(player, small):
+            least_share = _least_share(player[1], small)
+            for rows, weights in _rounds(player, small):
                 group = rows["tier"] if by == "tier" else small.population.labelled(rows["device_id"], by)[0]
-                sums.add(rows, group, _least_share(player[1], small))
+                sums.add(rows, group, weights, least_share)
                 some = rows.is_word("outcome", "served", "late")
                 fastest_s = min(fastest_s, float(rows["total_s"][some].min(initial=math.inf)))
             known = player[1].needs_of(0, small.population.profiles(np.arange(1))) is not None
@@ -159,10 +162,19 @@ def _small(world: SizedWorld) -> SizedWorld:
     return SizedWorld(scenario, population, world.specs, world.n_items, 1, world.train_logs)
 
 
-def _rounds(player: sizes.Player, world: SizedWorld) -> Iterator[Rows]:
-    for round in range(1, world.scenario.rounds.count + 1):
-        for played in sizes.play(player, world, round, world.population.select(round)):
-            yield played.rows
+def _rounds(player: sizes.Player, world: SizedWorld) -> Iterator[tuple[Rows, Floats]]:
+    """Yield rows, and how many each stands for: a run of any number of rounds is told from a bounded number of them."""
+    phones, learns = world.population, player[0].spec.learns
+    for turn in turns(world.scenario, min(phones.selected / phones.size, 1.0), learns=learns):
+        for played in sizes.play(player, world, turn.round, phones.select(turn.round)):
+            first = played.rows["bootstrap_bytes"] > 0
+            again = ~first & ~played.rows.is_word("outcome", "offline", "refused")
+            weights = np.full(len(played.rows), turn.weight)
+            if again.any():
+                # Whoever need not download any more is one more of those that come back.
+                weights[first] = turn.first
+                weights[again] += (turn.weight - turn.first) * np.count_nonzero(first) / np.count_nonzero(again)
+            yield played.rows, weights
 
 
 def _least_share(teller: sizes.Sizes, world: SizedWorld) -> float:
