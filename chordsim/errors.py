@@ -31,6 +31,10 @@ class RunError(ChordsimError):
     """A run that began and could not finish: exit code 1."""
 
 
+class MethodError(RunError):
+    """A method's own code raised, gave something impossible, or took too long; the text names method, side, leg and round."""
+
+
 class InvariantError(RunError):
     """The ledger contradicts itself or what the engine moved: a bug, never a user's mistake."""
 

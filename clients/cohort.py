@@ -22,10 +22,11 @@ from chordsim.engine.cell import CellCall, CellReply
 from chordsim.errors import WireError
 from chordsim.memory import keep_freed_pages
 from chordsim.methods import COST, INVALID, PEAKS, Cost, DeviceHalf, History, Leg, MethodSpec, PhoneBatch, Turn
+from chordsim.methods.blame import blamed
 from chordsim.methods.exchange import Ranker, blob_digest
 from chordsim.nets.frozen import BackboneMismatch
 from chordsim.ragged import Ragged
-from chordsim.threads import one_thread_per_product
+from chordsim.threads import beat, one_thread_per_product
 from chordsim.wire.errors import BadPayload
 from chordsim.wire.frame import decode_rows, encode_rows
 from chordsim.wire.reports import FLAG_UNVERIFIED, Reports, pack_reports
@@ -55,9 +56,12 @@ class Node:
         with self.lock:
             held = self.models.get(spec.name)
             if held is None or held[0] != key:
-                half: DeviceHalf = methods.load(spec.device)(world.context(spec.name))
+                with blamed(spec.name, "device half"):
+                    half: DeviceHalf = methods.load(spec.device)(world.context(spec.name))
                 try:
-                    held = (key, half, half.load(_Parts({label: self.blobs[digest] for label, digest in labels.items()})))
+                    with blamed(spec.name, "device half, load"):
+                        model = half.load(_Parts({label: self.blobs[digest] for label, digest in labels.items()}))
+                    held = (key, half, model)
                 except (WireError, BackboneMismatch) as error:
                     _LOG.warning("%s: the phones do not run this bootstrap: %s", spec.name, error)
                     held = (key, Unverified(), None)
@@ -160,18 +164,25 @@ class _Chunk:
             inbox = Ragged.empty(len(self.who))
             if leg.direction == "down":
                 inbox = self._receive(leg)
-            turn = half.act(model, self.state, leg, self.who, self.history, inbox)
-            self._take(turn)
-            if leg.direction == "up":
-                payload = self._report() if leg.kind == "report" else turn.outbox
-                frames = encode_rows(leg.kind, self.spec.name, self.round, payload, self.who.active)
-                fraction = self.call.columns["up_fraction"][self.rows, number]
-                wire[leg.kind] = _cut(frames, fraction)
-                self.kept[f"whole.{leg.kind}"] = frames.lengths
-                # A lost connection is lost for the rest of the round.
-                self.who.active[fraction < 1] = False
+            with blamed(self.spec.name, f"device half, leg {leg.direction} {leg.kind}, round {self.round}", all_errors=True):
+                turn = half.act(model, self.state, leg, self.who, self.history, inbox)
+                # What makes no sense in a turn is found when it is taken, or encoded.
+                self._take(turn)
+                if leg.direction == "up":
+                    self._send(leg, number, turn, wire)
+            beat()
         columns: Columns = {"rank": self.rank, "refusal": self.refusal, "bits": self.bits, **self.cost}
         return {**columns, **self.kept, **{f"state.{k}": v for k, v in self.state.items()}}, wire
+
+    def _send(self, leg: Leg, number: int, turn: Turn, wire: dict[str, Ragged]) -> None:
+        """Encode an up message and cut it where the link breaks."""
+        payload = self._report() if leg.kind == "report" else turn.outbox
+        frames = encode_rows(leg.kind, self.spec.name, self.round, payload, self.who.active)
+        fraction = self.call.columns["up_fraction"][self.rows, number]
+        wire[leg.kind] = _cut(frames, fraction)
+        self.kept[f"whole.{leg.kind}"] = frames.lengths
+        # A lost connection is lost for the rest of the round.
+        self.who.active[fraction < 1] = False
 
     def _receive(self, leg: Leg) -> Ragged:
         """Decode a down leg; a phone that cannot verify its message neither acts nor answers with a ranking."""

@@ -9,6 +9,8 @@ from typing import Any
 
 from chordsim import methods
 from chordsim.arrays import State
+from chordsim.data.split import TrainLogs
+from chordsim.methods.blame import blamed
 from chordsim.progress import Progress, Stoppable
 from chordsim.round.enrolled import Hosted, nothing_held
 from chordsim.round.held import columns_for
@@ -41,13 +43,16 @@ class Trained:
 def train(world: World, progress: Progress) -> Trained:
     """Train every method's cloud state, or find it in the cache; as many trainings side by side as processors have threads for."""
     began, size = time.monotonic(), world.population.size
-    halves: list[methods.CloudHalf] = [methods.load(spec.cloud)(world.context(name)) for name, spec in world.specs.items()]
+    halves: dict[str, methods.CloudHalf] = {}
+    for name, spec in world.specs.items():
+        with blamed(name, "cloud half"):
+            halves[name] = methods.load(spec.cloud)(world.context(name))
     logs = world.logs
     lister = RetrieverModel(context_of(world)) if world.scenario.protocol.retriever == "model" else None
-    sources: list[cache.Source] = [*halves, *([lister] if lister else [])]
+    sources: dict[str, cache.Source] = {**halves, **({"the retriever": lister} if lister else {})}
     stoppable, workers = Stoppable(progress), max(cores() // world.scenario.training.threads, 1)
     with pool(workers) as threads:
-        trainings = [threads.submit(cache.trained, source, logs, stoppable) for source in sources]
+        trainings = [threads.submit(_trained, name, source, logs, stoppable) for name, source in sources.items()]
         try:
             finished, _ = wait(trainings, return_when=FIRST_EXCEPTION)
             for training in finished:
@@ -62,19 +67,19 @@ def train(world: World, progress: Progress) -> Trained:
         state, _ = states.pop()
         world.listing.model = lists_of(world, state, lister)
         listed = lister.about(state)
-    out = [
-        Hosted(
-            spec,
-            held=nothing_held(size),
-            remembered=columns_for(world.scenario, size) | item_columns(world.scenario, spec, size),
-            half=half,
-            state=state,
-        )
-        for spec, half, (state, _) in zip(world.specs.values(), halves, states, strict=True)
-    ]
+    out = []
+    for (name, spec), (state, _) in zip(world.specs.items(), states, strict=True):
+        remembered = columns_for(world.scenario, size) | item_columns(world.scenario, spec, size)
+        with blamed(name, "cloud half, bootstrap"):
+            out.append(Hosted(spec, held=nothing_held(size), remembered=remembered, half=halves[name], state=state))
     from_cache = {name: found for name, (_, found) in zip(world.specs, states, strict=True)}
     notes = {name: note for name, (state, _) in zip(world.specs, states, strict=True) if (note := _notes(state))}
     return Trained(out, time.monotonic() - began, from_cache, notes, listed)
+
+
+def _trained(name: str, half: cache.Source, logs: TrainLogs, progress: Progress) -> tuple[State, bool]:
+    with blamed(name, "cloud half, training"):
+        return cache.trained(half, logs, progress)
 
 
 def _notes(state: State) -> dict[str, float]:

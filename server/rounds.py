@@ -70,7 +70,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
         }
         whole |= {"engine": engine, "protocol": protocol(scenario)}
         store.write_summary({**whole, "forecast": beside(predicted, whole)} if predicted else whole)
-        status, errors = ending(scenario, whole["methods"], errors)
+        status, errors = ending(scenario, whole["methods"], errors, store.manifest.get("quarantine"))
         store.write_manifest(status, budgets=summary.bindings.report(), **_claim(stage, store, errors, engine.get("other_numerics", [])))
         return store.path
 

@@ -115,13 +115,18 @@ def hello(partition: int, numerics: str = "") -> RecordDict:
 
 def _reply_of(message: Message, cell: int, down: int) -> CellReply:
     if message.has_error():
-        reason = " ".join(str(message.error.reason).split())[-300:] or f"error {message.error.code}"
+        reason = _short(" ".join(str(message.error.reason).split())) or f"error {message.error.code}"
         return CellReply(cell, error=reason, moved_down_bytes=down)
     try:
         reply = reply_from_record(message.content)
         return replace(reply, cell=cell, moved_down_bytes=down, moved_up_bytes=wire_bytes(message.content))
     except ChordsimError as error:
         return CellReply(cell, error=str(error), moved_down_bytes=down)
+
+
+def _short(reason: str, most: int = 600) -> str:
+    """Return both ends of a long text: whose fault it was stands at the beginning, what happened often at the end."""
+    return reason if len(reason) <= most else f"{reason[: most // 2]} ... {reason[-most // 2 :]}"
 
 
 class LocalGrid(Grid):

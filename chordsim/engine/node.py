@@ -8,7 +8,9 @@ from typing import Any
 from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 
+from chordsim.errors import MethodError
 from chordsim.installed import own_sides, refuse_others
+from chordsim.methods.blame import RAISED, told
 
 #: Flower's code for a client app that raised.
 CLIENT_RAISED = 2
@@ -24,8 +26,8 @@ def answer(client_app: ClientApp, message: Message, context: Context) -> Message
     """Run the client app on one message; an exception becomes an error reply, as Flower does it."""
     try:
         return client_app(message, context)
-    except Exception as error:  # the client app is anybody's code: whatever it raises is its node's error
-        return Message(Error(CLIENT_RAISED, f"{type(error).__name__}: {error}"), reply_to=message)
+    except RAISED as error:  # the client app is anybody's code: whatever it raises is its node's error
+        return Message(Error(CLIENT_RAISED, str(error) if isinstance(error, MethodError) else told(error)), reply_to=message)
 
 
 def load_app(path: str) -> Any:

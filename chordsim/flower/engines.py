@@ -7,7 +7,7 @@ at a node that has none.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from types import TracebackType
 from typing import Any, Self
 
@@ -44,7 +44,7 @@ class PhonesInProcess(LocalGrid):
             raise UserError(f"nodes = {nodes}: at least 1")
         super().__init__(nodes)
         self._app, self._workers = client_app, workers or cores()
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: Executor | None = None
         self._contexts = {node: context_of(node, n, nodes, run_config) for n, node in enumerate(self._node_ids)}
 
     def describe(self) -> str:

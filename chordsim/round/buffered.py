@@ -134,7 +134,8 @@ def _learn(method: Hosted, world: World, round: int, columns: Columns, updates: 
         old = Ragged.of_rows(parts[n] for n in places.tolist())
         for place, fresh in zip(places.tolist(), method.half.rebased(old, under_way.bases[version], now, weight), strict=True):
             parts[place] = fresh
-    take_in(method, _chunks(columns["device_id"], used, parts, round, world.scenario.engine.chunk_size), quarantined)
+    engine = world.scenario.engine
+    take_in(method, _chunks(columns["device_id"], used, parts, round, engine.chunk_size), quarantined, engine.timeout_s)
 
 
 def _chunks(ids: Ints, used: Bools, parts: list[bytes], round: int, size: int) -> list[tuple[Batch, Ragged]]:

@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from chordsim.arrays import Bools, Codes, Ints
+from chordsim.arrays import Bools, Codes, Ints, State
 from chordsim.engine.cell import Carrier, CellCall
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.invariants import Moved
 from chordsim.methods import INVALID, Batch, CloudTurn, Leg
+from chordsim.methods.blame import blamed
 from chordsim.ragged import Ragged
 from chordsim.round.book import STATE, Book
 from chordsim.round.candidates import Asked
 from chordsim.round.enrolled import Enrolled, Hosted
+from chordsim.round.guarded import codes, sound, within
 from chordsim.round.item_books import Sessions, close_sessions, open_sessions
 from chordsim.round.replay import Replay
 from chordsim.round.scene import Scene
@@ -25,6 +27,7 @@ from chordsim.round.script import Played, closed, told
 from chordsim.round.shown import Shown
 from chordsim.round.updates import counting, finite
 from chordsim.round.visit import Visit, carried, visits
+from chordsim.threads import pool
 from chordsim.wire.frame import encode_rows
 from chordsim.wire.reports import FLAG_UNVERIFIED, Reports, checked, unpack_reports
 from chordsim.world import World
@@ -69,7 +72,9 @@ class Live:
 
     def admit(self, book: Book) -> Codes:
         """Ask the cloud half who is refused before any byte."""
-        return self._method.half.admit(self._method.state, book.scene.profiles.budgets)
+        rows, name = book.scene.ids.size, self._method.spec.name
+        with blamed(name, f"cloud half, admit, round {book.scene.round}"):
+            return codes(self._method.half.admit(self._method.state, book.scene.profiles.budgets), rows, "refusals")
 
     def asked(self, method: Enrolled, book: Book) -> Asked:
         """Look up what phones hold, what their users did, and what the cloud lists."""
@@ -123,7 +128,7 @@ class Live:
     def heard(self, book: Book, updates: Ragged | None) -> None:
         """Let the cloud take in what phones sent, [M]; None where nobody was visited."""
         if updates is not None:
-            _learn(self._method, book, updates)
+            _learn(self._method, book, updates, self._world.scenario.engine.timeout_s)
 
     def _header(self) -> dict[str, Any]:
         """Return what every call says, but legs and round."""
@@ -133,11 +138,16 @@ class Live:
         """Let the cloud half answer one down leg, chunk by chunk, and put what crosses on the wire."""
         method, scene, size = self._method, book.scene, book.scene.chunk_size
 
+        where, limit_s = f"cloud half, leg {leg.direction} {leg.kind}, round {scene.round}", self._world.scenario.engine.timeout_s
+
         def respond(number: int) -> CloudTurn:
             who = scene.chunk(number, book.active)
-            return method.half.respond(method.state, leg, who, inbox.slice(number * size, (number + 1) * size))
+            with blamed(method.spec.name, where):
+                turn = method.half.respond(method.state, leg, who, inbox.slice(number * size, (number + 1) * size))
+                return sound(turn, size)
 
-        turns = list(self._threads.map(respond, range(scene.ids.size // size)))
+        coming = [self._threads.submit(respond, number) for number in range(scene.ids.size // size)]
+        turns = [within(one, limit_s, self._threads, method.spec.name, where) for one in coming]
         refusal, binding = np.concatenate([t.refusal for t in turns]), np.concatenate([t.binding for t in turns])
         book.cloud_macs += np.where(book.active, np.concatenate([t.macs for t in turns]), 0)
         book.binding = np.where(book.active, np.maximum(book.binding, binding), book.binding)
@@ -157,7 +167,7 @@ def _read_reports(book: Book, payloads: Ragged, n_items: int) -> None:
         reports, sound = _with_cut(book, reports, sound, n_items + 1)
     book.quarantine(book.active & ~sound, "senseless reports")
     book.rank = np.where(book.active, reports.rank, book.rank)
-    book.end(book.active & ((reports.flags & FLAG_UNVERIFIED) > 0), "failed")
+    book.quarantine(book.active & ((reports.flags & FLAG_UNVERIFIED) > 0), "unverified: messages, weights or scores that no phone can use")
     book.refuse(book.active & (reports.refusal > 0), reports.refusal, "device")
     book.end(book.active & np.isnan(book.rank), "failed")
 
@@ -173,7 +183,7 @@ def _with_cut(book: Book, read: Reports, sound: Bools, highest: int) -> tuple[Re
     return whole, np.where(cut, fair, sound)
 
 
-def _learn(method: Hosted, book: Book, updates: Ragged) -> None:
+def _learn(method: Hosted, book: Book, updates: Ragged, limit_s: float) -> None:
     """Let the cloud take in updates in chunk order."""
     size = book.scene.chunk_size
     chunks = range(book.scene.ids.size // size)
@@ -181,14 +191,27 @@ def _learn(method: Hosted, book: Book, updates: Ragged) -> None:
     parts = [(book.scene.chunk(n, received), updates.slice(n * size, (n + 1) * size)) for n in chunks]
     late = book.outcome == OUTCOMES.index("late")
     book.quarantined["late updates"] += int(np.count_nonzero(late & (updates.lengths > 0)))
-    take_in(method, parts, book.quarantined)
+    take_in(method, parts, book.quarantined, limit_s)
 
 
-def take_in(method: Hosted, parts: list[tuple[Batch, Ragged]], quarantined: Counter[str]) -> None:
-    """Let the cloud half learn from chunks of updates, and count what it sets aside; a new state means a new bootstrap."""
-    with counting(quarantined):
-        state = method.half.learn(method.state, parts)
-    if not finite(state):
+def take_in(method: Hosted, parts: list[tuple[Batch, Ragged]], quarantined: Counter[str], limit_s: float) -> None:
+    """Let the cloud half learn from chunks of updates, and count what it sets aside; a new state means a new bootstrap.
+
+    Raises:
+        MethodError: It raises, or takes longer than the limit.
+    """
+    name, round = method.spec.name, parts[0][0].round
+    where = f"cloud half, learn, round {round}"
+
+    def learnt() -> tuple[State, bool]:
+        with counting(quarantined), blamed(name, where):
+            state = method.half.learn(method.state, parts)
+            return state, finite(state)
+
+    with pool(1) as thread:
+        state, numbers = within(thread.submit(learnt), limit_s, thread, name, where)
+    if not numbers:
         quarantined["learnt states"] += 1
     elif state is not method.state:
-        method.update(state, method.version + 1)
+        with blamed(name, f"cloud half, bootstrap, round {round}"):
+            method.update(state, method.version + 1)

@@ -11,6 +11,8 @@ from chordsim.arrays import Codes, Ints
 from chordsim.errors import RunError
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.methods import COST, PEAKS, SPENT, Leg, MethodContext, MethodSpec, Needs, PhoneBatch
+from chordsim.methods.blame import RAISED, blamed
+from chordsim.methods.blame import told as raised
 from chordsim.population import clock
 from chordsim.population.profile import Profiles
 from chordsim.progress import Silent
@@ -18,6 +20,7 @@ from chordsim.round.book import Book
 from chordsim.round.candidates import Asked
 from chordsim.round.close import round_seconds
 from chordsim.round.enrolled import Enrolled, charged_bytes, nothing_held
+from chordsim.round.guarded import whole_numbers
 from chordsim.round.held import columns_for
 from chordsim.round.item_pilot import Pilot, asked, pilot, remember
 from chordsim.round.item_pilot import columns_for as item_columns
@@ -64,7 +67,7 @@ class Sizes:
         self._world, self.spec, self.context, self.renews, self.learnt = world, spec, context, renews, False
         self._pilot: Pilot | None = None
         self._method: Enrolled | None = None
-        self.needs_of: NeedsOf = needs_of or (lambda _, phones: spec.needs(context, phones.budgets))
+        self.needs_of: NeedsOf = needs_of or self._closed_form
 
     def admit(self, book: Book) -> Codes:
         """Return who the cloud refuses by the closed form."""
@@ -98,7 +101,10 @@ class Sizes:
     def payloads(self, book: Book) -> Mapping[Leg, Ints]:
         """Return the payload bytes of every leg but the report, [M] each."""
         scene = book.scene
-        return self.spec.sizes(self.context, PhoneBatch(scene.ids, book.active, scene.round, scene.profiles.budgets))
+        with blamed(self.spec.name, f"sizes, round {scene.round}"):
+            found = self.spec.sizes(self.context, PhoneBatch(scene.ids, book.active, scene.round, scene.profiles.budgets))
+            known = {leg: size for leg, size in found.items() if leg.kind != "report"}
+            return {leg: whole_numbers(size, scene.ids.size, f"bytes of {leg.kind}") for leg, size in known.items()}
 
     def shown(self, book: Book, before: Ints) -> Shown | None:
         """Return who shows what it held before; its rank is not known here."""
@@ -121,6 +127,10 @@ class Sizes:
         if self._method is not None:
             remember(self._method, book)
 
+    def _closed_form(self, round: int, phones: Profiles) -> Needs | None:
+        with blamed(self.spec.name, f"needs, round {round}"):
+            return self.spec.needs(self.context, phones.budgets)
+
     def _needs(self, book: Book) -> Needs | None:
         return self.needs_of(book.scene.round, book.scene.profiles)
 
@@ -137,12 +147,12 @@ def bootstraps(world: SizedWorld) -> dict[str, dict[str, int]]:
     """
     out = {}
     for name, spec in world.specs.items():
-        half: methods.CloudHalf = methods.load(spec.cloud)(world.context(name))
         try:
+            half: methods.CloudHalf = methods.load(spec.cloud)(world.context(name))
             state = half.train(world.logs(), Silent())
             out[name] = {blob.label: charged_bytes(blob.label, blob.data) for blob in half.bootstrap(state)}
-        except (ValueError, IndexError, KeyError) as error:
-            raise RunError(f"method {name!r} tells no sizes before training ({error})") from error
+        except RAISED as error:
+            raise RunError(f"method {name!r} tells no sizes before training ({raised(error)})") from error
     return out
 
 
@@ -158,7 +168,8 @@ def players(world: SizedWorld, parts: dict[str, dict[str, int]], end: int = 1) -
     out = []
     for name, whole in world.specs.items():
         context = world.context(name)
-        spec = whole.ends(context)[end]
+        with blamed(name, "ends"):
+            spec = whole.ends(context)[end]
         out.append((enrolled(world, spec, parts[name]), Sizes(world, spec, context, spec.renews or tuple(parts[name]))))
     return out
 

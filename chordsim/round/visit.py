@@ -61,7 +61,10 @@ class Visit:
             lost = np.zeros(book.active.size, np.bool_)
             lost[cell] = True
             book.end(lost & book.active, "failed")
-            return [f"{self._method.spec.name}, round {book.scene.round}, cell {reply.cell}: {reply.error}"]
+            legs = ", ".join(f"{leg.direction} {leg.kind}" for leg in self._legs)
+            # A half that raised has told its side and leg; a worker that died has not.
+            where = "" if "device half" in reply.error else f"device half, legs {legs}: "
+            return [f"{self._method.spec.name}, round {book.scene.round}, cell {reply.cell}: {where}{reply.error}"]
         self._replies[reply.cell] = reply
         for name in COST:
             before, spent = book.cost[name][cell], reply.columns[name]
