@@ -48,7 +48,9 @@ class RunResult:
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """manifest.json."""
-        return read_json(self._file("manifest.json"))
+        from chordsim.store.living import as_it_is
+
+        return as_it_is(self.path, read_json(self._file("manifest.json")))
 
     @cached_property
     def ledger(self) -> pd.DataFrame:
@@ -174,7 +176,7 @@ def run(
     try:
         with tempfile.TemporaryDirectory(prefix="chordsim-") as folder:
             path = Path(folder) / f"{resolved.name}.toml"
-            path.write_text(dump(resolved))
+            path.write_text(dump(resolved), encoding="utf-8")
             given = out if resume is None else resume
             where = Path(os.path.abspath(given)) if given is not None else _next_free(resolved.name, resolved.seed)
             config = {"scenario": str(path), "out": str(where), "resume": resume is not None, "allow-drift": allow_drift, "report": report}

@@ -49,7 +49,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
     scenario = _resolved(scenario, progress)
     if in_sizes and resume is not None:
         raise UserError('a run of protocol.metrics = "none" takes seconds and cannot be resumed: start it anew')
-    with opened(scenario, out, resume) as store, _told(store):
+    with opened(scenario, out, resume) as store, _told(store, resume is None):
         stage = _stage(scenario, carrier, progress)
         store.write_manifest("running", **stage.about(), protocol=protocol(scenario))
         predicted = stage.forecast()
@@ -97,14 +97,16 @@ def _stage(scenario: Scenario, carrier: Carrier, progress: Progress) -> Stage:
 
 
 @contextmanager
-def _told(store: RunDirectory) -> Iterator[None]:
-    """Let the manifest say how the run ended, whatever ends it."""
+def _told(store: RunDirectory, new: bool) -> Iterator[None]:
+    """Let the manifest say how the run ended, whatever ends it; of a new run that a user's mistake ends before it plays nothing is left."""
     try:
         yield
     except KeyboardInterrupt:
         store.write_manifest("interrupted")
         raise
     except BaseException as error:
+        if new and isinstance(error, UserError) and store.discard():
+            raise
         store.write_manifest("failed", errors=[f"{type(error).__name__}: {error}"])
         raise
 

@@ -11,6 +11,8 @@ import click
 
 from chordsim.cli.commands import app
 from chordsim.errors import ChordsimError
+from chordsim.signals import as_interrupts
+from chordsim.streams import forgiving
 
 DEBUG_VARIABLE = "CHORDSIM_DEBUG"
 INTERRUPTED = 130
@@ -20,8 +22,18 @@ _LONGEST = 1200
 
 def guarded(argv: Sequence[str] | None) -> int:
     """Run the app; return its exit code. Tracebacks are for those who set CHORDSIM_DEBUG=1."""
+    with forgiving() as faults:
+        code = _run(argv)
+        sys.stdout.flush()
+        if faults.said:  # a command that could not say what it found has not done what was asked
+            code = _say(f"error: {faults.said}", code or 1)
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
-        code = app(args=None if argv is None else list(argv), prog_name="chordsim", standalone_mode=False)
+        with as_interrupts():
+            code = app(args=None if argv is None else list(argv), prog_name="chordsim", standalone_mode=False)
     except ChordsimError as error:
         return _say(f"error: {error}", error.exit_code)
     except click.ClickException as error:
@@ -30,8 +42,7 @@ def guarded(argv: Sequence[str] | None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _interrupted()
     except BrokenPipeError:
-        # Whoever read our output has seen enough, as in `chordsim scenarios | head -1`.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        # A stream that somebody else put in place, whose reader has seen enough.
         return 0
     except Exception as error:  # anything else is a bug of ours; the person still gets one line
         return _say(f"error: {type(error).__name__}: {error} (a bug; {DEBUG_VARIABLE}=1 shows where)", 1)

@@ -21,6 +21,7 @@ from chordsim.deploy.processes import Process
 from chordsim.errors import RunError
 from chordsim.installed import HOME
 from chordsim.progress import Progress, Silent
+from chordsim.watchdog import Watchdog
 
 HOST = "127.0.0.1"
 START_S, POLL_S = 120.0, 2.0
@@ -55,6 +56,7 @@ class Deployment:
         tls: Its certificates.
         flower: Flower's command line against it.
         environment: Environment of every process.
+        watchdog: What ends all of it if this process cannot.
         running: Processes in the order of their start.
     """
 
@@ -63,6 +65,7 @@ class Deployment:
     tls: Tls
     flower: Flower
     environment: dict[str, str]
+    watchdog: Watchdog
     running: list[Process] = field(default_factory=list)
 
     def start_link(self) -> Process:
@@ -87,6 +90,7 @@ class Deployment:
             ],
             self.folder,
             self.environment,
+            self.watchdog,
         )
         self.running.append(link)
 
@@ -121,6 +125,7 @@ class Deployment:
             ],
             self.folder,
             self.environment,
+            self.watchdog,
         )
         self.running.append(node)
         return node
@@ -155,7 +160,7 @@ class Deployment:
         """
         app = write_app(self.folder / "app", CONFIG)
         config = self.folder / "run.toml"
-        config.write_text(tomli_w.dumps({"scenario": str(scenario), "out": str(out), "data-root": data_root}))
+        config.write_text(tomli_w.dumps({"scenario": str(scenario), "out": str(out), "data-root": data_root}), encoding="utf-8")
         run_id = self.flower.run(app, config)
         found: dict[str, Any] = {}
 
@@ -180,6 +185,17 @@ def deployment(folder: Path | None = None, keep: bool = False) -> Iterator[Deplo
     """
     where = folder or Path(tempfile.mkdtemp(prefix="chordsim-deploy-"))
     where.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secret = [where / "keys", where / "tls", *([] if keep else [where])]
+    # Before the first key is made: it ends processes and removes keys if this process is killed.
+    with Watchdog(secret) as watchdog:
+        try:
+            yield from _deployed(where, watchdog)
+        finally:
+            for one in secret:
+                shutil.rmtree(one, ignore_errors=True)
+
+
+def _deployed(where: Path, watchdog: Watchdog) -> Iterator[Deployment]:
     tls = keys.make_tls(where / "tls", HOST)
     address = f"{HOST}:{processes.free_ports(1, HOST)[0]}"
     write_home(where / "home", address, tls.authority)
@@ -188,15 +204,13 @@ def deployment(folder: Path | None = None, keep: bool = False) -> Iterator[Deplo
     paths = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
     # The SuperLink starts programs of its own by name.
     programs = os.pathsep.join([str(Path(processes.program("flower-superlink")).parent), os.environ.get("PATH", os.defpath)])
-    environment = {**os.environ, **_ENVIRONMENT, "FLWR_HOME": str(where / "home"), "PYTHONPATH": paths, "PATH": programs}
-    made = Deployment(where, address, tls, Flower(environment), environment)
+    environment = {**os.environ, **_ENVIRONMENT, **watchdog.mark, "FLWR_HOME": str(where / "home"), "PYTHONPATH": paths, "PATH": programs}
+    made = Deployment(where, address, tls, Flower(environment), environment, watchdog)
     try:
         made.start_link()
         yield made
     finally:
         processes.stop(made.running)
-        shutil.rmtree(where if not keep else where / "keys", ignore_errors=True)
-        shutil.rmtree(where / "tls", ignore_errors=True)
 
 
 def wait_for(ready: Callable[[], bool], what: str, limit_s: float, progress: Progress | None = None) -> None:

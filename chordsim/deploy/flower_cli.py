@@ -96,9 +96,9 @@ def write_app(folder: Path, defaults: Mapping[str, Any]) -> Path:
     for side in ("server", "clients"):
         # An assignment, since Flower looks for the name without importing the module.
         text = f'"""The app that chordsim holds, under a name of its own."""\n\nfrom {side} import app as home\n\napp = home.app\n'
-        (folder / f"chordsim_{side}.py").write_text(text)
+        (folder / f"chordsim_{side}.py").write_text(text, encoding="utf-8")
     apps = {"serverapp": "chordsim_server:app", "clientapp": "chordsim_clients:app"}
     about = {"publisher": "chordsim", "components": apps, "config": dict(defaults)}
     project = {"name": "chordsim-deployed", "version": "1.0.0", "license": "Apache-2.0", "dependencies": []}
-    (folder / "pyproject.toml").write_text(tomli_w.dumps({"project": project, "tool": {"flwr": {"app": about}}}))
+    (folder / "pyproject.toml").write_text(tomli_w.dumps({"project": project, "tool": {"flwr": {"app": about}}}), encoding="utf-8")
     return folder

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chordsim.errors import RunError
+from chordsim.watchdog import Watchdog
 
 GRACE_S = 10.0
 
@@ -43,7 +44,7 @@ class Process:
         return " / ".join(" ".join(line.split()) for line in lines[-count:])
 
 
-def start(name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Process:
+def start(name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str], watchdog: Watchdog | None = None) -> Process:
     """Start a program from this Python's installation.
 
     Args:
@@ -51,6 +52,7 @@ def start(name: str, command: Sequence[str], folder: Path, environment: Mapping[
         command: Program name and arguments; no shell reads them.
         folder: Where its log goes.
         environment: Its whole environment.
+        watchdog: What ends it if this process cannot.
     """
     log = folder / f"{name}.log"
     with open(log, "wb") as out:
@@ -62,6 +64,8 @@ def start(name: str, command: Sequence[str], folder: Path, environment: Mapping[
             env=dict(environment),
             start_new_session=True,
         )
+    if watchdog is not None:
+        watchdog.watch(popen.pid)
     return Process(name, log, popen)
 
 

@@ -23,6 +23,7 @@ from chordsim.engine import codec
 from chordsim.engine.grid import RUN_ID, LocalGrid
 from chordsim.engine.ray_cluster import Cluster
 from chordsim.engine.ray_worker import Worker
+from chordsim.errors import RunError
 
 NODE_UNAVAILABLE = 5
 #: How often a call is tried before its cell is lost: a cell that kills every worker must not do so for ever.
@@ -31,6 +32,8 @@ TRIES = 3
 START_S = 600.0
 #: How often in a row a worker may fail to start before it is given up.
 STARTS = 3
+#: How often a run begins a cluster of its own anew that was lost with all workers.
+RESTARTS = 2
 WORKER: Any = Worker
 _POLL_S = 0.5
 _PASSED_ON = ("CHORDSIM_", "FLWR_")
@@ -79,6 +82,7 @@ class RayGrid(LocalGrid):
         self._client_app = client_app
         self._cluster = Cluster(engine.workers, address)
         self._seats: list[_Seat] = []
+        self._restarts = 0
 
     def __enter__(self) -> Self:
         self._cluster.__enter__()
@@ -112,17 +116,23 @@ class RayGrid(LocalGrid):
         Args:
             messages: Numbered messages.
             timeout: Seconds that one call may take; a worker that takes longer is replaced and its call tried once more.
+
+        Raises:
+            RunError: No worker is left, and the cluster cannot be begun anew, or was too often.
         """
         jobs = deque(_Job(message) for message in messages)
         stored: dict[str, Any] = {}
         try:
             while jobs or any(seat.job for seat in self._seats):
-                self._assign(jobs, stored)
+                gone = self._cluster.lost()
+                if not gone:
+                    self._assign(jobs, stored)
                 awaited = {seat.call: seat for seat in self._seats if seat.call is not None}
-                if not awaited:
-                    reason = next((seat.lost for seat in self._seats if seat.lost), "no worker")
-                    yield from (_lost(jobs.popleft(), reason) for _ in range(len(jobs)))
-                    return
+                if gone or not awaited:
+                    jobs.extendleft(seat.job for seat in self._seats if seat.job is not None)
+                    self._begin_anew(gone or next((seat.lost for seat in self._seats if seat.lost), "no worker started"))
+                    stored.clear()
+                    continue
                 done, _ = ray.wait(list(awaited), num_returns=1, timeout=_POLL_S)
                 for call in done:
                     yield from self._finished(awaited[call], jobs)
@@ -130,6 +140,20 @@ class RayGrid(LocalGrid):
         finally:
             for seat in self._seats:
                 seat.job = None  # what a caller no longer waits for is thrown away when it comes
+
+    def _begin_anew(self, why: str) -> None:
+        """Start a private cluster again that was lost with all its workers: phones keep no state on them.
+
+        Raises:
+            RunError: It is not ours to start, or was lost too often.
+        """
+        if not self._cluster.private or self._restarts >= RESTARTS:
+            again = f", {self._restarts + 1} times" if self._restarts else ""
+            raise RunError(f"no worker is left on {self._cluster.where}{again}: {why}; chordsim run --resume goes on with what was played")
+        self._restarts += 1
+        self._seats = []
+        self._cluster.restart()
+        self._seats = [self._hired(n) for n in range(self._cluster.workers)]
 
     def _hired(self, partition: int) -> _Seat:
         environment = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
@@ -148,7 +172,11 @@ class RayGrid(LocalGrid):
             jobs.remove(job)
             data, blobs = codec.encode(job.message)
             for digest in blobs.keys() - stored.keys():
-                stored[digest] = ray.put(blobs[digest])
+                try:
+                    stored[digest] = ray.put(blobs[digest])
+                except RayError as error:
+                    size = f"{len(blobs[digest]):,} bytes of a bootstrap"
+                    raise RunError(f"{self._cluster.where}: its object store cannot take {size}: {_brief(error)}") from error
             node_id = job.message.metadata.dst_node_id
             node = (RUN_ID, node_id, self._node_ids.index(node_id), len(self._node_ids))
             seat.call = seat.actor.answer.remote(data, node, tuple(blobs), *(stored[digest] for digest in blobs))

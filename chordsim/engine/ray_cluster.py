@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
 import socket
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import ray
 from ray.job_config import JobConfig
 
+from chordsim import signals
 from chordsim.errors import RunError, UserError
 from chordsim.installed import HOME
 from chordsim.threads import cores
+from chordsim.watchdog import Watchdog
 
 #: Objects in flight are few and small; Ray's own default is a third of the machine's memory.
 _STORE_BYTES = 256 * 2**20
@@ -26,6 +30,10 @@ _LONGEST_FOLDER = 40
 _GONE_WITHIN_S = 15.0
 _CONNECT_S = 10.0
 _LAST_PORT = 65_535
+#: Processes without which a private Ray plays nothing.
+_NEEDED = ("raylet", "gcs_server")
+#: How often a cluster of others is asked which of its machines live.
+_ASK_EVERY_S = 5.0
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -56,6 +64,8 @@ class Cluster:
         self._folder: Path | None = None
         self._ours = False
         self._pids: list[int] = []
+        self._watchdog: Watchdog | None = None
+        self._asked_s = 0.0
 
     def __enter__(self) -> Self:
         os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
@@ -85,6 +95,36 @@ class Cluster:
         if node == ray.get_runtime_context().get_node_id() and pid not in self._pids:
             self._pids.append(pid)
 
+    def lost(self) -> str:
+        """Return why nothing can run here any more, "" where something can.
+
+        Ray itself waits for minutes, or for ever, for a process that is gone. Of a cluster of others only its own word is known.
+        """
+        if self.private:
+            node = ray._private.worker._global_node
+            running: dict[str, list[Any]] = {} if node is None else node.all_processes
+            ended = [kind for kind in _NEEDED for one in running.get(kind, []) if one.process.poll() is not None]
+            return f"Ray's {ended[0].replace('_', ' ')} has ended" if ended else ""
+        if self._ours and time.monotonic() >= self._asked_s + _ASK_EVERY_S:
+            self._asked_s = time.monotonic()
+            try:
+                nodes = ray.nodes()  # type: ignore[no-untyped-call]
+            except Exception as error:  # whatever Ray raises when its head is gone
+                return f"Ray's head does not answer: {' '.join(str(error).split())[:200]}"
+            return "" if any(node["Alive"] for node in nodes) else "no machine of the cluster is left"
+        return ""
+
+    def restart(self) -> None:
+        """Begin a private cluster anew."""
+        workers = self.workers
+        self.close()
+        self.workers = workers
+        try:
+            self._connect()
+        except BaseException:
+            self.close()
+            raise
+
     def close(self) -> None:
         """End what was started here and wait until its processes are gone."""
         if self._ours:
@@ -97,6 +137,9 @@ class Cluster:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+        if self._watchdog is not None:
+            self._watchdog.release()
+            self._watchdog = None
 
     def _connect(self) -> None:
         if ray.is_initialized():
@@ -109,7 +152,8 @@ class Cluster:
         if self._address is not None:
             _check_address(self._address)
             try:
-                ray.init(address=self._address, job_config=job, log_to_driver=False, logging_level=logging.ERROR)
+                with signals.kept():
+                    ray.init(address=self._address, job_config=job, log_to_driver=False, logging_level=logging.ERROR)
             except (ConnectionError, RuntimeError, ValueError) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise UserError(f"--ray-address {self._address}: no Ray cluster can be joined there: {reason}") from error
@@ -118,18 +162,32 @@ class Cluster:
             return
         self.workers = self.workers or cores()
         self._folder = _private_folder()
-        ray.init(
-            address="local",
-            num_cpus=self.workers,
-            num_gpus=0,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=_STORE_BYTES,
-            job_config=job,
-            _temp_dir=str(self._folder),
-        )
+        self._watchdog = Watchdog([self._folder])
+        self._watchdog.__enter__()
+        with marked(self._watchdog), signals.kept():
+            ray.init(
+                address="local",
+                num_cpus=self.workers,
+                num_gpus=0,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=_STORE_BYTES,
+                job_config=job,
+                _temp_dir=str(self._folder),
+            )
         self.where = "Ray on this machine"
+
+
+@contextlib.contextmanager
+def marked(watchdog: Watchdog) -> Iterator[None]:
+    """Let the processes that start in the block end with this one, whatever ends it."""
+    os.environ.update(watchdog.mark)
+    try:
+        yield
+    finally:
+        for name in watchdog.mark:
+            del os.environ[name]
 
 
 def _check_address(address: str) -> None:

@@ -14,6 +14,7 @@ from chordsim.ledger.checksums import UNCHECKED, Checked
 from chordsim.ledger.columns import SCHEMA_VERSION, other_schema
 from chordsim.ledger.names import MANIFEST, ROUNDS, SCENARIO, SUMMARY
 from chordsim.ledger.parquet import check as hold
+from chordsim.store.living import as_it_is
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Source:
         version = manifest.get("schema_version")
         if version != SCHEMA_VERSION:
             raise UserError(f"{run / MANIFEST}: {other_schema(version)}")
+        manifest = as_it_is(run, manifest)
         checked = hold(run) if check else UNCHECKED
         path = run / SCENARIO
         try:

@@ -19,7 +19,7 @@ from chordsim.errors import UserError
 from chordsim.files import atomic_write, disk_error, disk_errors, free_folder, json_bytes, sync_folder
 from chordsim.ledger.checksums import seal, unseal
 from chordsim.ledger.digest import ledger_sha256, rows_digest
-from chordsim.ledger.names import DEVICES, LEDGER, LOCK, MANIFEST, ROUNDS, SCENARIO, SUMMARY
+from chordsim.ledger.names import CHECKPOINT, DEVICES, LEDGER, LOCK, MANIFEST, ROUNDS, SCENARIO, SUMMARY
 from chordsim.ledger.round_lines import ROUND_FIELDS
 from chordsim.ledger.rows import Rows
 from chordsim.store.torn import manifest_of
@@ -155,13 +155,28 @@ class RunDirectory:
                     path.unlink()
             listing = self.path / ROUNDS
             if round and listing.exists():
-                head, *lines = listing.read_text().splitlines(keepends=True)
+                head, *lines = listing.read_text(encoding="utf-8").splitlines(keepends=True)
                 kept = [line for line in lines if int(line.split(",", 1)[0]) <= round]
                 atomic_write(listing, "".join([head, *kept]).encode())
             elif not round:
                 listing.unlink(missing_ok=True)
             (self.path / SUMMARY).unlink(missing_ok=True)
         self._digests = {key: digest for key, digest in self._digests.items() if key[1] <= round}
+
+    def discard(self) -> bool:
+        """Remove what a run has written that played nothing, so that the folder can be taken again; return whether it did."""
+        if any((self.path / LEDGER).glob("*.parquet")) or (self.path / ROUNDS).exists():
+            return False
+        with disk_errors(self.path):
+            unseal(self.path)
+            for name in (MANIFEST, SCENARIO, f"{CHECKPOINT}/{SCENARIO}", DEVICES, SUMMARY):
+                (self.path / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where somebody else has put something in, it stays
+            for folder in (CHECKPOINT, LEDGER):
+                (self.path / folder).rmdir()
+            (self.path / LOCK).unlink()
+            self.path.rmdir()
+        return True
 
     def append_rounds(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """Append lines of `ledger.rounds.RoundLine` to rounds.csv, all of them or none."""

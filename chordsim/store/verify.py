@@ -11,6 +11,7 @@ from chordsim.ledger.digest import ledger_sha256, rows_digest
 from chordsim.ledger.invariants import check_rows
 from chordsim.ledger.names import LEDGER, MANIFEST, SUMS
 from chordsim.ledger.parquet import check, iter_rows
+from chordsim.store.living import as_it_is
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def verify(run: Path) -> Verified:
     checked = check(run)
     if checked.gone:
         raise RunError(f"{run / checked.gone[0]}: is gone, and {SUMS} lists it")
-    manifest = read_json(run / MANIFEST)
+    manifest = as_it_is(run, read_json(run / MANIFEST))
     digests, rows = {}, 0
     for part in iter_rows(run) if any((run / LEDGER).glob("*.parquet")) else ():
         check_rows(part)

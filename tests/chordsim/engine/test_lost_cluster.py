@@ -1,0 +1,97 @@
+"""A cluster that is lost with all its workers: begun anew, or the run stops as failed; never is a round played with nobody."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from flwr.app import Message, RecordDict
+
+import chordsim
+from chordsim.config.model import EngineConfig
+from chordsim.engine import ray as engine
+from chordsim.engine.ray import RayGrid
+from chordsim.errors import RunError
+from chordsim.progress import Silent
+from chordsim.store import checkpoint
+
+
+class Gone:
+    """Stands for a cluster all of whose workers are gone."""
+
+    def __init__(self, private: bool) -> None:
+        self.private, self.where, self.workers, self.begun = private, "a test's Ray", 2, 0
+
+    def lost(self) -> str:
+        return "Ray's raylet has ended"
+
+    def restart(self) -> None:
+        self.begun += 1
+
+
+@pytest.fixture
+def grid(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bool], RayGrid]]:
+    def make(private: bool) -> RayGrid:
+        made = RayGrid("clients.app:app", EngineConfig(kind="ray", workers=2))
+        super(RayGrid, made).__init__(2)
+        made._cluster = Gone(private)  # type: ignore[assignment]
+        monkeypatch.setattr(RayGrid, "_hired", lambda self, partition: engine._Seat(partition, None, None))
+        return made
+
+    yield make
+
+
+@pytest.mark.parametrize(("private", "begun"), [(True, engine.RESTARTS), (False, 0)])
+def test_without_workers_a_run_stops_after_bounded_retries(private: bool, begun: int, grid: Callable[[bool], RayGrid]) -> None:
+    made = grid(private)
+    message = Message(RecordDict(), dst_node_id=made.get_node_ids()[0], message_type="query.cell")
+    with pytest.raises(RunError, match=r"^no worker is left on a test's Ray.*: Ray's raylet has ended; .*--resume"):
+        list(made.send_and_receive([message], timeout=1))
+    assert made._cluster.begun == begun  # type: ignore[attr-defined]
+
+
+def test_a_resume_begins_before_the_first_lost_cell(tiny: Any, tmp_path: Path, trouble: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    trouble("raise 3")  # in round 1
+    methods = ("fp32", "trouble")
+    overrides = tiny("engine.cells=3", "engine.workers=1", "rounds.count=3", methods=methods)
+    with pytest.warns(chordsim.errors.NotWhole):
+        run = chordsim.run("offline", overrides=overrides, out=tmp_path / "run", report=False)
+    assert run.status == "degraded" and all(point.errors for point in checkpoint.newest_first(run.path))
+    trouble("nothing 0")
+    whole = chordsim.run("offline", overrides=overrides, out=tmp_path / "whole", report=False)
+    again = chordsim.run(resume=run.path, report=False)
+    assert again.status == "complete" and again.manifest["ledger_sha256"] == whole.manifest["ledger_sha256"]
+
+
+class Killer(Silent):
+    """Progress that kills one of Ray's own processes once some rounds are played."""
+
+    def __init__(self, name: str, after: int, marked: Callable[[], list[psutil.Process]]) -> None:
+        self.name, self.after, self.marked, self.hit = name, after, marked, 0
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self.after -= note.startswith("round")
+        if not self.after:
+            for process in self.marked():
+                if process.name() == self.name:
+                    os.kill(process.pid, signal.SIGKILL)
+                    self.hit += 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
+def test_a_private_ray_that_dies_is_begun_anew(
+    name: str, tiny: Any, tmp_path: Path, marked: Callable[[], list[psutil.Process]], nothing_left: Callable[[], bool]
+) -> None:
+    overrides = tiny("rounds.count=4", "engine.cells=3", methods=("fp32", "chord-plus"))
+    here = chordsim.run("offline", overrides=overrides, out=tmp_path / "here", report=False)
+    killer = Killer(name, 3, marked)
+    run = chordsim.run("offline", overrides=overrides, engine="ray", workers=2, out=tmp_path / "ray", progress=killer, report=False)
+    assert killer.hit == 1
+    assert run.status == "complete" and run.manifest["ledger_sha256"] == here.manifest["ledger_sha256"]
+    assert nothing_left()
