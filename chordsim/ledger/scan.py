@@ -84,7 +84,9 @@ def read_part(path: Path, columns: Sequence[str]) -> Part:
                 values[name], found = _column(table.column(name), name)
                 if found is not None:
                     words[name] = found
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+    except RunError:
+        raise
+    except Exception as error:  # what Arrow makes of damage differs by its version, and is not always an error of its own
         text = " ".join(str(error).split())[:160]
         raise RunError(f"{path}: half-written or damaged, not a ledger file that can be read ({text})") from error
     return Part(method, round, values, words)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chordsim.arrays import Ints
@@ -55,7 +54,7 @@ class Activity:
                 return None
             table = pq.read_table(path, columns=["user_id", COLUMN])
             ids, items = (np.asarray(table.column(name).to_numpy(), np.int64) for name in ("user_id", COLUMN))
-        except (pa.ArrowException, OSError) as error:
+        except Exception as error:  # what Arrow makes of damage differs by its version, and is not always an error of its own
             raise RunError(f"{path}: half-written or damaged ({' '.join(str(error).split())[:160]})") from error
         inside = (ids >= 0) & (ids < users)
         return cls._cut(ids[inside], items[inside], users)

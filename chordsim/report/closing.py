@@ -100,8 +100,9 @@ def time_section(g: Gathered) -> Section:
 def reproduce(source: Source) -> Section:
     """Return commands, files and how to cite."""
     name = shlex.quote(str(source.path.name))
+    version = source.manifest.get("versions", {}).get("chordsim", VERSION)
     commands = (
-        f"pip install chordsim=={source.manifest.get('versions', {}).get('chordsim', VERSION)}\n"
+        f"pip install .                       # in the source of chordsim {version}: a checkout, or its archive unpacked\n"
         "chordsim run scenario.toml          # the file below, saved under this name\n"
         f"chordsim report {name}   # makes this page again from the run directory\n"
     )

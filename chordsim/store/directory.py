@@ -92,7 +92,7 @@ class RunDirectory:
             with disk_errors(path):
                 (path / LEDGER).mkdir(exist_ok=True)
                 _cut_unfinished_line(path / ROUNDS)
-                for part in (*path.glob(".*.part"), *(path / LEDGER).glob(".*.part")):
+                for part in (part for folder in (path, path / LEDGER, path / CHECKPOINT) for part in folder.glob(".*.part")):
                     part.unlink()
         except BaseException:
             os.close(lock)

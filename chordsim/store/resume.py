@@ -74,10 +74,14 @@ def opened(scenario: Scenario, out: Path | None, resume: Resume | None) -> RunDi
 
 
 def _begun(store: RunDirectory, scenario: Scenario, fresh: dict[str, Any]) -> RunDirectory:
-    """Return the folder of a run of which nothing is played yet."""
-    store.write_scenario(dump(scenario))
-    keep_scenario(store.path)
-    store.write_manifest("running", **fresh)
+    """Return the folder of a run of which nothing is played yet; it is given free again if that cannot be written."""
+    try:
+        store.write_scenario(dump(scenario))
+        keep_scenario(store.path)
+        store.write_manifest("running", **fresh)
+    except BaseException:
+        store.close()
+        raise
     return store
 
 
