@@ -49,7 +49,7 @@ def made(tiny_overrides: Callable[..., list[str]], shared_cache: Path, tmp_path_
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHORDSIM_CACHE", str(shared_cache))
         run("offline", overrides=overrides, out=folder / "whole", report=False)
-        patch.setattr("server.rounds._told", lambda store: store)
+        patch.setattr("server.rounds._told", lambda store, new: store)
         with pytest.raises(Cut):
             run("offline", overrides=overrides, out=folder / "cut", progress=CutIn(5))
     assert read_json(folder / "cut" / "manifest.json")["status"] == "running"
