@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import shutil
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -47,9 +46,8 @@ def play(plan: Plan, folder: Path) -> tuple[list[str], Counter[str]]:
         warnings.simplefilter("ignore")
         _attempt(plan, whole, None, met, resume=False)
         for number, fault in enumerate((*plan.faults, *[None] * MOST_ATTEMPTS)):
-            resume = number > 0 and (broken / "scenario.toml").exists()
-            if number and not resume:
-                shutil.rmtree(broken, ignore_errors=True)  # killed before it had written anything
+            # One that was killed before its first manifest is begun again in the same folder.
+            resume = number > 0 and (broken / "manifest.json").exists()
             if _attempt(plan, broken, fault, met, resume=resume):
                 break
     return differences(whole, broken), met

@@ -59,11 +59,12 @@ class RunDirectory:
         path = free_folder(Path("runs"), f"{name}-{seed}") if out is None else out
         with disk_errors(path):
             path.mkdir(parents=True, exist_ok=True)
+        begun = (path / LOCK).exists()
         lock = take_lock(path)
         try:
             with disk_errors(path):
-                found = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK and not _begun(entry))
-            if found:
+                found = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK)
+            if found and not (begun and _killed_at_once(path, found)):
                 if {MANIFEST, SCENARIO} & {*found}:
                     raise UserError(f"{path}: holds an earlier run: choose another folder, or continue that run with --resume {path}")
                 raise UserError(f"{path}: is not empty (it holds {found[0]}): choose an empty or a new folder")
@@ -234,11 +235,13 @@ def take_lock(path: Path) -> int:
     return lock
 
 
-def _begun(entry: Path) -> bool:
-    """Return whether this is what a run leaves that was killed before it wrote anything."""
-    if entry.name == LEDGER and entry.is_dir():
-        return not any(entry.iterdir())
-    return entry.name.startswith(f".{SCENARIO}.") and entry.name.endswith(".part")
+def _killed_at_once(path: Path, found: Sequence[str]) -> bool:
+    """Return whether a folder holds but what a run leaves that was killed before its first manifest: nothing that anybody would miss."""
+    wrote = {LEDGER, SCENARIO, CHECKPOINT}
+    if any(name not in wrote and not (name.startswith((f".{SCENARIO}.", f".{MANIFEST}.")) and name.endswith(".part")) for name in found):
+        return False
+    kept = [*(path / LEDGER).glob("*"), *(entry for entry in (path / CHECKPOINT).glob("*") if SCENARIO not in entry.name)]
+    return LEDGER in found and not kept
 
 
 def _append(path: Path, data: bytes) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from chordsim.config.model import Scenario
 from chordsim.errors import RunError, UserError
 from chordsim.ledger.columns import other_schema
+from chordsim.ledger.names import SCENARIO
 from chordsim.ledger.parquet import file_name, read_rows
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.summary import Summary
@@ -18,7 +19,7 @@ from chordsim.scenario.text import dump
 from chordsim.store import checkpoint
 from chordsim.store.directory import RunDirectory
 from chordsim.store.manifest import started
-from chordsim.store.torn import has_lines, is_whole, keep_scenario
+from chordsim.store.torn import has_lines, is_whole, keep_scenario, kept_scenario
 
 #: Manifest fields that decide whether a resumed ledger can equal an unbroken one.
 _SAME = ("schema_version", "ledger_key", "versions", "instruction_set", "numerics")
@@ -64,7 +65,8 @@ def opened(scenario: Scenario, out: Path | None, resume: Resume | None) -> RunDi
             what = "; ".join(_difference(name, store.manifest.get(name), fresh[name]) for name in differs)
             advice = "" if final else "; --allow-drift goes on all the same, without a hash"
             raise UserError(f"{out}: cannot resume: {what}{advice}")
-        keep_scenario(out)
+        if not kept_scenario(out):
+            keep_scenario(out, (out / SCENARIO).read_bytes())
         drift = sorted({*store.manifest.get("drift", []), *differs})
         store.write_manifest("running", **fresh, **({"drift": drift} if drift else {}))
     except BaseException:
@@ -76,8 +78,9 @@ def opened(scenario: Scenario, out: Path | None, resume: Resume | None) -> RunDi
 def _begun(store: RunDirectory, scenario: Scenario, fresh: dict[str, Any]) -> RunDirectory:
     """Return the folder of a run of which nothing is played yet; it is given free again if that cannot be written."""
     try:
-        store.write_scenario(dump(scenario))
-        keep_scenario(store.path)
+        text = dump(scenario)
+        keep_scenario(store.path, text.encode())
+        store.write_scenario(text)
         store.write_manifest("running", **fresh)
     except BaseException:
         store.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,13 +13,15 @@ from chordsim.errors import RunError, UserError
 from chordsim.files import atomic_write, disk_errors, read_json
 from chordsim.ledger.names import CHECKPOINT, LEDGER, LOCK, MANIFEST, ROUNDS, SCENARIO
 
+_MARK = b"# sha256 "
 
-def keep_scenario(run: Path) -> None:
-    """Keep a second copy of the scenario, since nothing else could tell it again."""
-    folder, text = run / CHECKPOINT, _bytes(run / SCENARIO)
+
+def keep_scenario(run: Path, text: bytes) -> None:
+    """Keep a second copy of the scenario, since nothing else could tell it again; it ends with its checksum."""
+    folder = run / CHECKPOINT
     with disk_errors(folder):
         folder.mkdir(exist_ok=True)
-    atomic_write(folder / SCENARIO, text)
+    atomic_write(folder / SCENARIO, text + _seal(text))
 
 
 def scenario_file(run: Path) -> Path:
@@ -27,14 +30,20 @@ def scenario_file(run: Path) -> Path:
     Raises:
         UserError: Not a run directory, or the file cannot be written.
     """
-    path, copy = run / SCENARIO, run / CHECKPOINT / SCENARIO
-    found, kept = _bytes(path), _bytes(copy)
+    path = run / SCENARIO
+    found, kept = _bytes(path), kept_scenario(run)
     # An edited file is for the caller to refuse: only the beginning of the copy is what a cut-off write leaves.
     if kept and found != kept and kept.startswith(found):
         atomic_write(path, kept)
     elif not path.is_file():
         raise UserError(f"{run}: not a run directory: no {SCENARIO} in it")
     return path
+
+
+def kept_scenario(run: Path) -> bytes:
+    """Return the copy of a run's scenario, nothing where it is missing or torn itself."""
+    text, mark, _ = (whole := _bytes(run / CHECKPOINT / SCENARIO)).rpartition(_MARK)
+    return text if mark and whole == text + _seal(text) else b""
 
 
 def manifest_of(run: Path) -> dict[str, Any]:
@@ -76,6 +85,10 @@ def has_lines(run: Path, methods: Iterable[str], rounds: int) -> bool:
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return False
     return all((method, round) in told for method in methods for round in range(1, rounds + 1))
+
+
+def _seal(text: bytes) -> bytes:
+    return _MARK + hashlib.sha256(text).hexdigest().encode() + b"\n"
 
 
 def _bytes(path: Path) -> bytes:

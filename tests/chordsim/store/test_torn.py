@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chordsim.api import RunResult, run
-from chordsim.errors import ChordsimError, RunError
+from chordsim.errors import ChordsimError, RunError, UserError
 from chordsim.files import read_json
 from chordsim.ledger import checksums
 from chordsim.ledger.parquet import read_rows
@@ -160,4 +160,13 @@ def test_every_file_torn_and_resumed(made: tuple[Path, Path], tmp_path: Path, wh
 def test_a_folder_in_which_a_run_was_killed_before_it_wrote_is_as_good_as_new(tmp_path: Path) -> None:
     RunDirectory.create(tmp_path / "run", name="x", seed=1).close()
     (tmp_path / "run" / ".scenario.toml.77.part").write_bytes(b"half")
+    (tmp_path / "run" / "scenario.toml").write_bytes(b"half")
+    torn.keep_scenario(tmp_path / "run", b"whole")
     RunDirectory.create(tmp_path / "run", name="x", seed=1).close()
+    (tmp_path / "run" / "ledger" / "somebody.parquet").write_bytes(b"rows")
+    with pytest.raises(UserError, match="holds an earlier run"):
+        RunDirectory.create(tmp_path / "run", name="x", seed=1)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "scenario.toml").write_bytes(b"mine")
+    with pytest.raises(UserError, match="holds an earlier run"):
+        RunDirectory.create(tmp_path / "mine", name="x", seed=1)
