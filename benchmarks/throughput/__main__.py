@@ -1,6 +1,7 @@
 """The suite's one command: measure what is not measured yet, print the table.
 
-python -m benchmarks.throughput --out FOLDER [--only PIECE ...] [--repetitions N] [--quick] [--table] [--pages] [--cache FOLDER]
+python -m benchmarks.throughput --out FOLDER [--against CHECKOUT] [--only PIECE ...] [--repetitions N] [--quick] [--table] [--pages]
+                                [--cache FOLDER]
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from benchmarks.throughput import machine
+from benchmarks.throughput import against, machine
 from benchmarks.throughput.contest import Contestant, Failed
 from benchmarks.throughput.pieces import PIECES, QUICK, Piece, Size
 from benchmarks.throughput.results import Results, Writer
@@ -28,11 +29,14 @@ def main(arguments: list[str]) -> int:
     given = _parser().parse_args(arguments)
     # Asked to end, it ends what it started first: those whose turn it is not stand still and would do so for ever.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    names = given.only or [name for name, piece in PIECES.items() if piece.default]
+    known = against.pieces(given.against) if given.against else PIECES
+    names = given.only or [name for name, piece in known.items() if piece.default]
     failed = 0
     for name in () if given.table or given.pages else names:
-        failed += measure(name, PIECES[name], given.out.absolute(), given.cache, QUICK if given.quick else Size(), given.repetitions)
+        failed += measure(name, known[name], given.out.absolute(), given.cache, QUICK if given.quick else Size(), given.repetitions)
     print(table(Results(given.out), names))
+    if given.against:
+        print("\n".join(" | ".join(row) for row in against.table(Results(given.out))))
     if given.pages:
         from benchmarks.throughput.pages import write_pages
 
@@ -93,13 +97,17 @@ def _note(folder: Path, piece: str, about: dict[str, Any]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__.splitlines()[0])
-    extra = ", ".join(name for name, piece in PIECES.items() if not piece.default)
+    both = {**PIECES, **against.pieces(Path())}
+    every, extra = list(both), ", ".join(name for name, piece in both.items() if not piece.default)
     parser.add_argument("--out", type=Path, required=True, help="where the CSV files go; what is there is not measured again")
     parser.add_argument(
         "--cache", type=Path, default=user_cache_path("chordsim") / "benchmarks", help="where logs, homes and pfl's environment go"
     )
-    parser.add_argument("--only", nargs="+", choices=list(PIECES), metavar="PIECE", help=f"{', '.join(PIECES)}; by default all but {extra}")
+    parser.add_argument("--only", nargs="+", choices=every, metavar="PIECE", help=f"{', '.join(every)}; by default all but {extra}")
     parser.add_argument("--repetitions", type=int, default=0, help="turns of each case, instead of 3 or 5")
+    parser.add_argument(
+        "--against", type=Path, metavar="CHECKOUT", help="measure the pieces `against-...` on another checkout as well, in turns"
+    )
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")
     parser.add_argument("--table", action="store_true", help="measure nothing, print what is there")
     parser.add_argument("--pages", action="store_true", help="measure nothing, write docs/performance.md and docs/scale.md")

@@ -47,6 +47,7 @@ class Case:
         settings: Its arguments.
         python: The interpreter, where it is not this one.
         most: At most so many repetitions, 0 for as many as asked.
+        root: The checkout whose suite and packages it runs.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Case:
     settings: dict[str, Any] = field(default_factory=dict)
     python: str = sys.executable
     most: int = 0
+    root: Path = ROOT
 
 
 class Contestant:
@@ -71,7 +73,7 @@ class Contestant:
         there_read, here_write = os.pipe()
         here_read, there_write = os.pipe()
         command = [self.case.python, "-W", "ignore", "-m", "benchmarks.throughput.child", self.case.kind, json.dumps(self.case.settings)]
-        environment = {**os.environ, **QUIET, "FLWR_HOME": str(self._home / "flwr"), "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, **QUIET, "FLWR_HOME": str(self._home / "flwr"), "PYTHONPATH": str(self.case.root)}
         environment["CHORDSIM_CACHE"] = str(self._home / "models")
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
@@ -80,7 +82,7 @@ class Contestant:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 pass_fds=(there_read, there_write),
-                cwd=ROOT,
+                cwd=self.case.root,
                 env=environment,
                 start_new_session=True,
             )
