@@ -7,6 +7,7 @@ plan's price (straight-through estimator), so that what is trained is what phone
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from chordsim.nets.joined import join
 from chordsim.nets.recommender import Recommender
 from chordsim.nets.shapes import Shapes
 from chordsim.nets.windows import Windows
-from chordsim.quant.allocate import Costs, allocate, storage_price
+from chordsim.quant.allocate import Allocation, Costs, allocate, storage_price
 from chordsim.quant.plan import gather
 from chordsim.quant.quantizer import relative_error, scaled, table
 from chordsim.quant.straight_through import mask_of, straight_through, straight_through_table
@@ -55,6 +56,11 @@ class Planned(Recommender):
         )
         start = torch.tensor(START_GAINS if settings.gains_of == "code" else (1.0,))
         self.gains = nn.ParameterList(start.repeat(n.channels, 1) for n in shapes.layers if settings.gains)
+        lengths = [w.shape[1] for w in self.frozen]
+        #: Layers whose rows are equally long.
+        self._alike = [[n for n, length in enumerate(lengths) if length == one] for one in dict.fromkeys(lengths)]
+        #: What buys plans: the reference, or what gives the same sooner; set by the caller.
+        self.allocate: Callable[[Tensor, Costs, Tensor, int], Allocation] = allocate
         fan_in = torch.cat([torch.full((n.channels,), n.fan_in) for n in shapes.layers])
         self._costs = Costs((fan_in[:, None] * torch.tensor(settings.widths))[None])
         self._price = storage_price(self._costs).float()
@@ -88,9 +94,21 @@ class Planned(Recommender):
         return [masked(w, mask_of(s, keep), keep) for w, s in zip(self.frozen, self.mask_scores, strict=True)]
 
     def tables(self) -> list[Tensor]:
-        """Return per layer every channel at every code, [4, C, K]."""
-        made = [straight_through_table(w, table(w, self.settings.widths)) for w in self.masked()]
-        return [scaled(rows, gain) for rows, gain in zip(made, self.gains, strict=True)] if self.gains else made
+        """Return per layer every channel at every code, [4, C, K].
+
+        A row depends on no other, so layers whose rows are as long are one matrix here: a tenth of the operations, the same numbers.
+        """
+        out: dict[int, Tensor] = {}
+        for alike in self._alike:
+            weights, keep = torch.cat([self.frozen[n] for n in alike]), self.settings.mask_keep
+            if keep < 1:
+                weights = masked(weights, mask_of(torch.cat([self.mask_scores[n] for n in alike]), keep), keep)
+            rows = straight_through_table(weights, table(weights, self.settings.widths))
+            if self.gains:
+                rows = scaled(rows, torch.cat([self.gains[n] for n in alike]))
+            sizes = [self.frozen[n].shape[0] for n in alike]
+            out |= {n: part.contiguous() for n, part in zip(alike, torch.split(rows, sizes, 1), strict=True)}
+        return [out[n] for n in range(len(self.frozen))]
 
     def utilities(self, history: Tensor, item_table: Tensor) -> Tensor:
         """Return utilities [B, C, 4] of users with these histories."""
@@ -99,7 +117,7 @@ class Planned(Recommender):
     def codes(self, utilities: Tensor, bits: Tensor) -> tuple[Tensor, Tensor]:
         """Return plans [B, C] (int64) under ``bits`` per weight [B], and each plan's multiplier [B]."""
         limits = torch.floor(bits.double() * self.shapes.weights).long()[:, None]
-        plan = allocate(utilities.detach(), self._costs, limits, self.settings.lowest)
+        plan = self.allocate(utilities.detach(), self._costs, limits, self.settings.lowest)
         return plan.codes.long(), plan.multiplier
 
     def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
