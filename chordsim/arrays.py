@@ -1,4 +1,4 @@
-"""The array types that everything is written in; shapes stand in the docstrings of those who use them."""
+"""The array types that everything is written in, whose shapes stand in the docstrings of those who use them; rows that are alike."""
 
 from __future__ import annotations
 
@@ -20,3 +20,24 @@ Codes = npt.NDArray[np.uint8]
 Columns = dict[str, npt.NDArray[Any]]
 #: What training gives: tensors by name.
 State = dict[str, "torch.Tensor"]
+
+#: Rows that are told apart, at least: products of fewer rows may have other last bits.
+_LEAST = 8
+
+
+def runs(*columns: npt.NDArray[Any]) -> tuple[Ints, Ints]:
+    """Find neighbours that are equal in all columns, [D, ...] each, so that what follows from them is computed once.
+
+    Returns:
+        The first row of each run, [R], and the place among those of each row's own run, [D]. The last is repeated up to a few
+        rows, where there are as many.
+    """
+    rows = columns[0].shape[0]
+    new = np.zeros(rows, np.bool_)
+    new[:1] = True
+    for column in columns:
+        flat = column.reshape(rows, -1)
+        new[1:] |= (flat[1:] != flat[:-1]).any(1)
+    first = np.flatnonzero(new)
+    spare = max(min(_LEAST, rows) - first.size, 0)
+    return np.concatenate([first, np.repeat(first[-1:], spare)]), np.cumsum(new) - 1

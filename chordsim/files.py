@@ -6,7 +6,7 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,13 @@ _USER_ERRNOS = {
 }
 
 
-def atomic_write(path: Path, data: bytes | memoryview) -> None:
+def atomic_write(path: Path, data: bytes | memoryview, *, lasting: bool = True) -> None:
     """Write a file so that it is there whole or not at all, also after a power cut.
 
     Args:
         path: The file; an older one is replaced.
         data: What it will hold.
+        lasting: Wait until it has reached the disk. Without, only the end of a process cannot halve it; `made_lasting` makes up for it.
 
     Raises:
         UserError: The place cannot be written (permissions, read-only, not a folder).
@@ -41,14 +42,28 @@ def atomic_write(path: Path, data: bytes | memoryview) -> None:
         try:
             with open(part, "wb") as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+                if lasting:
+                    file.flush()
+                    os.fsync(file.fileno())
             os.replace(part, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 part.unlink()
             raise
-        sync_folder(path.parent)
+        if lasting:
+            sync_folder(path.parent)
+
+
+def made_lasting(paths: Iterable[Path]) -> None:
+    """Wait until files, and that they are there, have reached the disk; those that are gone again are left out.
+
+    Raises:
+        RunError: The disk is full or fails.
+    """
+    found = [path for path in dict.fromkeys(paths) if path.exists()]
+    for path in (*found, *dict.fromkeys(path.parent for path in found)):
+        with disk_errors(path):
+            sync_folder(path)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -105,7 +120,7 @@ def free_folder(parent: Path, stem: str) -> Path:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename durable."""
+    """Make a rename durable, or what a file holds."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -27,6 +27,8 @@ from chordsim.population.latency import ModelSize, shape_text
 from chordsim.progress import Progress, Silent
 from chordsim.scenario.load import parse
 
+#: Phones of a round from which two chunks are sooner done than one, and chunks below which one more is a new turn for everybody.
+_WORTH_TWO, _FEW = 32, 8
 #: Name of the column in which a call brings lists.
 LISTED = "listed"
 
@@ -120,6 +122,18 @@ class World:
         return {**asdict(self.split.log.source), "digest": self.digest}
 
     @property
+    def chunk_size(self) -> int:
+        """Rows of a chunk: `engine.chunk_size` at most, and as even as the phones of a round go, so that few rows are padding.
+
+        A function of the scenario and its data alone. A few chunks are an even number of them, for two processors.
+        """
+        asked, most = self.population.selected, self.scenario.engine.chunk_size
+        chunks = -(-asked // most)
+        if asked >= _WORTH_TWO and chunks < _FEW:
+            chunks += chunks % 2
+        return -(-asked // chunks)
+
+    @property
     def kernel(self) -> str:
         """What runs the inner loops here."""
         return resolve(self.scenario.engine.kernel)
@@ -128,7 +142,8 @@ class World:
         """Return what the halves of a method may know."""
         s = self.scenario
         settings = {**self.specs[method].defaults, **s.settings.get(method, {})}
-        return methods.MethodContext(method, settings, s.backbone, s.training, self.n_items, s.seed, ranked_of(s), self.kernel)
+        how = (self.kernel, s.engine.share_equal)
+        return methods.MethodContext(method, settings, s.backbone, s.training, self.n_items, s.seed, ranked_of(s), *how)
 
 
 def ranked_of(scenario: Scenario) -> int:

@@ -31,6 +31,7 @@ from chordsim.wire.errors import BadPayload
 from chordsim.wire.frame import decode_rows, encode_rows
 from chordsim.wire.reports import FLAG_UNVERIFIED, Reports, pack_reports
 from chordsim.world import LISTED, World, of_text
+from clients.met import Met
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Node:
     models: dict[str, tuple[tuple[str, ...], DeviceHalf, Any]] = field(default_factory=dict)
     named: dict[str, frozenset[str]] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
+    met: Met = field(default_factory=Met)
 
     def model(self, world: World, spec: MethodSpec, labels: dict[str, str]) -> tuple[DeviceHalf, Any]:
         """Return the half and its model, loaded anew when the bootstrap changed."""
@@ -116,10 +118,10 @@ def step(node: Node, call: CellCall) -> CellReply:
     spec = world.specs[header["method"]]
     half, model = node.model(world, spec, dict(header["blobs"]))
     legs = [Leg(direction, kind) for direction, kind in header["legs"]]
-    size = world.scenario.engine.chunk_size
+    size = world.chunk_size
     guard: contextlib.AbstractContextManager[Any] = contextlib.nullcontext() if spec.needs_autograd else torch.inference_mode()
     with guard:
-        chunks = [_Chunk(world, spec, call, at, at + size).play(half, model, legs) for at in _starts(call, size)]
+        chunks = [_Chunk(world, spec, call, at, at + size, node.met).play(half, model, legs) for at in _starts(call, size)]
     columns = {name: np.concatenate([c[0][name] for c in chunks]) for name in chunks[0][0]}
     wire = {kind: Ragged.concat([c[1][kind] for c in chunks]) for kind in chunks[0][1]}
     return CellReply(call.cell, columns, wire)
@@ -135,17 +137,16 @@ def _starts(call: CellCall, size: int) -> range:
 class _Chunk:
     """One chunk's walk through the legs of a segment."""
 
-    def __init__(self, world: World, spec: MethodSpec, call: CellCall, start: int, stop: int) -> None:
+    def __init__(self, world: World, spec: MethodSpec, call: CellCall, start: int, stop: int, met: Met) -> None:
         self.world, self.spec, self.call, self.rows = world, spec, call, slice(start, stop)
         self.round = int(call.header["round"])
         ids = call.columns["device_id"][self.rows]
-        profiles = world.population.profiles(ids)
-        self.users = world.population.users(ids)
+        self.known = met.known(world, self.round, ids, world.scenario.backbone.max_len + spec.extra_history)
         # Of a model that lists, phones know what the call brings; what is counted, any process counts.
         told = call.columns.get(LISTED)
-        self.listed: Ints | None = world.candidates(self.users) if told is None else told[self.rows].astype(np.int64)
-        self.who = PhoneBatch(ids, call.columns["active"][self.rows].copy(), self.round, profiles.budgets, self.listed)
-        self.history: History = world.split.history(self.users, self.round, world.scenario.backbone.max_len + spec.extra_history)
+        self.listed: Ints | None = world.candidates(self.known.users) if told is None else told[self.rows].astype(np.int64)
+        self.who = PhoneBatch(ids, call.columns["active"][self.rows].copy(), self.round, self.known.budgets, self.listed)
+        self.history: History = self.known.history
         rows = ids.size
         # What an earlier visit of this round left: a phone that refused or ranked then has not forgotten it.
         self.rank = self._carried("rank", np.full(rows, np.nan))
@@ -225,12 +226,8 @@ class _Chunk:
         """Return each target's rank and whether a phone's scores are numbers; None for a turn that ranks nothing."""
         if turn.scores is None and turn.ranking is None:
             return None
-        split, protocol, n_items = self.world.split, self.world.scenario.protocol, self.world.n_items
-        targets, spans, candidates = (
-            split.targets(self.users, self.round),
-            split.spans(self.users, self.round),
-            self.listed,
-        )
+        protocol, n_items, users = self.world.scenario.protocol, self.world.n_items, self.known.users
+        targets, spans, candidates = self.known.targets, self.known.spans, self.listed
         if turn.scores is None:
             assert turn.ranking is not None
             ranking = turn.ranking if self.spec.ranks != "candidates" else self._at(turn.ranking)
@@ -250,12 +247,12 @@ class _Chunk:
         if listed:
             assert candidates is not None
             return evaluate.rank_listed(scores, candidates, targets, spans.pairs(), protocol, n_items), numbers
-        draw = (self.world.scenario.seed, self.users, self.round)
+        draw = (self.world.scenario.seed, users, self.round)
         return evaluate.rank_scores(scores, targets, spans.pairs(), protocol, draw, candidates), numbers
 
     def _at(self, places: Ints) -> Ints:
         """Return the items that stand at places [D, n], from 1, of the cloud's lists, which are lists also where everything is ranked."""
-        listed = self.world.listed(self.users) if self.listed is None else self.listed
+        listed = self.world.listed(self.known.users) if self.listed is None else self.listed
         padded = np.pad(listed, ((0, 0), (1, 0)))
         return np.take_along_axis(padded, np.where(places < padded.shape[1], places, 0), 1)
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from chordsim.arrays import Bools, Floats, Ints
+from chordsim.arrays import Bools, Floats, Ints, runs
 from chordsim.config.model import ProtocolConfig
 from chordsim.data.history import Spans
 from chordsim.kernels import ranking
@@ -35,14 +35,24 @@ class Device:
         self.shapes = shapes_of(context.backbone, context.n_items, context.ranked)
         self.kernels = kernels(context.kernel)
 
-    def score(self, states: torch.Tensor, item_table: torch.Tensor) -> npt.NDArray[np.float32] | Products:
+    def alike(self, *columns: npt.NDArray[Any]) -> tuple[Ints, Ints] | None:
+        """Return which rows to compute and where each phone finds its own (`chordsim.arrays.runs`); None where each is computed."""
+        return runs(*columns) if self.context.share_equal else None
+
+    def score(self, states: torch.Tensor, item_table: torch.Tensor, place: Ints | None = None) -> npt.NDArray[np.float32] | Products:
         """Return the scores of all items, float32 [D, n_items + 1], or what makes them when they are asked for.
 
         They are made when asked for where phones keep few rows, and where ranks are counted as scores come.
+
+        Args:
+            states: Last states [D, d], or those that differ, [R, d].
+            item_table: [n_items + 1, d].
+            place: Which of those each phone has, [D].
         """
         if self.shapes.backbone.items == "cached" or self.kernels.native:
-            return Products(states, item_table, self.kernels)
-        return (states @ item_table.T).numpy()
+            return Products(states, item_table, self.kernels, place)
+        scores = (states @ item_table.T).numpy()
+        return scores if place is None else scores[place]
 
     def load(self, blobs_by_label: Mapping[str, bytes]) -> Any:
         """Return nothing: this method has no bootstrap."""
@@ -66,26 +76,43 @@ def in_blocks(rows: int, compute: Callable[[slice], torch.Tensor]) -> torch.Tens
 
 @dataclass(frozen=True)
 class Products:
-    """Scores of some items: products of last states [D, d] with the rows of an item table [n_items + 1, d]."""
+    """Scores of some items: products of last states [D, d] with the rows of an item table [n_items + 1, d].
+
+    Attributes:
+        states: Of each phone, or those that differ, [R, d].
+        table: Item embeddings.
+        kernels: What multiplies.
+        place: Which of the states each phone has, [D].
+    """
 
     states: torch.Tensor
     table: torch.Tensor
     kernels: Kernels
+    place: Ints | None = None
+
+    def _each(self) -> torch.Tensor:
+        return self.states if self.place is None else self.states[torch.from_numpy(self.place)]
 
     def of(self, items: Ints) -> npt.NDArray[np.float32]:
         """Return the scores of item ids [D, n], phone by phone."""
         if self.kernels.native:
-            return ranking.score_items(self.states, self.table, items)
+            return ranking.score_items(self._each(), self.table, items)
         rows = self.table[torch.from_numpy(items)]
-        return torch.bmm(rows, self.states.unsqueeze(2)).squeeze(2).numpy()
+        return torch.bmm(rows, self._each().unsqueeze(2)).squeeze(2).numpy()
 
     def all(self) -> npt.NDArray[np.float32]:
         """Return the scores of all items, [D, n_items + 1]."""
-        return ranking.score_all(self.states, self.table) if self.kernels.native else (self.states @ self.table.T).numpy()
+        states = self._each()
+        return ranking.score_all(states, self.table) if self.kernels.native else (states @ self.table.T).numpy()
 
     def ranks(self, targets: Ints, seen: Spans, protocol: ProtocolConfig) -> tuple[Floats, Bools]:
         """Return the rank of each target among all items [D], and whether all scores of a phone are numbers."""
-        return ranking.rank_states(self.states, self.table, targets, seen, protocol)
+        if self.place is None:
+            return ranking.rank_states(self.states, self.table, targets, seen, protocol)
+        first, mine = runs(self.place, targets, seen.starts, seen.ends)
+        spans = Spans(seen.items, seen.starts[first], seen.ends[first])
+        rank, sound = ranking.rank_states(self.states[torch.from_numpy(self.place[first])], self.table, targets[first], spans, protocol)
+        return rank[mine], sound[mine]
 
 
 def item_table(blobs_by_label: Mapping[str, bytes], shapes: Shapes) -> torch.Tensor:

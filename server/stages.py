@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ from chordsim.ledger.invariants import check
 from chordsim.ledger.summary import PER, Summary
 from chordsim.memory import keep_freed_pages, release_freed_pages
 from chordsim.progress import Progress
+from chordsim.ragged import Ragged
 from chordsim.round import buffered, live, sizes
 from chordsim.round.bindings import Tally
 from chordsim.round.scene import Scene, scene_of
@@ -24,7 +26,7 @@ from chordsim.scenario.text import dump
 from chordsim.sized import SizedWorld, sized_world_of
 from chordsim.store import checkpoint, devices
 from chordsim.store.directory import RunDirectory
-from chordsim.store.plans import PlanSample
+from chordsim.store.plans import KEPT, PlanSample
 from chordsim.store.resume import pick_up
 from chordsim.threads import one_thread_per_product
 from chordsim.world import World
@@ -104,7 +106,8 @@ class LiveStage:
         self.methods: list[str] = list(world.specs)
         self.train_s = 0.0
         self._plans, self._aside = PlanSample(world.shapes), dict[str, dict[str, int]]()
-        self._scene: Scene | None = None
+        self._saved: list[Path] = []
+        self._scenes: dict[bool, Scene] = {}
         self._trained: Trained | None = None
 
     @property
@@ -149,19 +152,22 @@ class LiveStage:
     def play(self, round: int, method: str, threads: Executor) -> Iterator[Played]:
         """Play one round of one method, check its books, and yield it whole."""
         assert self._trained is not None
+        spec = self.world.specs[method]
+        by_user = self.world.scenario.engine.share_equal and not (spec.learns or spec.by_others)
         hosted = self._trained.methods[self.methods.index(method)]
         if self.world.scenario.rounds.mode == "buffered":
             played = buffered.play(hosted, self.world, round, self._carrier, self._text, threads)
         else:
-            played = live.play(hosted, self.world, self._scene_of(round), self._carrier, self._text, threads)
+            played = live.play(hosted, self.world, self._scene_of(round, by_user), self._carrier, self._text, threads)
         assert played.moved is not None
         check(played.rows, played.moved)
         if played.quarantined:
             self._aside[method] = dict(played.quarantined)
         if round == self.world.scenario.rounds.count and played.prescriptions is not None:
-            scene = self._scene_of(round)
-            crossed = played.prescriptions.slice(0, scene.count)
-            self._plans.add(hosted.spec, self.world.context(method), round, scene.ids[: scene.count], crossed)
+            scene = self._scene_of(round, by_user)
+            first = scene.by_id[:KEPT]
+            crossed = Ragged.of_rows(played.prescriptions[row] for row in first)
+            self._plans.add(hosted.spec, self.world.context(method), round, scene.ids[first], crossed)
         yield played
 
     def close_round(self, round: int, store: RunDirectory, errors: list[str]) -> None:
@@ -169,17 +175,25 @@ class LiveStage:
         assert self._trained is not None
         store.note_quarantine(round, self._aside)
         self._aside = {}
-        checkpoint.save(store.path, round, self._trained.methods, errors)
+        saved = checkpoint.save(store.path, round, self._trained.methods, errors)
+        # The disk is waited for once in a while, ledger first; until then older checkpoints stay.
+        self._saved += saved
+        if store.due or round == self.world.scenario.rounds.count:
+            store.settle(self._saved)
+            checkpoint.prune(store.path, errors)
+            self._saved = []
 
     def end(self, store: RunDirectory) -> None:
         """Write a sample of plans, and the phones of the last round."""
         self._plans.write(store)
         devices.write(store, self.world, self.world.population.select(self.world.scenario.rounds.count))
 
-    def _scene_of(self, round: int) -> Scene:
-        if self._scene is None or self._scene.round != round:
-            self._scene = scene_of(self.world, round)
-        return self._scene
+    def _scene_of(self, round: int, by_user: bool) -> Scene:
+        """Return the round's scene; where phones matter to one another, they stand in order of id."""
+        self._scenes = {key: scene for key, scene in self._scenes.items() if scene.round == round}
+        if by_user not in self._scenes:
+            self._scenes[by_user] = scene_of(self.world, round, by_user=by_user)
+        return self._scenes[by_user]
 
 
 class SizesStage:

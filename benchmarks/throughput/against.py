@@ -22,7 +22,7 @@ from benchmarks.throughput.results import Figure, Results
 
 BEFORE, COMMAND = "@before", "commands:run"
 #: Ends the names of cases that the other side has no setting for; they are held against their neighbour's partner.
-ALONE = "-shared"
+ALONE = "-unshared"
 #: What the rules of the build before this wave are called since.
 SAME_RULES = ('protocol.admission="after"', "clock.count_report=true")
 #: Metrics of which less is better.
@@ -124,7 +124,8 @@ def _quickstart(size: Size, cache: Path) -> list[Case]:
 def _million(size: Size, cache: Path) -> list[Case]:
     few = size is QUICK
     name, chosen = ("offline", _few(size, *_PHONES.format(600, 300, 2).split())) if few else ("million", ["training.max_steps=0"])
-    return [Case("million", COMMAND, {"scenario": name, "overrides": chosen, "real_data": not few})]
+    settings = {"scenario": name, "overrides": chosen, "real_data": not few}
+    return [Case("million", COMMAND, settings), Case(f"million{ALONE}", COMMAND, _with(settings, ["engine.share_equal=false"]))]
 
 
 def _few(size: Size, *more: str) -> list[str]:

@@ -67,7 +67,7 @@ class Work:
 
     def calls(self, cells: int) -> list[CellCall]:
         """Return the second visit of the exchange, prescription down and report up, cut into cells of whole chunks."""
-        size, rows = self.world.scenario.engine.chunk_size, self.ids.size
+        size, rows = self.world.chunk_size, self.ids.size
         edges = np.linspace(0, rows // size, min(cells, rows // size) + 1).round().astype(int) * size
         header = {
             "scenario": self.text,
@@ -127,7 +127,7 @@ def prepare(phones: int, overrides: Sequence[str] = (), threads: Executor | None
     state = cloud.train(world.logs, Silent())
     parts = [(blob.label, blob_digest(blob.data), blob.data) for blob in cloud.bootstrap(state)]
     model = half.load({label: data for label, _, data in parts})
-    ids, size = np.arange(phones, dtype=np.int64), world.scenario.engine.chunk_size
+    ids, size = np.arange(phones, dtype=np.int64), world.chunk_size
     if phones % size:
         raise ValueError(f"{phones} phones are not a whole number of chunks of {size}")
 

@@ -49,13 +49,14 @@ def round_of(path: Path) -> int:
     return int(match[match.lastindex or 0])
 
 
-def write_rows(folder: Path, rows: Rows, digest: bytes) -> Path:
+def write_rows(folder: Path, rows: Rows, digest: bytes, *, lasting: bool = True) -> Path:
     """Write one method's round into ``folder`` and return the file.
 
     Args:
         folder: The run's ledger folder.
         rows: The rows.
         digest: `rows_digest` of them, kept in the file's metadata to tell a damaged file.
+        lasting: As `chordsim.files.atomic_write` takes it.
 
     Raises:
         UserError, RunError: The file cannot be written; nothing is left of it.
@@ -70,7 +71,7 @@ def write_rows(folder: Path, rows: Rows, digest: bytes) -> Path:
     buffer = pa.BufferOutputStream()
     dictionaries: Any = ["round", *(column.name for column in COLUMNS if column.dtype == "str")]
     pq.write_table(table, buffer, compression="zstd", compression_level=1, use_dictionary=dictionaries)
-    atomic_write(target, memoryview(buffer.getvalue()))
+    atomic_write(target, memoryview(buffer.getvalue()), lasting=lasting)
     return target
 
 

@@ -65,6 +65,7 @@ class MethodContext:
         seed: The scenario's seed.
         ranked: Items that one request scores; 0 for all.
         kernel: What runs the inner loops (`chordsim.kernels.choose`).
+        share_equal: Whether neighbours of one user and plan are computed once; the results are the same.
     """
 
     name: str
@@ -75,6 +76,7 @@ class MethodContext:
     seed: int
     ranked: int = 0
     kernel: str = "torch"
+    share_equal: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -29,6 +30,10 @@ class PlanCost:
     macs: Ints
     bitops: Ints
 
+    def of(self, rows: Ints) -> PlanCost:
+        """Return the costs of these rows."""
+        return PlanCost(*(getattr(self, field.name)[rows] for field in fields(self)))
+
 
 @dataclass(frozen=True)
 class PlanBudget:
@@ -50,7 +55,11 @@ class PlanBudget:
         return footprint.fixed_bytes(self.shapes) + self.extra_bytes + footprint.row_buffer_bytes(self.shapes)
 
     def costs(self) -> Costs:
-        """Return the cost of every code of every channel for the three budgets, [3, C, 4]."""
+        """Return the cost of every code of every channel for the three budgets, [3, C, 4]; the same object each time."""
+        return self._costs
+
+    @cached_property
+    def _costs(self) -> Costs:
         fan_in = torch.from_numpy(footprint.channel_fan_in(self.shapes))
         macs = torch.from_numpy(footprint.channel_macs(self.shapes))
         widths = torch.tensor(self.widths)
@@ -69,6 +78,10 @@ class PlanBudget:
         latency = np.floor(speed).astype(np.int64) - footprint.fixed_macs(self.shapes)
         bits = np.floor(np.minimum(budgets.bits, cap_bits) * self.shapes.weights).astype(np.int64)
         return torch.from_numpy(np.stack([memory, latency, bits], 1))
+
+    def enough(self, limits: Tensor) -> Tensor:
+        """Return limits [D, 3] cut where no plan could use more, so that phones for which the same plan is best have the same."""
+        return torch.minimum(limits, 2 * self._costs.values[:, :, 3].sum(1) + 1)
 
     def cost_of(self, codes: Tensor) -> PlanCost:
         """Return the cost of plans, codes uint8 [D, C]."""

@@ -117,5 +117,6 @@ def close(book: Book, spec: MethodSpec, world: World | SizedWorld, shown: Shown 
         **metrics,
         "ndcg_10_all": np.where(ranked, metrics["ndcg_10"], fallback),
     }
-    real = {name: value[: scene.count] for name, value in columns.items()}
+    order = scene.by_id
+    real = {name: value[order] for name, value in columns.items()}
     return Rows.of(spec.name, scene.round, real, tiers=phones.tier_names)

@@ -26,7 +26,7 @@ class Scene:
     Attributes:
         round: The round, from 1.
         count: Number of selected devices.
-        ids: Device ids, ascending, [M]; padding repeats the last.
+        ids: Device ids, [M]; ascending, or by user where `engine.share_equal` asks for it; padding repeats the last.
         users: User of each device, [M].
         profiles: Phones, [M].
         fallback_rank: Rank of each target in the popularity list, [M].
@@ -55,6 +55,11 @@ class Scene:
         rows = slice(number * self.chunk_size, (number + 1) * self.chunk_size)
         return Batch(self.ids[rows], active[rows], self.round)
 
+    @property
+    def by_id(self) -> Ints:
+        """Where the devices stand, in order of id, [count]."""
+        return np.argsort(self.ids[: self.count], kind="stable")
+
     def cells(self, wanted: int) -> list[slice]:
         """Cut the rows into at most ``wanted`` cells of whole chunks, as even as they go."""
         chunks = self.ids.size // self.chunk_size
@@ -62,7 +67,7 @@ class Scene:
         return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
 
 
-def scene_of(world: World, round: int, chosen: Ints | None = None, at_s: float | None = None) -> Scene:
+def scene_of(world: World, round: int, chosen: Ints | None = None, at_s: float | None = None, *, by_user: bool = False) -> Scene:
     """Select the round's devices and look up their phones, users and fallback.
 
     Args:
@@ -70,9 +75,12 @@ def scene_of(world: World, round: int, chosen: Ints | None = None, at_s: float |
         round: The round, from 1.
         chosen: Who is asked, ascending; None is the scenario's selection.
         at_s: When it begins; None is the scenario's schedule.
+        by_user: Let phones of one user be neighbours, so that what they have in common is computed once.
     """
     chosen = world.population.select(round) if chosen is None else chosen
-    size = world.scenario.engine.chunk_size
+    if by_user:
+        chosen = chosen[np.argsort(world.population.users(chosen), kind="stable")]
+    size = world.chunk_size
     ids = np.concatenate([chosen, np.repeat(chosen[-1:], -chosen.size % size)])
     users = world.population.users(ids)
     at_s = begins_s(world.scenario, round) if at_s is None else at_s

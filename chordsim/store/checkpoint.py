@@ -41,8 +41,8 @@ class Checkpoint:
     path: Path
 
 
-def save(run: Path, round: int, enrolled: Sequence[Hosted], errors: list[str]) -> None:
-    """Write the checkpoint of a closed round, then remove all but the last two, and the last one without a lost cell.
+def save(run: Path, round: int, enrolled: Sequence[Hosted], errors: list[str]) -> list[Path]:
+    """Write the checkpoint of a closed round, and return its files, which have not reached the disk yet.
 
     Raises:
         UserError, RunError: The disk refuses; earlier checkpoints stay.
@@ -62,7 +62,7 @@ def save(run: Path, round: int, enrolled: Sequence[Hosted], errors: list[str]) -
             tensors |= {f"{method.spec.name}/state/{name}": value.contiguous() for name, value in method.state.items()}
     data = safetensors.torch.save(tensors)
     target = folder / f"round-{round:05d}.safetensors"
-    atomic_write(target, data)
+    atomic_write(target, data, lasting=False)
     meta = {
         "round": round,
         "errors": errors,
@@ -70,7 +70,13 @@ def save(run: Path, round: int, enrolled: Sequence[Hosted], errors: list[str]) -
         "introduced": {method.spec.name: method.introduced for method in enrolled},
         "sha256": hashlib.sha256(data).hexdigest(),
     }
-    atomic_write(target.with_suffix(".json"), json.dumps(meta, indent=1, sort_keys=True).encode())
+    atomic_write(target.with_suffix(".json"), json.dumps(meta, indent=1, sort_keys=True).encode(), lasting=False)
+    return [target, target.with_suffix(".json")]
+
+
+def prune(run: Path, errors: list[str]) -> None:
+    """Remove all checkpoints but the last two, which must have reached the disk, and with ``errors`` the last one without a lost cell."""
+    folder = run / CHECKPOINT
     # Beside the newest ones, the newest before which no cell was lost: there a resume begins.
     clean = next((point.round for point in newest_first(run) if not point.errors), 0) if errors else 0
     for old in _rounds(folder)[KEPT:]:

@@ -8,15 +8,17 @@ import errno
 import fcntl
 import io
 import json
+import math
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy.typing as npt
 
 from chordsim.errors import UserError
-from chordsim.files import atomic_write, disk_error, disk_errors, free_folder, json_bytes, sync_folder
+from chordsim.files import atomic_write, disk_error, disk_errors, free_folder, json_bytes, made_lasting
 from chordsim.ledger.checksums import seal, unseal
 from chordsim.ledger.digest import ledger_sha256, rows_digest
 from chordsim.ledger.names import CHECKPOINT, DEVICES, LEDGER, LOCK, MANIFEST, ROUNDS, SCENARIO, SUMMARY
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
     from typing import Self
 
 Status = Literal["running", "complete", "interrupted", "failed", "degraded"]
+
+
+#: Seconds between two rounds that wait for the disk: what a power cut may take back, and never more than whole rounds. The end of the
+#: process takes back nothing.
+LASTING_S = 1.0
 
 
 class RunDirectory:
@@ -42,6 +49,8 @@ class RunDirectory:
         self._lock: int | None = lock
         self._manifest: dict[str, Any] = {}
         self._digests: dict[tuple[str, int], bytes] = {}
+        self._loose: list[Path] = []
+        self._lasted = -math.inf
 
     @classmethod
     def create(cls, out: Path | None, *, name: str, seed: int) -> RunDirectory:
@@ -113,6 +122,8 @@ class RunDirectory:
         """Write the manifest: what earlier calls gave, with ``fields`` over it, and the status; checksums of all files where a run ends."""
         if status not in get_args(Status):
             raise ValueError(f"status {status!r}: one of {', '.join(get_args(Status))}")
+        if status != "running":
+            self.settle()
         self._manifest = {**self._manifest, **fields, "status": status}
         data = json_bytes(self._manifest)
         if status == "running":
@@ -138,7 +149,8 @@ class RunDirectory:
         from chordsim.ledger.parquet import write_rows
 
         digest = rows_digest(rows)
-        path = write_rows(self.path / LEDGER, rows, digest)
+        path = write_rows(self.path / LEDGER, rows, digest, lasting=False)
+        self._loose.append(path)
         self._digests[rows.method, rows.round] = digest
         return path
 
@@ -184,13 +196,26 @@ class RunDirectory:
         path = self.path / ROUNDS
         text = io.StringIO()
         writer = csv.DictWriter(text, ROUND_FIELDS, lineterminator="\n")
-        if first := not path.exists():
+        if not path.exists():
             writer.writeheader()
         writer.writerows(lines)
         with disk_errors(path):
             _append(path, text.getvalue().encode())
-            if first:
-                sync_folder(self.path)
+        self._loose.append(path)
+
+    @property
+    def due(self) -> bool:
+        """Whether `LASTING_S` seconds have passed since rounds last waited for the disk."""
+        return time.monotonic() - self._lasted >= LASTING_S
+
+    def settle(self, more: Iterable[Path] = ()) -> None:
+        """Wait until the rounds so far, and ``more`` files that were written for them, have reached the disk.
+
+        Raises:
+            RunError: The disk is full or fails.
+        """
+        made_lasting([*self._loose, *more])
+        self._loose, self._lasted = [], time.monotonic()
 
     def write_devices(self, columns: Mapping[str, npt.NDArray[Any]], holds: Mapping[str, int | bool | str] | None = None) -> None:
         """Write devices.parquet: one row per device, columns of equal length; ``holds`` becomes the file's metadata."""
@@ -252,7 +277,6 @@ def _append(path: Path, data: bytes) -> None:
             written = file.write(data)
             if written != len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(file.fileno())
         except OSError:
             # Where even this fails, `reopen` cuts the unfinished line.
             with contextlib.suppress(OSError):

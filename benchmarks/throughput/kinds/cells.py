@@ -41,9 +41,7 @@ def measure(turns: Turns, work: Work, carrier: Carrier) -> None:
     calls = work.calls(carrier.cells)
     for _ in range(WARM_UPS):
         work.exchange(carrier, calls)
-    turns.ready(
-        phones=work.ids.size, cells=len(calls), chunk_size=work.world.scenario.engine.chunk_size, flop_per_phone=work.flop_per_phone
-    )
+    turns.ready(phones=work.ids.size, cells=len(calls), chunk_size=work.world.chunk_size, flop_per_phone=work.flop_per_phone)
     for _ in turns:
         began = time.perf_counter()
         ranks = work.exchange(carrier, calls)

@@ -35,7 +35,7 @@ def forward(turns: Turns, threads: int = 2, phones: int = 10_240, overrides: Seq
             with torch.inference_mode():
                 last_states(items, work.model.item, work.model.position, weights, work.world.scenario.backbone)
 
-        size = work.world.scenario.engine.chunk_size
+        size = work.world.chunk_size
         counter = FlopCounterMode(display=False)
         with counter:
             one(parts[0])
@@ -52,7 +52,7 @@ def plans(turns: Turns, threads: int = 2, phones: int = 10_240, overrides: Seque
         context = work.world.context(METHOD)
         cloud = methods.load(work.world.specs[METHOD].cloud)(context)
         state = cloud.train(work.world.logs, Silent())
-        size = work.world.scenario.engine.chunk_size
+        size = work.world.chunk_size
         asked = []
         for start in range(0, min(8 * threads, phones // size) * size, size):
             who, history = chunk(work.world, work.ids[start : start + size])
@@ -64,7 +64,7 @@ def plans(turns: Turns, threads: int = 2, phones: int = 10_240, overrides: Seque
 
 
 def _chunks(work: Work) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    size = work.world.scenario.engine.chunk_size
+    size = work.world.chunk_size
     payloads, _ = decode_rows("prescription", METHOD, ROUND, work.frames)
     codes, _ = decode_codes(payloads, work.half.shapes.channels)
     starts = range(0, work.ids.size, size)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from chordsim.arrays import State
+from chordsim.arrays import State, runs
 from chordsim.data.split import TrainLogs
 from chordsim.methods import INVALID, Batch, Blob, Budgets, CloudTurn, Leg, MethodContext
 from chordsim.methods.chord.network import Planned
@@ -59,6 +59,7 @@ class PlanCloud(Cloud):
         if owned and reference:
             frozen = [w.view(n.channels, n.fan_in) for w, n in zip(dense.weights(self.shapes, reference), self.shapes.layers, strict=True)]
         model = Planned(self.shapes, s, c.seed, frozen)
+        model.allocate = self.kernels.allocate
         if reference and (owned or s.start == "reference"):
             with torch.no_grad():
                 model.item.copy_(reference["item"])
@@ -102,21 +103,28 @@ class PlanCloud(Cloud):
         budgets, sound = unpack_budgets(packed[:, 4 * width :])
         valid = fits & finite & sound
         model = self._restore(state)
+        known = budgets if self.settings.decode == "cloud" else unknown_phones(len(who))
+        limits = self._cost.limits(known, self.settings.bits)
+        # Controls put other users' utilities in place of a phone's own, so neighbours do not decide there.
+        shares = self.context.share_equal and type(self).utilities is PlanCloud.utilities
+        alike = runs(user, self._cost.enough(limits).numpy()) if shares else None
+        if alike is not None:
+            user, limits = user[alike[0]], limits[torch.from_numpy(alike[0])]
         with torch.inference_mode():
             utilities = self.utilities(model, torch.from_numpy(user), who)
             # Numbers that are finite but absurd overflow in the planner: that phone's question makes no sense.
             usable = torch.isfinite(utilities.flatten(1).sum(1))
             if not bool(usable.all()):
                 utilities = torch.where(usable[:, None, None], utilities, 0.0)
-            valid &= usable.numpy()
-            known = budgets if self.settings.decode == "cloud" else unknown_phones(len(who))
-            limits = self._cost.limits(known, self.settings.bits)
             plan = self.kernels.allocate(utilities, self._cost.costs(), limits, self.settings.lowest)
-        refused, binding = plan.refused.numpy(), (plan.binding.numpy() + 1).astype(np.uint8)
+        codes, refused, binding, sound = plan.codes.numpy(), plan.refused.numpy(), plan.binding.numpy(), usable.numpy()
+        if alike is not None:
+            codes, refused, binding, sound = (column[alike[1]] for column in (codes, refused, binding, sound))
+        valid, binding = valid & sound, (binding + 1).astype(np.uint8)
         refusal = np.where(valid, np.where(refused, binding, 0), INVALID).astype(np.uint8)
         sent = who.active & (refusal == 0)
         macs = np.full(len(who), model.planner.macs(), np.int64)
-        return CloudTurn(Ragged.of_matrix(pack_codes(plan.codes.numpy()), sent), macs, np.where(who.active, refusal, 0), binding)
+        return CloudTurn(Ragged.of_matrix(pack_codes(codes), sent), macs, np.where(who.active, refusal, 0), binding)
 
     def utilities(self, model: Planned, user: torch.Tensor, who: Batch) -> torch.Tensor:
         """Return the utilities [D, C, 4] that plans are made from; controls put others in their place."""

@@ -116,7 +116,10 @@ class PlanDevice(Device):
         return quiet(len(who))
 
     def _profile(self, model: Model, who: PhoneBatch, history: History) -> Turn:
-        user = model.reader(torch.from_numpy(history.items), model.item).numpy()
+        alike = self.alike(history.items)
+        items = history.items if alike is None else history.items[alike[0]]
+        user = model.reader(torch.from_numpy(items), model.item).numpy()
+        user = user if alike is None else user[alike[1]]
         payload = np.concatenate([pack_floats(user), pack_budgets(who.budgets)], 1)
         return quiet(len(who), Ragged.of_matrix(payload, who.active))
 
@@ -125,8 +128,13 @@ class PlanDevice(Device):
         sound &= (codes >= self.settings.lowest).all(1)
         codes = np.where(sound[:, None], codes, self.settings.lowest).astype(np.uint8)
         plan = self._read(torch.from_numpy(codes), who.budgets)
-        states = self._states(model, plan, torch.from_numpy(history.items))
-        spent = self.budget.cost_of(plan)
+        alike = self.alike(history.items, plan.numpy())
+        if alike is None:
+            states, spent = self._states(model, plan, torch.from_numpy(history.items)), self.budget.cost_of(plan)
+        else:
+            some = plan[torch.from_numpy(alike[0])]
+            states = self._states(model, some, torch.from_numpy(history.items[alike[0]]))
+            spent = self.budget.cost_of(some).of(alike[1])
         refusal = np.where(sound, self._refused(plan, spent, who.budgets), INVALID).astype(np.uint8)
         rows = len(who)
         _, read = extractor.size(self.settings.extractor, self.context.backbone.dim, self.settings.profile_dim)
@@ -140,7 +148,7 @@ class PlanDevice(Device):
             model_bytes=spent.model_bytes,
         )
         bits = spent.weight_bits / self.shapes.weights
-        return Turn(Ragged.empty(rows), refusal, cost, bits, self.score(states, model.item))
+        return Turn(Ragged.empty(rows), refusal, cost, bits, self.score(states, model.item, alike and alike[1]))
 
     def _states(self, model: Model, plan: Tensor, items: Tensor) -> Tensor:
         """Return the last states [D, d] of phones with these plans [D, C]."""

@@ -32,6 +32,8 @@ HIDDEN = 128
 ELEMENT_RANK = 4
 #: What S is clamped to, and how far a user's residual may lead from the base.
 SCORE_BOUND, RESIDUAL_BOUND = 3.0, 4.0
+#: Users whose utilities are made together where nothing is learnt.
+BLOCK = 32
 
 
 class ThreeLevel(nn.Module):
@@ -107,8 +109,17 @@ class BasePlusResidual(nn.Module):
             return shared.expand(user.shape[0], -1, -1)
         # Heads are added before the product, which is one pass over the users instead of two.
         layers = self.layer_head.weight.view(len(self.shapes.layers), 4, -1)[self._of_layer].flatten(0, 1)
-        own = F.linear(user, (self.channel_head.weight + layers) / RESIDUAL_BOUND).view(-1, self.shapes.channels, 4)
-        return torch.add(shared, torch.tanh(own), alpha=RESIDUAL_BOUND)
+        heads = (self.channel_head.weight + layers) / RESIDUAL_BOUND
+        if torch.is_grad_enabled():
+            own = F.linear(user, heads).view(-1, self.shapes.channels, 4)
+            return torch.add(shared, torch.tanh(own), alpha=RESIDUAL_BOUND)
+        # A few users at a time and in place, so that their utilities stay in the nearest caches; the bound is a power of two, so the
+        # sum is the same.
+        out = torch.empty(user.shape[0], self.shapes.channels, 4)
+        for rows, into in zip(torch.split(user, BLOCK), torch.split(out, BLOCK), strict=True):
+            torch.mm(rows, heads.T, out=into.flatten(1))
+            into.tanh_().mul_(RESIDUAL_BOUND).add_(shared)
+        return out
 
     def macs(self) -> int:
         """Multiply-accumulates of one plan."""

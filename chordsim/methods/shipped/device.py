@@ -81,7 +81,10 @@ class ShippedDevice(Device):
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Rank all items for each phone."""
         rows = len(who)
-        scores = self.score(self.states(model, history), model.item)
+        # Where weights are each phone's own, so are states.
+        alike = self.alike(history.items) if all(weight.ndim == 2 for weight in model.weights) else None
+        met = history if alike is None else History(history.items[alike[0]], history.lengths[alike[0]])
+        scores = self.score(self.states(model, met), model.item, alike and alike[1])
         cost = self.cost(rows)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, who.budgets)
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, float(self.bits)), scores)

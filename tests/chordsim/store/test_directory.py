@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -14,7 +15,7 @@ from chordsim.errors import RunError, UserError
 from chordsim.files import atomic_write, disk_errors
 from chordsim.ledger.columns import PER_ROW
 from chordsim.ledger.digest import ledger_sha256, rows_digest
-from chordsim.ledger.parquet import iter_rows
+from chordsim.ledger.parquet import file_name, iter_rows
 from chordsim.ledger.round_lines import ROUND_FIELDS
 from chordsim.ledger.rows import Rows
 from chordsim.store import directory as store
@@ -139,19 +140,39 @@ def test_a_full_disk_leaves_what_was_finished(run, monkeypatch, call):
     run.append_rounds([round_line(rows_of(round=1))])
     with monkeypatch.context() as broken:
         fail_with(broken, call, errno.ENOSPC)
-        for write in (lambda: run.write_rows(rows_of(round=2)), lambda: run.write_manifest("complete"), lambda: run.write_summary({})):
+        rows = run.settle if call == "fsync" else lambda: run.write_rows(rows_of(round=2))
+        for write in (rows, lambda: run.write_manifest("complete"), lambda: run.write_summary({})):
             with pytest.raises(RunError, match=r"cannot be written: No space left.*free some space") as caught:
                 write()
             assert caught.value.exit_code == 1
-        if call == "fsync":
-            with pytest.raises(RunError, match=r"rounds\.csv: cannot be written"):
-                run.append_rounds([round_line(rows_of(round=2))])
     assert json.loads((run.path / "manifest.json").read_text())["status"] == "running"
     assert [rows.round for rows in iter_rows(run.path)] == [1]
     assert len((run.path / "rounds.csv").read_text().splitlines()) == 2
     assert visible(run.path) == ["ledger", "manifest.json", "rounds.csv"]
     assert len(list((run.path / "ledger").iterdir())) == 1
     assert run.ledger_sha256 == ledger_sha256({("fp32", 1): rows_digest(rows_of(round=1))})
+
+
+def test_rounds_wait_for_the_disk_together_and_before_the_run_says_how_it_ended(run, monkeypatch):
+    waited: list[str] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        waited.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    for round in (1, 2):
+        run.write_rows(rows_of(round=round))
+        run.append_rounds([round_line(rows_of(round=round))])
+    assert waited == [] and run.due
+    run.settle()
+    files = [file_name("fp32", 1), "rounds.csv", file_name("fp32", 2)]
+    assert waited[:3] == files and set(waited[3:]) == {"ledger", run.path.name} and not run.due
+    run.write_rows(rows_of(round=3))
+    waited.clear()
+    run.write_manifest("complete")
+    assert waited[:2] == [file_name("fp32", 3), "ledger"] and any("manifest" in name for name in waited[2:])
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
