@@ -87,6 +87,7 @@ class Summary:
         counts_report: bool = False,
         assumed: Collection[str] = ENERGY,
         listed: int = 0,
+        cached: bool = False,
     ) -> None:
         """Start empty.
 
@@ -99,11 +100,13 @@ class Summary:
             counts_report: Whether the report is no instrumentation (``clock.count_report``).
             assumed: Parts of the joules (`chordsim.ledger.served.ENERGY`) whose constants are assumed.
             listed: Length of the cloud's lists, where those alone are ranked; 0 where they are not.
+            cached: Whether the catalogue stays in the cloud, so that a phone's first session brings rows as no later one does.
         """
         self._users = users
         self._tiers = tuple(tiers)
         self._seed = seed
         self._limit, self._counts_report, self._assumed, self._listed = exact_limit, counts_report, tuple(assumed), listed
+        self._cached = cached
         self._groups = {} if known is None or bool(known.all()) else {KNOWN: known, UNKNOWN: ~known}
         self._methods: dict[str, _Method] = {}
 
@@ -129,7 +132,7 @@ class Summary:
         served = rows.is_word("outcome", "served")
         kept.costs.add(rows, served, finished(rows), tier)
         kept.tier_gap.add(users, tier, served, rows.floats("ndcg_10_all"))
-        _add_counts(kept, rows)
+        _add_counts(kept, rows, self._cached)
         _add_tiers(kept, rows, tier, len(self._tiers))
 
     def methods(self) -> dict[str, dict[str, Any]]:
@@ -231,14 +234,15 @@ class Summary:
         }
 
 
-def _add_counts(kept: _Method, rows: Rows) -> None:
+def _add_counts(kept: _Method, rows: Rows, cached: bool) -> None:
     kept.outcomes += np.bincount(rows["outcome"], minlength=len(OUTCOMES))
     kept.bindings += np.bincount(rows["binding"], minlength=len(BINDINGS))
     kept.served_by += np.bincount(rows["served_by"], minlength=len(SERVED_BY))
     for name in kept.bytes:
         kept.bytes[name] += int(rows[name].sum())
     served = rows.is_word("outcome", "served")
-    kept.sessions.add(rows["device_id"], served, rows["bootstrap_bytes"], rows["down_bytes"], rows["up_bytes"])
+    bootstrap, down, up = (rows[name] for name in ("bootstrap_bytes", "down_bytes", "up_bytes"))
+    kept.sessions.add(rows["device_id"], served, bootstrap, down, up, rows["rows_bytes"] if cached else None)
 
 
 def _add_tiers(kept: _Method, rows: Rows, tier: Ints, tiers: int) -> None:

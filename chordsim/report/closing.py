@@ -8,6 +8,7 @@ from typing import Any
 from chordsim.installed import VERSION
 from chordsim.ledger.energy_words import rests_on
 from chordsim.ledger.summary import KNOWN, UNKNOWN
+from chordsim.report.charts import break_even as even
 from chordsim.report.charts import groups, planned, predicted, times, traffic
 from chordsim.report.gather import Gathered
 from chordsim.report.html import Column, Grid, Section, code, folded, interval, text
@@ -85,7 +86,7 @@ def traffic_section(g: Gathered) -> Section:
         ]
     else:
         blocks.append(text("No method of this run ships a model once, so there is no break-even.", css="soft"))
-    return Section("bytes", "Bytes", [*blocks, *traffic.charts(g), *predicted.charts(g)])
+    return Section("bytes", "Bytes", [*blocks, *even.blocks(g), *traffic.charts(g), *predicted.charts(g)])
 
 
 def time_section(g: Gathered) -> Section:

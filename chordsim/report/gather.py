@@ -120,7 +120,8 @@ class MethodFacts:
         rounds: One entry per round.
     """
 
-    def __init__(self, users: int, tiers: int, groups: int, counts_report: bool) -> None:
+    def __init__(self, users: int, tiers: int, groups: int, counts_report: bool, cached: bool = False) -> None:
+        self._cached = cached
         self.users = {name: UserMeans(users) for name in METRICS}
         self.outcomes, self.bindings = np.zeros((tiers, len(OUTCOMES)), np.int64), np.zeros((tiers, len(BINDINGS)), np.int64)
         self.served_by = np.zeros(len(SERVED_BY), np.int64)
@@ -169,7 +170,7 @@ class MethodFacts:
     @property
     def session(self) -> float | None:
         """Mean bytes up and down of a session after first contact, new versions included; None if no one was served."""
-        return None if self.sessions.each is None else self.sessions.each + self.sessions.again
+        return self.sessions.slope
 
     def after(self, sessions: int = SESSIONS[1]) -> float | None:
         """Return bytes up and down of a device after so many served sessions, bootstrap included."""
@@ -184,7 +185,8 @@ class MethodFacts:
         self.served_by += np.bincount(part.codes("served_by", SERVED_BY), minlength=len(SERVED_BY))
         for name in _BYTES:
             self.bytes[name] += int(part[name].sum())
-        self.sessions.add(part["device_id"], served, part["bootstrap_bytes"], part["down_bytes"], part["up_bytes"])
+        rows = part["rows_bytes"] if self._cached else None
+        self.sessions.add(part["device_id"], served, part["bootstrap_bytes"], part["down_bytes"], part["up_bytes"], rows)
         self.model_bytes = max(self.model_bytes, int(part["model_bytes"].max(initial=0)))
         self.peak_memory_bytes = max(self.peak_memory_bytes, int(part["peak_memory_bytes"].max(initial=0)))
         for name, by_user in self.users.items():
@@ -264,9 +266,10 @@ def gather(run: Path, check: bool = True, source: Source | None = None) -> Gathe
         users = max(users, int(part["user_id"].max(initial=-1)) + 1)
         tiers |= dict.fromkeys(part.words["tier"])
     activity, counts_report = Activity.read(run, users), bool(source.table("clock").get("count_report", False))
+    cached = source.table("backbone").get("items") == "cached"
     found: dict[str, MethodFacts] = {}
     for part in scan(run, _COLUMNS):
-        facts = found.setdefault(part.method, MethodFacts(users, len(tiers), activity.count if activity else 0, counts_report))
+        facts = found.setdefault(part.method, MethodFacts(users, len(tiers), activity.count if activity else 0, counts_report, cached))
         facts.add(part, tuple(tiers), activity)
     order = {name: place for place, name in enumerate(source.methods)}
     methods = {name: found[name] for name in sorted(found, key=lambda name: order.get(name, len(order)))}

@@ -74,7 +74,7 @@ def charts(run: Path, check: bool = True) -> list[Chart]:
         RunError: No ledger yet, or a damaged file.
     """
     from chordsim.report import sums
-    from chordsim.report.charts import budgets, cost, groups, planned, predicted, served, times, traffic
+    from chordsim.report.charts import break_even, budgets, cost, groups, planned, predicted, served, times, traffic
     from chordsim.report.gather import gather
     from chordsim.report.source import Source
 
@@ -88,6 +88,7 @@ def charts(run: Path, check: bool = True) -> list[Chart]:
         *budgets.charts(g),
         *groups.charts(g),
         *planned.charts(g, run),
+        *break_even.charts(g),
         *traffic.charts(g),
         *predicted.charts(g),
         *times.charts(g),

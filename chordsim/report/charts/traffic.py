@@ -45,7 +45,7 @@ def break_even(facts: MethodFacts, against: MethodFacts) -> str:
     if facts.session is None or against.session is None:
         return "served no one"
     # Bytes after n sessions are a line in n; a first contact brings the newest version, so that one is not new again.
-    start = [f.bootstrap_once - f.sessions.again for f in (against, facts)]
+    start = [f.bootstrap_once + f.sessions.rows_at_first - f.sessions.again for f in (against, facts)]
     saved, more = start[0] - start[1], facts.session - against.session
     if saved < 0 and more < 0:
         return f"cheaper from session {max(1, math.ceil(saved / more)):,} on"
