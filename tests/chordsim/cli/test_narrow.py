@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -12,11 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from chordsim import api
 from chordsim.cli import main
 from chordsim.cli.commands import app
 from chordsim.fitted import GAP, LEAST_AT_ALL, Fitted
+from chordsim.runtime.in_words import measured_table
+from chordsim.runtime.measuring import Line
 
 WIDTHS = (100, 80, 60, 40)
 #: What ends in a table or a line of figures, by name; RUN and DATA stand for a run directory and a data file.
@@ -32,9 +36,9 @@ TOLD = {
     "data inspect": ["data", "inspect", "DATA"],
 }
 #: Tests of their own, below.
-BELOW = {"run", "sweep", "deploy"}
+BELOW = {"run", "sweep", "deploy", "measure"}
 #: Commands without a table of their own: they print lines or whole files.
-LINES = {"flwr-env", "flwr-stop", "report", "verify", "data fetch", "scenarios show", "scenarios validate"}
+LINES = {"flwr-env", "flwr-stop", "report", "verify", "export", "data fetch", "scenarios show", "scenarios validate"}
 FIGURE = re.compile(r"[-+±]?\d[\d,.]*(?:e[+-]?\d+)?[kMGT%]?")
 
 
@@ -137,6 +141,17 @@ def test_a_sweep_prints_whole_figures(
     assert main(["sweep", "offline", "--over", "rounds.count=1,2", *sets, "--out", str(tmp_path / "sweep")]) == 0
     said = capfd.readouterr().out
     assert whole(said) and len(figures(said)) > 2
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_measured_times_stand_whole(width: int) -> None:
+    times = [3.5, 12.345, 23.456, 34.567, 45.678, 56.789, 0.012]
+    lines = [Line("onnx 1.27.0", name, "expand", "sasrec 64 x 2", 2.0, *times, 1.234, 7.5, "a machine") for name in ("fp32", "chord-plus")]
+    console = Console(width=width, file=io.StringIO())
+    console.print(measured_table(lines))
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert whole(said) and {"12.345", "56.789", "0.012"} <= figures(said) | set(re.findall(r"[\d.]+", said))
 
 
 def test_no_command_is_left_out() -> None:
