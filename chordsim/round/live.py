@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import fields
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chordsim.arrays import Bools, Codes, Ints, State
-from chordsim.engine.cell import Carrier, CellCall
+from chordsim.engine.cell import Carrier, CellCall, CellReply
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.invariants import Moved
 from chordsim.methods import INVALID, Batch, CloudTurn, Leg
@@ -113,8 +114,12 @@ class Live:
         if not who.any():
             return None
 
-        def exchange(calls: list[CellCall]) -> Any:
-            return carried(calls, self._carrier, method.blobs, book.quarantined)
+        def exchange(calls: list[CellCall]) -> Iterator[CellReply]:
+            for reply in carried(calls, self._carrier, method.blobs, book.quarantined):
+                if reply.error:
+                    # Nobody is served by it, and yet rows say what these phones showed.
+                    self.errors.append(f"{method.spec.name}, round {scene.round}, cell {reply.cell} of old prescriptions: {reply.error}")
+                yield reply
 
         return Replay(method.spec, method.half, method.state, self._header(), exchange, self._world).shown(scene, who, before)
 

@@ -15,6 +15,7 @@ import numpy as np
 from chordsim.arrays import Bools, Ints, State
 from chordsim.engine.cell import CellCall, CellReply
 from chordsim.methods import SPENT, Batch, CloudHalf, Leg, MethodSpec
+from chordsim.methods.blame import blamed
 from chordsim.ragged import Ragged
 from chordsim.round.scene import Scene
 from chordsim.round.shown import Shown
@@ -84,7 +85,8 @@ class Replay:
         out = []
         for at in range(0, ids.size, size):
             who = Batch(ids[at : at + size], active[at : at + size], made)
-            out.append(self.half.respond(self.state, leg, who, inbox.slice(at, at + size)).outbox)
+            with blamed(self.spec.name, f"cloud half, leg {leg.direction} {leg.kind}, round {made} made again"):
+                out.append(self.half.respond(self.state, leg, who, inbox.slice(at, at + size)).outbox)
         return Ragged.concat(out)
 
     def _replies(self, scene: Scene, ids: Ints, active: Bools, round: int, legs: list[Leg], wire: dict[str, Ragged]) -> list[CellReply]:

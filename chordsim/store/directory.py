@@ -79,6 +79,7 @@ class RunDirectory:
                 raise UserError(f"{path}: is not empty (it holds {found[0]}): choose an empty or a new folder")
             with disk_errors(path):
                 (path / LEDGER).mkdir(exist_ok=True)
+                _clear_parts(path)
         except BaseException:
             os.close(lock)
             raise
@@ -102,8 +103,7 @@ class RunDirectory:
             with disk_errors(path):
                 (path / LEDGER).mkdir(exist_ok=True)
                 _cut_unfinished_line(path / ROUNDS)
-                for part in (part for folder in (path, path / LEDGER, path / CHECKPOINT) for part in folder.glob(".*.part")):
-                    part.unlink()
+                _clear_parts(path)
         except BaseException:
             os.close(lock)
             raise
@@ -126,11 +126,12 @@ class RunDirectory:
             self.settle()
         self._manifest = {**self._manifest, **fields, "status": status}
         data = json_bytes(self._manifest)
-        if status == "running":
-            unseal(self.path)
-        else:
+        if status != "running":
             seal(self.path, data)
         atomic_write(self.path / MANIFEST, data)
+        if status == "running":
+            # Only now: a kill in between must not leave a run that says it is complete, with nothing to hold it against.
+            unseal(self.path)
 
     def note_quarantine(self, round: int, found: Mapping[str, Mapping[str, int]]) -> None:
         """Write into the manifest what a round set aside, by method and by what made no sense; once more replaces it."""
@@ -258,6 +259,13 @@ def take_lock(path: Path) -> int:
             raise disk_error(path, error) from error
         raise UserError(f"{path}: another run is writing here: wait for it, or choose another folder") from None
     return lock
+
+
+def _clear_parts(path: Path) -> None:
+    """Remove files that were not yet renamed when a run was killed."""
+    for folder in (path, path / LEDGER, path / CHECKPOINT):
+        for part in folder.glob(".*.part"):
+            part.unlink()
 
 
 def _killed_at_once(path: Path, found: Sequence[str]) -> bool:

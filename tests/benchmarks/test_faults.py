@@ -12,8 +12,10 @@ from benchmarks.faults.plan import plan
 from benchmarks.faults.play import differences, play
 
 #: Found: a folder that stayed locked where the first write failed (2), a checkpoint's half-written file that stayed behind (4), a scenario
-#: torn before it had a copy, which did not parse (24), or parsed as another scenario (41).
-FOUND = (2, 4, 24, 41)
+#: torn before it had a copy, which did not parse (24), or parsed as another scenario (41), a lost cell of old prescriptions made again,
+#: which no error told (62), a damaged run that said complete once a resume of it was killed (76), and half a file of a run that was killed
+#: at once, which the next one in that folder left there (107).
+FOUND = (2, 4, 24, 41, 62, 76, 107)
 
 
 @pytest.fixture(autouse=True)
