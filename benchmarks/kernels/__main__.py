@@ -1,4 +1,4 @@
-"""Run one of the comparisons: `python -m benchmarks.kernels.random_plans`, or `speed`."""
+"""Run one of the comparisons: `python -m benchmarks.kernels plans`, `speed` or `whole-numbers`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 import torch
 
-from benchmarks.kernels import speed
+from benchmarks.kernels import speed, whole_numbers
 from benchmarks.kernels.random_plans import compare, instance
 
 _DEVICES = 500
@@ -23,8 +23,12 @@ def main() -> int:
     timed = commands.add_parser("speed", help="time kernels and torch in turns, on one thread")
     timed.add_argument("--only", default="", help="a part of the name of what is timed")
     timed.add_argument("--repeats", type=int, default=15)
+    whole = commands.add_parser("whole-numbers", help="8-bit levels times 8-bit activations beside float32: ranks and time")
+    whole.add_argument("--repeats", type=int, default=15)
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    if asked.what == "whole-numbers":
+        return whole_numbers.table(asked.repeats)
     return _plans(asked.count, asked.seed) if asked.what == "plans" else speed.table(asked.only, asked.repeats)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.throughput import against
 from benchmarks.throughput import markdown as md
 from benchmarks.throughput.pieces import PIECES, SGEMM
 from benchmarks.throughput.results import Figure, Results
@@ -45,6 +46,7 @@ def page(results: Results) -> str:
         _whole(results),
         _limits(results),
     ]
+    parts.append(_against(results))
     parts += [_series(results, piece) for piece in _SERIES if results.cases(piece)]
     return "\n\n".join(part.strip() for part in (*parts, _training(results), _commands(results)) if part) + "\n"
 
@@ -80,6 +82,16 @@ def _targets(results: Results) -> str:
         ("`fp32` on ml-1m to its best validation", "720 s", md.figure(best, " s")),
     ]
     return "## Asked and reached\n\n" + md.table(("what", "asked", "reached"), rows)
+
+
+def _against(results: Results) -> str:
+    rows = against.table(results)
+    if not rows:
+        return ""
+    ran = [run for name, run in results.runs.items() if name.startswith("against-")]
+    told = ", ".join(dict.fromkeys(f"{run['when']}, commit {run['commit']}, load {run['load_before']} before" for run in ran))
+    text = _text("performance_against").format(told=told)
+    return f"## Against the build before\n\n{text}\n\n" + md.table(("what", "figure", "before", "now", "times"), rows)
 
 
 def _machines(results: Results) -> str:

@@ -14,8 +14,8 @@ from chordsim.arrays import runs
 from chordsim.kernels import forward
 
 Tiny = Callable[..., list[str]]
-#: Plans of one's own, of somebody else's, of nobody; weights for all and of one's own; one that learns; one without a model.
-METHODS = ("chord-plus", "chord-swapped", "chord-shared", "fp32", "diet", "fedavg", "cloud-only")
+#: Plans of one's own by two planners, of somebody else's; weights for all and of one's own; one that learns; one without a model.
+METHODS = ("chord-plus", "chord-swapped", "chord", "fp32", "diet", "fedavg", "cloud-only")
 #: 40 users own 400 phones, of which some are refused, lose their link or bind another budget.
 MANY = ("population.devices=400", "population.selected=300", "engine.chunk_size=64", "clock.loss=0.1", "rounds.count=2")
 
