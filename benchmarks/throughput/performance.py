@@ -89,7 +89,7 @@ def _against(results: Results) -> str:
     if not rows:
         return ""
     ran = [run for name, run in results.runs.items() if name.startswith("against-")]
-    told = ", ".join(dict.fromkeys(f"{run['when']}, commit {run['commit']}, load {run['load_before']} before" for run in ran))
+    told = "; ".join(dict.fromkeys(f"{run['when']}, load {run['load_before']} before" for run in ran))
     text = _text("performance_against").format(told=told)
     return f"## Against the build before\n\n{text}\n\n" + md.table(("what", "figure", "before", "now", "times"), rows)
 

@@ -34,7 +34,7 @@ Status = Literal["running", "complete", "interrupted", "failed", "degraded"]
 
 #: Seconds between two rounds that wait for the disk: what a power cut may take back, and never more than whole rounds. The end of the
 #: process takes back nothing.
-LASTING_S = 1.0
+LASTING_S = 5.0
 
 
 class RunDirectory:
