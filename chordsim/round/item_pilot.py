@@ -8,12 +8,13 @@ them asked for then.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from chordsim import seeds
 from chordsim.arrays import Columns, Ints
-from chordsim.config.model import DataConfig, Scenario
+from chordsim.config.model import DataConfig, Scenario, SyntheticConfig
 from chordsim.data.retriever import Retriever
 from chordsim.data.split import TrainLogs, split
 from chordsim.data.synthetic import generate
@@ -116,5 +117,10 @@ def _generated(scenario: Scenario, n_items: int) -> TrainLogs:
     """Return logs of a few users of the scenario's generator, over its whole catalogue."""
     assert scenario.data.source == DataConfig(source="synthetic").source
     few = scenario.data.synthetic.model_copy(update={"users": min(scenario.data.synthetic.users, USERS), "items": n_items})
-    rounds = scenario.rounds.count
-    return split(generate(few, scenario.seed, rounds + 4), 1, 1.0, scenario.seed).train_logs()
+    return _logs(few.model_dump_json(), scenario.seed, scenario.rounds.count)
+
+
+@lru_cache(maxsize=2)
+def _logs(synthetic: str, seed: int, rounds: int) -> TrainLogs:
+    """Return the logs that a generator's settings and a seed give; every method of a run asks for the same."""
+    return split(generate(SyntheticConfig.model_validate_json(synthetic), seed, rounds + 4), 1, 1.0, seed).train_logs()
