@@ -14,16 +14,24 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 if TYPE_CHECKING:
     from chordsim.api import run as run
+    from chordsim.frames.many import devices_df as devices_df
+    from chordsim.frames.many import ledger_df as ledger_df
+    from chordsim.frames.many import rounds_df as rounds_df
 
-__all__ = ["__version__", "run"]
+_FRAMES = ("devices_df", "ledger_df", "rounds_df")
+__all__ = ["__version__", "devices_df", "ledger_df", "rounds_df", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load `run` on first use, so that the command line's help and the phones' workers do not pay for it."""
+    """Load `run` and the frames on first use, so that the command line's help and the phones' workers do not pay for it."""
     if name == "run":
         from chordsim.api import run
 
         return run
+    if name in _FRAMES:
+        from chordsim.frames import many
+
+        return getattr(many, name)
     raise AttributeError(f"module 'chordsim' has no attribute {name!r}")
 
 

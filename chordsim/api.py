@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from chordsim.metrics import MetricSpec
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -85,6 +87,24 @@ class RunResult:
         from chordsim.ledger.checksums import verified
 
         return verified(self.path, name) if self.check else self.path / name
+
+    def measure(self, *metrics: str | MetricSpec) -> pd.DataFrame:
+        """Return metrics of this run from its ledger, and from the data that it played.
+
+        Args:
+            metrics: Names of registered ones, such as ``coverage``, or specs of your own (`chordsim.metrics.MetricSpec`).
+
+        Returns:
+            One line per method and metric: its ``mean`` (of each user over rounds first, of users second), the ends of its 95 %
+            interval ``low`` and ``high``, and how many ``users`` it is of.
+
+        Raises:
+            ScenarioError: No such metric, or one of lists that the run did not keep (``protocol.keep_lists``).
+            RunError: A damaged ledger, a metric that fails, or data that are not those of the run.
+        """
+        from chordsim.frames.measured import measured
+
+        return measured(self.path, metrics)
 
     def table(self, form: Literal["latex", "markdown", "csv", "recbole"] = "latex") -> str:
         """Return the results as a table: for one column of a paper (latex, markdown), with all numbers (csv), or by RecBole's names."""

@@ -8,6 +8,7 @@ miss. A miss has rank ``n_items + 1`` and scores 0 in every metric.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -255,8 +256,64 @@ def _popular_candidates(popularity: Ints, targets: Ints, seen: tuple[Ints, Ints]
     return rank
 
 
-def metrics(rank: Floats, n_items: int) -> dict[str, Floats]:
-    """Return HR and NDCG at 5 and 10, and MRR, [D] each; NaN where the rank is; a miss scores 0.
+def first_items(
+    protocol: ProtocolConfig,
+    n_items: int,
+    seen: tuple[Ints, Ints],
+    *,
+    scores: npt.NDArray[np.float32] | None = None,
+    listed: Ints | None = None,
+    candidates: Ints | None = None,
+) -> npt.NDArray[np.int32]:
+    """Return the first items of what each phone ranked, int32 [D, ``protocol.keep_lists``]; 0 pads where fewer are ranked.
+
+    One rule for all that phones rank by: what is masked for ranks is masked here, and items of equal scores stand by ascending id.
+
+    Args:
+        protocol: What is ranked, whether seen items are masked, and how many items are kept.
+        n_items: Size of the catalogue.
+        seen: Index pairs (row, item) of what each user had before.
+        scores: Of all items, [D, n_items + 1]; with ``listed`` of its items, [D, N]; None where ``listed`` stands in order.
+        listed: Item ids [D, N], 0 pads; None for all items.
+        candidates: What alone is ranked, [D, n] (0 pads); None where ``listed`` says so itself, or everything is ranked.
+    """
+    if scores is not None and listed is None and candidates is not None:
+        scores, listed, candidates = np.take_along_axis(scores, candidates, 1), candidates, None
+    if listed is None:
+        assert scores is not None
+        masked = scores.copy()
+        masked[:, 0] = -np.inf
+        if protocol.mask_seen:
+            masked[seen] = -np.inf
+        return _best(masked, np.broadcast_to(np.arange(n_items + 1), masked.shape), protocol.keep_lists)
+    asked, owner = listed > 0, np.arange(len(listed))[:, None] * (n_items + 1)
+    if protocol.mask_seen:
+        asked &= ~np.isin(listed + owner, seen[0] * (n_items + 1) + seen[1])
+    if candidates is not None:
+        asked &= np.isin(listed + owner, candidates + owner)
+    by_place = np.broadcast_to(-np.arange(listed.shape[1], dtype=np.float32), listed.shape)
+    return _best(np.where(asked, by_place if scores is None else scores, -np.inf), listed, protocol.keep_lists)
+
+
+def _best(scores: npt.NDArray[np.float32], items: Ints, count: int) -> npt.NDArray[np.int32]:
+    """Return the items [D, count] of the highest scores [D, N], by ascending id where these are equal; 0 for what is -inf."""
+    rows, wide = scores.shape
+    out = np.zeros((rows, count), np.int32)
+    if not wide:
+        return out
+    # Whoever is at least the count-th score is kept, which ties may make more than so many: sorting those few is all that is left.
+    least = -np.partition(-scores, min(count, wide) - 1, axis=1)[:, min(count, wide) - 1]
+    row, column = np.nonzero((scores >= least[:, None]) & (scores > -np.inf))
+    order = np.lexsort((items[row, column], -scores[row, column], row))
+    row, column = row[order], column[order]
+    place = np.arange(row.size) - np.searchsorted(row, row)
+    some = place < count
+    out[row[some], place[some]] = items[row[some], column[some]]
+    return out
+
+
+def metrics(rank: Floats, n_items: int, cuts: Sequence[int] = CUTS) -> dict[str, Floats]:
+    """Return HR and NDCG at each cut, and MRR, [D] each; NaN where the rank is; a miss scores 0.
 
     NDCG@k = 1 / log2(rank + 1) up to rank k, since one item is relevant. A middle rank of k + 1/2 still counts as
     within k, as in the reference figures: its position counted from 0 is below k. A miss is within no k, also where
@@ -266,7 +323,7 @@ def metrics(rank: Floats, n_items: int) -> dict[str, Floats]:
     unknown = np.isnan(rank)
     safe = np.where(unknown, np.inf, rank)
     gain = math.log(2) / np.log(safe + 1)
-    for cut in CUTS:
+    for cut in cuts:
         inside = (safe < cut + 1) & (safe <= n_items)
         out[f"hr_{cut}"] = np.where(unknown, np.nan, inside.astype(np.float64))
         out[f"ndcg_{cut}"] = np.where(unknown, np.nan, np.where(inside, gain, 0.0))

@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from chordsim import evaluate, methods
@@ -105,7 +106,7 @@ def step(node: Node, call: CellCall) -> CellReply:
         call: Header keys ``scenario`` (resolved text), ``data`` (its digest), ``method``, ``round``, ``legs``, ``blobs``
             (label to digest);
             columns ``device_id``, ``active``, ``up_fraction`` [M, up legs] and ``state.*``; after the round's first
-            visit also ``rank`` and ``refusal``.
+            visit also ``rank``, ``refusal`` and, where lists are kept, ``list``.
     """
     one_thread_per_product()
     keep_freed_pages()
@@ -157,6 +158,8 @@ class _Chunk:
             name.removeprefix("state."): column[self.rows] for name, column in call.columns.items() if name.startswith("state.")
         }
         self.kept: Columns = {}
+        # The items that each phone ranked first, where the ledger keeps them; no column of it where it does not.
+        self.first: npt.NDArray[np.int32] = self._carried("list", np.zeros((rows, world.scenario.protocol.keep_lists), np.int32))
 
     def play(self, half: DeviceHalf, model: Any, legs: list[Leg]) -> tuple[Columns, dict[str, Ragged]]:
         """Take all legs in order and return columns and encoded up messages."""
@@ -173,6 +176,8 @@ class _Chunk:
                     self._send(leg, number, turn, wire)
             beat()
         columns: Columns = {"rank": self.rank, "refusal": self.refusal, "bits": self.bits, **self.cost}
+        if self.first.size:
+            columns["list"] = self.first
         return {**columns, **self.kept, **{f"state.{k}": v for k, v in self.state.items()}}, wire
 
     def _send(self, leg: Leg, number: int, turn: Turn, wire: dict[str, Ragged]) -> None:
@@ -217,6 +222,8 @@ class _Chunk:
             self.state[name] = np.where(fresh.reshape(-1, *[1] * (column.ndim - 1)), column, before)
         if ranked is not None:
             self.rank[ran] = ranked[0][ran]
+            if self.first.size:
+                self.first[ran] = self._first(turn)[ran]
 
     def _carried(self, name: str, otherwise: Any) -> Any:
         column = self.call.columns.get(name)
@@ -249,6 +256,19 @@ class _Chunk:
             return evaluate.rank_listed(scores, candidates, targets, spans.pairs(), protocol, n_items), numbers
         draw = (self.world.scenario.seed, users, self.round)
         return evaluate.rank_scores(scores, targets, spans.pairs(), protocol, draw, candidates), numbers
+
+    def _first(self, turn: Turn) -> npt.NDArray[np.int32]:
+        """Return the items that a turn ranks first, [D, k]."""
+        scenario, n_items, seen = self.world.scenario, self.world.n_items, self.world.split.spans(self.users, self.round).pairs()
+        if turn.scores is None:
+            assert turn.ranking is not None
+            ranking = turn.ranking if self.spec.ranks != "candidates" else self._at(turn.ranking)
+            return evaluate.first_items(scenario.protocol, n_items, seen, listed=ranking, candidates=self.listed)
+        if isinstance(turn.scores, np.ndarray):
+            return evaluate.first_items(scenario.protocol, n_items, seen, scores=turn.scores, candidates=self.listed)
+        if self.listed is not None:
+            return evaluate.first_items(scenario.protocol, n_items, seen, scores=turn.scores.of(self.listed), listed=self.listed)
+        return evaluate.first_items(scenario.protocol, n_items, seen, scores=turn.scored())
 
     def _at(self, places: Ints) -> Ints:
         """Return the items that stand at places [D, n], from 1, of the cloud's lists, which are lists also where everything is ranked."""

@@ -27,7 +27,7 @@ from chordsim.store.resume import Resume, opened
 from chordsim.threads import pool
 from chordsim.wire.frame import check_method_ids
 from chordsim.world import fresh
-from server.stages import MOST_ROWS, LiveStage, SizesStage, Stage, summed
+from server.stages import MOST_ROWS, LiveStage, SizesStage, Stage, summed, with_metrics
 
 
 def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progress, resume: Resume | None = None) -> Path:
@@ -58,7 +58,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
         rounds_began = time.monotonic()
         with pool(scenario.engine.workers) as threads:
             _play_all(stage, scenario.rounds.count, store, summary, progress, done, errors, threads)
-        whole = summed(stage, summary)
+        whole, remarks = with_metrics(summed(stage, summary), stage, store.path)
         device_rounds = sum(int(m["device_rounds"]) for m in whole["methods"].values())
         engine = {
             "device_rounds_per_s": device_rounds / max(time.monotonic() - rounds_began, 1e-9),
@@ -71,7 +71,8 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
         whole |= {"engine": engine, "protocol": protocol(scenario)}
         store.write_summary({**whole, "forecast": beside(predicted, whole)} if predicted else whole)
         status, errors = ending(scenario, whole["methods"], errors, store.manifest.get("quarantine"))
-        store.write_manifest(status, budgets=summary.bindings.report(), **_claim(stage, store, errors, engine.get("other_numerics", [])))
+        claim = _claim(stage, store, errors, engine.get("other_numerics", []), remarks)
+        store.write_manifest(status, budgets=summary.bindings.report(), **claim)
         return store.path
 
 
@@ -111,7 +112,7 @@ def _told(store: RunDirectory, new: bool) -> Iterator[None]:
         raise
 
 
-def _claim(stage: Stage, store: RunDirectory, errors: list[str], others: list[str]) -> dict[str, Any]:
+def _claim(stage: Stage, store: RunDirectory, errors: list[str], others: list[str], remarks: list[str]) -> dict[str, Any]:
     """Return what the manifest says of the ledger: its hash, where the run may claim one.
 
     Args:
@@ -119,12 +120,13 @@ def _claim(stage: Stage, store: RunDirectory, errors: list[str], others: list[st
         store: The run.
         errors: What was lost.
         others: What nodes compute with that is not what the server does: which cell goes where then decides last bits.
+        remarks: What else must be said.
     """
     if not stage.keeps_rows:
         return {"errors": errors, "ledger": f"rows of more than {MOST_ROWS:,} phones a round are not kept: their sums are in summary.json"}
     mixed = [f"nodes of this run compute with other numerics than its server ({other}), so it claims no hash" for other in others]
     claimed = None if errors or others or store.manifest.get("drift") else store.ledger_sha256
-    return {"errors": errors, "ledger_sha256": claimed, "remarks": [*store.manifest.get("remarks", []), *mixed]}
+    return {"errors": errors, "ledger_sha256": claimed, "remarks": [*store.manifest.get("remarks", []), *mixed, *remarks]}
 
 
 def _play_all(

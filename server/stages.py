@@ -16,6 +16,8 @@ from chordsim.forecast.predict import Forecast, forecast
 from chordsim.ledger.invariants import check
 from chordsim.ledger.summary import PER, Summary
 from chordsim.memory import keep_freed_pages, release_freed_pages
+from chordsim.metrics.measure import as_json, measure
+from chordsim.metrics.spec import asked_for
 from chordsim.progress import Progress
 from chordsim.ragged import Ragged
 from chordsim.round import buffered, live, sizes
@@ -246,3 +248,20 @@ def summed(stage: Stage, summary: Summary) -> dict[str, Any]:
     world = stage.world
     users = world.split.log.n_users if isinstance(world, World) else world.n_users
     return {"methods": summary.methods(), "per": PER, "users": users, "devices": world.population.size}
+
+
+def with_metrics(whole: dict[str, Any], stage: Stage, run: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return a summary with the metrics that the scenario asks for, taken from its ledger, and what must be said of them.
+
+    A metric that fails takes nothing from the run: the summary stays without, and the manifest says why.
+    """
+    world = stage.world
+    specs = asked_for(world.scenario.protocol)
+    if not specs or not isinstance(world, World):
+        return whole, []
+    cuts = world.scenario.protocol.cuts
+    try:
+        found = measure(run, specs, cuts, world.popularity, world.split.log.n_users, world.scenario.seed)
+    except RunError as error:
+        return whole, [f"no metrics of protocol.metrics_of: {error}"]
+    return {**whole, "methods": {name: {**m, "metrics": as_json(specs, cuts, found[name])} for name, m in whole["methods"].items()}}, []

@@ -35,6 +35,7 @@ def run(
     from chordsim.errors import NotWhole, RunError
     from chordsim.forecast.printed import beside_lines
     from chordsim.ledger.energy_words import sensitivity
+    from chordsim.report.asked_for import asked_for_table
     from chordsim.report.terminal_tables import costs_table, final_table, fleet_table, listed_table, strangers_table
     from chordsim.scenario.load import load
     from chordsim.terminal import Terminal, screen
@@ -62,6 +63,9 @@ def run(
     held = listed_table(result.summary)
     if held is not None:
         console.print(held)
+    asked = asked_for_table(result.summary)
+    if asked is not None:
+        console.print(asked)
     console.print(costs_table(result.summary))
     console.print(fleet_table(result.summary))
     strangers = strangers_table(result.summary)

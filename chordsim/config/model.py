@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -203,6 +204,9 @@ class RoundsConfig(Table):
         return self
 
 
+Cut = Annotated[int, Field(ge=1, le=LONGEST_LIST)]
+
+
 class ProtocolConfig(Table):
     """How what a phone ranked is scored. Seen items are masked, ties take the middle rank."""
 
@@ -213,11 +217,27 @@ class ProtocolConfig(Table):
     mask_seen: bool = True  # what a user had before is not ranked, so that a target among it is a miss; false ranks all items
     admission: Literal["before", "after"] = "before"  # whether a shipped model's size is held against the phone before the download
     baseline: Name = BASELINE  # the method that the others are compared with; the first one where the default is not played
+    cuts: tuple[Cut, ...] = Field((5, 10), min_length=1, max_length=16, strict=False)  # of metrics that count the first k; ascending
+    metrics_of: tuple[Name, ...] = Field((), max_length=64, strict=False)  # more metrics for the summary, by name; see docs/add-a-metric.md
+    keep_lists: int = Field(0, ge=0, le=LONGEST_LIST)  # the ledger keeps so many items of what each phone ranked first; 0: none
 
     @model_validator(mode="after")
     def _a_retriever_lists_candidates(self) -> ProtocolConfig:
         if self.retriever != "counts" and self.ranking != "candidates":
             raise ValueError(f'protocol.retriever = "{self.retriever}" goes with protocol.ranking = "candidates", and only with it')
+        return self
+
+    @model_validator(mode="after")
+    def _cuts_ascend(self) -> ProtocolConfig:
+        if any(one >= other for one, other in pairwise(self.cuts)):
+            raise ValueError(f"protocol.cuts = {list(self.cuts)}: must ascend")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_not_ranked_is_not_kept(self) -> ProtocolConfig:
+        for key in ("metrics_of", "keep_lists") if self.metrics == "none" else ():
+            if getattr(self, key):
+                raise ValueError(f'protocol.{key}: with protocol.metrics = "none" nothing is ranked: leave one of them out')
         return self
 
 

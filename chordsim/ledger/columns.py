@@ -114,6 +114,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("ndcg_10_all", "float64", "", "measured", "NDCG at 10 of what the user saw, fallback included (intention to serve)", True),
 )
 
+#: Beside these, and only where a run keeps them (`protocol.keep_lists`): the items that each phone ranked first, int32 [D, k].
+LIST = "list"
+
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 #: Columns that one value per file carries; the others hold one value per row.
 CONSTANT = ("method", "round")

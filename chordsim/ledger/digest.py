@@ -8,12 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from chordsim.ledger.columns import COLUMNS, Column
+from chordsim.ledger.columns import COLUMNS, LIST, Column
 from chordsim.ledger.rows import Rows
 
 #: First bytes of every digest's input; changes whenever the layout does.
 PREAMBLE = b"chordsim-ledger-2\n"
 _TYPE_BYTES = {"int64": b"i", "float64": b"f", "str": b"s"}
+#: Of lists, which are hashed where a run keeps them: a ledger without is hashed as it was before there were any.
+_LIST_BYTE = b"l"
 
 
 def rows_digest(rows: Rows) -> bytes:
@@ -26,6 +28,9 @@ def rows_digest(rows: Rows) -> bytes:
         digest.update(_prefixed(column.name) + _TYPE_BYTES[column.dtype])
         digest.update(np.packbits(rows.nulls.get(column.name, none), bitorder="little").data)
         digest.update(_payload(rows, column))
+    if rows.lists is not None:
+        digest.update(_prefixed(LIST) + _LIST_BYTE + rows.lists.shape[1].to_bytes(4, "little"))
+        digest.update(np.ascontiguousarray(rows.lists, "<i4").data)
     return digest.digest()
 
 

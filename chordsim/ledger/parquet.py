@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 from chordsim.errors import InvariantError, RunError
 from chordsim.files import atomic_write, read_json
 from chordsim.ledger import checksums
-from chordsim.ledger.columns import COLUMNS, PER_ROW, SCHEMA_VERSION, Column, other_schema
+from chordsim.ledger.columns import COLUMNS, LIST, PER_ROW, SCHEMA_VERSION, Column, other_schema
 from chordsim.ledger.digest import ledger_sha256, rows_digest
 from chordsim.ledger.names import MANIFEST
 from chordsim.ledger.rows import Rows
@@ -64,10 +65,11 @@ def write_rows(folder: Path, rows: Rows, digest: bytes, *, lasting: bool = True)
     target = folder / file_name(rows.method, rows.round)
     meta = {"schema_version": str(SCHEMA_VERSION), "method": rows.method, "round": str(rows.round), "rows_digest": digest.hex()}
     schema = pa.schema(
-        [pa.field(c.name, _TYPES[c.dtype], c.nullable, metadata={"unit": c.unit, "mark": c.mark}) for c in COLUMNS],
+        [*(pa.field(c.name, _TYPES[c.dtype], c.nullable, metadata={"unit": c.unit, "mark": c.mark}) for c in COLUMNS), *_list_field(rows)],
         metadata={_META + key: value for key, value in meta.items()},
     )
-    table = pa.Table.from_arrays([_array(rows, column) for column in COLUMNS], schema=schema)
+    lists = [] if rows.lists is None else [pa.FixedSizeListArray.from_arrays(pa.array(rows.lists.reshape(-1)), rows.lists.shape[1])]
+    table = pa.Table.from_arrays([*(_array(rows, column) for column in COLUMNS), *lists], schema=schema)
     buffer = pa.BufferOutputStream()
     dictionaries: Any = ["round", *(column.name for column in COLUMNS if column.dtype == "str")]
     pq.write_table(table, buffer, compression="zstd", compression_level=1, use_dictionary=dictionaries)
@@ -84,6 +86,8 @@ def read_rows(path: Path) -> Rows:
     table = _read_table(path)
     meta = _metadata(path, table.schema)
     columns = {column.name: _column(table, column) for column in PER_ROW}
+    if LIST in table.column_names:
+        columns[LIST] = list_values(table.column(LIST))
     try:
         rows = Rows.of(meta["method"], int(meta["round"]), columns)
     except (InvariantError, ValueError) as error:
@@ -156,11 +160,27 @@ def read_ledger(run: Path, checked: bool = True) -> pd.DataFrame:
     ages = whole.column("plan_age_rounds")
     frame = whole.drop_columns(["plan_age_rounds"]).to_pandas()
     frame["plan_age_rounds"] = pd.arrays.IntegerArray(np.asarray(pc.fill_null(ages, pa.scalar(0, pa.int64()))), np.asarray(ages.is_null()))
-    return frame[[column.name for column in COLUMNS]]
+    return frame[[*(column.name for column in COLUMNS), *([LIST] if LIST in frame else [])]]
+
+
+def list_values(data: pa.ChunkedArray[Any]) -> npt.NDArray[np.int32]:
+    """Return a column of lists as int32 [D, k]."""
+    whole: Any = data.combine_chunks()
+    return np.asarray(whole.flatten(), np.int32).reshape(len(whole), whole.type.list_size)
 
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _TYPES: dict[str, pa.DataType] = {"str": _TEXT, "int64": pa.int64(), "float64": pa.float64()}
+
+
+def _list_field(rows: Rows) -> list[pa.Field[Any]]:
+    if rows.lists is None:
+        return []
+    return [pa.field(LIST, pa.list_(pa.int32(), rows.lists.shape[1]), metadata={"unit": "", "mark": "measured"})]
+
+
+def _is_list(given: pa.DataType) -> bool:
+    return isinstance(given, pa.FixedSizeListType) and given.value_type == pa.int32() and given.list_size > 0
 
 
 def _array(rows: Rows, column: Column) -> pa.Array[Any]:
@@ -189,10 +209,11 @@ def _read_table(path: Path) -> pa.Table:
         names = table.column_names
     except UnicodeDecodeError:
         raise RunError(f"{path}: the name of a column is damaged") from None
-    if names != [column.name for column in COLUMNS]:
+    kept = [table.schema.field(len(names) - 1)] if names[-1:] == [LIST] and _is_list(table.schema.types[-1]) else []
+    if names != [*(column.name for column in COLUMNS), *(field.name for field in kept)]:
         raise RunError(f"{path}: the columns are not those of schema {SCHEMA_VERSION}")
     try:
-        return table.cast(pa.schema([pa.field(c.name, _TYPES[c.dtype]) for c in COLUMNS]).with_metadata(table.schema.metadata))
+        return table.cast(pa.schema([*(pa.field(c.name, _TYPES[c.dtype]) for c in COLUMNS), *kept]).with_metadata(table.schema.metadata))
     except pa.ArrowException as error:
         raise RunError(f"{path}: a column is not of its type ({_one_line(error)})") from error
 

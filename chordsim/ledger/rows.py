@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from chordsim.arrays import Bools, Floats, Ints
 from chordsim.errors import InvariantError
-from chordsim.ledger.columns import BY_NAME, PER_ROW, Column
+from chordsim.ledger.columns import BY_NAME, LIST, PER_ROW, Column
 
 Array = npt.NDArray[Any]
 
@@ -27,6 +27,7 @@ class Rows:
             into ``words``. A null holds 0.
         nulls: For nullable columns only: which rows have no value, shape [D].
         words: For text columns only: the text of each code.
+        lists: Items that each phone ranked first, int32 [D, k], 0 pads; None where a run keeps none.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Rows:
     values: Mapping[str, Array]
     nulls: Mapping[str, Bools]
     words: Mapping[str, tuple[str, ...]]
+    lists: npt.NDArray[np.int32] | None = None
 
     @classmethod
     def of(cls, method: str, round: int, columns: Mapping[str, Any], *, tiers: Sequence[str] = ()) -> Rows:
@@ -44,7 +46,7 @@ class Rows:
             round: The round, from 1.
             columns: Every column of the contract but method and round, shape [D] each. A NaN is a null, also
                 in an integer column given as floats. A text column holds texts, or integer codes into its
-                words.
+                words. Lists, [D, k], where they are kept, under `LIST`.
             tiers: What the codes of ``tier`` stand for; not needed where ``tier`` holds texts.
 
         Raises:
@@ -52,7 +54,7 @@ class Rows:
                 that it may not, or device ids do not ascend. The text names the column and the device.
         """
         where = _Where(method, round)
-        stray = sorted(set(columns) ^ {column.name for column in PER_ROW})
+        stray = sorted((set(columns) - {LIST}) ^ {column.name for column in PER_ROW})
         if stray:
             raise where.error(stray[0], "is missing" if stray[0] in BY_NAME else "is not in the contract")
         ids = np.asarray(columns["device_id"])
@@ -73,7 +75,8 @@ class Rows:
                 if column.nullable:
                     nulls[column.name] = null
         where.refuse("device_id", np.concatenate([[False], np.diff(values["device_id"]) <= 0]), "is not above the one before")
-        return cls(method, round, values, nulls, words)
+        lists = _lists(np.asarray(columns[LIST]), nulls["rank"], where) if LIST in columns else None
+        return cls(method, round, values, nulls, words, lists)
 
     def __len__(self) -> int:
         return self.values["device_id"].size
@@ -157,6 +160,16 @@ def _text(column: Column, given: Array, tiers: tuple[str, ...], where: _Where) -
     return mapped, words
 
 
+def _lists(given: Array, unranked: Bools, where: _Where) -> npt.NDArray[np.int32]:
+    """Return lists as int32 [D, k]; a phone that did not rank has none."""
+    if given.ndim != 2 or given.shape[0] != unranked.size or not given.shape[1] or given.dtype.kind not in "iu":
+        raise where.error(LIST, f"is {given.dtype} of shape {given.shape}, not {unranked.size} rows of integers")
+    where.refuse(LIST, np.asarray(((given < 0) | (given >= 2**31)).any(1)), "holds what is no item")
+    where.refuse(LIST, unranked & np.asarray((given != 0).any(1)), "is not empty, yet the model did not rank")
+    where.refuse(LIST, np.asarray(((given[:, :-1] == 0) & (given[:, 1:] != 0)).any(1)), "has a gap")
+    return np.ascontiguousarray(given, np.int32)
+
+
 def joined(parts: Sequence[Rows]) -> Rows:
     """Return one method's round from its parts, which follow one another by device id."""
     if len(parts) == 1:
@@ -164,4 +177,5 @@ def joined(parts: Sequence[Rows]) -> Rows:
     first = parts[0]
     values = {name: np.concatenate([part.values[name] for part in parts]) for name in first.values}
     nulls = {name: np.concatenate([part.nulls[name] for part in parts]) for name in first.nulls}
-    return Rows(first.method, first.round, values, nulls, first.words)
+    lists = [part.lists for part in parts if part.lists is not None]
+    return Rows(first.method, first.round, values, nulls, first.words, np.concatenate(lists) if lists else None)

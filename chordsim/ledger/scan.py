@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from chordsim.arrays import Bools, Floats
 from chordsim.errors import RunError
-from chordsim.ledger.columns import BY_NAME, SCHEMA_VERSION, other_schema
-from chordsim.ledger.parquet import ledger_files
+from chordsim.ledger.columns import BY_NAME, LIST, SCHEMA_VERSION, other_schema
+from chordsim.ledger.parquet import ledger_files, list_values
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def scan(run: Path, columns: Sequence[str]) -> Iterator[Part]:
 
     Args:
         run: A run directory.
-        columns: Names of the contract, other than method and round.
+        columns: Names of the contract, other than method and round; ``list`` of a run that keeps lists, int32 [D, k].
 
     Raises:
         RunError: No ledger, or a file that is half-written, damaged or of another schema; the text names it.
@@ -93,6 +93,8 @@ def read_part(path: Path, columns: Sequence[str]) -> Part:
 
 
 def _column(data: pa.ChunkedArray[Any], name: str) -> tuple[npt.NDArray[Any], tuple[str, ...] | None]:
+    if name == LIST:
+        return list_values(data), None
     contract = BY_NAME[name]
     if contract.dtype == "str":
         coded = data.combine_chunks()

@@ -9,6 +9,7 @@ from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.energy_words import percent, phones_of, sensitivity
 from chordsim.numerics import words
 from chordsim.report.against import against_baseline, headline, table
+from chordsim.report.asked_for import asked_for
 from chordsim.report.charts import budgets as by_budget
 from chordsim.report.charts import cost, served
 from chordsim.report.data_facts import data_rows
@@ -122,7 +123,7 @@ def who_won(g: Gathered) -> Section:
         blocks.append(text('Nothing was ranked: protocol.metrics = "none". What follows is what it costs.', css="lead"))
     else:
         blocks.append(Grid(_RESULTS, [_result(g, name) for name in g.methods]))
-        blocks += listed(g.source.summary)
+        blocks += [*listed(g.source.summary), *asked_for(g.source.summary)]
     blocks.append(Grid(_COSTS, [_cost(g, name) for name in g.methods]))
     words = sensitivity({name: facts.costs.energy(g.assumed) for name, facts in g.methods.items()})
     blocks += [text(f"{words[:1].upper()}{words[1:]}.", css="soft")] if words else []

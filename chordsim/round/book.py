@@ -16,7 +16,7 @@ from chordsim.round.scene import Scene
 from chordsim.wire.frame import OVERHEAD_BYTES
 
 #: Simulator columns that go back to the phones at the next visit of the round, beside the method's own state.
-CARRIED = ("refusal", "rank")
+CARRIED = ("refusal", "rank", "list")
 STATE = "state."
 PARTS = ("bootstrap", "candidates", "rows", "prescription", "profile", "asks", "update", "report")
 TOTALS = ("framing_down", "down", "cut_down", "framing_up", "up", "cut_up")

@@ -19,7 +19,7 @@ import numpy as np
 from chordsim import evaluate, seeds
 from chordsim.arrays import Bools, Columns, Ints
 from chordsim.engine.cell import Carrier
-from chordsim.ledger.columns import OUTCOMES, SCORED, SERVED_BY
+from chordsim.ledger.columns import LIST, OUTCOMES, SCORED, SERVED_BY
 from chordsim.ledger.invariants import Moved, check
 from chordsim.ledger.rows import Rows
 from chordsim.methods import Batch
@@ -165,6 +165,8 @@ def _with_unheard(under_way: UnderWay, columns: Columns, world: World) -> Column
     }
     rest |= {name: np.where(late, value, rest[name]) for name, value in ended.items()}
     rest |= {name: np.where(late, np.nan, rest[name]) for name in (*SCORED, "bits_mean")}
+    if LIST in rest:
+        rest[LIST] = np.where(late[:, None], np.int32(0), rest[LIST])
     rest[HEARD] = np.zeros(late.size, np.bool_)
     return {name: np.concatenate([columns[name], value]) for name, value in rest.items()}
 

@@ -11,6 +11,7 @@ from chordsim.ledger.rows import Rows
 from chordsim.methods import RECORDED, MethodSpec
 from chordsim.population import clock
 from chordsim.round.book import Book
+from chordsim.round.kept_lists import kept_lists
 from chordsim.round.shown import Shown
 from chordsim.sized import SizedWorld
 from chordsim.world import World
@@ -116,6 +117,7 @@ def close(book: Book, spec: MethodSpec, world: World | SizedWorld, shown: Shown 
         "fallback_rank": scene.fallback_rank,
         **metrics,
         "ndcg_10_all": np.where(ranked, metrics["ndcg_10"], fallback),
+        **kept_lists(book, world, shown, rank),
     }
     order = scene.by_id
     real = {name: value[order] for name, value in columns.items()}

@@ -137,7 +137,9 @@ class Live:
 
     def _header(self) -> dict[str, Any]:
         """Return what every call says, but legs and round."""
-        return {"scenario": self._text, "data": self._world.digest, "method": self._method.spec.name, "blobs": self._method.labels}
+        kept = self._world.scenario.protocol.keep_lists
+        told = {"lists": [kept, self._world.n_items]} if kept else {}
+        return {"scenario": self._text, "data": self._world.digest, "method": self._method.spec.name, "blobs": self._method.labels, **told}
 
     def _answer(self, book: Book, leg: Leg, inbox: Ragged, transfer: int) -> Ragged:
         """Let the cloud half answer one down leg, chunk by chunk, and put what crosses on the wire."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from chordsim.arrays import Bools, Columns, Floats, Ints
 from chordsim.engine.cell import CellCall, CellReply
+from chordsim.ledger.columns import LIST
 from chordsim.methods import COST
 from chordsim.ragged import Ragged
 from chordsim.round.book import STATE
@@ -33,17 +34,20 @@ class Asked:
         asked: Phones that take part, [M].
         kinds: Kinds of message that they were asked for, in order.
         fraction: Share of each message that crosses the link, [M, kinds].
+        lists: Items that each phone lists where the ledger keeps lists, and size of the catalogue; (0, 0) where it keeps none.
     """
 
     asked: Bools
     kinds: Sequence[str]
     fraction: Floats
+    lists: tuple[int, int] = (0, 0)
 
     @classmethod
     def of(cls, call: CellCall) -> Asked:
         """Return what a call asks for."""
         kinds = [kind for direction, kind in call.header["legs"] if direction == "up"]
-        return cls(call.columns["active"], kinds, call.columns["up_fraction"])
+        kept, n_items = call.header.get("lists", (0, 0))
+        return cls(call.columns["active"], kinds, call.columns["up_fraction"], (int(kept), int(n_items)))
 
 
 def inspected(reply: CellReply, asked_of: Asked, seen: Counter[str]) -> CellReply:
@@ -85,6 +89,11 @@ def _misshapen(reply: CellReply, asked_of: Asked) -> str:
         column = reply.columns.get(name)
         if column is None or column.shape != (rows,) or column.dtype.kind != kind:
             return f"its answer has no column {name} of {rows} numbers"
+    lists, kept = reply.columns.get(LIST), asked_of.lists[0]
+    if kept and (lists is None or lists.shape != (rows, kept) or lists.dtype != np.int32):
+        return f"its answer has no column {LIST} of {rows} by {kept} items"
+    if lists is not None and not kept:
+        return f"its answer has a column {LIST} that nobody asked for"
     state = [name for name in reply.columns if name.startswith(STATE)]
     if len(state) > MAX_STATE_NAMES:
         return f"its answer has {len(state)} columns of state: at most {MAX_STATE_NAMES}"
@@ -107,6 +116,9 @@ def _implausible(columns: Columns, wire: Any, asked_of: Asked) -> Bools:
     mad |= ~np.isnan(bits) & ~((bits >= 0) & (bits <= MAX_BITS))
     rank = columns["rank"]
     mad |= ~np.isnan(rank) & ~((rank >= 1) & (rank < MAX_COST))
+    if LIST in columns:
+        lists = columns[LIST]
+        mad |= ((lists < 0) | (lists > asked_of.lists[1])).any(1) | ((lists[:, :-1] == 0) & (lists[:, 1:] != 0)).any(1)
     for name, column in columns.items():
         if name.startswith(STATE) and column.dtype.kind == "f":
             mad |= ~np.isfinite(column.reshape(mad.size, -1)).all(1)

@@ -14,6 +14,7 @@ import numpy as np
 
 from chordsim.arrays import Bools, Ints, State
 from chordsim.engine.cell import CellCall, CellReply
+from chordsim.ledger.columns import LIST
 from chordsim.methods import SPENT, Batch, CloudHalf, Leg, MethodSpec
 from chordsim.methods.blame import blamed
 from chordsim.ragged import Ragged
@@ -52,7 +53,9 @@ class Replay:
             made: The round in which each made what it holds, [M].
         """
         rows = scene.ids.size
-        out = Shown(np.full(rows, np.nan), np.full(rows, np.nan), np.full(rows, np.nan), {name: np.zeros(rows, np.int64) for name in SPENT})
+        nothing, spent = np.full(rows, np.nan), {name: np.zeros(rows, np.int64) for name in SPENT}
+        lists = np.zeros((rows, self.world.scenario.protocol.keep_lists), np.int32)
+        out = Shown(nothing.copy(), nothing.copy(), nothing.copy(), spent, lists if lists.size else None)
         for round in np.unique(made[who]).tolist():
             mine = who & (made == round)
             chunks = np.flatnonzero(mine.reshape(-1, scene.chunk_size).any(1))
@@ -62,6 +65,8 @@ class Replay:
             where = index[ranked]
             out.rank[where], out.age[where] = found["rank"][ranked], scene.round - round
             out.bits[where] = found["bits"][ranked]
+            if out.lists is not None:
+                out.lists[where] = found[LIST][ranked]
             for name in SPENT:
                 out.spent[name][where] = found[name][ranked]
         return out
@@ -117,4 +122,6 @@ class Replay:
         size = scene.chunk_size
         replies = self._replies(scene, ids, active, round, legs, wire)
         lost = {"rank": np.full(size, np.nan), "bits": np.full(size, np.nan), **{name: np.zeros(size, np.int64) for name in SPENT}}
+        kept = self.world.scenario.protocol.keep_lists
+        lost |= {LIST: np.zeros((size, kept), np.int32)} if kept else {}
         return {name: np.concatenate([r.columns.get(name, blank) for r in replies]) for name, blank in lost.items()}

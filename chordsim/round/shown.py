@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from chordsim.arrays import Floats, Ints
 
 
@@ -16,9 +19,11 @@ class Shown:
         age: Rounds since the prescription was made.
         bits: Stored bits per weight.
         spent: Operations and memory by name in `chordsim.methods.SPENT`.
+        lists: Items that were ranked first, int32 [M, k]; None where the ledger keeps none.
     """
 
     rank: Floats
     age: Floats
     bits: Floats
     spent: dict[str, Ints]
+    lists: npt.NDArray[np.int32] | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from chordsim.arrays import Bools, Columns, Floats, Ints
+from chordsim.ledger.columns import LIST
 from chordsim.ledger.rows import Rows
 from chordsim.ragged import Ragged
 
@@ -91,4 +92,5 @@ class UnderWay:
 
 def columns_of(rows: Rows) -> Columns:
     """Return a ledger's columns as `Rows.of` takes them: codes for words, NaN for null."""
-    return {name: rows.floats(name) if name in rows.nulls else value for name, value in rows.values.items()}
+    lists = {} if rows.lists is None else {LIST: rows.lists}
+    return {name: rows.floats(name) if name in rows.nulls else value for name, value in rows.values.items()} | lists

@@ -8,6 +8,7 @@ from typing import Any
 from chordsim import methods
 from chordsim.config.model import BackboneConfig, Scenario
 from chordsim.errors import ScenarioError
+from chordsim.metrics import spec as metrics
 from chordsim.nearest import suggest
 from chordsim.nets import spec as backbones
 
@@ -17,10 +18,11 @@ def resolve_settings(scenario: Scenario) -> Scenario:
 
     Raises:
         ScenarioError: An unknown method or backbone, an unknown setting, a value of another type than the default or outside of
-            what is allowed, a method or backbone that is registered but cannot be loaded, or one that cannot work with this
-            backbone or under this ranking.
+            what is allowed, a method, backbone or metric that is registered but cannot be loaded, or one that cannot work with this
+            backbone, under this ranking or without lists.
     """
     scenario = scenario.model_copy(update={"backbone": resolved_backbone(scenario.backbone)})
+    metrics.asked_for(scenario.protocol)
     filled = {}
     for name in scenario.methods:
         spec = _spec(name)

@@ -3,4 +3,5 @@
 from chordsim.testing.backbones import check_backbone as check_backbone
 from chordsim.testing.data import check_data as check_data
 from chordsim.testing.methods import check_method as check_method
+from chordsim.testing.metrics import check_metric as check_metric
 from chordsim.testing.properties import PropertyFailed as PropertyFailed

@@ -21,6 +21,7 @@ LOADERS = ("chordsim/methods/contract.py", "chordsim/nets/spec.py", "chordsim/en
 ALLOWED = {
     "chordsim.engine.start": {"server.app:app", "clients.app:app"},
     "chordsim.methods.contract": {"chordsim.methods"},
+    "chordsim.metrics.spec": {"chordsim.metrics"},
     "chordsim.nets.shipped": {"chordsim.nets.sasrec", "chordsim.nets.caser", "chordsim.nets.gru4rec"},
 }
 

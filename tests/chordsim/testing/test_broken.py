@@ -18,6 +18,7 @@ from chordsim import testing
 from chordsim.methods.cloud_only import cloud as cloud_only
 from chordsim.methods.counts import cloud as counts
 from chordsim.methods.counts import device as shown
+from chordsim.metrics import MetricSpec, Ranked
 from chordsim.nets import gru4rec
 from chordsim.ragged import Ragged
 from tests.properties.test_rooms import ROOT
@@ -87,11 +88,35 @@ def test_a_method_that_sends_more_than_it_says(monkeypatch: pytest.MonkeyPatch) 
     fails("as large as its sizes say", testing.check_method, "cloud-only")
 
 
+def hits(ranked: Ranked) -> Any:
+    return np.where(np.isnan(ranked.rank), np.nan, ranked.rank <= 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "function"),
+    [
+        ("of the right shape", {}, lambda r: hits(r).mean(keepdims=True)),
+        ("pure", {}, lambda r: hits(r) + (np.copyto(r.rank, 1.0) or 0)),
+        ("per user", {}, lambda r: hits(r) - np.nanmean(hits(r))),
+        ("the same in any order", {"whole": True}, lambda r: r.rank[~np.isnan(r.rank)][:1]),
+        ("blind to who did not rank", {}, lambda r: (r.rank <= 3).astype(np.float64)),
+        ("blind to who did not rank", {"whole": True}, lambda r: np.array([r.rank.size * 1.0])),
+        ("blind to padding", {"needs": "lists"}, lambda r: np.where(np.isnan(r.rank), np.nan, (r.lists > 0).mean(1))),
+        ("of the right shape", {}, lambda r: r.no_such_thing),
+    ],
+)
+def test_a_metric_that_is_none(name: str, keys: Any, function: Any) -> None:
+    with pytest.raises(testing.PropertyFailed) as caught:
+        testing.check_metric(MetricSpec("mine", "", function, **keys))
+    assert caught.value.name == name and str(caught.value).startswith(f"mine: not {name}: ")
+
+
 def test_what_other_packages_bring_passes(tmp_path: Path) -> None:
-    """The two examples, as an installer lays them out."""
+    """The examples, as an installer lays them out."""
     for example, package, group, line in (
         ("third_party_method", "whats_next", "methods", "whats-next = whats_next.spec:spec"),
         ("third_party_backbone", "fading", "backbones", "fading = fading.spec:FADING"),
+        ("third_party_metric", "long_tail", "metrics", "long-tail = long_tail:LONG_TAIL"),
     ):
         (tmp_path / package).mkdir()
         for path in (ROOT / "examples" / example / package).glob("*.py"):
@@ -103,8 +128,9 @@ def test_what_other_packages_bring_passes(tmp_path: Path) -> None:
     code = (
         'from chordsim import testing\nprint(len(testing.check_method("whats-next", {"listed": 10})))\n'
         'print(len(testing.check_backbone("fading", {"hidden": 16})))\n'
+        'print(len(testing.check_metric("long-tail")))\n'
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]), "CHORDSIM_CACHE": str(tmp_path / "cache")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=300)
     assert done.returncode == 0, done.stderr[-1500:]
-    assert done.stdout.split() == ["8", "10"]
+    assert done.stdout.split() == ["8", "10", "6"]

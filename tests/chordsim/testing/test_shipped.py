@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chordsim import methods, testing
+from chordsim.metrics.spec import known as metrics
 from chordsim.nets.spec import known
 
 NAMES = sorted(name.replace("-k", "-2") for name, path in methods.known().items() if path.startswith("chordsim."))
@@ -42,3 +43,8 @@ def test_made_data_and_a_file_have_every_property(tmp_path: Path) -> None:
     lines = [f"u{n % 20},i{n * 7 % 31},{1_600_000_000 + n}" for n in range(400)]
     clicks.write_text("\n".join(["user,item,timestamp", *lines]))
     assert testing.check_data('data.source="file"', f'data.path="{clicks}"') == names
+
+
+@pytest.mark.parametrize("name", sorted(metrics()))
+def test_every_metric_has_every_property(name: str) -> None:
+    assert "blind to padding" in testing.check_metric(name)
