@@ -259,7 +259,7 @@ class _Chunk:
 
     def _first(self, turn: Turn) -> npt.NDArray[np.int32]:
         """Return the items that a turn ranks first, [D, k]."""
-        scenario, n_items, seen = self.world.scenario, self.world.n_items, self.world.split.spans(self.users, self.round).pairs()
+        scenario, n_items, seen = self.world.scenario, self.world.n_items, self.known.spans.pairs()
         if turn.scores is None:
             assert turn.ranking is not None
             ranking = turn.ranking if self.spec.ranks != "candidates" else self._at(turn.ranking)
