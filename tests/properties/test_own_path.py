@@ -28,8 +28,8 @@ from chordsim.world import World, build
 PHONES = 200
 ALL = np.ones(PHONES, np.bool_)
 NAMES = ("chord", "chord-plus", "chord-shared")
-CASER = ("chord on caser", "chord-plus on caser", "chord-plus on caser in groups")
-GROUPS = ("chord on groups", "chord-plus on groups")
+CASER = ("chord on caser", "chord-plus on caser")
+GROUPS = ("chord on groups", "chord-plus on groups", "chord-plus on caser in groups")
 
 
 class Case:
@@ -74,7 +74,15 @@ def made_up(world: World, name: str) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(
     scope="module",
-    params=[*NAMES, "chord on device", "chord-plus on device", "chord-plus on signed", "chord-plus on steps", *CASER, *GROUPS],
+    params=[
+        *NAMES,
+        "chord on device",
+        "chord-plus on device",
+        "chord-plus on signed",
+        "chord-plus on steps",
+        *CASER,
+        *(pytest.param(name, marks=pytest.mark.slow) for name in GROUPS),
+    ],
 )
 def case(request: pytest.FixtureRequest) -> Case:
     overrides = [

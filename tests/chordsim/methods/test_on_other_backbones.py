@@ -16,6 +16,8 @@ ABLE = [name for name in NAMES if not methods.find(name).backbones]
 UNABLE = [name for name in NAMES if methods.find(name).backbones]
 CASER = {"kind": "caser", "ffn_dim": 64, "window": 4, "vertical": 3, "horizontal": 6}
 GRU4REC = {"kind": "gru4rec", "ffn_dim": 64}
+#: Tried on both here; the others on GRU4Rec in the slow tests.
+PLAIN = ("fp32", "uniform-2", "chord", "chord-plus", "diet", "finetune")
 BASIC = {
     "fp32",
     "int8",
@@ -41,8 +43,14 @@ def test_what_needs_no_blocks_works_with_any_backbone():
     assert set(ABLE) >= BASIC and {"forward-ofa", "dccl", "chai", "cocorrrec"} == set(UNABLE)
 
 
-@pytest.mark.parametrize("name", ABLE)
-@pytest.mark.parametrize("backbone", [CASER, GRU4REC], ids=["caser", "gru4rec"])
+@pytest.mark.parametrize(
+    ("name", "backbone"),
+    [
+        pytest.param(name, backbone, id=f"{name}-{backbone['kind']}", marks=() if name in PLAIN or backbone is CASER else pytest.mark.slow)
+        for name in ABLE
+        for backbone in (CASER, GRU4REC)
+    ],
+)
 def test_sizes_are_what_is_encoded_and_somebody_ranks(talk, name, backbone):
     t = talk(name, **backbone)
     legs = t.exchange()
