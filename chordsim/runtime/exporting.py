@@ -58,15 +58,15 @@ def export(job: Job) -> dict[str, Any]:
     source, portable = job.source, job.source.portable
     if job.low_bits == "kernel":
         _check_kernels(job)
-    with disk_errors(job.out):
-        job.out.mkdir(parents=True, exist_ok=True)
-        if any(job.out.iterdir()):
-            raise UserError(f"{job.out}: is not empty: choose an empty or a new folder")
-        (job.out / PHONES).mkdir()
+    if job.out.exists() and (not job.out.is_dir() or any(job.out.iterdir())):
+        raise UserError(f"{job.out}: is not empty: choose an empty or a new folder")
     sent = source.plans() if portable.planned is not None else {}
     chosen = _chosen(job, sent)
     files: dict[str, int] = {}
+    # What can fail comes first, so that nothing is left behind.
     program = _program(job)
+    with disk_errors(job.out):
+        (job.out / PHONES).mkdir(parents=True)
     by_phone: list[dict[str, Any]] = []
     if portable.weights is not None:
         form = "whole"

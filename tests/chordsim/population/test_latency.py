@@ -53,6 +53,14 @@ def test_loading_and_making_weights_come_before_the_first_request(tmp_path: Path
     assert timed.adapt_s(none, none, none, np.full(2, np.nan)).tolist() == [0, 0]
 
 
+def test_lines_of_shipped_models_do_not_say_that_plans_take_no_time(tmp_path: Path) -> None:
+    lines = ["shape,bits,ms,adapt_ms", "sasrec-d64,2,0.5,6", "sasrec-d64,4,0.5,0", "sasrec-d64,6,0.5,8", "sasrec-d64,32,0.5,0"]
+    timed = table(tmp_path, lines).timed(np.array([1]), TIERS, np.array([4e9]))
+    macs, none = np.array([MODEL.dense_macs]), np.zeros(1, np.int64)
+    assert timed.adapt_s(macs, np.array([MODEL.adapt_macs]), none, np.array([4.0])) == pytest.approx(7e-3)
+    assert timed.adapt_s(macs, none, none, np.array([4.0])).tolist() == [0]
+
+
 def test_a_tier_s_own_rows_are_taken_as_they_are(tmp_path: Path) -> None:
     own = table(tmp_path, [*SCALED, "any,sasrec-d64,32,7,1,0,0,,low".replace(",,low", ",1,low")])
     timed = own.timed(np.array([0, 0, 1]), TIERS, np.array([1e9, 99e9, 10e9]))
