@@ -12,7 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from chordsim.callbacks.protocol import Heard
 from chordsim.errors import NotWhole, UserError
+from chordsim.events import Ended, tell
 from chordsim.files import read_json
 from chordsim.progress import CURRENT, Progress, Silent
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from chordsim.callbacks import Callback
     from chordsim.metrics import MetricSpec
 
 
@@ -146,6 +149,7 @@ def run(
     allow_drift: bool = False,
     report: bool = True,
     progress: Progress | None = None,
+    callbacks: Sequence[Callback | object] = (),
 ) -> RunResult:
     """Run a scenario.
 
@@ -163,6 +167,7 @@ def run(
         allow_drift: Resume although versions or numerics differ; the run then claims no hash.
         report: Make report.html at the end.
         progress: Where long work reports to.
+        callbacks: Who else hears of training steps, validations, rounds and the end (`chordsim.callbacks`), in this order.
 
     Returns:
         The run. One that ended and is not whole (cells or a method were lost, or nobody was ranked) says so in its
@@ -170,7 +175,7 @@ def run(
 
     Raises:
         UserError: A mistake in what was given.
-        RunError: The run began and could not finish.
+        RunError: The run began and could not finish, or a callback failed; `StopRun` where a callback ended it on purpose.
     """
     from chordsim.engine.start import start
     from chordsim.scenario.load import load
@@ -192,7 +197,10 @@ def run(
 
         scenario = scenario_file(Path(resume))
     resolved = load(scenario, chosen, seed)
-    token = CURRENT.set(progress or Silent())
+    shown: Progress = progress or Silent()
+    if callbacks:
+        shown = Heard(shown, callbacks)
+    token = CURRENT.set(shown)
     try:
         with tempfile.TemporaryDirectory(prefix="chordsim-") as folder:
             path = Path(folder) / f"{resolved.name}.toml"
@@ -201,7 +209,9 @@ def run(
             where = Path(os.path.abspath(given)) if given is not None else _next_free(resolved.name, resolved.seed)
             config = {"scenario": str(path), "out": str(where), "resume": resume is not None, "allow-drift": allow_drift, "report": report}
             start(resolved, config, ray_address)
-        return _told(RunResult(where))
+        result = RunResult(where)
+        tell(shown, Ended(where, result.status, result.summary))
+        return _told(result)
     finally:
         CURRENT.reset(token)
 

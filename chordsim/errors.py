@@ -31,6 +31,10 @@ class RunError(ChordsimError):
     """A run that began and could not finish: exit code 1."""
 
 
+class StopRun(RunError):
+    """A callback has seen enough: the run ends after what it has finished, and can be resumed."""
+
+
 class MethodError(RunError):
     """A method's own code raised, gave something impossible, or took too long; the text names method, side, leg and round."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from threading import Event
+from threading import Event as Flag
 from typing import Protocol
 
 from chordsim.errors import RunError
+from chordsim.events import Event, tell
 
 
 class Progress(Protocol):
@@ -42,7 +43,7 @@ class Stoppable:
     """Another progress for work on many threads, through which the first to fail, or Ctrl-C, stops the others."""
 
     def __init__(self, inner: Progress) -> None:
-        self._inner, self._stopped = inner, Event()
+        self._inner, self._stopped = inner, Flag()
 
     def stop(self) -> None:
         """Let every task end at its next step."""
@@ -65,6 +66,10 @@ class Stoppable:
     def done(self, note: str = "") -> None:
         """End the task."""
         self._inner.done(note)
+
+    def tell(self, event: Event) -> None:
+        """Pass an event on."""
+        tell(self._inner, event)
 
 
 _SILENT = Silent()

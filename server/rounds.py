@@ -11,7 +11,8 @@ from typing import Any
 
 from chordsim.config.model import Scenario
 from chordsim.engine.cell import Carrier
-from chordsim.errors import UserError
+from chordsim.errors import StopRun, UserError
+from chordsim.events import Begun, Round, tell
 from chordsim.forecast.predict import as_json, beside
 from chordsim.kernels.choose import as_played, told
 from chordsim.ledger.round_lines import RoundLine
@@ -50,6 +51,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
     if in_sizes and resume is not None:
         raise UserError('a run of protocol.metrics = "none" takes seconds and cannot be resumed: start it anew')
     with opened(scenario, out, resume) as store, _told(store, resume is None):
+        tell(progress, Begun(store.path.absolute(), scenario.model_dump(mode="json"), resume is not None))
         stage = _stage(scenario, carrier, progress)
         store.write_manifest("running", **stage.about(), protocol=protocol(scenario))
         predicted = stage.forecast()
@@ -102,7 +104,7 @@ def _told(store: RunDirectory, new: bool) -> Iterator[None]:
     """Let the manifest say how the run ended, whatever ends it; of a new run that a user's mistake ends before it plays nothing is left."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StopRun):
         store.write_manifest("interrupted")
         raise
     except BaseException as error:
@@ -157,6 +159,7 @@ def _play_all(
             progress.advance(1, f"round {round} {method}:{_short(lines[-1]['ndcg_10'])} {rate:,.0f} devices/s")
         store.append_rounds(lines)
         stage.close_round(round, store, errors)
+        tell(progress, Round(round, {str(line["method"]): line for line in lines}))
     progress.done()
     stage.end(store)
 

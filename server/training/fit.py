@@ -13,6 +13,7 @@ from chordsim import seeds
 from chordsim.config.model import TrainingConfig
 from chordsim.data.split import TrainLogs
 from chordsim.errors import RunError
+from chordsim.events import Step, Validated, tell
 from chordsim.memory import keep_freed_pages
 from chordsim.nets.recommender import Trainable
 from chordsim.numerics import softmax_type
@@ -125,6 +126,7 @@ def _fit(
             model.item[0] = 0.0
         average.update()
         at.step += 1
+        tell(progress, Step(title, at.step, loss.item()))
         note = ""
         if at.step % config.eval_every == 0 or at.step == config.max_steps:
             with average.in_place():
@@ -134,6 +136,7 @@ def _fit(
                     at.best, at.best_score = _copy(model), score
             note = f"loss {loss.item():.3f}, validation NDCG@10 {score:.4f} (best {at.best_score:.4f})"
             checkpoint.save(at)
+            tell(progress, Validated(title, at.step, score, at.best_score))
         progress.advance(1, note)
     progress.done(f"{at.step} steps in {time.monotonic() - began:.0f} s, validation NDCG@10 {at.best_score:.4f}")
     noted = {"trained.steps": torch.tensor(at.step), "trained.ndcg_10": torch.tensor(at.best_score, dtype=torch.float64)}
