@@ -9,120 +9,140 @@ out, since a product would not send it; a session is one round of one served pho
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 
-import chordsim
+from chordsim.arrays import Floats
+from chordsim.ledger.rows import Rows
+from chordsim.round import sizes
+from chordsim.scenario.load import load
+from chordsim.sized import SizedWorld, sized_world
+from chordsim.wire.frame import OVERHEAD_BYTES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "communication.md"
 BEGIN, END = "<!-- tables: python -m benchmarks.communication --write -->", "<!-- end of tables -->"
-SESSIONS = 100
+SESSIONS, COUNTS, PHONES = 100, (1, 10, 100), 240
 #: No phone refuses, is away or loses a transfer: what is left is what methods send.
 ROOMY = (
     "population.tiers={any={share=1.0,ram_gb=8.0,gmacs_per_s=50.0,down_mbps=20.0,up_mbps=5.0,round_trip_ms=50.0,"
-    "nj_per_mac=0.5,radio_w=1.0,memory_mb=4000.0}}",
-    "population.devices=300",
+    "nj_per_mac=0.5,radio_w=1.0,memory_mb=4000.0,latency_ms=100000.0}}",
+    f"population.devices={PHONES}",
     'population.availability.kind="always"',
     "clock.loss=0.0",
     "clock.deadline_s=0.0",
 )
-METHODS = ("fp32", "int8", "uniform-2", "chord-plus")
-EVERY = (*METHODS, "chord", "diet", "duet", "film-192", "cocorrrec", "cloud-only", "markov")
+FOUR = ("fp32", "int8", "uniform-2", "chord-plus")
+EVERY = (*FOUR, "chord", "diet", "duet", "film-192", "cocorrrec", "forward-ofa", "finetune", "cloud-only", "retriever", "markov")
 OWNED = ('backbone.items="owned"', 'protocol.ranking="all"')
-SIZES = {
-    "64 wide, 2 blocks": (),
-    "128 wide, 4 blocks": ("backbone.dim=128", "backbone.ffn_dim=512", "backbone.blocks=4"),
-    "256 wide, 4 blocks": ("backbone.dim=256", "backbone.ffn_dim=1024", "backbone.blocks=4"),
-}
+FEW = ("backbone.embedding_bits=2", "settings.chord-plus.extractor_bits=8")
+NAMED = ("small", "medium", "wide")
 RETRAINED = (0, 30, 7, 1)
 PARTS = ("bootstrap", "candidates", "rows", "prescription", "profile", "asks", "update")
 
 
-def play(folder: Path, methods: tuple[str, ...], *more: str, rounds: int = SESSIONS) -> pd.DataFrame:
-    """Return the ledger of `refresh` in sizes, without the report."""
+@dataclass(frozen=True)
+class Played:
+    """Mean bytes of a phone by session: of each part, and of all of them with framing, [sessions] each."""
+
+    parts: dict[str, Floats]
+    whole: Floats
+
+
+def play(methods: Sequence[str], *more: str, rounds: int = SESSIONS) -> dict[str, Played]:
+    """Play `refresh` in sizes and return what each method's phones moved, session by session."""
     listed = f"methods={list(methods)!r}".replace("'", '"')
-    overrides = [listed, *ROOMY, f"rounds.count={rounds}", "rounds.new_model_every=0", *more]
-    run = chordsim.run("refresh", overrides=overrides, out=Path(tempfile.mkdtemp(dir=folder)) / "run", report=False)
-    ledger = run.ledger
-    assert (ledger["outcome"] == "served").all()
-    framing = ledger["framing_up_bytes"] * 0 + 18
-    return ledger.assign(total_bytes=ledger["down_bytes"] + ledger["up_bytes"] - ledger["report_bytes"] - framing)
+    world = sized_world(load("refresh", [listed, *ROOMY, f"rounds.count={rounds}", "rounds.new_model_every=0", *more]))
+    parts = sizes.bootstraps(world)
+    return {player[0].spec.name: _played(player, world, rounds) for player in sizes.players(world, parts)}
 
 
-def by_part(folder: Path, *more: str) -> str:
-    """Return bytes by part at first contact and in a later session, and what a new version brings."""
-    ledger = play(folder, EVERY, *more, "rounds.new_model_every=5", rounds=10)
-    heads = [*(f"{part}" for part in PARTS)]
-    lines = [
-        f"| method | event | {' | '.join(heads)} | all, framing included |",
-        f"| --- | --- | {' | '.join('---:' for _ in heads)} | ---: |",
-    ]
-    for method in EVERY:
-        for event, round in (("first contact", 1), ("session", 5), ("new version", 6)):
-            rows = ledger[(ledger["method"] == method) & (ledger["round"] == round)]
-            cells = [f"{rows[f'{part}_bytes'].mean():,.0f}" for part in PARTS]
-            lines.append(f"| {method} | {event} | {' | '.join(cells)} | {rows['total_bytes'].mean():,.0f} |")
+def _played(player: sizes.Player, world: SizedWorld, rounds: int) -> Played:
+    sums = [_sums(rows.rows) for r in range(1, rounds + 1) for rows in sizes.play(player, world, r, np.arange(PHONES))]
+    return Played({part: np.array([s[part] for s in sums]) for part in PARTS}, np.array([s["whole"] for s in sums]))
+
+
+def _sums(rows: Rows) -> dict[str, float]:
+    assert rows.is_word("outcome", "served").all()
+    whole = rows["down_bytes"] + rows["up_bytes"] - rows["report_bytes"] - OVERHEAD_BYTES
+    return {**{part: float(rows[f"{part}_bytes"].mean()) for part in PARTS}, "whole": float(whole.mean())}
+
+
+def by_part(*more: str) -> str:
+    """Return bytes by part at first contact, in a later session, and in one that begins with a new version."""
+    played = play(EVERY, "rounds.new_model_every=5", *more, rounds=6)
+    lines = [f"| method | event | {' | '.join(PARTS)} | all, with framing |", f"| --- | --- |{' ---: |' * (len(PARTS) + 1)}"]
+    for method, of in played.items():
+        for event, session in (("first contact", 0), ("session", 4), ("new version", 5)):
+            cells = [f"{of.parts[part][session]:,.0f}" for part in PARTS]
+            lines.append(f"| `{method}` | {event} | {' | '.join(cells)} | {of.whole[session]:,.0f} |")
     return "\n".join(lines)
 
 
-def cumulative(ledger: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean bytes of a phone after each session, by method [session, method]."""
-    per = ledger.pivot_table(index="round", columns="method", values="total_bytes", aggfunc="mean")
-    return per.cumsum()
-
-
-def break_even(sums: pd.DataFrame, method: str, other: str) -> str:
-    """Return from which session on, and until which, a method has sent less than another."""
-    less = sums.index[sums[method] < sums[other]]
-    if not len(less):
+def sessions_below(mine: Floats, theirs: Floats) -> str:
+    """Return after which sessions the first has moved fewer bytes so far than the second, of those that were played."""
+    less = np.flatnonzero(mine < theirs) + 1
+    if not less.size:
         return "never"
-    first, last = int(less[0]), int(less[-1])
-    return f"from session {first} on" if last == len(sums) else f"sessions {first} to {last}" if first != last else f"session {first} alone"
+    first, last, most = int(less[0]), int(less[-1]), mine.size
+    if last == most:
+        return "always" if first == 1 else f"from {first} on"
+    return f"up to {last}" if first == 1 else f"{first} to {last}"
 
 
-def compared(folder: Path, *more: str) -> list[str]:
-    """Return cells: bytes after 1, 10 and 100 sessions by method, and when `chord-plus` has sent less than each rival."""
-    sums = cumulative(play(folder, METHODS, *more))
-    cells = [" / ".join(f"{sums[m][n] / 1000:,.1f}" for n in (1, 10, SESSIONS)) for m in METHODS]
-    return [*cells, *(break_even(sums, "chord-plus", other) for other in METHODS[:-1])]
+def compared(*more: str) -> list[str]:
+    """Return cells: kilobytes after 1, 10 and 100 sessions by method, and when `chord-plus` has sent less than each rival."""
+    so_far = {name: played.whole.cumsum() for name, played in play(FOUR, *more).items()}
+    cells = [" / ".join(f"{so_far[m][n - 1] / 1000:,.0f}" for n in COUNTS) for m in FOUR]
+    return [*cells, *(sessions_below(so_far["chord-plus"], so_far[other]) for other in FOUR[:-1])]
 
 
 def table(first: str, rows: dict[str, list[str]]) -> str:
     """Return a table of `compared`."""
-    heads = [first, *(f"{m}: kB after 1 / 10 / {SESSIONS}" for m in METHODS), *(f"chord-plus below {m}" for m in METHODS[:-1])]
-    lines = [f"| {' | '.join(heads)} |", f"| --- |{' ---: |' * len(METHODS)}{' --- |' * (len(METHODS) - 1)}"]
+    counts = " / ".join(map(str, COUNTS))
+    heads = [first, *(f"`{m}`: kB after {counts}" for m in FOUR), *(f"`chord-plus` below `{m}`" for m in FOUR[:-1])]
+    lines = [f"| {' | '.join(heads)} |", f"| --- |{' ---: |' * len(FOUR)}{' --- |' * (len(FOUR) - 1)}"]
     return "\n".join([*lines, *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items())])
+
+
+def retrained(*more: str) -> dict[str, list[str]]:
+    """Return rows of `compared` by how often the cloud trains again."""
+    return {"never" if k == 0 else f"every {k}": compared(f"rounds.new_model_every={k}", *more) for k in RETRAINED}
+
+
+def named(*more: str) -> dict[str, list[str]]:
+    """Return rows of `compared` by the size of the backbone."""
+    return {size: compared(f"backbone.size={size}", *more) for size in NAMED}
 
 
 def tables() -> str:
     """Return all tables as Markdown."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        os.environ.setdefault("CHORDSIM_CACHE", str(folder / "cache"))
-        retrained = {("never" if k == 0 else f"every {k} sessions"): compared(folder, f"rounds.new_model_every={k}") for k in RETRAINED}
-        sizes = {size: compared(folder, *more) for size, more in SIZES.items()}
-        weekly = {size: compared(folder, *more, "rounds.new_model_every=7") for size, more in SIZES.items()}
-        parts = [
-            "## By part and event, the catalogue in the cloud\n\nBytes of one phone; 3,416 items, 64 numbers of 32 bits each.",
-            by_part(folder),
+    few = "rows of 2 bits, `extractor_bits = 8`"
+    return "\n\n".join(
+        [
+            "## By part and event, the catalogue in the cloud",
+            by_part(),
             "## By part and event, phones that own the catalogue and rank all of it",
-            by_part(folder, *OWNED),
-            "## How often the cloud retrains\n\nThe model of 64 numbers, two blocks.",
-            table("retrained", retrained),
-            "## The size of the model, never retrained",
-            table("model", sizes),
-            "## The size of the model, retrained every 7 sessions",
-            table("model", weekly),
+            by_part(*OWNED),
+            "## How often the cloud trains again, small model",
+            table("new model, sessions", retrained()),
+            f"The same with {few}:",
+            table("new model, sessions", retrained(*FEW)),
+            "## The size of the model, never trained again",
+            table("model", named()),
+            "## The size of the model, trained again every 7 sessions",
+            table("model", named("rounds.new_model_every=7")),
+            f"The same with {few}:",
+            table("model", named("rounds.new_model_every=7", *FEW)),
         ]
-    return "\n\n".join(parts)
+    )
 
 
 def main() -> None:
     """Print or write the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--write", action="store_true")
     if not parser.parse_args().write:
         print(tables())

@@ -1,9 +1,10 @@
 """How often the forecast's 90 % range holds what is measured, per shipped scenario in which transfers are lost.
 
-Run: python benchmarks/forecast_coverage.py [SCENARIO ...] [--seeds N] [--devices N]. Each seed is a run of its own, with its own
-phones, availability, links and losses; its rows come from the engine's own accounting (`chordsim.round.sizes`), without training, so every
-byte and second is that of the real run and no rank is. Scenarios of more phones than --devices play with that many. Prints a
-line per scenario and method; exit code 1 if any quantity lay inside for fewer than 18 of 20.
+Run: python benchmarks/forecast_coverage.py [SCENARIO ...] [--seeds N] [--devices N] [--set KEY=VALUE ...]. Each seed is a run of its own,
+with its own phones, availability, links and losses; its rows come from the engine's own accounting (`chordsim.round.sizes`), without
+training, so every byte and second is that of the real run and no rank is. Scenarios of more phones than --devices play with that many.
+Prints a line per scenario and method; exit code 1 if any quantity lay inside for fewer than 18 of 20. Where phones keep few item rows:
+`python benchmarks/forecast_coverage.py refresh --seeds 40 --set rounds.count=5 --set rounds.new_model_every=3`.
 """
 
 from __future__ import annotations
@@ -79,12 +80,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("scenarios", nargs="*", default=None, metavar="SCENARIO")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--devices", type=int, default=100_000)
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="as of chordsim run")
     given = parser.parse_args(arguments)
     seldom = 0
     print(f"| scenario | method | {' | '.join(QUANTITIES)} |\n| --- | --- | {' | '.join('---:' for _ in QUANTITIES)} |")
     for name in given.scenarios or lossy():
         try:
-            found = coverage(name, _small(name, given.devices), range(1, given.seeds + 1))
+            found = coverage(name, [*_small(name, given.devices), *given.overrides], range(1, given.seeds + 1))
         except ChordsimError as error:
             print(f"| {name} | cannot be forecast: {error} | {' | '.join('-' for _ in QUANTITIES)} |", flush=True)
             seldom += 1
