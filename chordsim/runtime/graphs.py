@@ -44,7 +44,8 @@ class Program(nn.Module):
     def __init__(self, config: BackboneConfig, item: Single, position: Single) -> None:
         super().__init__()
         self.config = config
-        self.register_buffer("position", torch.from_numpy(position.copy()))
+        # Of a table without rows, numpy's strides may be 0, which ExecuTorch does not take; a tensor of torch's own has others.
+        self.register_buffer("position", torch.empty(position.shape).copy_(torch.from_numpy(position)))
         if config.items == "owned":
             self.register_buffer("item", torch.from_numpy(item.copy()))
 
