@@ -17,7 +17,7 @@ def asked_for(methods: dict[str, Any]) -> list[Any]:
     Args:
         methods: As summary.json holds them.
     """
-    found = {name: m["metrics"] for name, m in methods.items() if m.get("metrics")}
+    found = _found(methods)
     if not found:
         return []
     heads = next(iter(found.values()))
@@ -33,12 +33,18 @@ def asked_for(methods: dict[str, Any]) -> list[Any]:
 
 def asked_for_table(summary: dict[str, Any]) -> Fitted | None:
     """Return one line per method for the terminal; None where nothing was asked for."""
-    found = {name: m["metrics"] for name, m in summary["methods"].items() if m.get("metrics")}
+    found = _found(summary["methods"])
     if not found:
         return None
     heads = next(iter(found.values()))
     rows = [(name, *map(_cell, metrics.values())) for name, metrics in found.items()]
     return Fitted(("method",), [_head(name, first) for name, first in heads.items()], rows, title="metrics that were asked for (95 %)")
+
+
+def _found(methods: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what was asked for by method; a Flower app's own metrics, plain numbers under the same key, are not."""
+    asked = {name: {key: told for key, told in (m.get("metrics") or {}).items() if isinstance(told, dict)} for name, m in methods.items()}
+    return {name: told for name, told in asked.items() if told}
 
 
 def _head(name: str, metric: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ PHONES = 32
 @pytest.fixture
 def call(tiny: Callable[..., list[str]]) -> Callable[..., CellCall]:
     """Return a maker of the call that asks a cell of fp32 phones for their report."""
-    text = dump(load("offline", tiny(methods=("fp32",))))
+    text = dump(load("offline", tiny("population.devices=32", methods=("fp32",))))
     world = of_text(text)
     half = methods.load(world.specs["fp32"].cloud)(world.context("fp32"))
     blobs = {blob.label: blob.data for blob in half.bootstrap(cache.trained(half, world.logs, Silent())[0])}

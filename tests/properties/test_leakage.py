@@ -125,7 +125,7 @@ def played(text: str, world: World, name: str, state: Any, monkeypatch: pytest.M
 
     monkeypatch.setattr(device, "act", spy)
     parts = {blob.label: blob.data for blob in cloud.bootstrap(state)}
-    node, size = cohort.Node(), 16
+    node, size = cohort.Node(), world.chunk_size
     digests = {label: cohort.blob_digest(data) for label, data in parts.items()}
     blobs = {digests[label]: data for label, data in parts.items()}
     columns = {"device_id": np.arange(size), "active": np.ones(size, np.bool_), "up_fraction": np.ones((size, 2))}

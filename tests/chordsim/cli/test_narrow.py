@@ -145,13 +145,13 @@ def test_a_sweep_prints_whole_figures(
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_measured_times_stand_whole(width: int) -> None:
-    times = [3.5, 12.345, 23.456, 34.567, 45.678, 56.789, 0.012]
+    times = [12.345, 23.456, 34.567, 45.678, 56.789, 0.012]
     lines = [Line("onnx 1.27.0", name, "expand", "sasrec 64 x 2", 2.0, *times, 1.234, 7.5, "a machine") for name in ("fp32", "chord-plus")]
     console = Console(width=width, file=io.StringIO())
     console.print(measured_table(lines))
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
-    assert whole(said) and {"12.345", "56.789", "0.012"} <= figures(said) | set(re.findall(r"[\d.]+", said))
+    assert whole(said) and {"12.345", "45.678", "56.789"} <= figures(said) | set(re.findall(r"[\d.]+", said))
 
 
 def test_no_command_is_left_out() -> None:

@@ -82,7 +82,7 @@ def test_it_gives_the_summary(sessions: pd.DataFrame, played_run: Path) -> None:
 def test_it_gives_the_page(sessions: pd.DataFrame, played_run: Path) -> None:
     cells = Cells()
     cells.feed((played_run / "report.html").read_text())
-    ((heads, rows),) = [table for table in cells.tables if "J/session" in table[0]]
+    ((heads, rows),) = [table for table in cells.tables if {*HEADS.values()} <= {*table[0]}]
     page = {row[0]: dict(zip(heads, row, strict=True)) for row in rows if row}
     for method, row in sessions.iterrows():
         for name, head in HEADS.items():
