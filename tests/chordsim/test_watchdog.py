@@ -22,7 +22,13 @@ from chordsim.store.directory import RunDirectory
 from chordsim.watchdog import MARK, Watchdog, marked
 
 TEST_MARK = "CHORDSIM_TEST_MARK"
-PARENT = """
+#: Whoever runs the tests in the background may ignore some of these, which children inherit.
+HEED = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_DFL), signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+PARENT = f"""{HEED}
 import os, subprocess, sys, time
 from pathlib import Path
 from chordsim.watchdog import Watchdog
@@ -30,7 +36,7 @@ folder = Path(sys.argv[1])
 with Watchdog([folder]) as dog:
     (folder / "node.key").write_text("secret")
     child = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)"
-    subprocess.Popen([sys.executable, "-c", child], env={**os.environ, **dog.mark}, start_new_session=True)
+    subprocess.Popen([sys.executable, "-c", child], env={{**os.environ, **dog.mark}}, start_new_session=True)
     print(dog.mark["CHORDSIM_ENDS_WITH"], flush=True)
     time.sleep(float(sys.argv[2]))
 """
@@ -112,7 +118,7 @@ class Schema(int):
         return super().__new__(cls, SCHEMA_VERSION)
 
 
-CLI = [sys.executable, "-c", "import sys; from chordsim.cli import main; sys.exit(main(sys.argv[1:]))"]
+CLI = [sys.executable, "-c", f"{HEED}import sys; from chordsim.cli import main; sys.exit(main(sys.argv[1:]))"]
 
 
 @pytest.mark.slow
