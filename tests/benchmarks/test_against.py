@@ -59,6 +59,7 @@ def test_ledgers_are_the_same_but_for_a_few_ranks() -> None:
     assert not told(before, before[1:])[1]
 
 
+@pytest.mark.slow
 def test_a_command_is_timed_from_start_to_report_with_nothing_trained_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
     class Once(Turns):
         def __init__(self) -> None:

@@ -23,6 +23,7 @@ def cached(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHORDSIM_CACHE", str(shared_cache))
 
 
+@pytest.mark.slow
 def test_recost_is_an_honest_run_or_says_that_it_does_not_know(cached: None, tmp_path: Path) -> None:
     found = list(agreement(scenario(FEW, {"rounds": {"count": 2}}), FIVE, tmp_path))
     assert len(found) == len(FEW) * len(FIVE)

@@ -95,6 +95,7 @@ def test_operations_that_run_are_those_that_shapes_say() -> None:
     assert 0.9 * turns.about["flop_asked"] <= turns.about["flop_executed"] <= 4 * turns.about["flop_asked"]
 
 
+@pytest.mark.slow
 def test_the_command_measures_once_and_pages_come_from_its_figures(tmp_path: Path) -> None:
     first, second = (command(tmp_path, "training") for _ in range(2))
     assert "repetition 1 of 1" in first and "on disk already" in second

@@ -78,6 +78,7 @@ def test_an_end_in_order_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_command_as_ctrl_c_does(how: signal.Signals) -> None:
+    mine = signal.signal(how, signal.SIG_DFL)  # a background shell may have it ignored
     before = signal.getsignal(how)
     closed = []
     with pytest.raises(KeyboardInterrupt), signals.as_interrupts():
@@ -88,6 +89,7 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(how: signal.Signals) -> None:
             os.kill(os.getpid(), how)  # a second one does not disturb what is being closed
             closed.append(True)
     assert closed and signal.getsignal(how) == before
+    signal.signal(how, mine)
 
 
 def test_one_that_is_ignored_stays_so() -> None:

@@ -123,7 +123,7 @@ def test_a_frame_of_another_round_or_method_fails_its_phone(tiny: Callable[..., 
     """A replayed or misrouted answer is not acted on; its phone says so and has no rank."""
     from chordsim.wire.frame import encode_rows
 
-    text = dump(load("offline", tiny(methods=("cloud-only",))))
+    text = dump(load("offline", tiny("population.devices=16", methods=("cloud-only",))))
     listed = Ragged.of_rows([bytes(range(1, 61)) for _ in range(16)])
     header = {"scenario": text, "method": "cloud-only", "round": 1, "legs": [["down", "candidates"], ["up", "report"]], "blobs": {}}
     columns = {"device_id": np.arange(16), "active": np.ones(16, np.bool_), "up_fraction": np.ones((16, 1))}

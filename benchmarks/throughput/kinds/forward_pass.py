@@ -69,7 +69,7 @@ def _chunks(work: Work) -> list[tuple[torch.Tensor, torch.Tensor]]:
     codes, _ = decode_codes(payloads, work.half.shapes.channels)
     starts = range(0, work.ids.size, size)
     histories = [chunk(work.world, work.ids[a : a + size])[1].items for a in starts]
-    return [(torch.from_numpy(items), torch.from_numpy(codes[a : a + size])) for a, items in zip(starts, histories, strict=True)]
+    return [(torch.from_numpy(items), torch.from_numpy(codes[a : a + size]).long()) for a, items in zip(starts, histories, strict=True)]
 
 
 def _weights(work: Work, codes: torch.Tensor) -> Any:

@@ -66,7 +66,12 @@ def test_a_crash_in_a_grid_of_a_name_is_one_too(apps, ideal, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("end", "found"), [("", "complete"), ("raise ValueError('too late')", "failed"), ("raise SystemExit(0)", "complete")]
+    ("end", "found"),
+    [
+        ("raise ValueError('too late')", "failed"),
+        pytest.param("", "complete", marks=pytest.mark.slow),
+        pytest.param("raise SystemExit(0)", "complete", marks=pytest.mark.slow),
+    ],
 )
 def test_a_script_ends_as_its_process_does(tmp_path, end, found):
     (tmp_path / "script.py").write_text(SCRIPT + end)
