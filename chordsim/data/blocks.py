@@ -54,6 +54,12 @@ class Lines:
         self.path, self.longest = path, longest
         self._content, self._size, self._rest = content, BLOCK_BYTES, b""
         self.head = self._cut(1)
+        # Blank lines at the top tell nothing; a file of nothing else is not read for them to its end.
+        while self.head.data and not self.head.data.strip() and len(self.head.data) < longest:
+            more = self._cut(1 + self.head.data.count(b"\n"))
+            if not more.data:
+                break
+            self.head = Block(self.head.data + more.data, 1)
         if not self.head.data:
             raise DataError(f"{content.what}: empty file")
 

@@ -233,6 +233,7 @@ def sequences(text: str) -> list[tuple[str, str]] | None:
     st.sampled_from([" ", "  ", "\t"]),
     st.sampled_from([8, 1 << 20]),
 )
+@example([[""], ["0", "0", "0", "0"]], " ", 8)
 def test_sequences_are_read_as_line_by_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: list[list[str]], gap: str, block: int
 ) -> None:
