@@ -53,8 +53,8 @@ def test_what_a_superlink_carries_is_the_ledger(tmp_path, monkeypatch):
     tapped.chmod(0o755)
     start = processes.start
 
-    def started(name, command, folder, environment):
-        return start(name, ["tapped" if command[0] == "flower-superlink" else command[0], *command[1:]], folder, environment)
+    def started(name, command, *more):
+        return start(name, ["tapped" if command[0] == "flower-superlink" else command[0], *command[1:]], *more)
 
     program = processes.program
     monkeypatch.setattr(processes, "program", lambda name: str(tapped) if name == "tapped" else program(name))
