@@ -238,8 +238,7 @@ def test_sequences_are_read_as_line_by_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: list[list[str]], gap: str, block: int
 ) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", block)
-    text = "\n".join(gap.join(row) for row in cells)
-    path = write(tmp_path, text.encode())
+    path = write(tmp_path, (text := "\n".join(gap.join(row) for row in cells)).encode())
     expected = sequences(text)
     if expected is None:
         with pytest.raises(DataError):
