@@ -23,6 +23,17 @@ def one_thread_per_product() -> None:
     torch.set_num_threads(1)
 
 
+@contextlib.contextmanager
+def threads_per_product(count: int) -> Iterator[None]:
+    """Let matrix products in the block run on so many threads, and put the number back after it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def cores() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,20 +8,14 @@ from typing import Any
 
 from chordsim.errors import UserError
 from chordsim.fitted import Fitted
-from chordsim.ledger.figures import at
+from chordsim.ledger.figures import SESSION_COLUMNS, at, shown
 
 _COLUMNS = (
     (("device_rounds",), "device-\nrounds", 1.0, ",.0f"),
     (("served_share",), "served\n%", 100.0, ".1f"),
     (("down_bytes_per_device",), "down B/\ndevice-round", 1.0, ",.0f"),
     (("up_bytes_per_device",), "up B/\ndevice-round", 1.0, ",.0f"),
-    (("wasted_bytes_per_device",), "waste B/\ndevice-round", 1.0, ",.0f"),
-    (("per_session", "seconds_p50"), "p50\ns", 1.0, ".3g"),
-    (("per_session", "seconds_p95"), "p95\ns", 1.0, ".3g"),
-    (("per_session", "seconds_p99"), "p99\ns", 1.0, ".3g"),
-    (("per_session", "joules"), "joules/\nsession", 1.0, ".3g"),
-    (("energy", "assumed_share"), "assumed\n%", 100.0, ".0f"),
-    (("energy", "tail_share"), "tail\n%", 100.0, ".0f"),
+    *SESSION_COLUMNS,
 )
 
 
@@ -44,9 +38,5 @@ def forecast_run(run: Path, overrides: Sequence[str], rounds: int, by: str, csv:
     if by != "tier" or csv is not None:
         raise UserError(f"{run}: --by and --csv go with a scenario; the forecast of a Flower app's run is one line")
     found = forecast(run, overrides, rounds)
-    rows = [(name, *(_text(at(told, *path), factor, how) for path, _, factor, how in _COLUMNS)) for name, told in found.items()]
+    rows = [(name, *(shown(at(told, *path), factor, how) for path, _, factor, how in _COLUMNS)) for name, told in found.items()]
     return found, Fitted(("method",), [head for _, head, _, _ in _COLUMNS], rows, title="rounds like the run's first, without the app")
-
-
-def _text(value: float | None, factor: float, how: str) -> str:
-    return "-" if value is None else format(value * factor, how)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from chordsim.cli.options import LowBitsOption, RuntimeOption
 
 if TYPE_CHECKING:
     from chordsim.runtime.parity import Parity
@@ -15,12 +17,9 @@ def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     method: Annotated[str, typer.Option("--method", metavar="M", help="Which of the run's methods.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to make.")],
-    to: Annotated[Literal["executorch", "onnx"], typer.Option("--to", help="The runtime.")] = "executorch",
+    to: RuntimeOption = "executorch",
     device: Annotated[list[int] | None, typer.Option("--device", metavar="ID", help="One phone; may be repeated.")] = None,
-    low_bits: Annotated[
-        Literal["expand", "kernel"],
-        typer.Option("--low-bits", help="expand: packed at rest, floats when loaded. kernel: the runtime multiplies by levels."),
-    ] = "expand",
+    low_bits: LowBitsOption = "expand",
     check: Annotated[int, typer.Option("--check", metavar="N", min=0, help="Run N phones and compare with the ledger.")] = 0,
 ) -> None:
     """Export a method's model, or its phones' plans, for a phone runtime.

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from chordsim.cli.options import LowBitsOption, RuntimeOption
 
 
 def measure(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The table to write.")] = Path("latency.csv"),
-    to: Annotated[Literal["executorch", "onnx"], typer.Option("--to", help="The runtime.")] = "executorch",
+    to: RuntimeOption = "executorch",
     method: Annotated[list[str] | None, typer.Option("--method", metavar="M", help="One method; may be repeated. All by default.")] = None,
-    low_bits: Annotated[
-        Literal["expand", "kernel"],
-        typer.Option("--low-bits", help="expand: packed at rest, floats when loaded. kernel: the runtime multiplies by levels."),
-    ] = "expand",
+    low_bits: LowBitsOption = "expand",
     requests: Annotated[int, typer.Option("--requests", min=1, max=100_000, help="Warm requests that are timed.")] = 300,
 ) -> None:
     """Time a run's models in a phone runtime: one request at a time, one thread, warm and cold, loading apart.

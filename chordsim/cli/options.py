@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # What an argument means is told again in each command's own text: click 8.5 loses the help of arguments.
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,4 +12,9 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Take the place of the scenario's seed.")]
 UncheckedOption = Annotated[
     bool, typer.Option("--unchecked", help="Read the run without holding its files against their checksums; what is made then says so.")
+]
+RuntimeOption = Annotated[Literal["executorch", "onnx"], typer.Option("--to", help="The runtime.")]
+LowBitsOption = Annotated[
+    Literal["expand", "kernel"],
+    typer.Option("--low-bits", help="expand: packed at rest, floats when loaded. kernel: the runtime multiplies by levels."),
 ]

@@ -32,6 +32,23 @@ PLACES = {
 }
 
 
+#: What a served session costs and what its joules rest on, as columns of a terminal's table: place, head, factor, format.
+SESSION_COLUMNS = (
+    (("wasted_bytes_per_device",), "waste B/\ndevice-round", 1.0, ",.0f"),
+    (("per_session", "seconds_p50"), "p50\ns", 1.0, ".3g"),
+    (("per_session", "seconds_p95"), "p95\ns", 1.0, ".3g"),
+    (("per_session", "seconds_p99"), "p99\ns", 1.0, ".3g"),
+    (("per_session", "joules"), "joules/\nsession", 1.0, ".3g"),
+    (("energy", "assumed_share"), "assumed\n%", 100.0, ".0f"),
+    (("energy", "tail_share"), "tail\n%", 100.0, ".0f"),
+)
+
+
+def shown(value: float | None, factor: float, how: str) -> str:
+    """Return a figure times ``factor`` in the format ``how``, and a dash where there is none."""
+    return "-" if value is None else format(value * factor, how)
+
+
 def at(method: Mapping[str, Any], *path: str) -> float | None:
     """Return one figure of a method, or of one of its tiers.
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Literal
 
 from chordsim.arrays import Floats, Ints
 from chordsim.config.model import ProtocolConfig
 from chordsim.errors import ScenarioError
-from chordsim.nearest import suggest
+from chordsim.plug_ins import registered, spec_of
 
 GROUP = "chordsim.metrics"
 Needs = Literal["ranks", "lists"]
@@ -72,7 +71,7 @@ class MetricSpec:
 
 def known() -> dict[str, str]:
     """Return registered metrics and the object path of each."""
-    return {entry.name: entry.value for entry in entry_points(group=GROUP)}
+    return registered(GROUP)
 
 
 def find(name: str) -> MetricSpec:
@@ -81,15 +80,7 @@ def find(name: str) -> MetricSpec:
     Raises:
         ScenarioError: No entry point of that name, or it leads to something else or nowhere.
     """
-    for entry in entry_points(group=GROUP, name=name):
-        try:
-            spec = entry.load()
-        except (ImportError, AttributeError) as error:
-            raise ScenarioError(f"protocol.metrics_of: {name!r} is registered but cannot be loaded ({error})") from error
-        if not isinstance(spec, MetricSpec) or spec.name != name:
-            raise ScenarioError(f"protocol.metrics_of: {name!r} is registered as {entry.value}, which is no MetricSpec of that name")
-        return spec
-    raise ScenarioError(f"protocol.metrics_of: there is no {name!r}{suggest(name, known())}")
+    return spec_of(GROUP, name, MetricSpec, "protocol.metrics_of")
 
 
 def asked_for(protocol: ProtocolConfig) -> tuple[MetricSpec, ...]:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from chordsim.config.model import BackboneConfig
 from chordsim.nets.choice import Dropout, Weight, linear
-from chordsim.nets.embeddings import look_up
+from chordsim.nets.embeddings import scaled_rows
 from chordsim.nets.layers import Layer
 
 
@@ -82,7 +82,7 @@ def kept_numbers(config: BackboneConfig) -> int:
 
 def embed(items: Tensor, item_table: Tensor, position_table: Tensor) -> Tensor:
     """Return the input states [D, L, d]: scaled item embedding, zero at padding; positions have no table."""
-    return look_up(item_table, items) * (math.sqrt(item_table.shape[1]) * (items > 0).unsqueeze(-1))
+    return scaled_rows(item_table, items)
 
 
 def forward(

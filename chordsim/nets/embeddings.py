@@ -7,6 +7,7 @@ clip, as usual for so few levels; inference).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -94,6 +95,11 @@ def look_up(table: Tensor, items: Tensor) -> Tensor:
     the order of ``items``, so that training with several threads ends in the same bits each time.
     """
     return F.embedding(items, table)
+
+
+def scaled_rows(table: Tensor, items: Tensor) -> Tensor:
+    """Return the rows [..., d] of item ids [...] times sqrt(d), zero at padding: the input of a backbone without a table of positions."""
+    return look_up(table, items) * (math.sqrt(table.shape[1]) * (items > 0).unsqueeze(-1))
 
 
 def table_bytes(rows: int, dim: int, bits: Bits, *, whole: bool = True) -> int:

@@ -8,7 +8,6 @@ between layers (and, as for every backbone here, on the embeddings). A layer is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from chordsim.config.model import BackboneConfig
 from chordsim.nets.choice import Dropout, Weight, linear
-from chordsim.nets.embeddings import look_up
+from chordsim.nets.embeddings import scaled_rows
 from chordsim.nets.layers import Layer
 
 #: Reset gate, update gate, candidate.
@@ -64,7 +63,7 @@ def kept_numbers(config: BackboneConfig) -> int:
 
 def embed(items: Tensor, item_table: Tensor, position_table: Tensor) -> Tensor:
     """Return the input states [D, L, d]: scaled item embedding, zero at padding."""
-    return look_up(item_table, items) * (math.sqrt(item_table.shape[1]) * (items > 0).unsqueeze(-1))
+    return scaled_rows(item_table, items)
 
 
 def forward(

@@ -5,12 +5,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from chordsim.errors import ScenarioError
 from chordsim.methods import Allowed
-from chordsim.nearest import suggest
+from chordsim.plug_ins import registered, spec_of
 
 if TYPE_CHECKING:
     from chordsim.config.model import BackboneConfig
@@ -50,7 +48,7 @@ class BackboneSpec:
 
 def known() -> dict[str, str]:
     """Return registered kinds and the object path of each."""
-    return {entry.name: entry.value for entry in entry_points(group=GROUP)}
+    return registered(GROUP)
 
 
 def find(kind: str) -> BackboneSpec:
@@ -59,12 +57,4 @@ def find(kind: str) -> BackboneSpec:
     Raises:
         ScenarioError: No entry point of that name, or it leads to something else or nowhere.
     """
-    for entry in entry_points(group=GROUP, name=kind):
-        try:
-            spec = entry.load()
-        except (ImportError, AttributeError) as error:
-            raise ScenarioError(f"backbone.kind: {kind!r} is registered but cannot be loaded ({error})") from error
-        if not isinstance(spec, BackboneSpec) or spec.name != kind:
-            raise ScenarioError(f"backbone.kind: {kind!r} is registered as {entry.value}, which is no BackboneSpec of that name")
-        return spec
-    raise ScenarioError(f"backbone.kind: there is no {kind!r}{suggest(kind, known())}")
+    return spec_of(GROUP, kind, BackboneSpec, "backbone.kind")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chordsim.fitted import Fitted
 from chordsim.ledger.energy_words import sensitivity
-from chordsim.ledger.figures import at
+from chordsim.ledger.figures import SESSION_COLUMNS, at, shown
 from chordsim.recost.again import Recosted
 from chordsim.recost.holds import ESTIMATED
 
@@ -14,13 +14,7 @@ _COLUMNS = (
     (("per_session", "down_bytes"), "down B/\nsession", 1.0, ",.0f"),
     (("per_session", "up_bytes"), "up B/\nsession", 1.0, ",.0f"),
     (("per_version", "down_bytes"), "new\nversion B", 1.0, ",.0f"),
-    (("wasted_bytes_per_device",), "waste B/\ndevice-round", 1.0, ",.0f"),
-    (("per_session", "seconds_p50"), "p50\ns", 1.0, ".3g"),
-    (("per_session", "seconds_p95"), "p95\ns", 1.0, ".3g"),
-    (("per_session", "seconds_p99"), "p99\ns", 1.0, ".3g"),
-    (("per_session", "joules"), "joules/\nsession", 1.0, ".3g"),
-    (("energy", "assumed_share"), "assumed\n%", 100.0, ".0f"),
-    (("energy", "tail_share"), "tail\n%", 100.0, ".0f"),
+    *SESSION_COLUMNS,
 )
 
 
@@ -30,8 +24,8 @@ def recost_table(found: Recosted) -> Fitted:
     rows = []
     for name, after in found.after.items():
         before = found.before[name]
-        cells = [f"{_text(at(before, *path), factor, how)} > {_text(at(after, *path), factor, how)}" for path, _, factor, how in _COLUMNS]
-        ndcg = [_text(side["ndcg_10_all"]["mean"], 1.0, ".4f") for side in (before, after)]
+        cells = [f"{shown(at(before, *path), factor, how)} > {shown(at(after, *path), factor, how)}" for path, _, factor, how in _COLUMNS]
+        ndcg = [shown(side["ndcg_10_all"]["mean"], 1.0, ".4f") for side in (before, after)]
         rows.append((name, *cells, *([f"{ndcg[0]} > {ndcg[1]}"] if ranked else [])))
     heads = (*(title for _, title, _, _ in _COLUMNS), *(["NDCG@10 all"] if ranked else []))
     return Fitted(("method",), heads, rows, title="before > after")
@@ -55,7 +49,3 @@ def unknown_lines(found: Recosted) -> list[str]:
         if shares.get(ESTIMATED):
             out.append(f"{name}: bytes, seconds and joules of {shares[ESTIMATED]:.1%} of device-rounds are closed forms, not recorded")
     return out
-
-
-def _text(value: float | None, factor: float, how: str) -> str:
-    return "-" if value is None else format(value * factor, how)

@@ -22,6 +22,7 @@ from chordsim.runtime.extras import Runtime
 from chordsim.runtime.from_run import Source
 from chordsim.runtime.opened import opened
 from chordsim.runtime.reference.steps import pack, unpack_codes
+from chordsim.threads import threads_per_product
 
 #: Phones whose programs or files are measured where each has its own.
 _PHONES = 5
@@ -140,12 +141,8 @@ def this_machine(runtime: Runtime, version: str, requests: int) -> Machine:
     """
     positions, inputs, outputs = _USUAL
     given, weight = torch.ones(positions, inputs), torch.ones(inputs, outputs)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with threads_per_product(1):
         best = min(_once(lambda: given @ weight) for _ in range(50))
-    finally:
-        torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory(prefix="chordsim-") as folder:
         items = torch.zeros(1, 1, dtype=torch.int64)
         if runtime == "executorch":

@@ -9,7 +9,7 @@ import numpy as np
 
 from chordsim import methods
 from chordsim.arrays import Floats
-from chordsim.methods import Batch, Ranker
+from chordsim.methods import Batch
 from chordsim.progress import Silent
 from chordsim.testing.properties import Property, held, need
 from chordsim.testing.talk import Said, Talk
@@ -137,7 +137,7 @@ def _shown(said: Said) -> Floats | None:
     turn = said.device
     if turn.ranking is not None:
         return np.asarray(turn.ranking, np.float64)
-    scores = turn.scores.all() if isinstance(turn.scores, Ranker) else turn.scores
+    scores = turn.scored()
     return None if scores is None else np.asarray(scores, np.float64)
 
 

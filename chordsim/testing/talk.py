@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from chordsim import methods
 from chordsim.arrays import Columns, State
 from chordsim.config.model import BackboneConfig, DataConfig, RoundsConfig, Scenario, SyntheticConfig, TrainingConfig
 from chordsim.data.history import History
+from chordsim.data.split import TrainLogs
 from chordsim.methods import Batch, Budgets, CloudTurn, Leg, MethodContext, MethodSpec, PhoneBatch, Turn
 from chordsim.progress import Silent
 from chordsim.ragged import Ragged
@@ -22,8 +23,7 @@ from chordsim.world import World, build
 PHONES = 8
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """What passed on one leg.
 
     Attributes:
@@ -37,9 +37,14 @@ class Said:
     cloud: CloudTurn | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Talk:
-    """One method with a trained state and a chunk of phones that grant plenty; the last row is padding."""
+    """One method with a trained state and a chunk of phones that grant plenty; the last row is padding.
+
+    Attributes:
+        model: What the device half loaded in the last exchange, and
+        columns: the state that phones ended it with.
+    """
 
     world: World
     spec: MethodSpec
@@ -49,10 +54,25 @@ class Talk:
     state: State
     who: PhoneBatch
     history: History
+    model: Any = None
+    columns: Columns = field(default_factory=dict)
 
     @classmethod
-    def of(cls, name: str, settings: Mapping[str, Any] | None = None, backbone: Mapping[str, Any] | None = None) -> Talk:
-        """Build a world of 40 users and 50 items, and train a method there for three steps."""
+    def of(
+        cls,
+        name: str,
+        settings: Mapping[str, Any] | None = None,
+        backbone: Mapping[str, Any] | None = None,
+        train: Callable[[Any, TrainLogs], State] | None = None,
+    ) -> Talk:
+        """Build a world of 40 users and 50 items, and train a method there for three steps.
+
+        Args:
+            name: The method.
+            settings: Its own settings.
+            backbone: What ``[backbone]`` says beside a small default.
+            train: How the cloud half comes to its state, such as from a cache; by default it is trained.
+        """
         world = small_world(name, settings, backbone)
         spec, context = world.specs[name], world.context(name)
         cloud, device = methods.load(spec.cloud)(context), methods.load(spec.device)(context)
@@ -60,7 +80,8 @@ class Talk:
         plenty = Budgets(np.full(PHONES, 2**40), np.full(PHONES, 10.0), np.full(PHONES, 32.0), np.full(PHONES, 1e9))
         who = PhoneBatch(ids, ids < PHONES - 1, 1, plenty)
         history = world.split.history(world.population.users(ids), 1, context.backbone.max_len + spec.extra_history)
-        return cls(world, spec, context, cloud, device, cloud.train(world.logs, Silent()), who, history)
+        state = train(cloud, world.logs) if train else cloud.train(world.logs, Silent())
+        return cls(world, spec, context, cloud, device, state, who, history)
 
     def alone(self, row: int) -> Talk:
         """Return the same talk with one of its phones."""
@@ -71,28 +92,34 @@ class Talk:
         cut = {name: value[one] for name, value in vars(h).items() if isinstance(value, np.ndarray) and value.shape[:1] == (len(self.who),)}
         return replace(self, who=who, history=replace(h, **cut))
 
-    def exchange(self, garbled: Leg | None = None) -> dict[Leg, Said]:
-        """Play all legs; what crosses on the leg ``garbled`` is bytes that nobody encoded."""
-        model = self.device.load({blob.label: blob.data for blob in self.cloud.bootstrap(self.state)})
-        columns: Columns = {}
+    def blobs(self) -> dict[str, bytes]:
+        """Return the bootstrap by label."""
+        return {blob.label: blob.data for blob in self.cloud.bootstrap(self.state)}
+
+    def exchange(self, who: PhoneBatch | None = None, history: History | None = None, *, garbled: Leg | None = None) -> dict[Leg, Said]:
+        """Play all legs, with other phones or histories if given; what crosses on the leg ``garbled`` is bytes that nobody encoded."""
+        who, history = who or self.who, history or self.history
+        self.model, self.columns = self.device.load(self.blobs()), {}
         out: dict[Leg, Said] = {}
-        inbox = Ragged.empty(len(self.who))
+        nothing = heard = Ragged.empty(len(who))
         for leg in self.spec.exchange:
-            cloud = None
             if leg.direction == "down":
-                cloud = self.cloud.respond(self.state, leg, Batch(self.who.device_ids, self.who.active, self.who.round), inbox)
-                inbox = self._garbage() if leg == garbled else cloud.outbox
-            turn = self._act(model, columns, leg, inbox if leg.direction == "down" else Ragged.empty(len(self.who)))
-            payload = inbox if leg.direction == "down" else turn.outbox
-            if leg.direction == "up" and leg.kind != "report":
-                inbox = self._garbage() if leg == garbled else turn.outbox
-            out[leg] = Said(payload, turn, cloud)
-            columns = {**columns, **turn.state}
+                cloud = self.cloud.respond(self.state, leg, Batch(who.device_ids, who.active, who.round), heard)
+                payload = self._garbage() if leg == garbled else cloud.outbox
+                turn = self.act(leg, who, history, payload)
+                out[leg] = Said(payload, turn, cloud)
+            else:
+                turn = self.act(leg, who, history, nothing)
+                out[leg] = Said(turn.outbox, turn)
+                # What the cloud answers is the last message that a phone sent, whatever went down since.
+                heard = heard if leg.kind == "report" else self._garbage() if leg == garbled else turn.outbox
+            self.columns = {**self.columns, **turn.state}
         return out
 
-    def _act(self, model: Any, columns: Columns, leg: Leg, inbox: Ragged) -> Turn:
+    def act(self, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged | None) -> Turn:
+        """Let phones take one leg's turn with the model and the state of the last exchange."""
         with torch.enable_grad() if self.spec.needs_autograd else torch.inference_mode():
-            turn: Turn = self.device.act(model, columns, leg, self.who, self.history, inbox)
+            turn: Turn = self.device.act(self.model, self.columns, leg, who, history, inbox)
         return turn
 
     def _garbage(self) -> Ragged:

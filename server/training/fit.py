@@ -18,6 +18,7 @@ from chordsim.memory import keep_freed_pages
 from chordsim.nets.recommender import Trainable
 from chordsim.numerics import softmax_type
 from chordsim.progress import Progress
+from chordsim.threads import threads_per_product
 from server.training.average import Average
 from server.training.loss import linear_cross_entropy
 from server.training.partial import Checkpoint, Place
@@ -63,12 +64,8 @@ def fit(
     """
     assert isinstance(model, nn.Module)
     keep_freed_pages()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(config.threads)
-    try:
+    with threads_per_product(config.threads):
         return _fit(model, logs, config, length, seed, title, progress, started)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _fit(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.laid_out import laid_out
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "third_party_backbone"
 PLAY = """
@@ -42,13 +44,7 @@ print(json.dumps(told))
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package as an installer lays it out."""
     site = tmp_path_factory.mktemp("site")
-    (site / "fading").mkdir()
-    for path in (EXAMPLE / "fading").glob("*.py"):
-        (site / "fading" / path.name).write_bytes(path.read_bytes())
-    info = site / "chordsim_fading-0.1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chordsim-fading\nVersion: 0.1.0\n")
-    (info / "entry_points.txt").write_text("[chordsim.backbones]\nfading = fading.spec:FADING\n")
+    laid_out(site, "fading", "chordsim.backbones", "fading = fading.spec:FADING", EXAMPLE / "fading")
     return site
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import chordsim
 from chordsim.api import RunResult
-from chordsim.progress import Silent
+from tests.cut_off import Cut, CutAfter
 
 HARD = (
     "backbone.items=cached",
@@ -26,26 +26,6 @@ HARD = (
 )
 NAMES = ("retriever", "fp32", "chord-plus", "fedavg")
 _WHOLE: dict[str, RunResult] = {}
-
-
-class Cut(Exception):
-    """Stands for the end of the process."""
-
-
-class CutAfter(Silent):
-    """Progress that ends the run after so many plays of a method's round."""
-
-    def __init__(self, plays: int) -> None:
-        self.left, self.playing = plays, False
-
-    def start(self, title: str, total: int | None) -> None:
-        self.playing = title == "rounds"
-
-    def advance(self, count: int = 1, note: str = "") -> None:
-        if self.playing:
-            self.left -= count
-            if self.left < 0:
-                raise Cut
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.laid_out import laid_out
+
 MARK = "CHORDSIM_TEST_MARK"
 
 TROUBLE = '''"""A third party's method: the device half of fp32, which raises, hangs or dies when a file says so."""
@@ -49,11 +51,8 @@ class Device:
 def trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Install the method ``trouble`` and return what gives it orders: "raise 3" is to raise where device 3 plays round 1."""
     home = tmp_path / "site"
-    info = home / "trouble-1.0.dist-info"
-    info.mkdir(parents=True)
+    laid_out(home, "trouble", "chordsim.methods", "trouble = trouble:spec")
     (home / "trouble.py").write_text(TROUBLE)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: trouble\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[chordsim.methods]\ntrouble = trouble:spec\n")
     monkeypatch.syspath_prepend(str(home))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(home), os.environ.get("PYTHONPATH", "")])))
     monkeypatch.setenv("CHORDSIM_TEST_ORDERS", str(tmp_path / "orders"))

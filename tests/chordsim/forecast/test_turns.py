@@ -13,10 +13,10 @@ from chordsim.forecast import predict
 from chordsim.forecast.fleets import segment_quantiles
 from chordsim.forecast.predict import beside, forecast
 from chordsim.forecast.turns import MOST, turns
-from chordsim.ledger.summary import Summary
 from chordsim.round import sizes
 from chordsim.scenario.load import load
-from chordsim.sized import SizedWorld, sized_world
+from chordsim.sized import sized_world
+from tests.chordsim.forecast.test_predict import measured
 
 BASE = ['methods=["fp32","chord-plus"]', "data.synthetic.users=250", "data.synthetic.items=80", "data.synthetic.mean_length=200"]
 
@@ -56,15 +56,6 @@ def test_weighted_quantiles_are_those_of_repeated_values() -> None:
     again = [np.repeat(values[segment == n], weights[segment == n]) for n in range(4)]
     for share, row in zip((0.1, 0.5, 0.99), found, strict=True):
         assert row[:4] == pytest.approx([np.quantile(one, share, method="inverted_cdf") for one in again]) and np.isnan(row[4])
-
-
-def measured(world: SizedWorld) -> dict[str, Any]:
-    summary = Summary(world.n_users, list(world.scenario.population.tiers), 1)
-    for player in sizes.players(world, sizes.bootstraps(world)):
-        for round in range(1, world.scenario.rounds.count + 1):
-            for played in sizes.play(player, world, round, world.population.select(round)):
-                summary.add(played.rows)
-    return summary.methods()
 
 
 @pytest.mark.slow

@@ -8,30 +8,11 @@ import pytest
 from chordsim.api import run
 from chordsim.cli import main
 from chordsim.errors import ScenarioError
-from chordsim.progress import Silent
 from chordsim.scenario.load import load
+from tests.cut_off import Cut, CutAfter
 
 PLENTY = [f"population.tiers.{tier}.{key}" for tier in ("low", "mid", "high") for key in ("memory_mb=99", "latency_ms=1e6")]
 BUFFERED = ('rounds.mode="buffered"', "rounds.buffer=12", "rounds.count=5", "clock.loss=0.1")
-
-
-class Cut(Exception):
-    """Stands for the end of the process."""
-
-
-class CutAfter(Silent):
-    """Progress that ends the run after so many rounds."""
-
-    def __init__(self, plays):
-        self.left, self.playing = plays, False
-
-    def start(self, title, total):
-        self.playing = title == "rounds"
-
-    def advance(self, count=1, note=""):
-        self.left -= count if self.playing else 0
-        if self.left < 0:
-            raise Cut
 
 
 @pytest.fixture

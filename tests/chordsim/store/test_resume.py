@@ -8,30 +8,10 @@ import pytest
 
 from chordsim.api import run
 from chordsim.errors import UserError
-from chordsim.progress import Silent
+from tests.cut_off import Cut, CutAfter
 
 METHODS = ("fp32", "chord-plus", "cloud-only")
 ROUNDS = 4
-
-
-class Cut(Exception):
-    """Stands for the end of the process."""
-
-
-class CutAfter(Silent):
-    """Progress that ends the run after so many plays of a method's round."""
-
-    def __init__(self, plays):
-        self.left, self.playing = plays, False
-
-    def start(self, title, total):
-        self.playing = title == "rounds"
-
-    def advance(self, count=1, note=""):
-        if self.playing:
-            self.left -= count
-            if self.left < 0:
-                raise Cut
 
 
 @pytest.fixture

@@ -13,31 +13,12 @@ from chordsim.api import RunResult, run
 from chordsim.errors import ChordsimError, RunError, UserError
 from chordsim.files import read_json
 from chordsim.ledger.parquet import read_rows
-from chordsim.progress import Silent
 from chordsim.store import checkpoint, torn
 from chordsim.store.directory import RunDirectory
+from tests.cut_off import Cut, CutAfter
 
 METHODS = ("fp32", "popularity")
 ROUNDS = 4
-
-
-class Cut(Exception):
-    """Stands for the end of the process."""
-
-
-class CutIn(Silent):
-    """Progress that ends the run after so many plays."""
-
-    def __init__(self, plays: int) -> None:
-        self.left, self.playing = plays, False
-
-    def start(self, title: str, total: int | None) -> None:
-        self.playing = title == "rounds"
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        self.left -= self.playing
-        if self.left < 0:
-            raise Cut
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +31,7 @@ def made(tiny_overrides: Callable[..., list[str]], shared_cache: Path, tmp_path_
         run("offline", overrides=overrides, out=folder / "whole", report=False)
         patch.setattr("server.rounds._told", lambda store, new: store)
         with pytest.raises(Cut):
-            run("offline", overrides=overrides, out=folder / "cut", progress=CutIn(5))
+            run("offline", overrides=overrides, out=folder / "cut", progress=CutAfter(5))
     assert read_json(folder / "cut" / "manifest.json")["status"] == "running"
     return folder / "whole", folder / "cut"
 

@@ -21,6 +21,7 @@ from chordsim.methods.counts import device as shown
 from chordsim.metrics import MetricSpec, Ranked
 from chordsim.nets import gru4rec
 from chordsim.ragged import Ragged
+from tests.laid_out import laid_out
 from tests.properties.test_rooms import ROOT
 
 
@@ -118,13 +119,7 @@ def test_what_other_packages_bring_passes(tmp_path: Path) -> None:
         ("third_party_backbone", "fading", "backbones", "fading = fading.spec:FADING"),
         ("third_party_metric", "long_tail", "metrics", "long-tail = long_tail:LONG_TAIL"),
     ):
-        (tmp_path / package).mkdir()
-        for path in (ROOT / "examples" / example / package).glob("*.py"):
-            (tmp_path / package / path.name).write_bytes(path.read_bytes())
-        info = tmp_path / f"{package}-0.1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.1.0\n")
-        (info / "entry_points.txt").write_text(f"[chordsim.{group}]\n{line}\n")
+        laid_out(tmp_path, package, f"chordsim.{group}", line, ROOT / "examples" / example / package)
     code = (
         'from chordsim import testing\nprint(len(testing.check_method("whats-next", {"listed": 10})))\n'
         'print(len(testing.check_backbone("fading", {"hidden": 16})))\n'
