@@ -21,7 +21,6 @@ from chordsim.data.history import History
 from chordsim.errors import ScenarioError
 from chordsim.installed import own_sides
 from chordsim.methods.exchange import Batch, Blob, Budgets, CloudTurn, Cost, Leg, PhoneBatch, Turn
-from chordsim.plug_ins import registered
 from chordsim.ragged import Ragged
 
 if TYPE_CHECKING:
@@ -274,7 +273,7 @@ class MethodFactory(Protocol):
 
 def known() -> dict[str, str]:
     """Return registered families and the object path of each; ``uniform-k`` stands for any number k."""
-    return registered(GROUP)
+    return {e.name: e.value for e in entry_points(group=GROUP)}
 
 
 def find(name: str) -> MethodSpec:
