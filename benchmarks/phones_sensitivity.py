@@ -25,7 +25,7 @@ def with_era(change: Callable[[eras.Era], eras.Era]) -> mock._patch_dict:
 
 def changes(factor: float) -> dict[str, AbstractContextManager[object]]:
     return {
-        "speed (MACs per measured sample)": mock.patch("chordsim.population.hardware.MACS_PER_SAMPLE", eras.MACS_PER_SAMPLE * factor),
+        "speed (MACs per measured sample)": with_era(lambda e: replace(e, macs_per_sample=e.macs_per_sample * factor)),
         "joules per operation": with_era(lambda e: replace(e, nj_per_mac=e.nj_per_mac.scaled(factor))),
         "radio watts": with_era(lambda e: replace(e, radio_w=e.radio_w.scaled(factor))),
         "radio tail": mock.patch("chordsim.population.clock.RADIO_TAIL_S", 2.0 * factor),

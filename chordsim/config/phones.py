@@ -106,7 +106,7 @@ class PopulationConfig(Table):
 
     devices: int = Field(0, ge=0, le=10_000_000_000)
     selected: int = Field(0, ge=0, le=100_000_000)
-    era: Literal["", "2010s", "2025"] = ""
+    era: Literal["", "2010s", "2025", "mlperf-mobile"] = ""
     csv: str = ""  # own phones: ram_gb,gmacs_per_s,down_mbps,up_mbps,round_trip_ms,nj_per_mac,radio_w[,tier][,weight]
     latency: str = ""  # measured seconds of this model: shape,bits,ms[,load_ms][,adapt_ms][,overhead_ms][,gmacs_per_s][,tier]
     spread: float = Field(0.15, ge=0, le=2)

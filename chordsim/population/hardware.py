@@ -13,7 +13,7 @@ from chordsim import seeds
 from chordsim.arrays import Floats, Ints
 from chordsim.config.model import PopulationConfig, TierConfig, era_tiers
 from chordsim.errors import ScenarioError
-from chordsim.population.eras import DOWN_UP_LATENT, ERAS, MACS_PER_SAMPLE, RAM_SPEED_LATENT, Era
+from chordsim.population.eras import DOWN_UP_LATENT, ERAS, RAM_SPEED_LATENT, Era
 from chordsim.population.marginals import of_mixture, of_steps, z_of_shares
 from chordsim.population.own import Labels, OwnPhones, read_own
 
@@ -135,7 +135,7 @@ class EraPhones:
             tier_by_speed(speed, list(self.config.tiers.values())),
             speed,
             of_steps(ram, era.ram_gb) * GB,
-            MACS_PER_SAMPLE / latency_s,
+            era.macs_per_sample / latency_s,
             of_mixture(down, era.down_mbps) * MBIT_BYTES,
             of_mixture(up, era.down_mbps) * era.up_of_down * MBIT_BYTES,
             of_mixture(self._z("round_trip", ids), era.round_trip_ms) * 1e-3,

@@ -69,6 +69,18 @@ def test_what_was_not_fitted_comes_out_within_15_percent() -> None:
     assert np.median(phones("2025").down_bytes_per_s) * 8e-6 == pytest.approx(61.5, rel=0.15)
 
 
+def test_chips_of_mlperf_mobile_lie_as_far_apart_as_its_tables_say() -> None:
+    drawn = phones("mlperf-mobile")
+    per_s = drawn.macs_per_s / ERAS["mlperf-mobile"].macs_per_sample
+    # Published, MobileBERT one request at a time: the slowest and the fastest phone of v3.1 to v5.0, and the middle of eight chips.
+    slowest, fastest, middle = 2.829, 641.5, np.exp(np.log([2.829, 120.4, 147.1, 174.8, 317.1, 324.2, 452.9, 641.5]).mean())
+    low, high = np.quantile(per_s, [1 / 16, 15 / 16])
+    assert high / low == pytest.approx(fastest / slowest, rel=0.25)
+    assert low == pytest.approx(slowest, rel=0.25) and high == pytest.approx(fastest, rel=0.15)
+    assert np.exp(np.log(per_s).mean()) == pytest.approx(middle, rel=0.02)
+    assert np.mean(drawn.ram_bytes >= 12e9) == pytest.approx(0.5, abs=0.01)
+
+
 def _data() -> Path | None:
     root = os.environ.get("CHORDSIM_DATA")
     folder = (Path(root) if root else Path(__file__).parents[4] / "shared" / "data") / "devices"
