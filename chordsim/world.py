@@ -153,7 +153,7 @@ def ranked_of(scenario: Scenario) -> int:
 
 def specs_of(scenario: Scenario) -> dict[str, methods.MethodSpec]:
     """Return the methods of a scenario by name, as they play in it."""
-    found = {name: methods.find(name) for name in scenario.methods}
+    found = {name: methods.find(name).as_set(scenario.settings.get(name, {})) for name in scenario.methods}
     return found if scenario.backbone.items == "owned" else {name: spec.where_cached() for name, spec in found.items()}
 
 

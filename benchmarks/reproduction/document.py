@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.reproduction.claims import ABSTRACT, CLAIMS
-from benchmarks.reproduction.families import FAMILIES
+from benchmarks.reproduction.families import ADDS, FAMILIES, RIVALS
 from benchmarks.reproduction.figures import Book
 from benchmarks.reproduction.sheets import ALL_SEEDS, MISSING, Line, spread
 from benchmarks.reproduction.suite import AGES, BARE, LEVELS, TRIALS_GROUP
@@ -90,8 +90,9 @@ def _group(book: Book, group: str) -> str:
         f"{first['rounds']} round(s), ranking {first['ranking']}, {first['counted']}."
     )
     parts = [f"## {group}", about, _accuracy(book, group, lines), _costs(lines)]
-    if group in FAMILIES:
-        parts.append(_differences(book, group))
+    for family in (group, f"{group}{ADDS}", f"{group}{RIVALS}"):
+        if family in FAMILIES:
+            parts.append(_differences(book, group, family))
     return "\n\n".join(parts)
 
 
@@ -132,7 +133,7 @@ def _costs(lines: dict[str, Line | None]) -> str:
     return "### Accuracy against stored bits and cumulative bytes\n\n" + table(head, rows)
 
 
-def _differences(book: Book, family: str) -> str:
+def _differences(book: Book, group: str, family: str) -> str:
     head = (
         *("own", "other", "seeds", "users", "own NDCG@10", "other", "difference (95 %)", "interval over", "relative", "Holm p"),
         *("sign by seed", "spread over seeds"),
@@ -140,7 +141,7 @@ def _differences(book: Book, family: str) -> str:
     rows = []
     for own, other in FAMILIES[family]:
         line = book.difference(own, other)
-        names = tuple(f"`{key.removeprefix(f'{family}/')}`" for key in (own, other))
+        names = tuple(f"`{key.removeprefix(f'{group}/')}`" for key in (own, other))
         if line is None:
             rows.append((*names, *[MISSING] * (len(head) - 2)))
             continue
@@ -161,7 +162,7 @@ def _differences(book: Book, family: str) -> str:
                 _spread(float(one.partition(":")[2]) for one in line["by_seed"].split()),
             )
         )
-    return f"### Paired differences, one family of {len(rows)}\n\n" + table(head, rows)
+    return f"### Paired differences{family.removeprefix(group)}, one family of {len(rows)}\n\n" + table(head, rows)
 
 
 def _ages(book: Book) -> str:

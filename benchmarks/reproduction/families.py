@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.reproduction.suite import BETWEEN, MASK, ONE_BIT
+from benchmarks.reproduction.suite import BETWEEN, MASK, OF_CHORD, ONE_BIT, RIVAL_NAMES
 
 Pair = tuple[str, str]
 
@@ -65,11 +65,25 @@ _STRANGERS = (
 )
 
 
+#: What the plan of `chord` adds: over none, over somebody else's. Families of their own, since they were named after `_FULL` was played.
+_ADDED = (
+    ("chord", "frozen-3"),
+    ("chord", "frozen-8"),
+    ("chord", f"chord-swapped{OF_CHORD}"),
+    ("chord", f"chord-random{OF_CHORD}"),
+    ("chord", f"chord-empty{OF_CHORD}"),
+    ("frozen-3", "fp32"),
+)
+#: Neighbours of CHORD in the literature against the model that they start from or claim to match.
+_NEIGHBOURS = (*((name, "fp32") for name in RIVAL_NAMES), ("qat-2", "uniform-2"))
+
+
 def _of(group: str, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
     return tuple((f"{group}/{own}", f"{group}/{other}") for own, other in pairs)
 
 
 #: Own and other of every comparison, by the family that Holm's correction is over.
+ADDS, RIVALS = ", what the plan adds", ", neighbours"
 FAMILIES: dict[str, tuple[Pair, ...]] = {
     **{name: _of(name, _FULL) for name in ("ml-100k", "ml-100k-caser", "ml-1m", "yelp", "amazon-cds", "amazon-beauty")},
     "ml-1m-wide": _WIDE,
@@ -77,4 +91,6 @@ FAMILIES: dict[str, tuple[Pair, ...]] = {
     "ml-100k-strangers": _STRANGERS,
     **{name: _of(name, (("fp32", "markov"), ("fp32", "popularity"))) for name in ("ml-1m-last-item", "ml-1m-wide-last-item", "ml-1m-long")},
     **{name: _of(name, _RANKED) for name in ("ml-100k-candidates", "ml-1m-candidates", "yelp-candidates")},
+    **{f"{name}{ADDS}": _of(name, _ADDED) for name in ("ml-100k", "ml-100k-caser", "ml-1m", "yelp", "amazon-cds", "amazon-beauty")},
+    f"ml-100k{RIVALS}": _of("ml-100k", _NEIGHBOURS),
 }

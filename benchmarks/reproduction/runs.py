@@ -131,8 +131,11 @@ def _training(cell: Cell, run: Run) -> Training:
     from chordsim import methods
 
     # A control plays the state of the method whose settings it takes; int8 and its like play the reference.
-    spec, shipped = methods.find(cell.method), cell.method == "int8" or cell.method.startswith("uniform-")
-    logged = run.trainings.get("fp32" if shipped else spec.settings_of or cell.method, Training())
+    spec = methods.find(cell.method).as_set(run.scenario.settings.get(cell.method, {}))
+    shipped = cell.method == "int8" or cell.method.startswith("uniform-")
+    # A backbone without a plan follows the settings of `chord` and is trained by itself.
+    played = spec.settings_of if spec.settings_of and not cell.method.startswith("frozen-") else cell.method
+    logged = run.trainings.get("fp32" if shipped else played, Training())
     noted = run.manifest.get("trained", {}).get(cell.method)
     if noted is None:
         return logged

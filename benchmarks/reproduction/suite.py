@@ -13,6 +13,7 @@ LEVELS = ("layer", "filter", "element")
 
 #: Labels that comparisons name.
 ONE_BIT, BETWEEN, MASK, PHONE, BARE = " at 1 bit", " at 1.5 bits", " at uniform 2 bits", " decoded on the phone", " without levels"
+OF_CHORD, ONCE = " of chord", " told once"
 
 REFERENCES = Piece("references", ("fp32", "int8", "uniform-2", "qat-2", "film-192", "popularity", "markov"))
 #: The same in two: over tens of thousands of items `fp32` alone takes most of an hour.
@@ -43,7 +44,17 @@ DECODED = Piece(
     ('settings.chord.decode="device"', 'settings.chord-plus.decode="device"'),
     PHONE,
 )
-_LATER = (SHARED, CHORD, AT_ONE_BIT, AT_BETWEEN, MASK_ALONE)
+#: The backbone of `chord` without a plan, at the bits that its plans store, and below and above; embeddings start alike.
+NO_PLAN, NO_PLANS = Piece("no-plan", ("frozen-3",)), Piece("no-plans", ("frozen-2", "frozen-4", "frozen-8"), seeds=(1,))
+#: Other people's plans of `chord` itself: nothing is trained that `CHORD` did not train.
+CHORD_CONTROLS = Piece("chord-controls", CONTROLS, tuple(f'settings.{name}.plans_of="chord"' for name in CONTROLS), OF_CHORD)
+#: A plan that is the same for all, in the bootstrap instead of in every session.
+TOLD_ONCE = Piece("shared-once", ("chord-shared",), ('settings.chord-shared.delivery="bootstrap"',), ONCE)
+_DECIDING = (NO_PLAN, NO_PLANS, CHORD_CONTROLS, TOLD_ONCE)
+#: What `neighbours` compares, trained and played as everything else here; each alone, so that any can be played by itself.
+RIVAL_NAMES = ("otaro", "diet", "duet", "forward-ofa", "cocorrrec", "dccl", "cda4rec", "finetune", "fedavg")
+NEIGHBOURS = tuple(Piece(name, (name,)) for name in RIVAL_NAMES)
+_LATER = (SHARED, CHORD, AT_ONE_BIT, AT_BETWEEN, MASK_ALONE, *_DECIDING)
 LARGE = (LARGE_REFERENCES, RIVALS, MIXED_ONCE, PLANS, *_LATER)
 AGES_TOO = (REFERENCES, MIXED_ONCE, PLANS_AND_AGES, *_LATER)
 RICH = (REFERENCES, MIXED, PLANS_AND_AGES, *_LATER)
@@ -117,7 +128,7 @@ STRANGERS = (Piece("all", ("fp32", "chord-plus", "chord-swapped", "chord-empty",
 ALONE = (Piece("plans", ("chord-plus",)),)
 
 SUITE = (
-    Group("ml-100k", "repro-ml-100k", (1, 2, 3), (*RICH, DECODED, *ABLATION)),
+    Group("ml-100k", "repro-ml-100k", (1, 2, 3), (*RICH, DECODED, *ABLATION, *NEIGHBOURS)),
     Group("ml-100k-caser", "repro-ml-100k-caser", (1, 2, 3), (*RICH, DECODED, *ABLATION)),
     _candidates("ml-100k", (1, 2, 3)),
     Group("ml-100k-strangers", "repro-ml-100k", (1, 2, 3), STRANGERS, ("data.cloud_share=0.8",), strangers=True),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from benchmarks.reproduction.figures import Book
 from benchmarks.reproduction.sheets import Line
 
+#: How far stored bits may lie apart and still count as the same.
+EQUAL_BITS = 0.02
 HELD, NOT_HELD, NOT_MEASURED = "held", "not held", "not measured"
 
 
@@ -88,6 +90,23 @@ def above(own: str, *others: str, least: float = 0.0) -> Judge:
         weakest = min((line for line in lines if line), key=lambda line: float(line["difference"]))
         good = float(weakest["relative"]) >= least and float(weakest["low"]) > 0
         return Judgement(HELD if good else NOT_HELD, f"against `{_label(weakest['other'])}`: {_relative_words(weakest)}")
+
+    return judge
+
+
+def at_equal_bits(own: str, other: str, least: float = 0.0) -> Judge:
+    """Judge whether own is above other where both store the same bits per weight, whatever budgets they were under."""
+
+    def judge(book: Book) -> Judgement:
+        bits = [book.number(key, "bits_mean") for key in (own, other)]
+        made = above(own, other, least=least)(book)
+        if None in bits or made.verdict == NOT_MEASURED:
+            return made
+        mine, theirs = (value or 0.0 for value in bits)
+        words = f"{mine:.2f} and {theirs:.2f} stored bits"
+        if abs(mine - theirs) > EQUAL_BITS * max(mine, theirs):
+            return Judgement(NOT_MEASURED, f"{words}, which are not the same")
+        return Judgement(made.verdict, f"{made.measured}; {words}")
 
     return judge
 

@@ -235,6 +235,10 @@ class MethodSpec:
         """
         return self, self
 
+    def as_set(self, settings: Mapping[str, Any]) -> MethodSpec:
+        """Return the method as the settings that a scenario gives it choose it, before defaults fill the others; itself where none does."""
+        return self
+
     def where_cached(self) -> MethodSpec:
         """Return the method as it plays where the catalogue stays in the cloud."""
         return self

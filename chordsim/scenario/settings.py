@@ -25,7 +25,7 @@ def resolve_settings(scenario: Scenario) -> Scenario:
     metrics.asked_for(scenario.protocol)
     filled = {}
     for name in scenario.methods:
-        spec = _spec(name)
+        spec = _spec(name).as_set(scenario.settings.get(name, {}))
         _check_backbone(spec, scenario.backbone.kind)
         _check_items(spec, scenario)
         _check_ranking(spec, scenario.protocol.ranking)

@@ -26,7 +26,7 @@ from benchmarks.reproduction.claims import ABSTRACT, CLAIMS, NEEDED  # noqa: E40
 from benchmarks.reproduction.families import FAMILIES  # noqa: E402
 from benchmarks.reproduction.play import play_all  # noqa: E402
 from benchmarks.reproduction.suite import SUITE  # noqa: E402
-from benchmarks.reproduction.verdicts import HELD, NOT_HELD, NOT_MEASURED, above, at_least_of, at_most, reaches, share  # noqa: E402
+from benchmarks.reproduction.verdicts import HELD, NOT_HELD, NOT_MEASURED, above, at_equal_bits, at_least_of, at_most, reaches, share  # noqa: E402
 from chordsim.errors import UserError  # noqa: E402
 from chordsim.ledger.summary import UNKNOWN  # noqa: E402
 
@@ -226,6 +226,12 @@ def test_verdicts_judge_what_tables_say(played: Path) -> None:
     assert share("tiny/chord-plus", "tiny/fp32", part + 1e-6)(book).verdict == NOT_HELD
     assert at_most("tiny/chord-plus", "train_macs", 0, "MAC")(book).verdict == HELD
     assert above("tiny/fp32", "tiny/markov")(book).commands == ("python -m benchmarks.reproduction run --only tiny/more",)
+    # fp32 stores 32 bits and the plan at most 2, so neither is above the other at equal bits, whatever the scores.
+    assert at_equal_bits("tiny/chord-plus", "tiny/fp32")(book).verdict == NOT_MEASURED
+    same = [{**line, "bits_mean": "1.0"} for line in book.accuracy]
+    alike = replace(book, accuracy=same)
+    made, plain = (one("tiny/chord-plus", "tiny/fp32")(alike) for one in (at_equal_bits, above))
+    assert made.verdict == plain.verdict and made.measured.startswith(plain.measured)
     held, open_ = at_most("tiny/fp32", "train_macs", 0, "MAC"), above("tiny/fp32", "tiny/markov")
     assert [at_least_of(n, held, open_)(book).verdict for n in (1, 2)] == [HELD, NOT_MEASURED]
 

@@ -70,7 +70,7 @@ class PlanCloud(Cloud):
         return {**fit(model, logs, c.training, c.backbone.max_len, c.seed, c.name, progress), **extra}
 
     def bootstrap(self, state: State) -> list[Blob]:
-        """Return the backbone's seed and fingerprint, embeddings, extractor, mask and gains."""
+        """Return the backbone's seed and fingerprint, embeddings, mask and gains, and the extractor or what codes are worth."""
         model = self._restore(state)
         c = self.context
         trained = c.backbone.init == "trained"
@@ -79,8 +79,13 @@ class PlanCloud(Cloud):
         if trained:
             parts.append(Blob("weights", blobs.save({str(n): w for n, w in enumerate(model.frozen)})))
         parts += table_blobs(self.shapes, state, {"position": state["position"]})
-        reader = {k.removeprefix("extractor."): v for k, v in state.items() if k.startswith("extractor.")}
-        parts.append(Blob("extractor", blobs.save(extractor.encode(reader, self.settings.extractor_bits))))
+        if self.settings.delivery == "bootstrap":
+            with torch.inference_mode():
+                worth = model.planner(torch.zeros(1, self.settings.profile_dim))[0]
+            parts.append(Blob("utilities", blobs.save({"utilities": worth.clone()})))
+        else:
+            reader = {k.removeprefix("extractor."): v for k, v in state.items() if k.startswith("extractor.")}
+            parts.append(Blob("extractor", blobs.save(extractor.encode(reader, self.settings.extractor_bits))))
         if self.settings.mask_keep < 1:
             kept = {str(n): pack_bits(w != 0) for n, w in enumerate(model.masked())}
             parts.append(Blob("mask", blobs.save(kept)))

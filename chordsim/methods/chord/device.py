@@ -67,11 +67,15 @@ class PlanDevice(Device):
         config, s = self.context.backbone, self.settings
         item, position = load_tables(blobs_by_label, self.shapes)
         reader = extractor.restored(blobs_by_label["extractor"], s.extractor, config.dim, s.profile_dim, s.extractor_bits)
+        return Model(item, position, reader, self.tables(blobs_by_label))
+
+    def tables(self, blobs_by_label: Mapping[str, bytes]) -> list[Tensor]:
+        """Return every channel at every code, per layer [4, C, K], of the backbone that a bootstrap brings."""
         source, _ = self._source(blobs_by_label)
-        rows = [table(w, s.widths) for w in source]
-        if s.gains:
-            rows = [scaled(choices, gains) for choices, gains in zip(rows, self._gains(blobs_by_label), strict=True)]
-        return Model(item, position, reader, rows)
+        rows = [table(w, self.settings.widths) for w in source]
+        if not self.settings.gains:
+            return rows
+        return [scaled(choices, gains) for choices, gains in zip(rows, self._gains(blobs_by_label), strict=True)]
 
     def portable(self, blobs_by_label: Mapping[str, bytes]) -> Portable | None:
         """Return the tables, and the frozen weights that plans are applied to."""

@@ -21,7 +21,11 @@ STARTS = ("scratch", "reference")
 #: Where the scales of codes 0 to 3 start: the base's first choice as it is, softer, louder.
 START_GAINS = (1.0, 1.0, 0.5, 2.0)
 #: Settings of serving alone: one training serves all of their values.
-SERVING = ("bits", "decode", "extractor_bits")
+SERVING = ("bits", "decode", "extractor_bits", "plans_of", "delivery")
+#: Methods whose plans the controls take.
+CONTROLLED = ("chord-plus", "chord")
+#: When a plan that is the same for all reaches a phone.
+DELIVERIES = ("session", "bootstrap")
 
 
 def _whole(low: int, high: int) -> tuple[Callable[[Any], bool], str]:
@@ -59,6 +63,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "distil_weight": _WEIGHT,
     "contrast_weight": _WEIGHT,
     "decode": _one_of(DECODERS),
+    "plans_of": _one_of(CONTROLLED),
+    "delivery": _one_of(DELIVERIES),
 }
 
 
@@ -92,6 +98,9 @@ class PlanSettings:
         contrast_weight: Of a term that rewards a user's own plan over another user's in training; 0 is without.
         decode: Who turns codes into bits: the ``cloud``, which reads budgets and sends precisions, or the ``device``, which gets
             importance codes and reads them by a table of its own (`chordsim.quant.decode`).
+        plans_of: Whose plans a control takes: `chord-plus` or `chord`; no matter to other methods.
+        delivery: When a phone is told the plan that all share: each ``session``, or once, in the ``bootstrap``, as what every code of
+            every channel is worth, from which it buys its own plan by its budgets; of `chord-shared` alone.
     """
 
     planner: str
@@ -114,6 +123,8 @@ class PlanSettings:
     distil_weight: float = 0.0
     contrast_weight: float = 0.0
     decode: str = "cloud"
+    plans_of: str = "chord-plus"
+    delivery: str = "session"
 
     @property
     def gain_columns(self) -> int:
@@ -151,6 +162,8 @@ class PlanSettings:
         made = cls(**values)
         if made.gains_of == "code" and not made.gains:
             raise ScenarioError(f'settings.{name}.gains_of = "code" asks for settings.{name}.gains = true')
+        if made.delivery == "bootstrap" and made.decode == "device":
+            raise ScenarioError(f'settings.{name}.delivery = "bootstrap" sends no codes to decode: leave decode at "cloud"')
         return made
 
 
@@ -160,6 +173,8 @@ def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
     from chordsim.quant.budget import PlanBudget
 
     reader = extractor.stored_bytes(settings.extractor, shapes.backbone.dim, settings.profile_dim, settings.extractor_bits)
+    if settings.delivery == "bootstrap":
+        reader = 0
     mask = -(-shapes.weights // 8) if settings.mask_keep < 1 else 0
     source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0
     gains = 4 * shapes.channels * settings.gain_columns

@@ -88,7 +88,7 @@ class PlanSpec(MethodSpec):
             )
         return tuple(out)
 
-    def plan_form(self, context: MethodContext) -> PlanForm:
+    def plan_form(self, context: MethodContext) -> PlanForm | None:
         """Return the widths of codes, and how many weights share one."""
         settings = PlanSettings.of(context.name, context.settings)
         return PlanForm(settings.widths, settings.group)
@@ -168,6 +168,40 @@ def _room(context: MethodContext, budgets: Budgets) -> tuple[Ints, Ints]:
     return np.minimum(stored, dearest[2]), np.minimum(limits[:, 1], dearest[1])
 
 
+@dataclass(frozen=True)
+class SharedSpec(PlanSpec):
+    """One plan for all, which needs to be told once."""
+
+    def as_set(self, settings: Mapping[str, Any]) -> MethodSpec:
+        """Return the method without a session's messages where the bootstrap brings what codes are worth."""
+        if settings.get("delivery") != "bootstrap":
+            return self
+        return OnceSpec(**{**vars(self), "exchange": (UP_REPORT,), "device": "chordsim.methods.chord.shared.device:SharedDevice"})
+
+
+@dataclass(frozen=True)
+class OnceSpec(PlanSpec):
+    """A plan that phones buy by themselves, from what the bootstrap says."""
+
+    def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
+        """Return nothing: no session sends anything."""
+        return {}
+
+    def plan_form(self, context: MethodContext) -> PlanForm | None:
+        """Return None: no prescription crosses."""
+        return None
+
+    def unchanged(self, context: MethodContext, then: Given, now: Budgets, before: Budgets) -> Bools:
+        """Return whose room for a plan is what it was."""
+        (stored, macs), (stored_before, macs_before) = (_room(context, budgets) for budgets in (now, before))
+        return np.asarray((stored == stored_before) & (macs == macs_before))
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what a plan takes that fills its budgets; it is made at installation, so a session adapts nothing."""
+        needs = super().needs(context, budgets)
+        return replace(needs, cost=replace(needs.cost, adapt_macs=np.zeros_like(needs.cost.adapt_macs)))
+
+
 def _spec(name: str, summary: str, defaults: Mapping[str, Any]) -> PlanSpec:
     return PlanSpec(
         name=name,
@@ -193,4 +227,5 @@ def chord_plus(name: str) -> MethodSpec:
 
 def chord_shared(name: str) -> MethodSpec:
     """Return the control of `chord-plus`: one learnt plan, the same for every user."""
-    return _spec(name, "control: the plan of chord-plus learnt once for everybody", {**_PLUS, "planner": "shared"})
+    base = _spec(name, "control: the plan of chord-plus learnt once for everybody", {**_PLUS, "planner": "shared", "delivery": "session"})
+    return SharedSpec(**vars(base))

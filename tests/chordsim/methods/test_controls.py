@@ -1,5 +1,7 @@
 """The controls: what they count, whose plan they send, and that they differ from `chord-plus` in that alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from chordsim import methods
 from chordsim.errors import ScenarioError
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, History
 from chordsim.methods.chord.controls.cloud import partners
+from chordsim.scenario.load import load
 from chordsim.wire.codes import decode_codes
 from server.training import cache
 
@@ -35,8 +38,9 @@ def test_markov_is_what_followed_the_last_item(talk):
 
 
 @pytest.mark.parametrize("name", ["chord-random", "chord-swapped", "chord-empty", "chord-aged-5"])
-def test_plan_controls_share_the_training_of_chord_plus(talk, name):
-    control, own = talk(name), talk("chord-plus")
+@pytest.mark.parametrize("whose", ["chord-plus", "chord"])
+def test_plan_controls_share_the_training_of_the_method_that_they_control(talk, name, whose):
+    control, own = talk(name, {"plans_of": whose}), talk(whose)
     assert cache.key(cache.trainee(control.cloud), control.world.logs) == cache.key(own.cloud, own.world.logs)
     assert {b for b in control.blobs().values()} == {b for b in own.blobs().values()}
 
@@ -57,6 +61,30 @@ def test_swapped_plans_are_a_neighbours(talk):
     partner = partners(lengths, ids, t.who.active)[t.who.active]
     assert (partner != np.flatnonzero(t.who.active)).all()
     assert (swapped == plans[partner]).all()
+
+
+def test_controls_of_chord_get_its_plans_and_follow_its_settings(talk, tiny):
+    t, own, nothing = talk("chord-swapped", {"plans_of": "chord"}), talk("chord"), talk("chord-empty", {"plans_of": "chord"})
+    swapped, plans, empty = (_codes(one, one.exchange()) for one in (t, own, nothing))
+    partner = partners(t.history.lengths, t.who.device_ids, t.who.active)[t.who.active]
+    assert (swapped == plans[partner]).all() and (swapped > 0).all() and (empty == empty[0]).all()
+    sets = ["settings.chord.start=reference", "settings.chord-plus.law=signed", "settings.chord-aged-5.plans_of=chord"]
+    settings = load("offline", tiny(*sets, methods=("chord", "chord-plus", "chord-aged-5", "chord-random"))).settings
+    assert {k: v for k, v in settings["chord-aged-5"].items() if k != "plans_of"} == settings["chord"]
+    assert settings["chord-random"] == {**settings["chord-plus"], "plans_of": "chord-plus"}
+
+
+def test_a_shared_plan_told_once_is_the_plan_of_every_session(talk):
+    """The phone buys from what the bootstrap says; the cloud bought from the same, for the same budgets."""
+    told, once = talk("chord-shared"), talk("chord-shared", {"delivery": "bootstrap"})
+    few = replace(told.who.budgets, bits=np.linspace(0.2, 4, len(told.who)))
+    who = replace(told.who, budgets=few)
+    legs, alone = told.exchange(who), once.exchange(who)
+    assert list(alone) == [UP_REPORT] and set(once.blobs()) == {"backbone", "embeddings", "mask", "utilities"}
+    first, second = legs[DOWN_PRESCRIPTION][1], alone[UP_REPORT][1]
+    on = told.who.active
+    assert (first.scored()[on] == second.scored()[on]).all() and (first.bits[on] == second.bits[on]).all()
+    assert len(set(second.bits[on])) > 2 and (second.cost.adapt_macs == 0).all()
 
 
 def test_partners_are_near_in_length_and_stay_in_the_round():

@@ -1,4 +1,4 @@
-"""Cloud halves of the controls of `chord-plus`: its plans, from the wrong utilities or for whatever profile comes up."""
+"""Cloud halves of the controls of `chord-plus` or `chord`: its plans, from the wrong utilities or for whatever profile comes up."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from chordsim.ragged import Ragged
 from chordsim.wire.floats import BUDGET_BYTES
 
 
-class OfChordPlus(PlanCloud):
-    """Trains as `chord-plus` does, to the same state; as it stands for controls that differ on the phone alone."""
+class OfAnother(PlanCloud):
+    """Trains as the method that it controls does, to the same state; as it stands for controls that differ on the phone alone."""
 
     def trainee(self) -> PlanCloud:
-        """Return what is trained in place of this half, under the name of `chord-plus`, whose draws these controls share."""
-        return PlanCloud(replace(self.context, name="chord-plus"))
+        """Return what is trained in place of this half, under the name of the method whose draws this control shares."""
+        return PlanCloud(replace(self.context, name=self.settings.plans_of))
 
     def recipe(self) -> dict[str, Any]:
-        """Return the recipe of `chord-plus`."""
+        """Return the recipe of the method that is controlled."""
         return self.trainee().recipe()
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:
-        """Train as `chord-plus` does."""
+        """Train as that method does."""
         return self.trainee().train(logs, progress)
 
 
-class RandomPlanCloud(OfChordPlus):
+class RandomPlanCloud(OfAnother):
     """A plan that knows nobody: normal utilities, a function of (seed, device, round)."""
 
     def utilities(self, model: Planned, user: Tensor, who: Batch) -> Tensor:
@@ -47,7 +47,7 @@ class RandomPlanCloud(OfChordPlus):
         return torch.from_numpy(drawn.astype(np.float32)).view(-1, self.shapes.channels, 4)
 
 
-class SwappedPlanCloud(OfChordPlus):
+class SwappedPlanCloud(OfAnother):
     """A plan that knows somebody else."""
 
     def respond(self, state: State, leg: Leg, who: Batch, inbox: Ragged) -> CloudTurn:

@@ -1,4 +1,4 @@
-"""Device halves of the controls of `chord-plus`: what they say of the user is not what the user is today."""
+"""Device halves of the controls of `chord-plus` or `chord`: what they say of the user is not what the user is today."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SwappedPlanDevice(PlanDevice):
     """Says how long its history is, so that the cloud can find a similar one."""
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
-        """Add two bytes to the profile; the rest is `chord-plus`."""
+        """Add two bytes to the profile; the rest is as the method that is controlled has it."""
         turn = super().act(model, state, leg, who, history, inbox)
         if leg.kind != "profile":
             return turn
@@ -30,7 +30,7 @@ class EmptyPlanDevice(PlanDevice):
     """Asks for a plan as if its user had done nothing yet; ranks by what the user did."""
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
-        """Send the profile of an empty history; the rest is `chord-plus`."""
+        """Send the profile of an empty history; the rest is as the method that is controlled has it."""
         if leg.kind == "profile":
             history = History(np.zeros_like(history.items), np.zeros_like(history.lengths))
         return super().act(model, state, leg, who, history, inbox)
@@ -40,7 +40,7 @@ class AgedPlanDevice(PlanDevice):
     """Asks for the plan of an earlier time, k items ago; ranks by what the user did until today."""
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
-        """Send the profile of the window that ended k items ago; the rest is `chord-plus`."""
+        """Send the profile of the window that ended k items ago; the rest is as the method that is controlled has it."""
         window = self.context.backbone.max_len
         age = history.items.shape[1] - window
         if leg.kind == "profile":

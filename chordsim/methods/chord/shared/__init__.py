@@ -1,0 +1,1 @@
+"""The phone of a plan that is the same for all, told once."""

@@ -1,0 +1,1 @@
+"""The room of `frozen-k`."""
