@@ -74,7 +74,7 @@ def describe(scenario: Scenario) -> dict[str, str]:
         return {"ranking": NOTHING}
     cached = scenario.backbone.cache_rows if scenario.backbone.items == "cached" else 0
     return {
-        "ranking": _RANKED[protocol.ranking].format(count=protocol.candidates),
+        "ranking": _RANKED[protocol.ranking].format(count=protocol.list_length),
         "seen_items": "masked; a target among them is a miss" if protocol.mask_seen else "ranked like any other",
         "ties": "middle rank",
         "lists": "a target that is absent is a miss; seen items are taken out of the list first",

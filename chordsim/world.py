@@ -87,7 +87,7 @@ class World:
     @cached_property
     def _counts(self) -> Retriever:
         protocol = self.scenario.protocol
-        return Retriever(self.logs, self.split.log.n_users, protocol.candidates, repeat=not protocol.mask_seen)
+        return Retriever(self.logs, self.split.log.n_users, protocol.list_length, repeat=not protocol.mask_seen)
 
     def candidates(self, user_ids: Ints) -> Ints | None:
         """Return what the protocol ranks for each user, item ids [D, n]; None where it ranks all items or sampled ones."""
@@ -148,7 +148,7 @@ class World:
 
 def ranked_of(scenario: Scenario) -> int:
     """Return how many items a request scores: the list where the catalogue stays in the cloud, else 0 for all."""
-    return scenario.protocol.candidates if scenario.backbone.items == "cached" else 0
+    return scenario.protocol.list_length if scenario.backbone.items == "cached" else 0
 
 
 def specs_of(scenario: Scenario) -> dict[str, methods.MethodSpec]:

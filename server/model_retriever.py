@@ -65,7 +65,7 @@ class RetrieverModel:
 def lists_of(world: World, state: State, model: RetrieverModel) -> ModelLists:
     """Return what a trained retriever lists for the users of a world."""
     protocol = world.scenario.protocol
-    return ModelLists(model, state, world.logs, world.split.log.n_users, protocol.candidates, repeat=not protocol.mask_seen)
+    return ModelLists(model, state, world.logs, world.split.log.n_users, protocol.list_length, repeat=not protocol.mask_seen)
 
 
 class ModelLists:

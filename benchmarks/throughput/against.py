@@ -24,7 +24,7 @@ BEFORE, COMMAND = "@before", "commands:run"
 #: Ends the names of cases that the other side has no setting for; they are held against their neighbour's partner.
 ALONE = "-unshared"
 #: What the rules of the build before this wave are called since.
-SAME_RULES = ('protocol.admission="after"', "clock.count_report=true")
+SAME_RULES = ('protocol.admission="after"', "clock.count_report=true", "backbone.items=owned", "protocol.ranking=all")
 #: Metrics of which less is better.
 LESS = ("ms_per_step", "after_training_s", "wall_s", "processor_us_per_device_round", "train_s")
 _PHONES = "population.devices={} population.selected={} rounds.count={}"

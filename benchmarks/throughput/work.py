@@ -28,6 +28,8 @@ from chordsim.world import World, fresh
 METHOD, ROUND, CHUNK = "chord-plus", 1, 256
 #: What ml-1m has after its filters; lengths are drawn around the mean.
 ML_1M = ('data.source="synthetic"', "data.synthetic.users=6040", "data.synthetic.items=3416", "data.synthetic.mean_length=165")
+#: Phones own the whole table and rank all items, which is the most work that a phone can make.
+EVERY_ITEM = ("backbone.items=owned", "protocol.ranking=all")
 #: Phones that every plan fits, so that all of them do all of the work.
 ROOMY = (
     "population.tiers={all={share=1.0,ram_gb=4.0,gmacs_per_s=2.5,down_mbps=15.0,up_mbps=5.0,round_trip_ms=60.0,nj_per_mac=0.6,"
@@ -107,7 +109,7 @@ class Work:
 
 def scenario_text(overrides: Sequence[str] = (), seed: int = 1) -> str:
     """Return the resolved scenario of an untrained `chord-plus` on ml-1m's shapes."""
-    return dump(load("quickstart", [*ML_1M, *ROOMY, *UNTRAINED, *overrides], seed))
+    return dump(load("quickstart", [*ML_1M, *ROOMY, *UNTRAINED, *EVERY_ITEM, *overrides], seed))
 
 
 def prepare(phones: int, overrides: Sequence[str] = (), threads: Executor | None = None) -> Work:

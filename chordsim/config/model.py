@@ -22,6 +22,8 @@ SCHEMA_VERSION = 1
 BASELINE = "fp32"
 #: Items that the cloud lists for a user at most.
 LONGEST_LIST = 1000
+#: And at least, where a scenario gives a number.
+SHORTEST_LIST = 10
 
 
 class SyntheticConfig(Table):
@@ -212,7 +214,7 @@ class ProtocolConfig(Table):
 
     metrics: Literal["all", "none"] = "all"  # none: rounds in sizes, without a recommender
     ranking: Literal["all", "candidates", "sampled-100"] = "all"  # candidates: what the cloud lists for the user, sent each session
-    candidates: int = Field(100, ge=10, le=LONGEST_LIST)  # length of those lists
+    candidates: int = Field(100, ge=0, le=LONGEST_LIST)  # length of those lists; 0: 100, or all items of a catalogue that has fewer
     retriever: Literal["counts", "model"] = "counts"  # who lists: counts of neighbours, or a model of its own, with another seed
     mask_seen: bool = True  # what a user had before is not ranked, so that a target among it is a miss; false ranks all items
     admission: Literal["before", "after"] = "before"  # whether a shipped model's size is held against the phone before the download
@@ -220,6 +222,17 @@ class ProtocolConfig(Table):
     cuts: tuple[Cut, ...] = Field((5, 10), min_length=1, max_length=16, strict=False)  # of metrics that count the first k; ascending
     metrics_of: tuple[Name, ...] = Field((), max_length=64, strict=False)  # more metrics for the summary, by name; see docs/add-a-metric.md
     keep_lists: int = Field(0, ge=0, le=LONGEST_LIST)  # the ledger keeps so many items of what each phone ranked first; 0: none
+
+    @model_validator(mode="after")
+    def _lists_are_long_enough(self) -> ProtocolConfig:
+        if 0 < self.candidates < SHORTEST_LIST:
+            raise ValueError(f"protocol.candidates = {self.candidates}: at least {SHORTEST_LIST}, or 0 for as many as a catalogue allows")
+        return self
+
+    @property
+    def list_length(self) -> int:
+        """How many items the cloud lists at most."""
+        return self.candidates or type(self).model_fields["candidates"].default
 
     @model_validator(mode="after")
     def _a_retriever_lists_candidates(self) -> ProtocolConfig:
@@ -277,9 +290,9 @@ class Scenario(Table):
             return self
         if protocol.ranking != "candidates":
             raise ValueError('backbone.items = "cached": such phones rank what the cloud lists: set protocol.ranking = "candidates"')
-        least = backbone.max_len + protocol.candidates
+        least = backbone.max_len + protocol.list_length
         if backbone.cache_rows < least:
-            what = f"a history window of {backbone.max_len} items and a list of {protocol.candidates}"
+            what = f"a history window of {backbone.max_len} items and a list of {protocol.list_length}"
             raise ValueError(f"backbone.cache_rows = {backbone.cache_rows}: {what} need at least {least}")
         return self
 

@@ -27,7 +27,7 @@ LEAST_SHARE = 0.1
 
 def accounting(scenario: Scenario) -> dict[str, Any]:
     """Return what a summary must know of a scenario to say what its figures rest on, as arguments of `Summary`."""
-    listed = scenario.protocol.candidates if scenario.protocol.ranking == "candidates" else 0
+    listed = scenario.protocol.list_length if scenario.protocol.ranking == "candidates" else 0
     costs = {"counts_report": scenario.clock.count_report, "assumed": assumed_energy(scenario.population.source)}
     return {**costs, "listed": listed, "cached": scenario.backbone.items == "cached"}
 

@@ -70,10 +70,10 @@ def sent_bytes(scenario: Scenario, spec: MethodSpec, n_items: int) -> int:
     """Return the payload bytes of the list that the protocol sends each phone of a method in a session; 0 for none."""
     if spec.ranks == "candidates":
         # Whoever shows the list as it comes reads no row of it, and gets it whatever else is ranked.
-        return min(scenario.protocol.candidates, n_items) * id_bytes(n_items)
+        return min(scenario.protocol.list_length, n_items) * id_bytes(n_items)
     if scenario.protocol.ranking != "candidates" or DOWN_CANDIDATES in spec.exchange:
         return 0
-    return payload_bytes(scenario.backbone, n_items, scenario.protocol.candidates)
+    return payload_bytes(scenario.backbone, n_items, scenario.protocol.list_length)
 
 
 def asks(scenario: Scenario, spec: MethodSpec) -> bool:
@@ -96,7 +96,7 @@ def ask_for_rows(book: Book, scenario: Scenario, n_items: int, asked: Asked, tra
         asked: What they ask for.
         transfer: Number of the ask in the round; the rows are the next.
     """
-    listed = min(scenario.protocol.candidates, n_items)
+    listed = min(scenario.protocol.list_length, n_items)
     book.transfer_charged(UP_ASKS, ask_bytes(listed, asked.consumed, n_items), book.active, transfer)
     book.transfer_charged(DOWN_ROWS, asked.row_bytes, asked.row_bytes > 0, transfer + 1)
     book.rows_came = book.active

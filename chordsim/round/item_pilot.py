@@ -60,7 +60,7 @@ def pilot(world: SizedWorld, spec: MethodSpec) -> Pilot:
     chosen = (long if long.size else np.arange(lengths.size))[:USERS]
     protocol = scenario.protocol
     # What the cloud lists follows from what it saw before the sessions, as in a run.
-    lists = Retriever(_before(logs, steps), int(logs.user_ids.max()) + 1, protocol.candidates, repeat=not protocol.mask_seen)
+    lists = Retriever(_before(logs, steps), int(logs.user_ids.max()) + 1, protocol.list_length, repeat=not protocol.mask_seen)
     listed = lists.listed(logs.user_ids[chosen])
     held = np.zeros((chosen.size, scenario.backbone.cache_rows), HELD_DTYPE)
     window = window_of(scenario.backbone, spec)

@@ -76,7 +76,7 @@ class Recorded(Sizes):
         """Return what was recorded; a phone that asked for nothing then is like the others of its round."""
         then, world = self._recording.rounds[book.scene.round], self._world
         place = np.searchsorted(then["device_id"], book.scene.ids)
-        listed = min(world.scenario.protocol.candidates, world.n_items)
+        listed = min(world.scenario.protocol.list_length, world.n_items)
         asking = then["asks_bytes"] > 0
         consumed = (then["asks_bytes"] - ask_bytes(listed, np.zeros(1, np.int64), world.n_items)) // id_bytes(world.n_items)
 

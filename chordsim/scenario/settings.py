@@ -90,7 +90,7 @@ def _check_items(spec: methods.MethodSpec, scenario: Scenario) -> None:
         return
     if spec.cached == "no":
         raise ScenarioError(f'methods: {spec.name!r} {spec.not_cached}: leave it out, or set backbone.items = "owned"')
-    least = backbone.max_len + spec.extra_history + scenario.protocol.candidates
+    least = backbone.max_len + spec.extra_history + scenario.protocol.list_length
     if spec.cached == "rows" and backbone.cache_rows < least:
         raise ScenarioError(f"backbone.cache_rows = {backbone.cache_rows}: {spec.name!r} reads older items too, and needs at least {least}")
 

@@ -28,7 +28,8 @@ def run(real_data: Path, shared_cache: Path, tmp_path_factory: pytest.TempPathFa
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHORDSIM_CACHE", str(shared_cache))
         patch.setenv("CHORDSIM_DATA", str(real_data))
-        overrides = ['methods=["fp32","chord-plus"]', ROOMY, "training.max_steps=1000", f"rounds.count={ROUNDS}"]
+        every_item = ["backbone.items=owned", "protocol.ranking=all"]
+        overrides = ['methods=["fp32","chord-plus"]', ROOMY, *every_item, "training.max_steps=1000", f"rounds.count={ROUNDS}"]
         return api.run("quickstart", overrides=overrides, out=tmp_path_factory.mktemp("real") / "run")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import chordsim
 from benchmarks.throughput.turns import Turns
-from benchmarks.throughput.work import ML_1M, UNTRAINED
+from benchmarks.throughput.work import EVERY_ITEM, ML_1M, UNTRAINED
 from chordsim.api import RunResult
 from chordsim.nets import footprint
 from chordsim.nets.shapes import shapes_of
@@ -65,7 +65,7 @@ def run(
         untrained: ml-1m's shapes and an untrained cloud, in place of what the scenario says.
         report: Make the report page as well.
     """
-    chosen = [*((*ML_1M, *UNTRAINED) if untrained else ()), *overrides]
+    chosen = [*((*ML_1M, *UNTRAINED, *EVERY_ITEM) if untrained else ()), *overrides]
     with _cluster(ray_nodes) as address, tempfile.TemporaryDirectory(prefix="bench-") as folder:
         resolved = load(scenario, chosen)
         shapes = shapes_of(resolved.backbone, resolved.data.synthetic.items)

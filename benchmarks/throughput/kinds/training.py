@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from benchmarks.throughput.turns import Turns
-from benchmarks.throughput.work import ML_1M
+from benchmarks.throughput.work import EVERY_ITEM, ML_1M
 from chordsim import methods
 from chordsim.data.places import data_folder
 from chordsim.data.split import TrainLogs
@@ -45,7 +45,7 @@ def run(turns: Turns, method: str, steps: int = 100, overrides: Sequence[str] = 
         steps: Steps at most.
         overrides: Over the scenario's keys.
     """
-    half, logs = _ready([*ML_1M, f"{STEPS}={steps}", *overrides], method, "quickstart")
+    half, logs = _ready([*ML_1M, *EVERY_ITEM, f"{STEPS}={steps}", *overrides], method, "quickstart")
     turns.ready(method=method, data="synthetic")
     for _ in turns:
         _train(turns, lambda watch: half.train(logs, watch))

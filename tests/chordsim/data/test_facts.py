@@ -100,7 +100,8 @@ def test_drawn_ties_need_time_stamps(tmp_path: Path) -> None:
 
 
 def world_of(path: Path, *overrides: str) -> World:
-    return build(scenario("quickstart", ["data.source=file", f'data.path="{path}"', "rounds.count=2", *overrides]))
+    every_item = ["backbone.items=owned", "protocol.ranking=all"]
+    return build(scenario("quickstart", ["data.source=file", f'data.path="{path}"', "rounds.count=2", *every_item, *overrides]))
 
 
 def test_targets_that_are_masked_are_told_and_refused_where_nothing_could_score(case: Callable[[str], Path]) -> None:

@@ -130,3 +130,14 @@ def test_cut_links_reconcile_whoever_carries_the_cells(table: Callable[..., Any]
 def test_a_small_catalogue_has_no_candidates(table: Callable[..., Any]) -> None:
     with pytest.raises(ScenarioError, match='"candidates" needs more than 100 items, and the catalogue has'):
         table("protocol.ranking=candidates", methods=("fp32",))
+
+
+def test_none_said_is_a_hundred_or_all_of_a_small_catalogue(tiny: Callable[..., list[str]], tmp_path: Path) -> None:
+    asked = ["protocol.candidates=0", "protocol.ranking=candidates", "backbone.items=cached", "clock.loss=0.0"]
+    run = chordsim.run("offline", overrides=tiny(*asked, methods=("fp32", "retriever")), out=tmp_path / "run", report=False)
+    assert run.manifest["status"] == "complete"
+    # Seen items are not listed, so whatever is not yet seen is.
+    assert run.summary["methods"]["retriever"]["ceilings"]["ndcg_10"]["mean"] == 1.0
+    for wrong in (5, -1):
+        with pytest.raises(ScenarioError, match="protocol.candidates"):
+            chordsim.run("offline", overrides=tiny(*asked, f"protocol.candidates={wrong}"), out=tmp_path / "other")

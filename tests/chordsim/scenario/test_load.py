@@ -43,7 +43,21 @@ def test_shipped_scenarios_are_what_the_readme_says() -> None:
     quickstart, textbook, offline = load("quickstart"), load("textbook"), load("offline")
     assert quickstart.data.source == textbook.data.source == "ml-100k" and offline.data.source == "synthetic"
     assert quickstart.population.devices == 0 and quickstart.rounds.count == 3
-    assert quickstart.methods == offline.methods == ("fp32", "uniform-2", "chord", "chord-plus", "chord-shared", "cloud-only")
+    assert offline.methods == ("fp32", "uniform-2", "chord", "chord-plus", "chord-shared", "cloud-only")
+    assert quickstart.methods == ("retriever", *offline.methods), "where lists are re-ranked, the cloud's own order stands in the table"
+
+
+def test_quickstart_re_ranks_and_two_flags_give_back_the_whole_catalogue() -> None:
+    scenario, whole = load("quickstart"), load("quickstart", ["backbone.items=owned", "protocol.ranking=all"])
+    assert (scenario.backbone.items, scenario.protocol.ranking, scenario.protocol.list_length) == ("cached", "candidates", 100)
+    assert (whole.backbone.items, whole.protocol.ranking) == ("owned", "all")
+    for name in (name for name in shipped() if name.startswith("repro-")):
+        repro = load(name)
+        assert (repro.backbone.items, repro.protocol.ranking) == ("owned", "all"), name
+
+
+def test_textbook_plays_one_phone_at_a_time() -> None:
+    textbook = load("textbook")
     assert textbook.engine.chunk_size == 1 and textbook.engine.cells == textbook.population.devices == 50
 
 
