@@ -17,11 +17,27 @@ def measure(
     method: Annotated[list[str] | None, typer.Option("--method", metavar="M", help="One method; may be repeated. All by default.")] = None,
     low_bits: LowBitsOption = "expand",
     requests: Annotated[int, typer.Option("--requests", min=1, max=100_000, help="Warm requests that are timed.")] = 300,
+    told: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="M=FILE",
+            help="Do not measure: read a method's seconds from what a runtime's own tool wrote on a phone (ExecuTorch's "
+            "benchmark_results.json or ETDump, ONNX Runtime's profile); may be repeated.",
+        ),
+    ] = None,
+    tier: Annotated[
+        str, typer.Option("--tier", metavar="T", help="With --from: the tier whose phone it was. Else seconds are scaled.")
+    ] = "",
 ) -> None:
     """Time a run's models in a phone runtime: one request at a time, one thread, warm and cold, loading apart.
 
-    RUN is a run directory. The table is what population.latency reads; methods that cannot be exported are named and left out.
+    RUN is a run directory. The table is what population.latency reads; methods that cannot be exported are named and left out. With
+    --from, the table is made of files that the runtimes' own tools wrote.
     """
+    if told:
+        _read(run, out, told, tier)
+        return
     from chordsim.errors import UserError
     from chordsim.files import atomic_write
     from chordsim.runtime.extras import need, versions
@@ -54,3 +70,29 @@ def measure(
     console.print(measured_table(lines))
     for line in [*notes, *dropped, f"table written to {out}: --set 'population.latency=\"{out}\"' makes phones' seconds follow it"]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _read(run: Path, out: Path, told: list[str], tier: str) -> None:
+    """Make a table of files that runtimes' own tools wrote."""
+    from chordsim.errors import UserError
+    from chordsim.files import atomic_write
+    from chordsim.runtime.foreign import as_csv, line, timing
+    from chordsim.runtime.from_run import source_of
+    from chordsim.terminal import Terminal, screen
+
+    lines = []
+    for given in told:
+        method, sign, path = given.partition("=")
+        if not sign or not method or not path:
+            raise UserError(f"--from {given!r}: give METHOD=FILE, as in --from uniform-4=benchmark_results.json")
+        found = timing(Path(path))
+        with Terminal() as progress:
+            source = source_of(run, method, progress)
+        if tier and tier not in source.world.scenario.population.tiers:
+            raise UserError(f"--tier {tier!r}: the run has {', '.join(source.world.scenario.population.tiers)}")
+        lines.append(line(source, found, tier))
+    atomic_write(out, as_csv(lines).encode())
+    for made in lines:
+        said = f"{made['method']}: {made['ms']} ms a request, {made['load_ms']} ms to load, {made['bits']} bits ({made['runtime']})"
+        screen().print(said, highlight=False, markup=False, soft_wrap=True)
+    screen().print(f"table written to {out}", highlight=False, markup=False, soft_wrap=True)

@@ -137,8 +137,14 @@ class Population:
         own = self._hardware.notes if isinstance(self._hardware, CsvPhones) else ()
         if self.latency is None:
             return own
-        marks = ", ".join(f"{tier} {self.latency.mark(tier)}" for tier in self.config.tiers)
+        marks = ", ".join(f"{tier} {self.latency.mark(tier)}{self._scaled_off(tier)}" for tier in self.config.tiers)
         return (*own, f"seconds on the phone follow {Path(self.config.latency).name}: {marks}")
+
+    def _scaled_off(self, tier: str) -> str:
+        """Return what scaling would have made of a tier that was measured, where the table has another machine as well."""
+        given = self.config.tiers[tier].gmacs_per_s or 0.0
+        off = self.latency.scaled_off(tier, given * 1e9) if self.latency else None
+        return "" if off is None else f" (scaled from the other machine it would be {off:.2f} times that)"
 
     def labelled(self, device_ids: Ints, column: str) -> tuple[Ints, tuple[str, ...]]:
         """Return the group of each phone by a column, as codes [D] and the words that they stand for.

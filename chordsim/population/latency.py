@@ -8,9 +8,10 @@ phone does fewer operations per second.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 
 from chordsim.arrays import Floats, Ints
 from chordsim.config.model import BackboneConfig
@@ -49,6 +50,7 @@ class Curve:
         adapt_s: Of making a plan's weights.
         overhead_s: The part of ``infer_s`` that no speed of the processor changes.
         macs_per_s: Speed of the machine that was measured; 0 where the row is the phone's own.
+        own_macs_per_s: What a phone's own rows say of its speed; 0 where they say nothing.
     """
 
     bits: Floats
@@ -57,6 +59,7 @@ class Curve:
     adapt_s: Floats
     overhead_s: Floats
     macs_per_s: float
+    own_macs_per_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,20 @@ class Latency:
     def mark(self, tier: str) -> Mark:
         """Return what a tier's seconds rest on: ``measured`` or ``scaled``."""
         return "measured" if tier in self.curves else "scaled"
+
+    def scaled_off(self, tier: str, macs_per_s: float) -> float | None:
+        """Return how many times as long as was measured scaling from the other machine would have said, at the most bits.
+
+        Args:
+            tier: One with rows of its own; None comes back for others, and where no other machine was measured.
+            macs_per_s: Its phones' speed where its rows do not tell it.
+        """
+        own, other = self.curves.get(tier), self.curves.get("")
+        speed = own.own_macs_per_s or macs_per_s if own else 0.0
+        if own is None or other is None or not speed:
+            return None
+        fixed = float(other.overhead_s[-1])
+        return (fixed + (float(other.infer_s[-1]) - fixed) * other.macs_per_s / speed) / float(own.infer_s[-1])
 
     def timed(self, tier: Ints, names: tuple[str, ...], macs_per_s: Floats) -> Timed:
         """Return the seconds of phones.
@@ -202,9 +219,17 @@ def _curve(texts: Texts, rows: Ints, tier: str, model: ModelSize) -> Curve:
     above = np.flatnonzero(overhead >= infer)
     if above.size:
         raise DataError(f"{texts.place(int(order[above[0]]))}: overhead_ms is not below ms")
-    speed = 0.0
-    if not tier:
-        # Without a stated speed the machine's is what it made of this very model.
-        own = model.dense_macs / float(infer[-1] - overhead[-1])
-        speed = float(figures(texts, "gmacs_per_s", zero=False)[order[-1]]) * 1e9 if "gmacs_per_s" in texts.columns else own
-    return Curve(bits, infer, load, adapt, overhead, speed)
+    stated = _stated_speed(texts, int(order[-1]))
+    if tier:
+        return Curve(bits, infer, load, adapt, overhead, 0.0, stated)
+    # Without a stated speed the machine's is what it made of this very model.
+    return Curve(bits, infer, load, adapt, overhead, stated or model.dense_macs / float(infer[-1] - overhead[-1]))
+
+
+def _stated_speed(texts: Texts, row: int) -> float:
+    """Return the speed that a row states, in operations per second; 0 where its cell is empty."""
+    cells = [str(text) for text in texts.columns["gmacs_per_s"].to_pylist()] if "gmacs_per_s" in texts.columns else []
+    if not cells or not cells[row]:
+        return 0.0
+    told = replace(texts, columns={"gmacs_per_s": pa.array([text or "1" for text in cells])})
+    return float(figures(told, "gmacs_per_s", zero=False)[row]) * 1e9

@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from chordsim.config.model import BackboneConfig
 from chordsim.errors import UserError
 from chordsim.files import atomic_write, disk_errors, json_bytes
 from chordsim.nets.shapes import shapes_of
-from chordsim.runtime import nbits, on_executorch, on_onnx, phone_file
+from chordsim.runtime import nbits, on_executorch, on_onnx, phone_file, xnnpack_bits
 from chordsim.runtime.extras import Runtime, need, versions
 from chordsim.runtime.from_run import Source
 from chordsim.runtime.graphs import Program, Shared, Whole, example, input_names
@@ -72,9 +73,9 @@ def export(job: Job) -> dict[str, Any]:
         form = "whole"
     elif portable.packed is not None:
         form = "kernel" if job.low_bits == "kernel" else "shared"
-        if form == "kernel":
+        if form == "kernel" and job.runtime == "onnx":
             program = nbits.with_kernels(program, portable.packed, portable.parts, None, _names(portable))
-        else:
+        elif form == "shared":
             phone_file.write(job.out / "weights.safetensors", portable.packed, None, source.about())
             files["weights.safetensors"] = (job.out / "weights.safetensors").stat().st_size
     else:
@@ -105,10 +106,10 @@ def export(job: Job) -> dict[str, Any]:
 
 def _check_kernels(job: Job) -> None:
     portable = job.source.portable
-    if job.runtime == "executorch":
+    if job.runtime == "executorch" and portable.planned is not None:
         raise UserError(
-            "--low-bits kernel goes with --to onnx: XNNPACK's kernels in ExecuTorch multiply by 8 and 4 bits only where activations are "
-            "rounded to 8 bits too, which is another model (docs/phone-runtime.md)"
+            f"--low-bits kernel of {job.source.spec.name} goes with --to onnx: XNNPACK's kernels take one width a layer, and each phone's "
+            "plan would be a program to be compiled (docs/phone-runtime.md)"
         )
     if portable.weights is not None:
         raise UserError(f"--low-bits kernel: {job.source.spec.name} has no low bits")
@@ -148,6 +149,8 @@ def _program(job: Job) -> bytes:
     module: Program
     if portable.weights is not None:
         module = Whole(config, portable.item, portable.position, channels(job.source, portable.weights))
+    elif job.low_bits == "kernel" and job.runtime == "executorch":
+        return _with_xnnpack_kernels(portable, config)
     else:
         import torch
 
@@ -160,14 +163,23 @@ def _program(job: Job) -> bytes:
     return on_onnx.converted(module, inputs, names, "scores" if config.items == "owned" else "state")
 
 
+def _with_xnnpack_kernels(portable: Portable, config: BackboneConfig) -> bytes:
+    """Return the program of a model that is the same for all phones, its products made by XNNPACK from levels."""
+    packed = portable.packed
+    assert packed is not None
+    scales = np.split(packed.scales, np.cumsum([part.rows for part in portable.parts])[:-1])
+    levels = nbits.levels_of(packed, portable.parts)
+    module = xnnpack_bits.Kernels(config, portable.item, portable.position, levels, scales, int(packed.bits.max()))
+    return on_executorch.lowered(module, example(config), low_bits=True)
+
+
 def _phone(job: Job, program: bytes, device: int, plan: bytes) -> dict[str, Any]:
     """Write one phone's file and return its entry."""
     planned = job.source.portable.planned
     assert planned is not None
     codes = unpack_codes(plan, sum(part.rows for part in job.source.portable.parts))
     packed, gains = planned.packed(codes), planned.gains_of(codes)
-    width = np.concatenate([np.full(part.rows, part.width) for part in job.source.portable.parts])
-    bits = float((packed.bits * width).sum() / width.sum())
+    bits = bits_mean(job.source.portable, packed)
     user = int(job.source.world.population.users(np.array([device]))[0])
     entry = {"device_id": device, "user_id": user, "plan": plan.hex(), "bits_mean": bits, "weights_sha256": _sum_of(packed)}
     if job.low_bits == "kernel":
@@ -177,6 +189,12 @@ def _phone(job: Job, program: bytes, device: int, plan: bytes) -> dict[str, Any]
         path = job.out / PHONES / f"{device:08d}.safetensors"
         phone_file.write(path, packed, gains, {**job.source.about(), **entry})
     return {**entry, "file": f"{PHONES}/{path.name}", "bytes": path.stat().st_size, "levels_bytes": int(packed.levels.size)}
+
+
+def bits_mean(portable: Portable, packed: Packed) -> float:
+    """Return the stored bits of a mean weight."""
+    width = np.concatenate([np.full(part.rows, part.width) for part in portable.parts])
+    return float((packed.bits * width).sum() / width.sum())
 
 
 def _sum_of(packed: Packed) -> str:

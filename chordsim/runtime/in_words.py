@@ -22,8 +22,11 @@ _FORMS = {
 def export_lines(listing: Mapping[str, Any], out: Path) -> list[str]:
     """Return what was written: form, files, sizes."""
     runtime = listing["runtime"]
+    form = _FORMS[listing["form"]]
+    if listing["form"] == "kernel" and runtime["name"] == "executorch":
+        form += "; activations are rounded to 8 bits, so scores are not the ledger's"
     own = f"{runtime['name']} {runtime.get('onnxruntime') or runtime.get('executorch')}"
-    lines = [f"{listing['method']} for {own}: {_FORMS[listing['form']]}"]
+    lines = [f"{listing['method']} for {own}: {form}"]
     lines += [f"  {name}: {size:,} B" for name, size in listing["files"].items()]
     sizes = np.array([entry["bytes"] for entry in listing["phones"]])
     if sizes.size:

@@ -46,7 +46,7 @@ def with_kernels(model_bytes: bytes, packed: Packed, parts: Sequence[Part], gain
     kept = [value for value in graph.input if value.name not in set(weights)]
     del graph.input[:]
     graph.input.extend(kept)
-    levels = _levels(packed, parts)
+    levels = levels_of(packed, parts)
     at = 0
     for name, part, layer in zip(weights, parts, levels, strict=True):
         rows = slice(at, at + part.rows)
@@ -58,7 +58,7 @@ def with_kernels(model_bytes: bytes, packed: Packed, parts: Sequence[Part], gain
     return bytes(model.SerializeToString())
 
 
-def _levels(packed: Packed, parts: Sequence[Part]) -> list[npt.NDArray[np.int16]]:
+def levels_of(packed: Packed, parts: Sequence[Part]) -> list[npt.NDArray[np.int16]]:
     """Return whole levels by layer: what `unpack` gives where every scale is 1."""
     assert int(row_bytes(packed.bits, parts).sum()) == packed.levels.size
     plain = Packed(packed.bits, packed.levels, np.ones_like(packed.scales))

@@ -14,15 +14,20 @@ from torch import Tensor, nn
 from chordsim.errors import RunError
 
 
-def lowered(module: nn.Module, inputs: tuple[Tensor, ...]) -> bytes:
+def lowered(module: nn.Module, inputs: tuple[Tensor, ...], *, low_bits: bool = False) -> bytes:
     """Return a module as a program (.pte).
 
     XNNPACK takes what it can, products with weights that are inputs as well; the rest runs on portable kernels.
 
+    Args:
+        module: What is lowered.
+        inputs: Of the right shapes.
+        low_bits: Whether its products are with levels, and activations are rounded on the way.
+
     Raises:
         RunError: ExecuTorch cannot lower it; the text is its own.
     """
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackDynamicallyQuantizedPartitioner, XnnpackPartitioner
     from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
     logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
@@ -30,10 +35,12 @@ def lowered(module: nn.Module, inputs: tuple[Tensor, ...]) -> bytes:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             exported = torch.export.export(module.eval(), inputs, strict=False)
-            partitioner = XnnpackPartitioner(force_non_static_weights_for_f32_linear=True)
+            partitioners = [XnnpackPartitioner(force_non_static_weights_for_f32_linear=True)]
+            if low_bits:
+                partitioners.insert(0, XnnpackDynamicallyQuantizedPartitioner())
             # What the backbones build masks with is not in the checker's list of core operators.
             config = EdgeCompileConfig(_check_ir_validity=False)
-            edge = to_edge_transform_and_lower(exported, partitioner=[partitioner], compile_config=config)
+            edge = to_edge_transform_and_lower(exported, partitioner=partitioners, compile_config=config)
             return bytes(edge.to_executorch().buffer)
     except Exception as error:  # a compiler's errors are of every kind
         raise RunError(f"ExecuTorch cannot lower this model: {type(error).__name__}: {error}") from error

@@ -68,6 +68,20 @@ def test_a_tier_s_own_rows_are_taken_as_they_are(tmp_path: Path) -> None:
     assert (own.mark("low"), own.mark("mid")) == ("measured", "scaled")
 
 
+def test_where_two_machines_were_measured_the_error_of_scaling_is_told(tmp_path: Path) -> None:
+    # The other machine, 10 GMAC/s: 0.1 ms a call and 0.2 ms of computing. On a phone of 2 GMAC/s that makes 1.1 ms; 2.2 were measured.
+    found = table(tmp_path, [*SCALED, "any,sasrec-d64,32,2.2,1,0,0,2,low", "any,sasrec-d64,32,0.55,1,0,0,,mid"])
+    assert found.scaled_off("low", 99e9) == pytest.approx(0.5)
+    assert found.scaled_off("mid", 4e9) == pytest.approx((0.1 + 0.2 * 2.5) / 0.55)
+    assert found.scaled_off("high", 4e9) is None and found.scaled_off("mid", 0.0) is None
+    alone = table(tmp_path, [HEAD, *(f"any,sasrec-d64,32,2.2,1,0,0,,{tier}" for tier in TIERS)])
+    assert alone.scaled_off("low", 1e9) is None
+    config = PopulationConfig.model_validate({"latency": str(tmp_path / "latency.csv")})
+    table(tmp_path, [*SCALED, "any,sasrec-d64,32,2.2,1,0,0,2,low"])
+    (note,) = Population(config, 1, 10, 1_000_000, model=MODEL).notes
+    assert note.endswith("low measured (scaled from the other machine it would be 0.50 times that), mid scaled, high scaled")
+
+
 def test_without_a_stated_speed_the_machine_s_is_what_it_made_of_this_model(tmp_path: Path) -> None:
     found = table(tmp_path, ["shape,bits,ms", "sasrec-d64,8,0.4", "sasrec-d64,32,0.5"])
     timed = found.timed(np.array([0]), TIERS, np.array([2e9]))

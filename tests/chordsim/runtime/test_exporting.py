@@ -11,7 +11,7 @@ import pytest
 
 from chordsim.cli import main
 from chordsim.errors import UserError
-from chordsim.runtime import extras, nbits, phone_file
+from chordsim.runtime import extras, nbits, phone_file, xnnpack_bits
 from chordsim.runtime.exporting import Job, export
 from chordsim.runtime.from_run import Source
 from chordsim.runtime.opened import opened
@@ -62,6 +62,26 @@ def test_executorch_ranks_as_the_ledger_says(source: Read, tmp_path: Path, metho
     export(Job(source(method), "executorch", "expand", tmp_path / "out"))
     found = check(opened(tmp_path / "out", source(method)), 6)
     assert found.ids.size == 6 and not found.unexplained.any() and found.score_difference.max() < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "bits"), [("int8", 8), ("uniform-2", 4)])
+def test_xnnpack_multiplies_by_levels_where_activations_are_rounded(source: Read, tmp_path: Path, method: str, bits: int) -> None:
+    installed("executorch")
+    told = source(method)
+    listing = export(Job(told, "executorch", "kernel", tmp_path / "out"))
+    assert listing["form"] == "kernel" and list(listing["files"]) == ["program.pte"] and xnnpack_bits.kernel_bits(int(method[-1])) == bits
+    found = check(opened(tmp_path / "out", told), 6)
+    ids = told.served()[:6]
+    # Near the simulator's scores, and not the same: 8 bits of activations are another model.
+    assert 1e-7 < found.score_difference.max() < 0.05 * np.ptp(told.simulated(ids, {})[:, 1:])
+    assert found.ids.tolist() == ids.tolist()
+
+
+def test_xnnpack_has_no_kernel_for_a_plan(source: Read, tmp_path: Path) -> None:
+    installed("executorch")
+    with pytest.raises(UserError, match="--low-bits kernel of chord goes with --to onnx"):
+        export(Job(source("chord"), "executorch", "kernel", tmp_path / "out"))
 
 
 def test_a_phone_s_file_and_vectors_are_its_plan_s(source: Read, tmp_path: Path) -> None:
