@@ -196,9 +196,9 @@ def test_every_package_that_is_imported_is_declared_and_the_other_way_round() ->
     modules = {re.split(r"[\[<>=!~ ]", text)[0].replace("-", "_") for text in declared}
     used = {module.partition(".")[0] for path in sources(*PACKAGES) for _, module in imports(path)}
     third_party = used - set(sys.stdlib_module_names) - set(PACKAGES)
-    # ray is pinned by flwr[simulation], datasets comes with flwr-datasets; executorch and torch's exporter import the other two.
-    assert third_party - {"ray", "datasets"} == modules - {"torchao", "onnxscript"}
-    extras = {"executorch", "onnx", "onnxruntime"}
+    # ray is pinned by flwr[simulation], datasets comes with flwr-datasets; torch's exporter imports onnxscript.
+    assert third_party - {"ray", "datasets"} == modules - {"onnxscript"}
+    extras = {"executorch", "onnx", "onnxruntime", "torchao"}
     at_once = {module.partition(".")[0] for path in sources(*PACKAGES) for module in loaded_at_once(path)}
     assert at_once & extras == set(), "an extra is imported where it is used, inside a function"
 

@@ -71,7 +71,8 @@ def test_settings_are_resolved_and_resolving_twice_changes_nothing() -> None:
 def test_controls_take_the_settings_of_the_method_whose_training_they_share() -> None:
     names = '["chord-plus", "chord-swapped", "chord-aged-5", "chord-shared"]'
     scenario = load("offline", [f"methods={names}", "settings.chord-plus.bits=1", "settings.chord-plus.mask_keep=0.25"])
-    assert scenario.settings["chord-swapped"] == scenario.settings["chord-aged-5"] == scenario.settings["chord-plus"]
+    controlled = {**scenario.settings["chord-plus"], "plans_of": "chord-plus"}
+    assert scenario.settings["chord-swapped"] == scenario.settings["chord-aged-5"] == controlled
     assert scenario.settings["chord-shared"]["mask_keep"] == 0.5
     own = load("offline", [f"methods={names}", "settings.chord-plus.bits=1", "settings.chord-aged-5.bits=3"])
     assert [own.settings[name]["bits"] for name in ("chord-plus", "chord-swapped", "chord-aged-5")] == [1.0, 1.0, 3.0]
