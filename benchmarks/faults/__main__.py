@@ -52,6 +52,10 @@ def main() -> int:
             done.add(seed, met, found)
             shutil.rmtree(folder)
     finally:
+        if given.engine == "ray":
+            from benchmarks.faults.on_ray import close
+
+            close()
         shutil.rmtree(root, ignore_errors=True)
     return _told(done, seeds, time.monotonic() - began)
 
