@@ -1,0 +1,128 @@
+"""Kills commands at random moments: `python -m benchmarks.kills [--kills 60] [--only NAME] [--finished FILE]`.
+
+Each command is played unbroken, on made-up data. Then it is killed with SIGKILL at a random moment of that time, given again or
+resumed, and what it made is held against the unbroken one: ledger, listing, phones, sums and checksums of a run, bytes of tables, pages,
+downloads and trained states. Where a command was over before its kill another moment is drawn, so every kill that is counted met a living
+process. The exit code is 0 only if all were equal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.kills.commands import Case, cases, status
+from benchmarks.kills.process import context
+from benchmarks.kills.site import Site
+
+#: Of how many kills `Case.kills` tells the parts.
+ALL = 60
+_DATA_BYTES, _DATA_S = 4 << 20, 3.0
+#: How often a moment is drawn anew for a command that was over.
+_DRAWS = 6
+
+
+def main() -> int:
+    """Kill, and print the counts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--kills", type=int, default=ALL, help="over all commands")
+    parser.add_argument("--only", help="one command's name")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments")
+    parser.add_argument("--finished", type=Path, help="a file of kills that were compared; this one's are added, and none is done again")
+    given = parser.parse_args()
+    done = Counter[str]()
+    if given.finished is not None and given.finished.exists():
+        done.update(json.loads(line)["command"] for line in given.finished.read_text().splitlines())
+    # A short path, for Ray's sockets.
+    root, failed = Path(tempfile.mkdtemp(prefix="kills-")), 0
+    made = context()
+    body = random.Random(given.seed).randbytes(_DATA_BYTES)
+    try:
+        with Site(body, _DATA_S) as site:
+            whole = root / "whole" / "run"
+            for case in cases(made, whole, site):
+                kills = round(case.kills * given.kills / ALL)
+                if given.only not in (None, case.name) or done[case.name] >= kills:
+                    continue
+                if not whole.exists():
+                    _played(cases(made, whole, site)[0], whole.parent)
+                failed += _case(case, range(done[case.name], kills), given.seed, root, given.finished)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    total = sum(round(case.kills * given.kills / ALL) for case in cases(made, root, site) if given.only in (None, case.name))
+    print(f"{total - failed} of {total} equal to the unbroken one")
+    return 1 if failed else 0
+
+
+def _case(case: Case, numbers: range, seed: int, root: Path, finished: Path | None) -> int:
+    """Kill one command some times; return how often it differed."""
+    folder = root / f"{case.name.replace(' ', '-')}-unbroken"
+    # Once to fill what is cached, once for the time.
+    _played(case, folder)
+    shutil.rmtree(folder)
+    began = time.monotonic()
+    want = _played(case, folder)
+    took, failed = time.monotonic() - began, 0
+    for number in numbers:
+        broken = root / f"{case.name.replace(' ', '-')}-{number}"
+        draw = random.Random(f"{seed} {case.name} {number}")
+        moment = _killed(case, broken, draw, took)
+        differs = _differences(want, _ended(case, broken)) if moment else ["it was over before every kill"]
+        failed += bool(differs)
+        print(f"{case.name:<18} killed after {moment:5.2f} of {took:5.2f} s: {'; '.join(differs) or 'equal'}", flush=True)
+        if differs:
+            print((broken / "log").read_text()[-2000:], flush=True)
+        if finished is not None:
+            with open(finished, "a") as file:
+                file.write(json.dumps({"command": case.name, "moment_s": moment, "of_s": took, "differs": differs}) + "\n")
+        shutil.rmtree(broken)
+    shutil.rmtree(folder)
+    return failed
+
+
+def _killed(case: Case, folder: Path, draw: random.Random, took: float) -> float:
+    """Kill a command in a fresh folder; return after how many seconds, 0 if it was always over."""
+    for _ in range(_DRAWS):
+        case.prepare(folder)
+        moment = draw.uniform(0.02, 0.98) * took
+        if case.begin(folder).killed_after(moment):
+            return moment
+        shutil.rmtree(folder)
+    return 0.0
+
+
+def _ended(case: Case, folder: Path) -> dict[str, str]:
+    """Give the command again; what a person would be told is told."""
+    # A run that was whole already has nothing to resume, and says so.
+    code = 0 if case.resumed and status(folder) == "complete" else case.begin(folder).code()
+    try:
+        return {**case.made(folder), **({"exit code": str(code)} if code else {})}
+    except Exception as error:  # a bug is what is looked for
+        return {"exit code": str(code), "error": f"{type(error).__name__}: {error}"}
+
+
+def _played(case: Case, folder: Path) -> dict[str, str]:
+    case.prepare(folder)
+    code = case.begin(folder).code()
+    if code:
+        raise SystemExit(f"{case.name}: exit code {code} without a kill: {(folder / 'log').read_text()[-3000:]}")
+    return case.made(folder)
+
+
+def _differences(want: dict[str, str], found: dict[str, str]) -> list[str]:
+    return [
+        f"{name}: {want.get(name)} and {found.get(name)}"
+        for name in sorted(want.keys() | found.keys())
+        if want.get(name) != found.get(name)
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
