@@ -81,6 +81,8 @@ class Ragged:
     def matrix(self, width: int) -> tuple[Bytes, Bools]:
         """Return rows as a matrix [D, width], zero where the row has another length, and which rows fit."""
         fits = self.lengths == width
+        if fits.all():
+            return self.data.reshape(len(self), width).copy(), fits
         out = np.zeros((len(self), width), np.uint8)
         starts = self.offsets[:-1][fits]
         if width and starts.size:

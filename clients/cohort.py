@@ -32,8 +32,10 @@ from chordsim.wire.errors import BadPayload
 from chordsim.wire.frame import decode_rows, encode_rows
 from chordsim.wire.reports import FLAG_UNVERIFIED, Reports, pack_reports
 from chordsim.world import LISTED, World, of_text
-from clients.met import Met
+from clients.met import Known, Met
 
+#: Phones that are looked up together, in whole chunks; drawing a few hundred takes little less than thousands.
+_TOGETHER = 4096
 _LOG = logging.getLogger(__name__)
 
 
@@ -119,47 +121,51 @@ def step(node: Node, call: CellCall) -> CellReply:
     spec = world.specs[header["method"]]
     half, model = node.model(world, spec, dict(header["blobs"]))
     legs = [Leg(direction, kind) for direction, kind in header["legs"]]
-    size = world.chunk_size
     guard: contextlib.AbstractContextManager[Any] = contextlib.nullcontext() if spec.needs_autograd else torch.inference_mode()
     with guard:
-        chunks = [_Chunk(world, spec, call, at, at + size, node.met).play(half, model, legs) for at in _starts(call, size)]
+        chunks = [_Chunk(world, spec, call, rows, known).play(half, model, legs) for rows, known in _chunks(world, spec, call, node.met)]
     columns = {name: np.concatenate([c[0][name] for c in chunks]) for name in chunks[0][0]}
     wire = {kind: Ragged.concat([c[1][kind] for c in chunks]) for kind in chunks[0][1]}
     return CellReply(call.cell, columns, wire)
 
 
-def _starts(call: CellCall, size: int) -> range:
-    rows = call.columns["device_id"].size
-    if rows == 0 or rows % size:
-        raise ValueError(f"a cell of {rows} phones is not a whole number of chunks of {size}")
-    return range(0, rows, size)
+def _chunks(world: World, spec: MethodSpec, call: CellCall, met: Met) -> Iterator[tuple[slice, Known]]:
+    """Yield a cell's chunks with what there is to know of their phones, which is looked up for several chunks together."""
+    ids, size = call.columns["device_id"], world.chunk_size
+    if ids.size == 0 or ids.size % size:
+        raise ValueError(f"a cell of {ids.size} phones is not a whole number of chunks of {size}")
+    round, length = int(call.header["round"]), world.scenario.backbone.max_len + spec.extra_history
+    together = max(_TOGETHER // size, 1) * size
+    for first in range(0, ids.size, together):
+        known = met.known(world, round, ids[first : first + together], length)
+        for at in range(0, known.users.size, size):
+            yield slice(first + at, first + at + size), known.of(slice(at, at + size))
 
 
 class _Chunk:
     """One chunk's walk through the legs of a segment."""
 
-    def __init__(self, world: World, spec: MethodSpec, call: CellCall, start: int, stop: int, met: Met) -> None:
-        self.world, self.spec, self.call, self.rows = world, spec, call, slice(start, stop)
+    def __init__(self, world: World, spec: MethodSpec, call: CellCall, rows: slice, known: Known) -> None:
+        self.world, self.spec, self.call, self.rows, self.known = world, spec, call, rows, known
         self.round = int(call.header["round"])
-        ids = call.columns["device_id"][self.rows]
-        self.known = met.known(world, self.round, ids, world.scenario.backbone.max_len + spec.extra_history)
+        ids = call.columns["device_id"][rows]
         # Of a model that lists, phones know what the call brings; what is counted, any process counts.
         told = call.columns.get(LISTED)
         self.listed: Ints | None = world.candidates(self.known.users) if told is None else told[self.rows].astype(np.int64)
         self.who = PhoneBatch(ids, call.columns["active"][self.rows].copy(), self.round, self.known.budgets, self.listed)
         self.history: History = self.known.history
-        rows = ids.size
+        count = ids.size
         # What an earlier visit of this round left: a phone that refused or ranked then has not forgotten it.
-        self.rank = self._carried("rank", np.full(rows, np.nan))
-        self.refusal = self._carried("refusal", np.zeros(rows, np.uint8))
-        self.bits = np.full(rows, np.nan)
-        self.cost = {name: np.zeros(rows, np.int64) for name in COST}
+        self.rank = self._carried("rank", np.full(count, np.nan))
+        self.refusal = self._carried("refusal", np.zeros(count, np.uint8))
+        self.bits = np.full(count, np.nan)
+        self.cost = {name: np.zeros(count, np.int64) for name in COST}
         self.state: Columns = {
             name.removeprefix("state."): column[self.rows] for name, column in call.columns.items() if name.startswith("state.")
         }
         self.kept: Columns = {}
         # The items that each phone ranked first, where the ledger keeps them; no column of it where it does not.
-        self.first: npt.NDArray[np.int32] = self._carried("list", np.zeros((rows, world.scenario.protocol.keep_lists), np.int32))
+        self.first: npt.NDArray[np.int32] = self._carried("list", np.zeros((count, world.scenario.protocol.keep_lists), np.int32))
 
     def play(self, half: DeviceHalf, model: Any, legs: list[Leg]) -> tuple[Columns, dict[str, Ragged]]:
         """Take all legs in order and return columns and encoded up messages."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from threading import Lock
 
 from chordsim.arrays import Ints
@@ -20,6 +20,13 @@ class Known:
     history: History
     targets: Ints
     spans: Spans
+
+    def of(self, rows: slice) -> Known:
+        """Return what there is to know of some of them."""
+        budgets = Budgets(*(getattr(self.budgets, field.name)[rows] for field in fields(Budgets)))
+        history = History(self.history.items[rows], self.history.lengths[rows])
+        spans = Spans(self.spans.items, self.spans.starts[rows], self.spans.ends[rows])
+        return Known(self.users[rows], budgets, history, self.targets[rows], spans)
 
 
 class Met:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chordsim.arrays import Ints
 from chordsim.quant import allocate as reference
 from chordsim.quant.allocate import Allocation, Costs
 
@@ -37,14 +38,32 @@ def allocate(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int = 0) -
 
     prices = _prices(costs, lowest)
     devices, channels, _ = utilities.shape
-    # One plan for everybody comes as one row that is repeated without being copied.
-    mine = utilities[:1] if utilities.stride(0) == 0 else utilities
+    side_by_side, by_code = utilities.stride()[1:] == (4, 1), utilities.stride(1) == 1
+    read = utilities if side_by_side or by_code else utilities.contiguous()
+    # Read where it stands; one plan for everybody comes as one row that is repeated without being copied.
+    where = (read.data_ptr(), 4 * read.stride(0), 4 * read.stride(2) if read.stride(2) > 1 else 0)
     codes, refused = np.empty((devices, channels), np.uint8), np.empty(devices, np.bool_)
     binding, multiplier = np.empty(devices, np.int64), np.empty(devices, np.float32)
     granted = np.ascontiguousarray(limits.numpy())
     out = (codes, refused, binding, multiplier)
-    allocate_all(mine.reshape(len(mine), -1).numpy(), prices, granted, lowest, reference.STEPS, out)
+    allocate_all(where, prices, granted, lowest, reference.STEPS, out)
     return Allocation(torch.from_numpy(codes), torch.from_numpy(refused), torch.from_numpy(binding), torch.from_numpy(multiplier))
+
+
+def channel_sums(codes: Tensor, widths: tuple[int, int, int, int], fan_in: Ints, macs: Ints) -> tuple[Ints, Ints, Ints]:
+    """Add up what plans cost, as `chordsim.quant.budget.channel_sums` does.
+
+    Args:
+        codes: Bytes [D, C].
+        widths: Bits that codes stand for.
+        fan_in: Weights of each channel, [C].
+        macs: Operations of each channel, [C].
+    """
+    from chordsim.kernels.native.allocator import sum_all
+
+    out = np.empty((3, codes.shape[0]), np.int64)
+    sum_all(np.ascontiguousarray(codes.numpy()), np.array(widths, np.int64), fan_in, macs, out)
+    return out[0], out[1], out[2]
 
 
 @lru_cache(maxsize=16)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chordsim.config.model import BackboneConfig, Scenario
     from chordsim.nets.choice import Weight
     from chordsim.quant.allocate import Allocation, Costs
+    from chordsim.quant.budget import Sums
 
 TORCH, NATIVE = "torch", "native"
 
@@ -68,11 +69,13 @@ class Kernels:
         name: ``torch`` or ``native``.
         allocate: `chordsim.quant.allocate.allocate`, or what gives the same.
         last_states: `chordsim.nets.backbone.last_states`, or what gives the same up to the order of sums; codes of a plan may be bytes.
+        channel_sums: `chordsim.quant.budget.channel_sums`, or what gives the same.
     """
 
     name: str
     allocate: Callable[[Tensor, Costs, Tensor, int], Allocation]
     last_states: Callable[[Tensor, Tensor, Tensor, Sequence[Weight], BackboneConfig], Tensor]
+    channel_sums: Sums
 
     @property
     def native(self) -> bool:
@@ -89,9 +92,10 @@ class Kernels:
 def kernels(name: str) -> Kernels:
     """Return the loops of a kernel that was resolved."""
     if name == NATIVE:
-        from chordsim.kernels.allocate import allocate
+        from chordsim.kernels.allocate import allocate, channel_sums
         from chordsim.kernels.forward import last_states
     else:
         from chordsim.nets.backbone import last_states
         from chordsim.quant.allocate import allocate
-    return Kernels(name, allocate, last_states)
+        from chordsim.quant.budget import channel_sums
+    return Kernels(name, allocate, last_states, channel_sums)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -18,6 +19,8 @@ from chordsim.quant.allocate import Costs
 #: Order of the budgets in costs and limits; plus one, these are codes into `chordsim.methods.BINDINGS`.
 MEMORY, LATENCY, BITS = 0, 1, 2
 _NO_LIMIT = 2**52
+#: `channel_sums`, or what gives the same.
+Sums = Callable[[Tensor, tuple[int, int, int, int], Ints, Ints], tuple[Ints, Ints, Ints]]
 
 
 @dataclass(frozen=True)
@@ -83,21 +86,35 @@ class PlanBudget:
         """Return limits [D, 3] cut where no plan could use more, so that phones for which the same plan is best have the same."""
         return torch.minimum(limits, 2 * self._costs.values[:, :, 3].sum(1) + 1)
 
-    def cost_of(self, codes: Tensor) -> PlanCost:
-        """Return the cost of plans, codes uint8 [D, C]."""
-        fan_in = torch.from_numpy(footprint.channel_fan_in(self.shapes)).double()
-        macs = torch.from_numpy(footprint.channel_macs(self.shapes)).double()
-        bits = torch.tensor(self.widths, dtype=torch.float64)[codes.long()]
-        kept = (bits > 0).double()
-        weight_bits = (bits @ fan_in).long().numpy()
-        plan_macs = (kept @ macs).long().numpy()
-        bitops = (bits @ macs).long().numpy() * footprint.FLOAT_BITS
+    @cached_property
+    def _channels(self) -> tuple[Ints, Ints]:
+        return footprint.channel_fan_in(self.shapes), footprint.channel_macs(self.shapes)
+
+    def cost_of(self, codes: Tensor, sums: Sums | None = None) -> PlanCost:
+        """Return the cost of plans, codes uint8 [D, C]; ``sums`` adds up channels in place of `channel_sums`."""
+        fan_in, macs = self._channels
+        weight_bits, plan_macs, bit_macs = (sums or channel_sums)(codes, self.widths, fan_in, macs)
+        bitops = bit_macs * footprint.FLOAT_BITS
         fixed_macs = footprint.fixed_macs(self.shapes)
         packed = footprint.packed_bytes(weight_bits)
         model = packed + self.extra_bytes + footprint.embedding_bytes(self.shapes)
         return PlanCost(
             weight_bits, model, packed + self.fixed_bytes, plan_macs + fixed_macs, bitops + fixed_macs * footprint.FLOAT_BITS**2
         )
+
+
+def channel_sums(codes: Tensor, widths: tuple[int, int, int, int], fan_in: Ints, macs: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return the stored bits, the operations, and the operations times their bits of plans, int64 [D] each; exact below 2^53.
+
+    Args:
+        codes: [D, C].
+        widths: Bits that codes stand for.
+        fan_in: Weights of each channel, [C].
+        macs: Operations of each channel, [C].
+    """
+    bits = torch.tensor(widths, dtype=torch.float64)[codes.long()]
+    inputs, operations = torch.from_numpy(fan_in).double(), torch.from_numpy(macs).double()
+    return (bits @ inputs).long().numpy(), ((bits > 0).double() @ operations).long().numpy(), (bits @ operations).long().numpy()
 
 
 def refusals(peak_memory_bytes: Ints, macs: Ints, budgets: Budgets) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

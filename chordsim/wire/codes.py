@@ -10,7 +10,8 @@ from chordsim.ragged import Ragged
 from chordsim.wire.errors import BadPayload
 
 Codes = npt.NDArray[np.uint8]
-_SHIFTS = np.array([0, 2, 4, 6], np.uint8)
+#: The four codes of each byte, one to a byte.
+_SPREAD = ((np.arange(256)[:, None] >> np.array([0, 2, 4, 6])) & 3).astype(np.uint8).view("<u4")[:, 0]
 
 
 def packed_bytes(channels: int) -> int:
@@ -60,6 +61,5 @@ def decode_codes(rows: Ragged, channels: int) -> tuple[Codes, Bools]:
 
 
 def _unpack(packed: Bytes, channels: int) -> tuple[Codes, Bools]:
-    spread = (packed[:, :, None] >> _SHIFTS) & np.uint8(3)
-    every = spread.reshape(packed.shape[0], packed.shape[1] * 4)
+    every = np.take(_SPREAD, packed).view(np.uint8).reshape(packed.shape[0], packed.shape[1] * 4)
     return np.ascontiguousarray(every[:, :channels]), np.asarray(~every[:, channels:].any(axis=1), np.bool_)

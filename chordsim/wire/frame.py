@@ -82,6 +82,8 @@ def encode_rows(kind: Kind, method: str, round: int, payloads: Ragged, present: 
     if longest > MAX_PAYLOAD_BYTES[kind]:
         raise Oversized(f"a {kind} of {longest} bytes: at most {MAX_PAYLOAD_BYTES[kind]}")
     offsets = _offsets(lengths + np.where(present, OVERHEAD_BYTES, 0))
+    if present.any() and (lengths[present] == longest).all():
+        return Ragged(_alike(_header(kind, method, round, longest), payloads.data.reshape(int(present.sum()), longest)), offsets)
     data = np.zeros(int(offsets[-1]), np.uint8)
     starts = offsets[:-1][present]
     ends = offsets[1:][present] - CRC.size
@@ -107,6 +109,13 @@ def decode_rows(kind: Kind, method: str, round: int, rows: Ragged) -> tuple[Ragg
     """
     starts, sizes = rows.offsets[:-1], rows.lengths
     data = np.ascontiguousarray(rows.data)
+    came = sizes > 0
+    longest = int(sizes.max(initial=0))
+    if 0 <= round < 2**32 and longest >= OVERHEAD_BYTES and (sizes[came] == longest).all():
+        found = _all_sound(_header(kind, method, round, longest - OVERHEAD_BYTES), kind, data.reshape(-1, longest))
+        if found is not None:
+            kept = np.where(came, np.uint8(0), np.uint8(errors.Absent.code))
+            return Ragged(found, _offsets(np.where(came, longest - OVERHEAD_BYTES, 0))), kept
     codes = np.zeros(len(rows), np.uint8)
     codes[sizes < OVERHEAD_BYTES] = errors.Truncated.code
     codes[sizes == 0] = errors.Absent.code
@@ -147,6 +156,34 @@ def decode_rows(kind: Kind, method: str, round: int, rows: Ragged) -> tuple[Ragg
     first = starts[good] + HEADER.size
     last = rows.offsets[1:][good] - CRC.size
     return Ragged(data[_span(data.size, first, last)], _offsets(np.where(good, sizes - OVERHEAD_BYTES, 0))), codes
+
+
+def _header(kind: Kind, method: str, round: int, length: int) -> Bytes:
+    """Return the header of a message."""
+    return np.frombuffer(HEADER.pack(MAGIC, VERSION, KIND_CODES[kind], method_id(method), round, length), np.uint8)
+
+
+def _alike(header: Bytes, payloads: Bytes) -> Bytes:
+    """Frame payloads of one length [D, n] and return the frames end to end: one header serves them all."""
+    count, size = payloads.shape
+    out = np.empty((count, size + OVERHEAD_BYTES), np.uint8)
+    out[:, : HEADER.size] = header
+    out[:, HEADER.size : -CRC.size] = payloads
+    starts = np.arange(count) * out.shape[1]
+    out[:, -CRC.size :] = _crcs(out.reshape(-1), starts, starts + out.shape[1] - CRC.size).view(np.uint8).reshape(-1, CRC.size)
+    return out.reshape(-1)
+
+
+def _all_sound(header: Bytes, kind: Kind, frames: Bytes) -> Bytes | None:
+    """Return the payloads of frames of one length [D, n], end to end; None where any is not what was asked for."""
+    count, size = frames.shape
+    if size - OVERHEAD_BYTES > MAX_PAYLOAD_BYTES[kind] or not (frames[:, : HEADER.size] == header).all():
+        return None
+    starts = np.arange(count) * size
+    written = np.ascontiguousarray(frames[:, -CRC.size :]).view("<u4")[:, 0]
+    if not np.array_equal(written, _crcs(frames.reshape(-1), starts, starts + size - CRC.size)):
+        return None
+    return np.ascontiguousarray(frames[:, HEADER.size : -CRC.size]).reshape(-1)
 
 
 def _crcs(data: Bytes, starts: Ints, ends: Ints) -> npt.NDArray[np.uint32]:

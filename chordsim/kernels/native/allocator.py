@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 
 from chordsim.kernels.native.compiled import compiled, counted
-from chordsim.kernels.native.vector import LANES, address, parted
+from chordsim.kernels.native.vector import LANES, address, copy, number, parted
 
 Array = np.ndarray[Any, Any]
 
 
 @compiled
-def allocate_all(utilities: Array, prices: tuple[Array, ...], limits: Array, lowest: int, steps: int, out: tuple[Array, ...]) -> None:
+def allocate_all(
+    where: tuple[int, int, int], prices: tuple[Array, ...], limits: Array, lowest: int, steps: int, out: tuple[Array, ...]
+) -> None:
     """Fill the arrays of ``out``, one device after the other.
 
     Args:
-        utilities: [D, 4 C] float32, the codes of a channel side by side; one row for the same of every device.
+        where: Address of the utilities, float32; bytes from one device's to the next's, none where all have the same; bytes from code to
+            code, none where the codes of a channel stand side by side.
         prices: What follows from costs, for B budgets and the L = 3 - ``lowest`` steps of each channel.
 
             - what a difference of utilities is multiplied by, float32 [6, C]: codes 0 to 1, 0 to 2, 0 to 3, 1 to 2, 1 to 3, 2 to 3
@@ -46,10 +49,7 @@ def allocate_all(utilities: Array, prices: tuple[Array, ...], limits: Array, low
     taken, edge = np.empty(channels, np.float32), np.empty(channels, np.float32)
     room, tight, spent = np.empty(budgets), np.empty(budgets), np.empty(budgets)
     for d in range(codes.shape[0]):
-        row = utilities[d if utilities.shape[0] > 1 else 0]
-        parted(address(row), address(u), 4 * channels, channels // LANES)
-        for c in range(channels // LANES * LANES, channels):
-            u[0, c], u[1, c], u[2, c], u[3, c] = row[4 * c], row[4 * c + 1], row[4 * c + 2], row[4 * c + 3]
+        _read(where[0] + d * where[1], where[2], u)
         if renamed:
             _cheapest_first(u, same, lowest, named)
         fits = True
@@ -82,6 +82,37 @@ def allocate_all(utilities: Array, prices: tuple[Array, ...], limits: Array, low
         if renamed:
             for c in range(channels):
                 codes[d, c] = named[codes[d, c], c]
+
+
+@compiled
+def sum_all(codes: Array, widths: Array, fan_in: Array, macs: Array, out: Array) -> None:
+    """Add up the stored bits, the operations, and the operations times their bits of plans [D, C] into ``out`` [3, D]."""
+    second, third, fourth = widths[1], widths[2], widths[3]
+    for d in range(codes.shape[0]):
+        plan = codes[d]
+        stored = kept = weighed = np.int64(0)
+        for c in range(plan.size):
+            # Told apart without a table, so that channels are taken side by side.
+            code = plan[c]
+            bits = widths[0] if code == 0 else (second if code == 1 else (third if code == 2 else fourth))
+            stored += bits * fan_in[c]
+            kept += macs[c] if bits > 0 else np.int64(0)
+            weighed += bits * macs[c]
+        out[0, d], out[1, d], out[2, d] = stored, kept, weighed
+
+
+@compiled
+def _read(row: int, by_code: int, u: Array) -> None:
+    """Copy a device's utilities, one row for each code."""
+    channels = u.shape[1]
+    if by_code:
+        for code in range(4):
+            copy(address(u) + 4 * channels * code, row + by_code * code, 4 * channels)
+        return
+    parted(row, address(u), 4 * channels, channels // LANES)
+    for c in range(channels // LANES * LANES, channels):
+        for code in range(4):
+            u[code, c] = number(row + 16 * c + 4 * code)
 
 
 @compiled

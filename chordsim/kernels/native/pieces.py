@@ -69,16 +69,20 @@ def norm_columns(x: Array, rows: Number, columns: Number, out: Array) -> None:
 
 @compiled
 def norm(x: Array, size: Number, out: Array) -> None:
-    """Write the layer norm of a vector to ``out``; sums are taken in four parts, since each addition waits for the one before."""
-    share = np.float32(1) / np.float32(size)
+    """Write the layer norm of a vector to ``out``, which may be the vector; sums have four parts, since additions wait for one another."""
+    share, whole = np.float32(1) / np.float32(size), size // 4 * 4
     a = b = c = d = np.float32(0)
-    for k in range(0, size, 4):
+    for k in range(0, whole, 4):
         a, b, c, d = a + x[k], b + x[k + 1], c + x[k + 2], d + x[k + 3]
+    for k in range(whole, size):
+        a += x[k]
     mean = ((a + b) + (c + d)) * share
     a = b = c = d = np.float32(0)
-    for k in range(0, size, 4):
+    for k in range(0, whole, 4):
         p, q, r, s = x[k] - mean, x[k + 1] - mean, x[k + 2] - mean, x[k + 3] - mean
         a, b, c, d = a + p * p, b + q * q, c + r * r, d + s * s
+    for k in range(whole, size):
+        a += (x[k] - mean) * (x[k] - mean)
     scale = np.float32(1) / np.sqrt(((a + b) + (c + d)) * share + np.float32(EPSILON))
     for k in range(size):
         out[k] = (x[k] - mean) * scale

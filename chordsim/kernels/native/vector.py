@@ -90,11 +90,13 @@ class Build:
         """Return a vector of a number, as float32."""
         return ir.Constant(ir.VectorType(FLOAT, LANES), [struct.unpack("f", struct.pack("f", value))[0]] * LANES)
 
-    def root(self, value: Any) -> Any:
-        """Return the square root of each number."""
-        kind = value.type
-        function = cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(kind, [kind]), f"llvm.sqrt.v{kind.count}f32")
-        return self.builder.call(function, [value])
+    def call(self, name: str, *values: Any) -> Any:
+        """Return what one of LLVM's functions of numbers makes of vectors, number by number."""
+        kind = values[0].type
+        function = cgutils.get_or_insert_function(
+            self.builder.module, ir.FunctionType(kind, [kind] * len(values)), f"llvm.{name}.v{kind.count}f32"
+        )
+        return self.builder.call(function, values)
 
 
 def _tile(build: Build, columns: int, arguments: Sequence[Any]) -> None:

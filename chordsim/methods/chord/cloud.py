@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import MutableMapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from chordsim.arrays import State, runs
 from chordsim.data.split import TrainLogs
+from chordsim.kernels.users import residual
 from chordsim.methods import INVALID, Batch, Blob, Budgets, CloudTurn, Leg, MethodContext
+from chordsim.methods.chord.hypernetwork import RESIDUAL_BOUND, BasePlusResidual
 from chordsim.methods.chord.network import Planned
 from chordsim.methods.chord.settings import SERVING, PlanSettings, plan_budget
 from chordsim.nets import blobs, extractor
@@ -38,6 +43,7 @@ class PlanCloud(Cloud):
         self.shapes = self.shapes.grouped(self.settings.group)
         self._cost = plan_budget(self.shapes, self.settings)
         self._model: tuple[State, Planned] | None = None
+        self._heads: MutableMapping[BasePlusResidual, Tensor] = WeakKeyDictionary()
 
     def recipe(self) -> dict[str, Any]:
         """Return backbone, training, plan settings and the name (draws depend on it).
@@ -118,7 +124,7 @@ class PlanCloud(Cloud):
         with torch.inference_mode():
             utilities = self.utilities(model, torch.from_numpy(user), who)
             # Numbers that are finite but absurd overflow in the planner: that phone's question makes no sense.
-            usable = torch.isfinite(utilities.flatten(1).sum(1))
+            usable = torch.isfinite(utilities.sum((1, 2)))
             if not bool(usable.all()):
                 utilities = torch.where(usable[:, None, None], utilities, 0.0)
             plan = self.kernels.allocate(utilities, self._cost.costs(), limits, self.settings.lowest)
@@ -133,7 +139,13 @@ class PlanCloud(Cloud):
 
     def utilities(self, model: Planned, user: torch.Tensor, who: Batch) -> torch.Tensor:
         """Return the utilities [D, C, 4] that plans are made from; controls put others in their place."""
-        return model.planner(user)  # type: ignore[no-any-return]
+        planner = model.planner
+        if not (self.kernels.native and isinstance(planner, BasePlusResidual) and planner.personal):
+            return planner(user)  # type: ignore[no-any-return]
+        heads = self._heads.get(planner)
+        if heads is None:
+            heads = self._heads[planner] = planner.heads().view(planner.shapes.channels, 4, -1)
+        return residual(user, heads, planner.shared(), RESIDUAL_BOUND)
 
     def _restore(self, state: State) -> Planned:
         """Return the trained networks, rebuilt once per state."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from chordsim.arrays import Columns
+from chordsim.kernels.users import read_users
 from chordsim.methods import INVALID, Budgets, Cost, History, Leg, MethodContext, PhoneBatch, Turn
 from chordsim.methods.chord.settings import PlanSettings, plan_budget
 from chordsim.nets import blobs, extractor, footprint
@@ -122,7 +123,8 @@ class PlanDevice(Device):
     def _profile(self, model: Model, who: PhoneBatch, history: History) -> Turn:
         alike = self.alike(history.items)
         items = history.items if alike is None else history.items[alike[0]]
-        user = model.reader(torch.from_numpy(items), model.item).numpy()
+        given = torch.from_numpy(items)
+        user = (read_users(model.reader, given, model.item) if self.kernels.native else model.reader(given, model.item)).numpy()
         user = user if alike is None else user[alike[1]]
         payload = np.concatenate([pack_floats(user), pack_budgets(who.budgets)], 1)
         return quiet(len(who), Ragged.of_matrix(payload, who.active))
@@ -134,11 +136,11 @@ class PlanDevice(Device):
         plan = self._read(torch.from_numpy(codes), who.budgets)
         alike = self.alike(history.items, plan.numpy())
         if alike is None:
-            states, spent = self._states(model, plan, torch.from_numpy(history.items)), self.budget.cost_of(plan)
+            states, spent = self._states(model, plan, torch.from_numpy(history.items)), self.budget.cost_of(plan, self.kernels.channel_sums)
         else:
             some = plan[torch.from_numpy(alike[0])]
             states = self._states(model, some, torch.from_numpy(history.items[alike[0]]))
-            spent = self.budget.cost_of(some).of(alike[1])
+            spent = self.budget.cost_of(some, self.kernels.channel_sums).of(alike[1])
         refusal = np.where(sound, self._refused(plan, spent, who.budgets), INVALID).astype(np.uint8)
         rows = len(who)
         _, read = extractor.size(self.settings.extractor, self.context.backbone.dim, self.settings.profile_dim)

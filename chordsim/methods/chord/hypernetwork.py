@@ -104,12 +104,10 @@ class BasePlusResidual(nn.Module):
 
     def forward(self, user: Tensor) -> Tensor:
         """Return utilities [D, C, 4] of user embeddings [D, width]."""
-        shared = (self.base + self.layer[self._of_layer]).unsqueeze(0)
+        shared = self.shared().unsqueeze(0)
         if not self.personal:
             return shared.expand(user.shape[0], -1, -1)
-        # Heads are added before the product, which is one pass over the users instead of two.
-        layers = self.layer_head.weight.view(len(self.shapes.layers), 4, -1)[self._of_layer].flatten(0, 1)
-        heads = (self.channel_head.weight + layers) / RESIDUAL_BOUND
+        heads = self.heads()
         if torch.is_grad_enabled():
             own = F.linear(user, heads).view(-1, self.shapes.channels, 4)
             return torch.add(shared, torch.tanh(own), alpha=RESIDUAL_BOUND)
@@ -120,6 +118,15 @@ class BasePlusResidual(nn.Module):
             torch.mm(rows, heads.T, out=into.flatten(1))
             into.tanh_().mul_(RESIDUAL_BOUND).add_(shared)
         return out
+
+    def heads(self) -> Tensor:
+        """Return what user embeddings are multiplied by, over the bound, [4 C, width]: one pass over the users instead of two."""
+        layers = self.layer_head.weight.view(len(self.shapes.layers), 4, -1)[self._of_layer].flatten(0, 1)
+        return (self.channel_head.weight + layers) / RESIDUAL_BOUND
+
+    def shared(self) -> Tensor:
+        """Return what all users have in common, [C, 4]."""
+        return self.base + self.layer[self._of_layer]
 
     def macs(self) -> int:
         """Multiply-accumulates of one plan."""
