@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.kills.commands import Case, cases, status
+from benchmarks.kills.killed import Case, cases, status
 from benchmarks.kills.process import context
 from benchmarks.kills.site import Site
 

@@ -23,7 +23,7 @@ _PRELOADED = [
     "chordsim.recost.again",
     "plotly.graph_objects",
     "torch._dynamo",
-    "benchmarks.kills.commands",
+    "benchmarks.kills.killed",
 ]
 
 
