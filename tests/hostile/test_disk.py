@@ -133,7 +133,7 @@ def test_a_cache_with_a_damaged_model_is_trained_anew(say, tmp_path, shared_cach
         ("[data.synthetic]\nusers = 1000000000000", "data.synthetic.users"),
         ("[backbone]\ndim = 1000000000", "backbone.dim"),
         ("x = " + "[" * 100_000, ""),
-        ("[a" + ".a" * 100_000 + "]\nx = 1", ""),
+        ("[a" + ".a" * 20_000 + "]\nx = 1", ""),
         ("seed = -1", "seed"),
         ("[training]\nlr = nan", "training.lr"),
         ("[clock]\nloss = inf", "clock.loss"),

@@ -35,7 +35,7 @@ def measured(world: SizedWorld) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "weather",
     [
-        ["clock.loss=0.15", 'population.era="2010s"'],
+        pytest.param(["clock.loss=0.15", 'population.era="2010s"'], marks=pytest.mark.slow),
         [
             "clock.loss=0.05",
             'population.availability.kind="diurnal"',

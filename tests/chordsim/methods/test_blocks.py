@@ -14,9 +14,11 @@ from clients.half import BLOCK
 METHODS = load("neighbours").methods
 #: The other user whose plan this control takes is one of the same chunk.
 BY_CHUNK = "chord-swapped"
+#: One of each way to rank and to exchange; the others are played in the slow tests.
+PLAIN = {"fp32", "static-mixed", "chord", BY_CHUNK, "forward-ofa", "cocorrrec", "cda4rec", "dccl", "cloud-only"}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [pytest.param(m, marks=() if m in PLAIN else pytest.mark.slow) for m in METHODS])
 def test_a_chunk_of_several_blocks_is_played_as_small_chunks_are(method: str, tiny: Callable[..., list[str]], tmp_path: Path) -> None:
     users = 2 * BLOCK + 5
     runs = []

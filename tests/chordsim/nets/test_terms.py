@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import chordsim
+from chordsim.api import RunResult
 from chordsim.config.model import BackboneConfig
 from chordsim.errors import ScenarioError
 from chordsim.nets import terms
@@ -48,19 +49,29 @@ STEPS = 'gains=true gains_of="code" widths=[0,2,2,2]'
 SETTINGS = ('law="signed"', "gains=true", STEPS, "group=4", 'start="reference"', "distil_weight=0.5", "contrast_weight=0.5")
 
 
+METHODS = ("fp32", "chord-plus")
+PROFILE = "settings.chord-plus.profile_dim=8"
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path, tiny_overrides: Callable[..., list[str]]) -> RunResult:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHORDSIM_CACHE", str(shared_cache))
+        return chordsim.run("offline", overrides=tiny_overrides(PROFILE, methods=METHODS), out=tmp_path_factory.mktemp("plain") / "run")
+
+
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_a_setting_changes_training_and_its_plans_are_played(setting: str, tiny: Callable[..., list[str]], tmp_path: Path) -> None:
-    runs = []
-    for name, more in (("plain", ()), ("set", tuple(f"settings.chord-plus.{one}" for one in setting.split()))):
-        given = tiny("settings.chord-plus.profile_dim=8", *more, methods=("fp32", "chord-plus"))
-        runs.append(chordsim.run("offline", overrides=given, out=tmp_path / name))
-    plain, changed = runs
+def test_a_setting_changes_training_and_its_plans_are_played(
+    setting: str, plain: RunResult, tiny: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    given = tiny(PROFILE, *(f"settings.chord-plus.{one}" for one in setting.split()), methods=METHODS)
+    changed = chordsim.run("offline", overrides=given, out=tmp_path / "set", report=False)
     assert changed.manifest["status"] == "complete"
     rows = changed.ledger[changed.ledger.method == "chord-plus"]
     assert (rows.outcome == "served").any() and bool((rows[rows.outcome == "served"].bits_mean <= 2.0).all())
     assert plain.manifest["ledger_sha256"] != changed.manifest["ledger_sha256"]
     # The reference is not touched.
-    same = [run.ledger[run.ledger.method == "fp32"].reset_index(drop=True) for run in runs]
+    same = [run.ledger[run.ledger.method == "fp32"].reset_index(drop=True) for run in (plain, changed)]
     assert same[0]["rank"].equals(same[1]["rank"])
 
 

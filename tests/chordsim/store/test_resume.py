@@ -52,7 +52,7 @@ def assert_same(got, want):
     assert names[0] == names[1]
 
 
-@pytest.mark.parametrize("plays", [0, 1, 5, 6, 7, 11])
+@pytest.mark.parametrize("plays", [0, 6, 11, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 5, 7))])
 def test_a_resumed_ledger_equals_an_unbroken_one(plays, cut, whole):
     assert whole.ledger.outcome.eq("dropped").any(), "loss must be on, or nothing hard was tried"
     assert_same(run(resume=cut(plays)), whole)

@@ -143,8 +143,14 @@ def test_training_with_the_rounding_is_better_at_the_rows_of_phones_than_roundin
 NAMES = ("fp32", "uniform-2", "otaro", "film-192", "chord-plus", "diet", "duet", "cocorrrec", "chai", "forward-ofa", "dccl", "cloud-only")
 
 
-@pytest.mark.parametrize("bits", [2, "by-frequency"])
-@pytest.mark.parametrize("items", ["owned", "cached"])
+@pytest.mark.parametrize(
+    ("bits", "items"),
+    [
+        (2, "owned"),
+        ("by-frequency", "cached"),
+        *(pytest.param(*other, marks=pytest.mark.slow) for other in ((2, "cached"), ("by-frequency", "owned"))),
+    ],
+)
 def test_every_method_holds_and_is_charged_for_rows_of_that_width(
     bits: int | str, items: str, tiny: Callable[..., list[str]], tmp_path: Path
 ) -> None:
