@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chordsim.arrays import Bools, Bytes
@@ -22,9 +22,11 @@ from chordsim.nets.shapes import Shapes
 from chordsim.nets.windows import Windows
 from chordsim.ragged import Ragged
 
-#: Of the part of a layer's scores that is the user's own.
-RANK = 4
-
+#: Of the part of a layer's scores that is the user's own, and how far it may lead from the shared part (inference).
+RANK, OWN_BOUND = 4, 2.0
+#: Deviation of the shared part at the start. Beside an own part that is as large, each user begins with an unrelated random network,
+#: and no training finds one that serves them all.
+BASE_STD = 1.0
 
 #: Which layer of the same block feeds each layer; the first of a block reads what the block before wrote.
 _FEEDS = {"output": "value", "feed_in": "output", "feed_out": "feed_in"}
@@ -47,14 +49,37 @@ def top(scores: Tensor, keep: float) -> Tensor:
     """Return the mask [D, C, K] of the best ``keep`` share of each phone's scores in one layer, as 0 and 1."""
     flat = scores.flatten(1)
     count = max(round(flat.shape[1] * keep), 1)
-    # Ties at the edge are all kept: a mask is a function of the scores alone.
-    edge = flat.kthvalue(flat.shape[1] - count + 1, dim=1, keepdim=True).values
+    # Ties at the edge are all kept: a mask is a function of the scores alone. Partitioning takes a third of what `kthvalue` does.
+    at = flat.shape[1] - count
+    edge = torch.from_numpy(np.partition(flat.detach().numpy(), at, axis=1)[:, at : at + 1].copy())
     return (flat >= edge).to(scores.dtype).view_as(scores)
 
 
-def masked(frozen: list[Tensor], masks: list[Tensor], keep: float) -> list[Tensor]:
-    """Return each phone's weights [D, C, K]: the frozen ones under its mask, rescaled to keep their variance."""
-    return [weight * (mask * (1 / math.sqrt(keep))) for weight, mask in zip(frozen, masks, strict=True)]
+class _Kept(torch.autograd.Function):
+    """The mask of `top`, through which gradients pass to the scores as they are (straight-through estimator)."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, keep: float) -> Tensor:
+        """Return `top` of scores."""
+        return top(scores, keep)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        """Hand gradients on."""
+        return upstream[0], None
+
+
+def masked(frozen: Sequence[Tensor], masks: Sequence[Tensor], keep: float, gains: Sequence[Tensor] = ()) -> list[Tensor]:
+    """Return each phone's weights [D, C, K]: the frozen ones under its mask, rescaled to keep their variance.
+
+    Args:
+        frozen: Per layer [C, K].
+        masks: Per layer [D, C, K], 0 or 1.
+        keep: The share that masks keep.
+        gains: Learnt scales of channels by layer, [C, 1]; none for none.
+    """
+    scales = gains or [torch.ones(())] * len(frozen)
+    return [weight * gain * (mask * (1 / math.sqrt(keep))) for weight, mask, gain in zip(frozen, masks, scales, strict=True)]
 
 
 def mask_bytes(shapes: Shapes) -> int:
@@ -80,25 +105,29 @@ def unpack(rows: Ragged, shapes: Shapes) -> tuple[list[Tensor], Bools]:
 
 
 class Generator(nn.Module):
-    """From user embeddings to corrected element scores of every layer."""
+    """From user embeddings to corrected element scores of every layer.
+
+    The shared part is N(0, 1) at the start, the user's own a product of rank 4 whose factors lie in -1 to 1 and which starts at about a
+    tenth of that, and filter importances are 1 + tanh(.), so that they start near one and never turn a score around.
+    """
 
     def __init__(self, shapes: Shapes, width: int) -> None:
         super().__init__()
         self.layers = shapes.layers
         self.base = nn.ParameterList(torch.empty(n.channels, n.fan_in) for n in self.layers)
         self.rows = nn.ModuleList(nn.Linear(width, n.channels * RANK) for n in self.layers)
-        self.columns = nn.ModuleList(nn.Linear(width, n.fan_in * RANK) for n in self.layers)
+        self.columns = nn.ModuleDict({str(n): _head(width, layer.fan_in * RANK) for n, layer in enumerate(self.layers)})
         self.filters = nn.ModuleDict({str(n): _head(width, layer.channels) for n, layer in enumerate(self.layers)})
         self.sources = sources(self.layers)
 
     def forward(self, user: Tensor) -> list[Tensor]:
         """Return scores [D, C, K] per layer for users [D, width]."""
-        importance = [F.softplus(self.filters[str(n)](user)) for n in range(len(self.layers))]
+        importance = [1 + torch.tanh(self.filters[str(n)](user)) for n in range(len(self.layers))]
         out = []
         for n, (layer, base) in enumerate(zip(self.layers, self.base, strict=True)):
-            left = self.rows[n](user).view(-1, layer.channels, RANK)
-            right = self.columns[n](user).view(-1, layer.fan_in, RANK)
-            score = torch.sigmoid(base + left @ right.transpose(1, 2)) * importance[n][:, :, None]
+            left = torch.tanh(self.rows[n](user)).view(-1, layer.channels, RANK)
+            right = torch.tanh(self.columns[str(n)](user)).view(-1, layer.fan_in, RANK)
+            score = torch.sigmoid(torch.baddbmm(base, left, right.transpose(1, 2), alpha=OWN_BOUND / RANK)) * importance[n][:, :, None]
             source = self.sources[n]
             out.append(score if source is None else score * importance[source][:, None, :])
         return out
@@ -116,35 +145,50 @@ def _head(width: int, count: int) -> nn.Sequential:
 
 
 class Diet(Recommender):
-    """The frozen backbone under masks that a generator makes from what came before the targets."""
+    """The frozen backbone under masks that a generator makes from what came before the targets.
+
+    With ``backbone.init = "trained"`` the backbone is the reference's, which whoever starts a training puts in place; it is then part
+    of the state.
+    """
 
     def __init__(self, shapes: Shapes, context: MethodContext) -> None:
         super().__init__(shapes, context.seed, "train.diet.init")
         s = context.settings
         self.horizon, self.keep = int(s["horizon"]), float(s["keep"])
-        self.frozen = draw(shapes.layers, context.seed)
+        self.drawn = draw(shapes.layers, context.seed, str(s["law"]))
+        self.owned = shapes.backbone.init == "trained"
+        if self.owned:
+            for n, layer in enumerate(shapes.layers):
+                self.register_buffer(f"source_{n}", torch.zeros(layer.channels, layer.fan_in))
+        self.gains = nn.ParameterList(torch.ones(n.channels, 1) for n in shapes.layers if s["gains"])
         self.extractor = extractor.build(s["extractor"], shapes.backbone.dim, int(s["profile_dim"]))
         self.generator_net = Generator(shapes, int(s["profile_dim"]))
         draw_parameters(self.extractor, self.generator)
         draw_parameters(self.generator_net, self.generator)
+        for base in self.generator_net.base:
+            nn.init.normal_(base, std=BASE_STD, generator=self.generator)
+
+    @property
+    def frozen(self) -> list[Tensor]:
+        """The weights that masks are put over, per layer [C, K]."""
+        return [getattr(self, f"source_{n}") for n in range(len(self.drawn))] if self.owned else self.drawn
 
     def groups(self, lr: float, plan_lr: float) -> list[dict[str, Any]]:
-        """Return embeddings and extractor at one rate, hypernetworks at the other."""
-        slow = [self.item, self.position, *self.extractor.parameters()]
+        """Return embeddings, extractor and gains at one rate, hypernetworks at the other."""
+        slow = [self.item, self.position, *self.extractor.parameters(), *self.gains]
         return [{"params": slow, "lr": lr}, {"params": list(self.generator_net.parameters()), "lr": plan_lr}]
 
     def masks(self, user: Tensor) -> list[Tensor]:
         """Return each user's masks [D, C, K], exactly 0 or 1; gradients pass to the scores."""
-        scores = self.generator_net(user)
-        return [top(score.detach(), self.keep) + (score - score.detach()) for score in scores]
+        return [_Kept.apply(score, self.keep) for score in self.generator_net(user)]  # type: ignore[no-untyped-call]
 
     def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
         """Return final states [B, L, d]; masks come from `windows.history` alone."""
         user = self.extractor(windows.history, self.item)
-        return self.run(windows.inputs, masked(self.frozen, self.masks(user), self.keep), dropout, generator)
+        return self.run(windows.inputs, masked(self.frozen, self.masks(user), self.keep, list(self.gains)), dropout, generator)
 
     def last_states(self, items: Tensor) -> Tensor:
         """Return the last state [B, d] under each user's own mask."""
         shipped = self.item_as_shipped()
-        weights = masked(self.frozen, self.masks(self.extractor(items, shipped)), self.keep)
+        weights = masked(self.frozen, self.masks(self.extractor(items, shipped)), self.keep, list(self.gains))
         return last_states(items, shipped, self.position, weights, self.shapes.backbone)
