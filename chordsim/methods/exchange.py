@@ -87,12 +87,14 @@ class Batch:
             thrown away, so that every product has the same shape.
         round: The round, from 1.
         budgets: What each phone grants, where that is known: on the cloud None, since a phone tells its budgets in its profile.
+        user_ids: Whose account each phone is, as the cloud's logs name users; told where a method learns from updates, None elsewhere.
     """
 
     device_ids: Ints
     active: Bools
     round: int
     budgets: Budgets | None = None
+    user_ids: Ints | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return self.device_ids.size

@@ -135,17 +135,21 @@ def _learn(method: Hosted, world: World, round: int, columns: Columns, updates: 
         for place, fresh in zip(places.tolist(), method.half.rebased(old, under_way.bases[version], now, weight), strict=True):
             parts[place] = fresh
     engine = world.scenario.engine
-    take_in(method, _chunks(columns["device_id"], used, parts, round, engine.chunk_size), quarantined, engine.timeout_s)
+    take_in(method, _chunks(world, columns["device_id"], used, parts, round), quarantined, engine.timeout_s)
 
 
-def _chunks(ids: Ints, used: Bools, parts: list[bytes], round: int, size: int) -> list[tuple[Batch, Ragged]]:
+def _chunks(world: World, ids: Ints, used: Bools, parts: list[bytes], round: int) -> list[tuple[Batch, Ragged]]:
     """Return whole chunks, the last one padded with phones that are out."""
+    size = world.scenario.engine.chunk_size
     padding = -ids.size % size
     padded = np.concatenate([ids, np.repeat(ids[-1:], padding)])
     active = np.concatenate([used, np.zeros(padding, np.bool_)])
-    updates = [*parts, *[b""] * padding]
+    updates, users = [*parts, *[b""] * padding], world.population.users(padded)
     return [
-        (Batch(padded[at : at + size], active[at : at + size], round), Ragged.of_rows(updates[at : at + size]))
+        (
+            Batch(padded[at : at + size], active[at : at + size], round, user_ids=users[at : at + size]),
+            Ragged.of_rows(updates[at : at + size]),
+        )
         for at in range(0, padded.size, size)
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -195,7 +195,10 @@ def _learn(method: Hosted, book: Book, updates: Ragged, limit_s: float) -> None:
     size = book.scene.chunk_size
     chunks = range(book.scene.ids.size // size)
     received: Bools = book.active
-    parts = [(book.scene.chunk(n, received), updates.slice(n * size, (n + 1) * size)) for n in chunks]
+    rows = [slice(n * size, (n + 1) * size) for n in chunks]
+    # The cloud knows whose account an update comes from, and has that user's logs.
+    who = [replace(book.scene.chunk(n, received), user_ids=book.scene.users[rows[n]]) for n in chunks]
+    parts = [(batch, updates.slice(at.start, at.stop)) for batch, at in zip(who, rows, strict=True)]
     late = book.outcome == OUTCOMES.index("late")
     book.quarantined["late updates"] += int(np.count_nonzero(late & (updates.lengths > 0)))
     take_in(method, parts, book.quarantined, limit_s)

@@ -2,7 +2,8 @@
 
 One gradient step per mini-batch: the inner model is linear, Z = K W + b, with the loss eta / 2 |LN(Z) - (V - K)|^2. Its
 gradient has a closed form, and with tril(.) over a mini-batch every position sees exactly the steps of the positions
-before it and its own: output = Q + LN(Q W - (eta tril(Q K^T)) grad + b - tril(eta) grad).
+before it and its own: output = Q + LN(Q W - (eta tril(Q K^T)) grad + b - tril(eta) grad). The rate of a step is that of the position
+that takes it times a learnt rate of the place that reads it, which starts at 1 / (place in the mini-batch).
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class SelfCorrection(nn.Module):
         self.query, self.key, self.value, self.output = (nn.Parameter(torch.zeros(dim, dim)) for _ in range(4))
         self.feed_in, self.feed_out = nn.Parameter(torch.zeros(ffn, dim)), nn.Parameter(torch.zeros(dim, ffn))
         self.rate = nn.Parameter(torch.zeros(HEADS, dim))
+        self.token = nn.Parameter(1 / torch.arange(1.0, MINI_BATCH + 1))
         self.fast = nn.Parameter(torch.zeros(HEADS, self.width, self.width))
         self.fast_bias = nn.Parameter(torch.zeros(HEADS, 1, self.width))
         self.gain, self.offset = nn.Parameter(torch.ones(HEADS, 1, self.width)), nn.Parameter(torch.zeros(HEADS, 1, self.width))
@@ -98,13 +100,15 @@ class SelfCorrection(nn.Module):
         grad = inner_gradient(k @ fast + bias, v - k, self.gain, self.offset)
         stepped = eta.unsqueeze(-1) * grad
         attention = (q @ k.transpose(-1, -2)).tril()
-        moved = bias - stepped.cumsum(2)
+        token = self.token.clamp_min(0.0)
+        moved = bias - token[:, None] * stepped.cumsum(2)
         if correction is not None:
             attention = attention + self.trust[0] * _like(correction.attention, attention).tril()
             moved = moved + self.trust[1] * _like(correction.bias, moved)
-        z = q @ fast - attention @ stepped + moved
+        z = q @ fast - token[:, None] * (attention @ stepped) + moved
         out = q + F.layer_norm(z, (self.width,), eps=EPSILON) * self.gain + self.offset
-        return out, fast - k.transpose(-1, -2) @ stepped, bias - stepped.sum(2, keepdim=True)
+        last = stepped * token[-1]
+        return out, fast - k.transpose(-1, -2) @ last, bias - last.sum(2, keepdim=True)
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.view(x.shape[0], x.shape[1], HEADS, self.width).transpose(1, 2)
@@ -122,7 +126,7 @@ def _like(correction: Tensor, own: Tensor) -> Tensor:
 def layer_size(shapes: Shapes) -> int:
     """Return the numbers of the layer."""
     dim, ffn = shapes.backbone.dim, shapes.backbone.ffn_dim
-    return 4 * dim * dim + 2 * dim * ffn + HEADS * dim + dim * dim // HEADS + 3 * dim + 2
+    return 4 * dim * dim + 2 * dim * ffn + HEADS * dim + dim * dim // HEADS + 3 * dim + 2 + MINI_BATCH
 
 
 def layer_macs(shapes: Shapes) -> int:
@@ -134,16 +138,16 @@ def layer_macs(shapes: Shapes) -> int:
     return config.max_len * step + read + shapes.n_items * d
 
 
-class CorrectionNetwork(nn.Module):
+class Trunk(nn.Module):
     """A GRU over hidden states, then three bias-free layers."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, numbers: int) -> None:
         super().__init__()
         self.reader = nn.GRU(dim, dim, batch_first=True)
-        self.layers = nn.ModuleList(nn.Linear(dim, n, bias=False) for n in (dim, dim, correction_numbers(dim)))
+        self.layers = nn.ModuleList(nn.Linear(dim, n, bias=False) for n in (dim, dim, numbers))
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Return flat corrections [D, numbers] of hidden states [D, m, d]."""
+        """Return one correction [D, numbers] of hidden states [D, m, d]."""
         _, last = self.reader(hidden)
         x = last[0]
         for layer in self.layers[:-1]:
@@ -154,6 +158,23 @@ class CorrectionNetwork(nn.Module):
         """Multiply-accumulates of one correction."""
         gru = MINI_BATCH * sum(p.numel() for p in self.reader.parameters() if p.ndim == 2)
         return gru + sum(p.numel() for p in self.layers.parameters())
+
+
+class CorrectionNetwork(nn.Module):
+    """The cloud's two networks: one corrects attention, one the bias."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        of_attention = HEADS * MINI_BATCH * MINI_BATCH
+        self.attention, self.bias = Trunk(dim, of_attention), Trunk(dim, correction_numbers(dim) - of_attention)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return flat corrections [D, numbers] of hidden states [D, m, d]."""
+        return torch.cat([self.attention(hidden), self.bias(hidden)], 1)
+
+    def macs(self) -> int:
+        """Multiply-accumulates of one correction."""
+        return self.attention.macs() + self.bias.macs()
 
 
 class CoCorrRec(Recommender):

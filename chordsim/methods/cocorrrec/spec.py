@@ -5,10 +5,12 @@ Published: on the phone one test-time-training layer (hidden 64, 4 heads, mini-b
 weights take one gradient step per mini-batch in closed form; on the cloud a GRU and three bias-free layers with leaky
 ReLU give corrections of the attention matrix and of the bias, standardised, scaled to the device tensor's own mean
 and deviation, and added with learnt weights (0 and 0.25 at the start). One round trip: hidden states up, correction down.
+Each correction has a network of its own, and a step's rate is the position's times a learnt rate of the place that reads it.
 Inference: only the last mini-batch, the one that is read, is corrected; in training the correction reads what came
-before the targets, and is scaled position by position (over a mini-batch, a position would learn of later ones); a
-feed-forward follows the layer; softmax over the catalogue where the code has a binary loss; item embeddings start
-from `fp32`. Left out: rotary positions (learnt ones instead), and the MLP over the target.
+before the targets; softmax over the catalogue; item embeddings start from `fp32`.
+Differs from official code: there the correction of attention is not masked, so a position reads later ones of its mini-batch (here it
+is); the block adds nothing to what comes in and has no feed-forward (here both, as around every layer of ours); the loss is binary.
+Left out: rotary positions (learnt ones instead), and the MLP over the target.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@ global basis times a metapatch; the phone trains the metapatch alone, by cross-e
 cloud the model learns from its data and by distillation from all device models (model over models), then the basis
 is learnt by distilling device models into proxies whose metapatch an auxiliary encoder gives.
 Inference: a patch is an adapter of a few hidden units beside each block's feed-forward; rank 8; the encoder is a
-mean-pooling reader; the cloud pairs received metapatches with histories of its own logs in order, since an update
-does not say whose it is; temperature 1. The basis is learnt with the encoder before the first round.
+mean-pooling reader; the cloud lets each device model teach on the logs of its own user, whose account it knows; temperature 1. The
+basis is learnt with the encoder before the first round. Steps of a metapatch are clipped to `rate`, so that 3 of them move its 4 or
+so of length by at most a third.
 Each round starts from the shipped metapatch again. Left out: user profiles as input of the encoder.
 """
 
@@ -83,7 +84,7 @@ def spec(name: str) -> MethodSpec:
             "hidden": 8,
             "rank": 8,
             "steps": 3,
-            "rate": 0.05,
+            "rate": 0.5,
             "positions": 10,
             "horizon": 12,
             "distil_steps": 20,

@@ -34,7 +34,7 @@ def apply(states: Tensor, head: Tensor) -> Tensor:
     dim = states.shape[-1]
     first, first_bias, second, second_bias = torch.split(head, list(head_sizes(dim)), 1)
     x = states.reshape(states.shape[0], -1, dim)
-    hidden = F.relu(x @ first.view(-1, dim, dim).transpose(1, 2) + first_bias[:, None])
+    hidden = torch.tanh(x @ first.view(-1, dim, dim).transpose(1, 2) + first_bias[:, None])
     out = hidden @ second.view(-1, dim, dim).transpose(1, 2) + second_bias[:, None]
     return states + out.view(states.shape)
 
@@ -46,7 +46,7 @@ class Duet(Dense):
         super().__init__(shapes, context.seed)
         dim = shapes.backbone.dim
         self.horizon, self.clicks = int(context.settings["horizon"]), int(context.settings["clicks"])
-        self.reader, self.trunk = Gru(dim, dim), nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
+        self.reader, self.trunk = Gru(dim, dim), nn.Sequential(nn.Linear(dim, dim), nn.Tanh(), nn.Linear(dim, dim))
         self.writer = nn.ModuleDict({"head": nn.Linear(dim, head_numbers(dim))})
         for part in (self.reader, self.trunk, self.writer):
             draw_parameters(part, self.generator)

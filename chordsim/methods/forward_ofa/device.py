@@ -71,7 +71,8 @@ class ForwardOfaDevice(Device):
                 speed.astype(np.int64) - self.fixed_macs,
                 who.budgets.memory_bytes - self.fixed_bytes,
             )
-            payload = np.concatenate([net.pack_kept(kept), pack_floats(interest.numpy())], 1)
+            asked = model.controller.asks(interest, torch.from_numpy(kept.astype(np.float32)))
+            payload = np.concatenate([net.pack_kept(kept), pack_floats(asked.numpy())], 1)
             return quiet(rows, Ragged.of_matrix(payload, who.active))
         kept, values, sound = net.unpack_blocks(inbox, config.blocks, self.numbers)
         weights = net.weights_of(values, self.shapes)

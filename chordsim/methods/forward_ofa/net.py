@@ -19,12 +19,17 @@ from chordsim.nets.shapes import Shapes
 from chordsim.nets.windows import Windows
 from chordsim.ragged import Ragged
 
-#: Temperature of the choice of blocks at the first and at the last step of training.
+#: Temperature of the choice of blocks at the first step of training and when it has cooled. Trainings end when validation says so, so
+#: cooling is told in steps of its own.
 WARM, COLD = 1.0, 0.3
 
 
 class Controller(nn.Module):
-    """Structure controller and structure-conditioned encoder, both on the phone."""
+    """Structure controller and structure-conditioned encoder, both on the phone.
+
+    What is asked for depends on the blocks that will run: the structural vector is a projection of the one-hot structure after budgets
+    have dropped what does not fit.
+    """
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -35,11 +40,15 @@ class Controller(nn.Module):
         self.encoder = nn.Linear(2 * dim, dim)
 
     def forward(self, items: Tensor, item_table: Tensor) -> tuple[Tensor, Tensor]:
-        """Return skip-or-keep logits [D, blocks, 2] and the interest that asks for blocks [D, d]."""
+        """Return skip-or-keep logits [D, blocks, 2] and the interest [D, d] of item ids [D, L]."""
         interest = self.reader(items, item_table)
-        logits = self.policy["head"](interest)
-        asked = self.encoder(torch.cat([interest, self.structural(logits)], 1))
-        return logits.view(-1, self.blocks, 2), F.layer_norm(F.relu(asked), asked.shape[1:])
+        return self.policy["head"](interest).view(-1, self.blocks, 2), interest
+
+    def asks(self, interest: Tensor, kept: Tensor) -> Tensor:
+        """Return the structure-related interest [D, d] that asks for blocks, where ``kept`` [D, blocks], 0 or 1, will run."""
+        structure = torch.stack([1 - kept, kept], -1).flatten(1)
+        asked = self.encoder(torch.cat([interest, self.structural(structure)], 1))
+        return F.layer_norm(F.relu(asked), asked.shape[1:])
 
     def macs(self) -> int:
         """Multiply-accumulates of one user."""
@@ -170,7 +179,7 @@ class ForwardOfa(Dense):
         super().__init__(shapes, context.seed)
         s = context.settings
         self.horizon, self.budget, self.cost_weight = int(s["horizon"]), float(s["budget"]), float(s["cost_weight"])
-        self.steps, self.max_steps = 0, max(context.training.max_steps, 1)
+        self.steps, self.cooling = 0, max(min(int(s["cooling"]), context.training.max_steps), 1)
         self.controller, self.writer = Controller(shapes), Writer(shapes, int(s["rank"]))
         draw_parameters(self.controller, self.generator)
         draw_parameters(self.writer, self.generator)
@@ -198,14 +207,21 @@ class ForwardOfa(Dense):
         return weights
 
     def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
-        """Return final states [B, L, d]; structure and weights come from `windows.history` alone."""
+        """Return final states [B, L, d]; structure and weights come from `windows.history` alone.
+
+        Each user has room for a number of blocks that is drawn anew, as phones have; what does not fit is dropped as they drop it.
+        """
         logits, interest = self.controller(windows.history, self.item)
         self.steps += 1
-        heat = max(COLD, WARM - (WARM - COLD) * self.steps / self.max_steps)
+        heat = max(COLD, WARM - (WARM - COLD) * self.steps / self.cooling)
         noise = -torch.log(-torch.log(torch.rand(logits.shape, generator=generator).clamp(1e-9, 1 - 1e-7)))
         soft = F.softmax((logits + noise) / heat, -1)[..., 1]
-        hard = (soft > 0.5).float()
-        states = self.run(windows.inputs, self.gated(interest, hard + (soft - soft.detach())), dropout, generator)
+        blocks = self.shapes.backbone.blocks
+        room = torch.randint(1, blocks + 1, (soft.shape[0], 1), generator=generator)
+        place = soft.detach().argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+        hard = ((soft > 0.5) & (place < room)).float()
+        kept = hard + (soft - soft.detach())
+        states = self.run(windows.inputs, self.gated(self.controller.asks(interest, kept), kept), dropout, generator)
         expected = F.softmax(logits, -1)[..., 1] @ self.cost
         return join(states, self.cost_weight * F.relu(expected / self.budget - 1).mean())
 
@@ -213,5 +229,6 @@ class ForwardOfa(Dense):
         """Return the last state [B, d] under each user's structure, budgets aside."""
         shipped = self.item_as_shipped()
         logits, interest = self.controller(items, shipped)
-        weights = self.gated(interest, (logits[..., 1] > logits[..., 0]).float())
+        kept = (logits[..., 1] > logits[..., 0]).float()
+        weights = self.gated(self.controller.asks(interest, kept), kept)
         return sasrec.forward(items, sasrec.embed(items, shipped, self.position), weights, self.shapes.backbone)

@@ -7,7 +7,8 @@ an encoder with the interest; parallel hypernetworks on the cloud, one per block
 skipped blocks are bypassed and not sent; one forward pass, no backpropagation on the phone.
 Inference: a block is a SASRec block; generated weights are a shared matrix plus a user part of rank 8, the shared
 ones start from `fp32`; the loss adds cost_weight x max(0, expected cost / (budget x full cost) - 1); a phone drops
-its least likely blocks until its budgets hold; the temperature falls from 1 to 0.3.
+its least likely blocks until its budgets hold, and asks for blocks with the structure that is left, as in training, where every user has
+room for a random number of blocks; the temperature falls from 1 to 0.3 over `cooling` steps.
 The `all` protocol needs a score for every item, so the item table is in the bootstrap as for every method, and the
 session's candidates are the embeddings of the most popular items, counted, which replace those rows of the table. Where the catalogue
 stays in the cloud, its candidates are those that the protocol lists, and their embeddings are asked for as by every method.
@@ -150,8 +151,15 @@ def spec(name: str) -> MethodSpec:
         exchange=(DOWN_CANDIDATES, UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT),
         cloud="chordsim.methods.forward_ofa.cloud:ForwardOfaCloud",
         device="chordsim.methods.forward_ofa.device:ForwardOfaDevice",
-        defaults={"candidates": 100, "rank": 8, "budget": 0.7, "cost_weight": 0.2, "horizon": 12},
-        allowed={"candidates": (1, 10_000), "rank": (1, 1024), "budget": (0, 1), "cost_weight": (0, 1000), "horizon": (1, 1000)},
+        defaults={"candidates": 100, "rank": 8, "budget": 0.7, "cost_weight": 0.2, "horizon": 12, "cooling": 500},
+        allowed={
+            "candidates": (1, 10_000),
+            "rank": (1, 1024),
+            "budget": (0, 1),
+            "cost_weight": (0, 1000),
+            "horizon": (1, 1000),
+            "cooling": (1, 10_000_000),
+        },
         backbones=("sasrec",),
         by_budgets=True,
         cached="rows",

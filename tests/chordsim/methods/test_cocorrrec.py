@@ -37,7 +37,8 @@ def test_the_closed_form_is_autograds_gradient_step(layer):
         # Position t sees one step over the losses of the positions up to itself, all taken at the same weights.
         seen = slice(0, t + 1)
         guess = F.layer_norm(k[:, :, seen] @ w + b, (layer.width,), eps=EPSILON) * layer.gain + layer.offset
-        loss = (eta[:, :, seen, None] * 0.5 * (guess - (v - k)[:, :, seen]).square()).sum()
+        # What place t reads is stepped at the rate of its own.
+        loss = layer.token[t].detach().clamp_min(0) * (eta[:, :, seen, None] * 0.5 * (guess - (v - k)[:, :, seen]).square()).sum()
         gw, gb = torch.autograd.grad(loss, (w, b))
         z = q[:, :, t : t + 1] @ (w - gw) + b - gb
         expected = q[:, :, t : t + 1] + F.layer_norm(z, (layer.width,), eps=EPSILON) * layer.gain + layer.offset

@@ -1,9 +1,12 @@
 """`dccl`: the metapatch moves on the phone, alone, and the cloud distils what comes back."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from chordsim.methods import UP_UPDATE
+from chordsim.methods.dccl import cloud as dccl_cloud
 from chordsim.methods.dccl import net as dccl
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import pack_floats
@@ -40,6 +43,21 @@ def test_the_cloud_takes_updates_in_and_ships_a_new_version(talk):
     assert torch.equal(learnt["item"], t.state["item"])
     assert all(torch.equal(learnt[name], again[name]) for name in learnt)
     assert {b.label: b.data for b in t.cloud.bootstrap(learnt)}["embeddings"] == t.blobs()["embeddings"]
+
+
+def test_a_device_model_teaches_on_its_own_users_logs_and_on_no_others(talk, monkeypatch):
+    t = talk("dccl")
+    sent = t.exchange()[UP_UPDATE][0]
+    owners = t.world.population.users(t.who.device_ids)
+    seen = []
+    monkeypatch.setattr(t.cloud, "_distil", lambda network, p, proxies, lessons, devices, draw: seen.append((lessons, devices)))
+    t.cloud.learn(t.state, [(replace(t.who, user_ids=owners), sent)])
+    lessons, devices = seen[0]
+    rows = dccl_cloud.rows_of(owners[t.who.active], t.world.logs.user_ids)
+    assert (rows >= 0).all() and (lessons.numpy() == t.world.logs.history(rows, t.context.backbone.max_len + 1).items).all()
+    assert np.array_equal(devices.flatten(1).numpy(), np.stack([np.frombuffer(sent[d], "<f4") for d in np.flatnonzero(t.who.active)]))
+    strangers = replace(t.who, user_ids=np.full(len(t.who), 10**9))
+    assert t.cloud.learn(t.state, [(strangers, sent)]) is t.state and len(seen) == 2
 
 
 def test_dccl_reads_an_old_metapatch_as_part_of_its_way(talk):

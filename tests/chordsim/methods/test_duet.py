@@ -20,7 +20,7 @@ def test_the_head_is_a_two_layer_network_per_user():
     for d in range(3):
         w1, b1 = head[d, :64].view(8, 8), head[d, 64:72]
         w2, b2 = head[d, 72:136].view(8, 8), head[d, 136:]
-        expected = states[d] + torch.relu(states[d] @ w1.T + b1) @ w2.T + b2
+        expected = states[d] + torch.tanh(states[d] @ w1.T + b1) @ w2.T + b2
         assert torch.allclose(out[d], expected, atol=1e-5)
 
 

@@ -8,6 +8,7 @@ import torch
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE
 from chordsim.methods.forward_ofa import net as forward_ofa
 from chordsim.nets import footprint, sasrec
+from chordsim.nets.windows import Windows
 from chordsim.ragged import Ragged
 
 
@@ -70,6 +71,32 @@ def test_a_small_phone_asks_for_fewer_blocks(talk):
     kept, _ = forward_ofa.unpack_kept(legs[UP_PROFILE][0].matrix(1 + 4 * 16)[0][:, :1], 3)
     assert kept[t.who.active].tolist() == [[False, False, True]] * int(t.who.active.sum())
     assert (legs[DOWN_PRESCRIPTION][1].refusal[t.who.active] == 0).all()
+
+
+def test_a_phone_asks_with_the_structure_that_its_budgets_leave(talk):
+    """The same user on a smaller phone asks for other weights, those that were trained for what is left."""
+    t = talk("forward-ofa", blocks=3)
+    _force(t, 1.0, 2.0, 3.0)
+    small = replace(t.who, budgets=replace(t.who.budgets, memory_bytes=np.full(len(t.who), t.device.fixed_bytes + 4 * t.device.numbers)))
+    asked = [t.exchange(who)[UP_PROFILE][0].matrix(1 + 4 * 16)[0][:, 1:].copy().view("<f4")[t.who.active] for who in (t.who, small)]
+    items = torch.from_numpy(t.history.items)[torch.from_numpy(t.who.active)]
+    for told, kept in zip(asked, ([1.0, 1.0, 1.0], [0.0, 0.0, 1.0]), strict=True):
+        _, interest = t.model.controller(items, t.model.item)
+        wanted = t.model.controller.asks(interest, torch.tensor(kept).expand(len(items), -1))
+        assert np.allclose(told, wanted.numpy(), atol=1e-6)
+    assert not np.allclose(*asked)
+
+
+def test_training_draws_room_for_blocks_and_cools_within_its_own_steps(talk):
+    t = talk("forward-ofa", {"cooling": 2}, blocks=3)
+    network, kept = t.cloud.network(), []
+    network.gated = lambda interest, mask: kept.append(mask.detach()) or type(network).gated(network, interest, mask)
+    windows = Windows(*(torch.randint(1, 51, (64, 20), generator=torch.Generator().manual_seed(n)) for n in range(3)))
+    for _ in range(3):
+        network.states(windows, 0.0, torch.Generator().manual_seed(5))
+    counts = kept[0].round().sum(1)
+    assert set(counts.tolist()) <= {0.0, 1.0, 2.0, 3.0} and len(set(counts.tolist())) >= 3
+    assert network.cooling == 2 and network.steps == 3
 
 
 def test_blocks_survive_the_wire_and_nonsense_does_not():
