@@ -3,7 +3,8 @@
 Run: python benchmarks/forecast_coverage.py [SCENARIO ...] [--seeds N] [--devices N] [--set KEY=VALUE ...]. Each seed is a run of its own,
 with its own phones, availability, links and losses; its rows come from the engine's own accounting (`chordsim.round.sizes`), without
 training, so every byte and second is that of the real run and no rank is. Scenarios of more phones than --devices play with that many.
-Prints a line per scenario and method; exit code 1 if any quantity lay inside for fewer than 18 of 20. Where phones keep few item rows:
+Prints a line per scenario and method, and of bytes the widest half range that any seed had, as a share of its middle; exit code 1 if any
+quantity lay inside for fewer than 18 of 20. Where phones keep few item rows:
 `python benchmarks/forecast_coverage.py refresh --seeds 40 --set rounds.count=5 --set rounds.new_model_every=3`.
 """
 
@@ -34,6 +35,8 @@ QUANTITIES = (
     "per_session_joules",
     "fleet_down_gb",
 )
+#: Those in bytes that every served phone moves.
+BYTES = ("per_session_down_bytes", "per_session_up_bytes", "fleet_down_gb")
 LEAST = 0.9
 
 
@@ -53,8 +56,17 @@ def measured(world: SizedWorld) -> dict[str, Any]:
     return summary.methods()
 
 
-def coverage(name: str, overrides: Sequence[str], seeds: Iterable[int]) -> dict[tuple[str, str], tuple[int, int]]:
-    """Return by method and quantity, over all phones, in how many runs the range held, and of how many."""
+def coverage(
+    name: str, overrides: Sequence[str], seeds: Iterable[int], half: dict[tuple[str, str], float] | None = None
+) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return by method and quantity, over all phones, in how many runs the range held, and of how many.
+
+    Args:
+        name: A shipped scenario.
+        overrides: Over its keys.
+        seeds: One run for each.
+        half: Where to put the widest half range by method and quantity of bytes, as a share of its middle.
+    """
     inside: Counter[tuple[str, str]] = Counter()
     seen: Counter[tuple[str, str]] = Counter()
     for seed in seeds:
@@ -64,6 +76,9 @@ def coverage(name: str, overrides: Sequence[str], seeds: Iterable[int]) -> dict[
                 if "measured" in tiers["all"].get(quantity, {}):
                     inside[method, quantity] += tiers["all"][quantity]["inside"]
                     seen[method, quantity] += 1
+                    if half is not None and quantity in BYTES:
+                        low, middle, high = (tiers["all"][quantity][end] for end in ("low", "middle", "high"))
+                        half[method, quantity] = max(half.get((method, quantity), 0.0), (high - low) / 2 / middle if middle else 0.0)
     return {key: (inside[key], seen[key]) for key in seen}
 
 
@@ -82,11 +97,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--devices", type=int, default=100_000)
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="as of chordsim run")
     given = parser.parse_args(arguments)
-    seldom = 0
+    seldom, half = 0, dict[tuple[str, str], float]()
     print(f"| scenario | method | {' | '.join(QUANTITIES)} |\n| --- | --- | {' | '.join('---:' for _ in QUANTITIES)} |")
     for name in given.scenarios or lossy():
         try:
-            found = coverage(name, [*_small(name, given.devices), *given.overrides], range(1, given.seeds + 1))
+            found = coverage(name, [*_small(name, given.devices), *given.overrides], range(1, given.seeds + 1), half)
         except ChordsimError as error:
             print(f"| {name} | cannot be forecast: {error} | {' | '.join('-' for _ in QUANTITIES)} |", flush=True)
             seldom += 1
@@ -95,6 +110,9 @@ def main(arguments: list[str]) -> int:
             shares = [found.get((method, quantity), (0, 0)) for quantity in QUANTITIES]
             seldom += sum(inside < LEAST * seen for inside, seen in shares)
             print(f"| {name} | {method} | {' | '.join(f'{inside} of {seen}' for inside, seen in shares)} |", flush=True)
+        for method, quantity in half:
+            print(f"{name}, {method}, {quantity}: half range {half[method, quantity]:.1%} of the middle at most", flush=True)
+        half.clear()
     return min(seldom, 1)
 
 

@@ -48,7 +48,9 @@ def write(
 def charts(found: Sequence[Mean], keys: Sequence[str]) -> list[Chart]:
     """Return the sweep's charts; those without a value are left out."""
     by_key = [_against_key(found, keys, place) for place in range(len(keys))]
-    return [chart for chart in (_tradeoff(found, keys), _against_bits(found, keys), *by_key) if chart.rows]
+    # In sizes nobody ranks, and bytes are what was asked for.
+    in_sizes = [_bytes_by_key(found, keys, place) for place in range(len(keys)) if all(m.estimate.mean is None for m in found)]
+    return [chart for chart in (_tradeoff(found, keys), _against_bits(found, keys), *by_key, *in_sizes) if chart.rows]
 
 
 def _tradeoff(found: Sequence[Mean], keys: Sequence[str]) -> Chart:
@@ -127,6 +129,38 @@ def _against_key(found: Sequence[Mean], keys: Sequence[str], place: int) -> Char
         "A method that does not depend on the key is a flat line.",
         made,
         ("method", *keys, "ndcg_10_all", "ci95_low", "ci95_high", "seeds"),
+        rows,
+    )
+
+
+def _bytes_by_key(found: Sequence[Mean], keys: Sequence[str], place: int) -> Chart:
+    """Return what phones have moved after a hundred sessions against one swept key, one line per method and value of the other keys."""
+    methods, traces, rows = list(dict.fromkeys(m.method for m in found)), [], []
+    series: dict[tuple[str, tuple[Any, ...]], list[Mean]] = {}
+    for m in (m for m in found if m.bytes_after_100 is not None):
+        series.setdefault((m.method, m.values[:place] + m.values[place + 1 :]), []).append(m)
+    for (method, rest), mine in series.items():
+        n = methods.index(method)
+        traces.append(
+            go.Scatter(
+                # In the order in which the values were given: 0 may stand for never.
+                x=[str(m.values[place]) for m in mine],
+                y=[number(m.bytes_after_100) for m in mine],
+                name=", ".join([method, *map(str, rest)]),
+                mode="lines+markers",
+                line={"color": colour(n), "dash": dash(n)},
+                marker={"symbol": symbol(n), "size": 9},
+            )
+        )
+        rows += [(method, *map(str, m.values), number(m.bytes_after_100), len(m.seeds)) for m in mine]
+    made = figure(traces, keys[place], "bytes up and down of a phone after 100 served sessions (B, log scale)", height=420)
+    made.update_layout(xaxis={"type": "category"}, yaxis={"type": "log"})
+    return Chart(
+        f"bytes_by_{keys[place]}",
+        f"Bytes after 100 sessions by {keys[place]}",
+        "First contact, sessions and new versions of the model, bootstraps and item rows included; mean over phones that were served.",
+        made,
+        ("method", *keys, "bytes_after_100_sessions_B", "seeds"),
         rows,
     )
 

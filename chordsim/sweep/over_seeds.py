@@ -45,6 +45,7 @@ class Mean:
         bytes_after_10: Mean over seeds of the bytes after ten sessions; None where no one was served.
         served_share: Mean over seeds.
         costs: Means over seeds of what `chordsim.sweep.tidy.COSTS` names; None where no seed has one.
+        bytes_after_100: As ``bytes_after_10``, after a hundred.
     """
 
     values: tuple[Any, ...]
@@ -58,6 +59,7 @@ class Mean:
     bytes_after_10: float | None
     served_share: float | None
     costs: Mapping[str, float | None] = field(default_factory=dict)
+    bytes_after_100: float | None = None
 
 
 def means(folder: Path, points: Sequence[Point]) -> list[Mean]:
@@ -88,10 +90,10 @@ def means(folder: Path, points: Sequence[Point]) -> list[Mean]:
                 pairs[values, method] = [(of[method], of[base]) for of in users]
                 own_users |= set() if same_users else {(values, method)}
             bits, share = (_mean([s[method][name] for s in summaries]) for name in ("bits_mean", "served_share"))
-            after = _mean([s[method]["bytes_after_sessions"]["10"] for s in summaries])
+            after, long_after = (_mean([s[method]["bytes_after_sessions"][count] for s in summaries]) for count in ("10", "100"))
             seeds = tuple(point.seed for point in members)
             costs = {name: _mean([at(s[method], *path) for s in summaries]) for name, path in COSTS.items()}
-            figures = (bits, after, share, costs)
+            figures = (bits, after, share, costs, long_after)
             made.append((values, Mean(tuple(map(typed, values)), method, seeds, estimate, base, said, None, *figures)))
     differences = _differences(pairs, points[0].seed, own_users)
     return [replace(mean, difference=differences.get((values, mean.method))) for values, mean in made]

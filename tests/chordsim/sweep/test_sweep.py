@@ -11,6 +11,7 @@ from chordsim import api
 from chordsim.cli import main
 from chordsim.errors import RunError, UserError
 from chordsim.store.directory import take_lock
+from chordsim.sweep.found import charts
 from chordsim.sweep.points import axis, points
 from chordsim.sweep.sweep import sweep
 from chordsim.sweep.tidy import typed
@@ -136,3 +137,20 @@ def test_values_keep_their_types():
 def test_a_mistake_in_the_grid_exits_2_and_makes_nothing(tmp_path, capsys):
     assert main(["sweep", "offline", "--over", "rounds.cuont=1,2", "--out", str(tmp_path / "s")]) == 2
     assert "rounds.cuont" in capsys.readouterr().err and not (tmp_path / "s").exists()
+
+
+def test_in_sizes_the_page_draws_bytes_against_what_was_swept(tiny, tmp_path):
+    few = [
+        "population.devices=40",
+        "data.synthetic.users=40",
+        "data.synthetic.items=200",
+        "data.synthetic.mean_length=20.0",
+        "rounds.count=4",
+    ]
+    over = ["rounds.new_model_every=0,2"]
+    sweep("refresh", over, overrides=[*few, 'methods=["fp32","uniform-2"]', "clock.loss=0.0"], out=tmp_path / "s")
+    (chart,) = charts(tmp_path / "s")
+    assert chart.key == "bytes_by_rounds.new_model_every" and len(chart.rows) == 4
+    after = {(method, every): value for method, every, value, _ in chart.rows}
+    for method in ("fp32", "uniform-2"):
+        assert after[method, "2"] > 10 * after[method, "0"], "a new model every other round is paid for some fifty times"
