@@ -11,6 +11,7 @@ follow from shapes and plans, so a few steps of training do. Runs stay in DIR an
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,12 +30,13 @@ SMALL = ('methods=["chord-plus"]', "settings.chord-plus.extractor_bits=8", 'sett
 
 
 def played(folder: Path, scenario: str, seed: int, overrides: Sequence[str]) -> RunResult:
-    """Return a run, played unless it is there already."""
+    """Return a run, played unless it is there already; one that was cut off goes on, or in sizes, where it cannot, begins anew."""
     if (folder / "summary.json").exists():
         return RunResult(folder)
-    resume = folder if (folder / "manifest.json").exists() else None
-    if resume is not None:
-        return chordsim.run(resume=resume, report=False)
+    if "protocol.metrics=none" in overrides:
+        shutil.rmtree(folder, ignore_errors=True)
+    if (folder / "manifest.json").exists():
+        return chordsim.run(resume=folder, report=False)
     return chordsim.run(scenario, overrides=overrides, seed=seed, out=folder, report=False)
 
 
