@@ -171,15 +171,17 @@ class RayGrid(LocalGrid):
             job = next((job for job in jobs if job.message.metadata.dst_node_id == own), jobs[0])
             jobs.remove(job)
             data, blobs = codec.encode(job.message)
-            for digest in blobs.keys() - stored.keys():
-                try:
-                    stored[digest] = ray.put(blobs[digest])
-                except RayError as error:
-                    size = f"{len(blobs[digest]):,} bytes of a bootstrap"
-                    raise RunError(f"{self._cluster.where}: its object store cannot take {size}: {_brief(error)}") from error
             node_id = job.message.metadata.dst_node_id
             node = (RUN_ID, node_id, self._node_ids.index(node_id), len(self._node_ids))
-            seat.call = seat.actor.answer.remote(data, node, tuple(blobs), *(stored[digest] for digest in blobs))
+            size = len(data)
+            try:
+                for digest in blobs.keys() - stored.keys():
+                    size = len(blobs[digest])
+                    stored[digest] = ray.put(blobs[digest])
+                size = len(data)
+                seat.call = seat.actor.answer.remote(data, node, tuple(blobs), *(stored[digest] for digest in blobs))
+            except RayError as error:
+                raise RunError(f"{self._cluster.where}: its object store cannot take {size:,} bytes: {_brief(error)}") from error
             seat.job, seat.since = job, time.monotonic()
 
     def _finished(self, seat: _Seat, jobs: deque[_Job]) -> Iterator[Message]:

@@ -146,14 +146,12 @@ class Cluster:
             # Whoever began it, such as a notebook, also ends it.
             self.where = "the Ray that this process uses already"
             return
-        # Workers find chordsim, server and clients where this process found them.
-        job = JobConfig(code_search_path=[str(HOME)])
         self._ours = True
         if self._address is not None:
             _check_address(self._address)
             try:
                 with signals.kept():
-                    ray.init(address=self._address, job_config=job, log_to_driver=False, logging_level=logging.ERROR)
+                    ray.init(address=self._address, job_config=_job(), log_to_driver=False, logging_level=logging.ERROR)
             except (ConnectionError, RuntimeError, ValueError) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise UserError(f"--ray-address {self._address}: no Ray cluster can be joined there: {reason}") from error
@@ -164,19 +162,31 @@ class Cluster:
         self._folder = _private_folder()
         self._watchdog = Watchdog([self._folder])
         self._watchdog.__enter__()
-        with marked(self._watchdog), signals.kept():
-            ray.init(
-                address="local",
-                num_cpus=self.workers,
-                num_gpus=0,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=_STORE_BYTES,
-                job_config=job,
-                _temp_dir=str(self._folder),
-            )
+        try:
+            with marked(self._watchdog), signals.kept():
+                self._begin()
+        except Exception as error:  # Ray raises plain ones where a process of its own was not up in time
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise RunError(f"Ray does not start on this machine: {reason}; --engine inprocess needs none") from error
         self.where = "Ray on this machine"
+
+    def _begin(self) -> None:
+        ray.init(
+            address="local",
+            num_cpus=self.workers,
+            num_gpus=0,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=_STORE_BYTES,
+            job_config=_job(),
+            _temp_dir=str(self._folder),
+        )
+
+
+def _job() -> JobConfig:
+    """Return what lets workers find chordsim, server and clients where this process found them."""
+    return JobConfig(code_search_path=[str(HOME)])
 
 
 @contextlib.contextmanager
