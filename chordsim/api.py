@@ -79,6 +79,17 @@ class RunResult:
         return pd.read_parquet(self._file("devices.parquet"))
 
     @cached_property
+    def training(self) -> pd.DataFrame:
+        """How the cloud's trainings went, found in the cache or not: a line per number of every validation.
+
+        Columns ``method``, ``step``, ``what``, ``layer``, ``code`` and ``value``, as docs/ledger.md has them; no line where nothing was
+        trained, or in a run of before this was kept.
+        """
+        from chordsim.store.training import read
+
+        return read(self._file("training.csv") if (self.path / "training.csv").exists() else None)
+
+    @cached_property
     def figures(self) -> dict[str, go.Figure]:
         """The charts of report.html by name, as plotly figures."""
         from chordsim.report.page import figures

@@ -15,10 +15,12 @@ from chordsim.progress import Progress, Stoppable
 from chordsim.round.enrolled import Hosted, nothing_held
 from chordsim.round.held import columns_for
 from chordsim.round.item_books import columns_for as item_columns
+from chordsim.store.training import CurveLine
 from chordsim.threads import cores, pool
 from chordsim.world import World
 from server.model_retriever import RetrieverModel, context_of, lists_of
 from server.training import cache
+from server.training.curve import PREFIX
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Trained:
         train_s: Seconds spent.
         from_cache: Which methods found their state in the cache.
         notes: What each training says of itself, from the cache too: steps, and the validation NDCG@10 that chose the state.
+        curves: How each training went, a line for every number of every validation, from the cache too.
         retriever: Who lists candidates, for the manifest; None where nobody does.
     """
 
@@ -37,6 +40,7 @@ class Trained:
     train_s: float
     from_cache: dict[str, bool]
     notes: dict[str, dict[str, float]]
+    curves: list[CurveLine]
     retriever: dict[str, Any] | None = None
 
 
@@ -74,7 +78,8 @@ def train(world: World, progress: Progress) -> Trained:
             out.append(Hosted(spec, held=nothing_held(size), remembered=remembered, half=halves[name], state=state))
     from_cache = {name: found for name, (_, found) in zip(world.specs, states, strict=True)}
     notes = {name: note for name, (state, _) in zip(world.specs, states, strict=True) if (note := _notes(state))}
-    return Trained(out, time.monotonic() - began, from_cache, notes, listed)
+    curves = [line for name, (state, _) in zip(world.specs, states, strict=True) for line in _curve(name, state, world)]
+    return Trained(out, time.monotonic() - began, from_cache, notes, curves, listed)
 
 
 def _trained(name: str, half: cache.Source, logs: TrainLogs, progress: Progress) -> tuple[State, bool]:
@@ -87,3 +92,19 @@ def _notes(state: State) -> dict[str, float]:
     if "trained.steps" not in state:
         return {}
     return {"steps": int(state["trained.steps"]), "validation_ndcg_10": float(state["trained.ndcg_10"])}
+
+
+def _curve(name: str, state: State, world: World) -> list[CurveLine]:
+    """Return what a state tells of its training; nothing where nothing was trained."""
+    told = {key.removeprefix(PREFIX): values for key, values in state.items() if key.startswith(PREFIX)}
+    steps = told.pop("step").tolist() if "step" in told else []
+    layers, out = [layer.name for layer in world.shapes.layers], list[CurveLine]()
+    for n, step in enumerate(steps):
+        for what, values in sorted(told.items()):
+            if values.ndim == 1:
+                # Before the first step there is no loss.
+                out += [] if what == "loss" and not step else [CurveLine(name, step, what, "", "", float(values[n]))]
+                continue
+            for layer, row in zip(layers, values[n].tolist(), strict=True):
+                out += [CurveLine(name, step, what, layer, str(code), value) for code, value in enumerate(row)]
+    return out

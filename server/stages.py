@@ -26,7 +26,7 @@ from chordsim.round.scene import Scene, scene_of
 from chordsim.round.script import Played
 from chordsim.scenario.text import dump
 from chordsim.sized import SizedWorld, sized_world_of
-from chordsim.store import checkpoint, devices
+from chordsim.store import checkpoint, devices, training
 from chordsim.store.directory import RunDirectory
 from chordsim.store.plans import KEPT, PlanSample
 from chordsim.store.resume import pick_up
@@ -144,6 +144,7 @@ class LiveStage:
         self.train_s = trained.train_s
         listed = {"retriever": trained.retriever} if trained.retriever else {}
         store.write_manifest("running", cloud_models=trained.from_cache, trained=trained.notes, **listed)
+        training.write(store.path, trained.curves)
         summary = Tally(world.split.log.n_users, world.population, world.scenario, world.split.cloud_users)
         done, errors = pick_up(store, trained.methods, summary, world.scenario.rounds.count) if resuming else (0, [])
         one_thread_per_product()

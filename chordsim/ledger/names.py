@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-SCENARIO, MANIFEST, DEVICES, ROUNDS, SUMMARY, LOCK = (
+SCENARIO, MANIFEST, DEVICES, ROUNDS, SUMMARY, TRAINING, LOCK = (
     "scenario.toml",
     "manifest.json",
     "devices.parquet",
     "rounds.csv",
     "summary.json",
+    "training.csv",
     ".lock",
 )
 LEDGER, CHECKPOINT, SUMS = "ledger", "checkpoint", "SHA256SUMS"

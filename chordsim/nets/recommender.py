@@ -55,6 +55,15 @@ class Remembering(Protocol):
         ...
 
 
+@runtime_checkable
+class Watched(Protocol):
+    """A model that tells, beside its score, what it does to the users of a validation."""
+
+    def watched(self) -> dict[str, Tensor]:
+        """Return by name what was seen since this was asked last, always of the same shape, and forget it."""
+        ...
+
+
 class Recommender(nn.Module):
     """Embeddings and the batched pass that every trained recommender shares."""
 

@@ -20,6 +20,7 @@ from chordsim.numerics import softmax_type
 from chordsim.progress import Progress
 from chordsim.threads import threads_per_product
 from server.training.average import Average
+from server.training.curve import Curve
 from server.training.loss import linear_cross_entropy
 from server.training.partial import Checkpoint, Place
 from server.training.rounding import Rounding
@@ -57,7 +58,7 @@ def fit(
             is validated before its first step, so that no training ends below its start.
 
     Returns:
-        The state dict at the best validation NDCG@10, with ``trained.steps`` and ``trained.ndcg_10``.
+        The state dict at the best validation NDCG@10, with ``trained.steps``, ``trained.ndcg_10`` and what `Curve` tells of the way.
 
     Raises:
         RunError: The loss is not a number any more.
@@ -86,8 +87,11 @@ def _fit(
     groups = _warm(model, model.groups(config.lr, config.plan_lr), started, config.warm_share)
     optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=config.weight_decay)
     average, rounding = Average(model, config.average_steps), Rounding(model, logs)
-    checkpoint = Checkpoint(title, model, optimiser, average, draws, noise)
+    curve = Curve()
+    checkpoint = Checkpoint(title, model, optimiser, average, draws, noise, curve)
     at = checkpoint.load() or Place(0, _copy(model), validation.ndcg_10(model) if started else -1.0, 0)
+    if started and not at.step:
+        curve.validated(0, at.best_score, model)
     progress.start(f"train {title}", config.max_steps)
     if at.step:
         progress.advance(at.step, f"going on after step {at.step}")
@@ -123,6 +127,7 @@ def _fit(
             model.item[0] = 0.0
         average.update()
         at.step += 1
+        curve.step(loss.item())
         tell(progress, Step(title, at.step, loss.item()))
         note = ""
         if at.step % config.eval_every == 0 or at.step == config.max_steps:
@@ -131,13 +136,14 @@ def _fit(
                 at.since = 0 if score > at.best_score else at.since + 1
                 if score > at.best_score:
                     at.best, at.best_score = _copy(model), score
+                curve.validated(at.step, score, model)
             note = f"loss {loss.item():.3f}, validation NDCG@10 {score:.4f} (best {at.best_score:.4f})"
             checkpoint.save(at)
             tell(progress, Validated(title, at.step, score, at.best_score))
         progress.advance(1, note)
     progress.done(f"{at.step} steps in {time.monotonic() - began:.0f} s, validation NDCG@10 {at.best_score:.4f}")
     noted = {"trained.steps": torch.tensor(at.step), "trained.ndcg_10": torch.tensor(at.best_score, dtype=torch.float64)}
-    return {**at.best, **noted, **rounding.notes()}
+    return {**at.best, **noted, **curve.notes(), **rounding.notes()}
 
 
 def _warm(model: nn.Module, groups: list[dict[str, Any]], started: frozenset[str], share: float) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from chordsim.nets.recommender import Remembering
 from server.training import sealed
 from server.training.average import Average
+from server.training.curve import Curve
 
 #: Days for which a checkpoint is left alone: of this code and machine, and of others, which only they could go on with.
 KEPT_DAYS, FOREIGN_DAYS = 30, 1
@@ -98,6 +99,7 @@ class Checkpoint:
         average: Average,
         windows: np.random.Generator,
         noise: torch.Generator,
+        curve: Curve,
     ) -> None:
         """Prepare to save and restore.
 
@@ -108,11 +110,13 @@ class Checkpoint:
             average: Of what is trained.
             windows: Where batches come from.
             noise: Where dropout and other draws come from.
+            curve: How the training went so far.
         """
         at = _BESIDE.get()
         name = hashlib.sha256(title.encode()).hexdigest()[:12]
         self._path = at.final.with_name(f"{at.final.stem}.{name}.{at.maker}.part.safetensors") if at else None
         self._model, self._optimiser, self._average, self._windows, self._noise = model, optimiser, average, windows, noise
+        self._curve = curve
 
     def save(self, place: Place) -> None:
         """Write the place; without a folder to keep it in, do nothing."""
@@ -121,6 +125,7 @@ class Checkpoint:
         tensors = {f"model/{name}": value for name, value in self._model.state_dict().items()}
         tensors |= {f"best/{name}": value for name, value in place.best.items()}
         tensors |= {f"average/{name}": value for name, value in self._average.state().items()}
+        tensors |= {f"curve/{name}": value for name, value in self._curve.state().items()}
         for index, values in self._optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{index}/{name}": value for name, value in values.items()}
         if isinstance(self._model, Remembering):
@@ -142,6 +147,7 @@ class Checkpoint:
             moments.setdefault(int(index), {})[name] = value
         self._model.load_state_dict(_under(tensors, "model/"))
         self._average.load(_under(tensors, "average/"))
+        self._curve.load(_under(tensors, "curve/"))
         groups = self._optimiser.state_dict()["param_groups"]
         self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
         if isinstance(self._model, Remembering):

@@ -23,7 +23,7 @@ from chordsim.nets.recommender import Recommender
 from chordsim.nets.shapes import Shapes
 from chordsim.nets.windows import Windows
 from chordsim.quant.allocate import Allocation, Costs, allocate, storage_price
-from chordsim.quant.plan import gather
+from chordsim.quant.plan import gather, split_channels
 from chordsim.quant.quantizer import relative_error, scaled, table
 from chordsim.quant.straight_through import mask_of, straight_through, straight_through_table
 
@@ -64,6 +64,8 @@ class Planned(Recommender):
         fan_in = torch.cat([torch.full((n.channels,), n.fan_in) for n in shapes.layers])
         self._costs = Costs((fan_in[:, None] * torch.tensor(settings.widths))[None])
         self._price = storage_price(self._costs).float()
+        #: By layer and code, summed over the users of a validation: how often chosen, what it was worth; and how many users.
+        self._chosen, self._worth, self._met = torch.zeros(len(lengths), 4), torch.zeros(len(lengths), 4), 0
 
     def _planner(self) -> ThreeLevel | BasePlusResidual:
         s = self.settings
@@ -156,6 +158,23 @@ class Planned(Recommender):
     def last_states(self, items: Tensor) -> Tensor:
         """Return the last state [B, d] under each user's own plan at the budget by which training is selected."""
         shipped = self.item_as_shipped()
-        codes, _ = self.codes(self.utilities(items, shipped), torch.full((items.shape[0],), self.settings.selection_bits))
+        utilities = self.utilities(items, shipped)
+        codes, _ = self.codes(utilities, torch.full((items.shape[0],), self.settings.selection_bits))
+        self._watch(utilities.detach(), codes)
         weights = gather(self.tables(), codes, self.shapes.layers)
         return backbone.last_states(items, shipped, self.position, weights, self.shapes.backbone)
+
+    def _watch(self, utilities: Tensor, codes: Tensor) -> None:
+        layers = self.shapes.layers
+        chosen = torch.stack([part.flatten().bincount(minlength=4) for part in split_channels(codes, layers)])
+        worth = torch.split(utilities.sum(0), [layer.channels for layer in layers])
+        self._chosen = self._chosen + chosen
+        self._worth = self._worth + torch.stack([part.sum(0) for part in worth])
+        self._met += len(codes)
+
+    def watched(self) -> dict[str, Tensor]:
+        """Return the mean over users and channels of each layer since the last call: shares of codes, and utilities, [L, 4] each."""
+        count = torch.tensor([[layer.channels] for layer in self.shapes.layers]) * max(self._met, 1)
+        told = {"share": self._chosen / count, "utility": self._worth / count}
+        self._chosen, self._worth, self._met = torch.zeros_like(self._chosen), torch.zeros_like(self._worth), 0
+        return told
