@@ -43,7 +43,7 @@ def converted(module: nn.Module, inputs: tuple[Tensor, ...], names: Sequence[str
             assert made is not None
             path = Path(folder) / "program.onnx"
             made.save(str(path))
-            return _without_traces(path.read_bytes())
+            return _without_copies(_without_traces(path.read_bytes()))
     except Exception as error:  # a compiler's errors are of every kind
         raise RunError(f"the ONNX exporter cannot convert this model: {type(error).__name__}: {error}") from error
 
@@ -57,6 +57,28 @@ def _without_traces(data: bytes) -> bytes:
         del holder.metadata_props[:]
         holder.doc_string = ""
     del model.graph.value_info[:]
+    return bytes(model.SerializeToString())
+
+
+def _without_copies(data: bytes) -> bytes:
+    """Return a model that holds every constant once: torch 2.13 folds the transpose of a weight into a copy for each of its uses."""
+    import onnx
+
+    model = onnx.load_model_from_string(data)
+    kept: dict[bytes, str] = {}
+    other: dict[str, str] = {}
+    once = []
+    for constant in model.graph.initializer:
+        name, constant.name = constant.name, ""
+        other[name] = kept.setdefault(constant.SerializeToString(), name)
+        constant.name = name
+        if other[name] == name:
+            once.append(constant)
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = other.get(name, name)
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(once)
     return bytes(model.SerializeToString())
 
 

@@ -55,6 +55,28 @@ def test_onnx_ranks_as_the_ledger_says(source: Read, tmp_path: Path, method: str
     assert on_disk == sum(listing["files"].values()) + sum(entry["bytes"] for entry in listing["phones"])
 
 
+def test_an_onnx_model_holds_a_weight_once_however_often_it_is_used(tmp_path: Path) -> None:
+    installed("onnx")
+    import torch
+
+    from chordsim.runtime import on_onnx
+
+    class Steps(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("weight", torch.arange(1024.0).reshape(32, 32) / 1024)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for _ in range(6):
+                x = torch.tanh(torch.nn.functional.linear(x, self.get_buffer("weight")))
+            return x
+
+    module, given = Steps(), torch.ones(1, 1, 32)
+    (tmp_path / "steps.onnx").write_bytes(on_onnx.converted(module, (given,), ["x"], "y"))
+    assert 4096 < (tmp_path / "steps.onnx").stat().st_size < 2 * 4096
+    assert np.allclose(on_onnx.Session(tmp_path / "steps.onnx").run([given.numpy()]), module(given).numpy(), atol=1e-6)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["fp32", "uniform-2", "chord", "chord-plus"])
 def test_executorch_ranks_as_the_ledger_says(source: Read, tmp_path: Path, method: str) -> None:
