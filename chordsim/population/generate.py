@@ -18,7 +18,7 @@ from chordsim.methods import Budgets
 from chordsim.population.assign import Assignment
 from chordsim.population.availability import Always, Availability, availability_of
 from chordsim.population.hardware import CsvPhones, Hardware, source_of, spread
-from chordsim.population.latency import ModelSize, read_latency
+from chordsim.population.latency import ModelSize, read_latency, side_by_side
 from chordsim.population.profile import Profiles
 
 _MB = 1e6
@@ -31,6 +31,8 @@ _PARTS = {
 }
 #: Phones whose median stands for all where a side is made equal; a constant, so that it depends on no population's size.
 _MEDIAN_SAMPLE = 20_001
+#: Phones whose median stands for a tier where a table of latency is told.
+_PHONES_TOLD = 2_000
 #: A round that asks everyone holds a row per phone; beyond this a scenario must say how many it asks.
 MOST_SELECTED = 100_000_000
 
@@ -137,14 +139,13 @@ class Population:
         own = self._hardware.notes if isinstance(self._hardware, CsvPhones) else ()
         if self.latency is None:
             return own
-        marks = ", ".join(f"{tier} {self.latency.mark(tier)}{self._scaled_off(tier)}" for tier in self.config.tiers)
-        return (*own, f"seconds on the phone follow {Path(self.config.latency).name}: {marks}")
-
-    def _scaled_off(self, tier: str) -> str:
-        """Return what scaling would have made of a tier that was measured, where the table has another machine as well."""
-        given = self.config.tiers[tier].gmacs_per_s or 0.0
-        off = self.latency.scaled_off(tier, given * 1e9) if self.latency else None
-        return "" if off is None else f" (scaled from the other machine it would be {off:.2f} times that)"
+        some = self._hardware.draw(np.arange(min(self.size, _PHONES_TOLD), dtype=np.int64))
+        told = [
+            side_by_side(self.latency, name, tier, float(np.median(some.macs_per_s[some.tier == place])))
+            for place, (name, tier) in enumerate(self.config.tiers.items())
+            if (some.tier == place).any()
+        ]
+        return (*own, f"seconds on the phone follow {Path(self.config.latency).name}: {'; '.join(told)}")
 
     def labelled(self, device_ids: Ints, column: str) -> tuple[Ints, tuple[str, ...]]:
         """Return the group of each phone by a column, as codes [D] and the words that they stand for.

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from chordsim.arrays import Floats, Ints
-from chordsim.config.model import BackboneConfig
+from chordsim.config.model import BackboneConfig, TierConfig
 from chordsim.errors import DataError
 from chordsim.population.profile import Mark
 from chordsim.population.reading import Texts, figures, read_texts
@@ -156,6 +156,26 @@ class Timed:
             scale = curve.macs_per_s / self.macs_per_s[here] if curve.macs_per_s else np.ones(seconds.size)
             out[here] = fixed + (seconds - fixed) * scale * (1.0 if share is None else share[here])
         return out
+
+
+def side_by_side(latency: Latency, name: str, tier: TierConfig, macs_per_s: float) -> str:
+    """Return what a table says of a tier beside what the constants say, for the full model on its median phone.
+
+    Args:
+        latency: The table.
+        name: Of the tier.
+        tier: What it grants.
+        macs_per_s: The speed of its median phone.
+    """
+    timed = latency.timed(np.zeros(1, np.int64), (name,), np.array([macs_per_s]))
+    table = float(timed.infer_s(np.array([latency.model.dense_macs]), np.array([np.inf]))[0]) * 1e3
+    constants = latency.model.dense_macs / macs_per_s * 1e3
+    text = f"{name} {latency.mark(name)}, {table:.3g} ms a request of the full model where operations over speed say {constants:.3g}"
+    if (table > tier.latency_ms) != (constants > tier.latency_ms):
+        by, other = ("the table", "constants") if table > tier.latency_ms else ("constants", "the table")
+        text += f", so that latency_ms = {tier.latency_ms:g} refuses it by {by} and not by {other}"
+    off = latency.scaled_off(name, macs_per_s)
+    return text if off is None else f"{text} (scaled from the other machine, {off:.2f} times what was measured)"
 
 
 def shape_text(config: BackboneConfig, n_items: int) -> str:

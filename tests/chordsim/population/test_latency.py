@@ -76,10 +76,21 @@ def test_where_two_machines_were_measured_the_error_of_scaling_is_told(tmp_path:
     assert found.scaled_off("high", 4e9) is None and found.scaled_off("mid", 0.0) is None
     alone = table(tmp_path, [HEAD, *(f"any,sasrec-d64,32,2.2,1,0,0,,{tier}" for tier in TIERS)])
     assert alone.scaled_off("low", 1e9) is None
-    config = PopulationConfig.model_validate({"latency": str(tmp_path / "latency.csv")})
+
+
+def test_a_tier_s_seconds_by_table_and_constants_are_told_and_whom_latency_refuses_by_one_alone(tmp_path: Path) -> None:
+    low = {"share": 0.5, "memory_mb": 1, "latency_ms": 3, "gmacs_per_s": 0.6}
+    hardware = {"ram_gb": 2, "down_mbps": 1, "up_mbps": 1, "round_trip_ms": 1, "nj_per_mac": 1, "radio_w": 1}
+    tiers = {"low": {**low, **hardware}, "mid": {**low, **hardware, "latency_ms": 0.85, "gmacs_per_s": 2.5}}
+    config = PopulationConfig.model_validate({"latency": str(tmp_path / "latency.csv"), "spread": 0.0, "tiers": tiers})
     table(tmp_path, [*SCALED, "any,sasrec-d64,32,2.2,1,0,0,2,low"])
-    (note,) = Population(config, 1, 10, 1_000_000, model=MODEL).notes
-    assert note.endswith("low measured (scaled from the other machine it would be 0.50 times that), mid scaled, high scaled")
+    (note,) = Population(config, 1, 100, 1_000_000, model=MODEL).notes
+    assert note == (
+        "seconds on the phone follow latency.csv: low measured, 2.2 ms a request of the full model where operations over speed say 3.33, "
+        "so that latency_ms = 3 refuses it by constants and not by the table (scaled from the other machine, 0.50 times what was "
+        "measured); mid scaled, 0.9 ms a request of the full model where operations over speed say 0.8, so that latency_ms = 0.85 refuses it by the "
+        "table and not by constants"
+    )
 
 
 def test_without_a_stated_speed_the_machine_s_is_what_it_made_of_this_model(tmp_path: Path) -> None:
