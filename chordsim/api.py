@@ -20,10 +20,10 @@ from chordsim.progress import CURRENT, Progress, Silent
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
 
     from chordsim.callbacks import Callback
     from chordsim.metrics import MetricSpec
+    from chordsim.report.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class RunResult:
         return read(self._file("training.csv") if (self.path / "training.csv").exists() else None)
 
     @cached_property
-    def figures(self) -> dict[str, go.Figure]:
-        """The charts of report.html by name, as plotly figures."""
+    def figures(self) -> dict[str, Shown]:
+        """The charts of report.html by name: each shows itself in a notebook, and can be saved or changed."""
         from chordsim.report.page import figures
 
         return figures(self.path, check=self.check)

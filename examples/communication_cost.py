@@ -52,9 +52,9 @@ print(parts.loc[METHODS].round(1).to_string())
 # %% [markdown]
 # ## The plots
 #
-# The charts of `report.html` are plotly figures: show them in a notebook, or save them.
+# The charts of `report.html` show themselves in a notebook, and can be saved as PDF, SVG or PNG; `figure()` is matplotlib's, to be changed.
 
 # %%
 for name in ("accuracy_against_bytes", "bytes_over_sessions", "bytes_by_part"):
-    run.figures[name].write_html(f"{name}.html")
+    run.figures[name].save(f"{name}.png")
 print(f"all charts: {run.path / 'report.html'}")

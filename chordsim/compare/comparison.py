@@ -11,8 +11,10 @@ from chordsim.compare.in_sizes import side_by_side
 from chordsim.files import atomic_write
 from chordsim.fitted import Fitted
 from chordsim.ledger.energy_words import percent, sensitivity
-from chordsim.report.charts.chart import Chart, colour, figure, number, symbol
-from chordsim.report.html import Column, Grid, Section, document, interval, text
+from chordsim.report.charts.chart import Chart, number
+from chordsim.report.charts.plot import Axis, Plot, Points
+from chordsim.report.html import ANSWER, Column, Grid, Section, document, interval, text
+from chordsim.report.svg.shapes import marker_name
 
 _HEAD = (
     Column("method"),
@@ -35,22 +37,26 @@ def write(comparison: Comparison, target: Path) -> Path:
         UserError, RunError: The file cannot be written.
     """
     title = f"{' / '.join(comparison.names)}"
-    about: list[Any] = [text(line, css="lead") for line in not_whole(comparison)]
+    doubts: list[Any] = [text(line, css="warning") for line in not_whole(comparison)]
+    differs = Section("differs", "What differs", [_differs(comparison)])
     if comparison.sizes_only:
         columns, rows = side_by_side(comparison.names, comparison.sources)
-        costs = Section("methods", "Side by side", [text(verdict(comparison), css="lead"), Grid(columns, rows), *_energy(comparison)])
-        atomic_write(target, document(title, [Section("differs", "What differs", [*about, _differs(comparison)]), costs]).encode())
-        return target
-    if apps.is_of_apps(comparison):
-        costs = Section("methods", "Side by side", [apps.grid(comparison)])
-        atomic_write(target, document(title, [Section("differs", "What differs", [*about, _differs(comparison)]), costs]).encode())
-        return target
-    sections = [
-        Section("differs", "What differs", [*about, _differs(comparison)]),
-        Section("significance", "Is it a difference?", [text(verdict(comparison), css="lead"), _grid(comparison), *_forest(comparison)]),
-        Section("methods", "Side by side", [_side_by_side(comparison), *_energy(comparison), *_tradeoff(comparison)]),
-    ]
-    atomic_write(target, document(title, sections).encode())
+        answer = [*doubts, text(verdict(comparison), css="verdict")]
+        costs: list[Any] = [Grid(columns, rows, caption="What every method costs in every run"), *_energy(comparison)]
+        parts = [Section(ANSWER, "The answer", answer), Section("methods", "Side by side", costs), differs]
+    elif apps.is_of_apps(comparison):
+        told = text("What the apps' own metrics came to, and what that cost, stands side by side.", css="verdict")
+        parts = [Section(ANSWER, "The answer", [*doubts, told]), Section("methods", "Side by side", [apps.grid(comparison)]), differs]
+    else:
+        answer = [*doubts, text(verdict(comparison), css="verdict"), *_forest(comparison)]
+        sides: list[Any] = [*_tradeoff(comparison), _side_by_side(comparison), *_energy(comparison)]
+        parts = [
+            Section(ANSWER, "The answer", answer),
+            Section("significance", "Is it a difference?", [_grid(comparison)]),
+            Section("methods", "Side by side", sides),
+            differs,
+        ]
+    atomic_write(target, document(title, parts, f"{len(comparison.names)} runs, each against the first.").encode())
     return target
 
 
@@ -122,14 +128,14 @@ def _row(comparison: Comparison, line: Line) -> tuple[Any, ...]:
 
 
 def _grid(comparison: Comparison) -> Grid:
-    return Grid(_HEAD, [_row(comparison, line) for line in comparison.lines])
+    return Grid(_HEAD, [_row(comparison, line) for line in comparison.lines], caption="Every run against the first, user by user")
 
 
 def _differs(comparison: Comparison) -> Grid | str:
     if not comparison.differs:
         return text("The scenarios are the same.")
     columns = [Column("key"), *(Column(name) for name in comparison.names)]
-    return Grid(columns, [(key, *values) for key, values in comparison.differs], "facts")
+    return Grid(columns, [(key, *values) for key, values in comparison.differs], "facts", "Keys whose values differ")
 
 
 def _side_by_side(comparison: Comparison) -> Grid:
@@ -155,7 +161,7 @@ def _side_by_side(comparison: Comparison) -> Grid:
                 session, assumed = facts.costs.per_session(), facts.costs.energy(g.assumed)["assumed_share"]
                 costs = (facts.bits_mean, facts.after(), facts.costs.wasted_per_device_round, session["seconds_p50"], session["joules"])
                 rows.append((method, run, estimate.mean, interval(estimate.ci95), served, *costs, percent(assumed)))
-    return Grid(columns, rows)
+    return Grid(columns, rows, caption="Every method in every run")
 
 
 def charts(comparison: Comparison) -> list[Chart]:
@@ -165,68 +171,37 @@ def charts(comparison: Comparison) -> list[Chart]:
 
 
 def _forest(comparison: Comparison) -> list[Chart]:
-    import plotly.graph_objects as go
-
-    traces, rows = [], []
+    points, rows = [], []
     lines = [line for line in comparison.lines if line.difference.ci95 is not None]
     for place, view in enumerate(dict.fromkeys(line.view for line in lines)):
         mine = [line for line in lines if line.view == view]
-        means = [line.difference.mean or 0.0 for line in mine]
-        ends = [line.difference.ci95 or (0.0, 0.0) for line in mine]
+        means = [number(line.difference.mean or 0.0) for line in mine]
+        low, high = ([number((line.difference.ci95 or (0.0, 0.0))[end]) for line in mine] for end in (0, 1))
         labels = [line.method if len(comparison.names) == 2 else f"{line.method}, {comparison.names[line.run]}" for line in mine]
-        traces.append(
-            go.Scatter(
-                x=means,
-                y=labels,
-                name=view,
-                mode="markers",
-                marker={"color": colour(place), "symbol": symbol(place), "size": 10},
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [b - m for m, (_, b) in zip(means, ends, strict=True)],
-                    "arrayminus": [m - a for m, (a, _) in zip(means, ends, strict=True)],
-                    "width": 5,
-                },
-            )
-        )
-        rows += [(label, view, number(m), number(a), number(b)) for label, m, (a, b) in zip(labels, means, ends, strict=True)]
-    if not rows:
-        return []
-    height = 160 + 34 * len({row[0] for row in rows})
-    made = figure(traces, "difference in NDCG@10, this run minus the first", "", height=height, yaxis_autorange="reversed")
-    made.update_layout(xaxis_zeroline=True, xaxis_zerolinewidth=2, legend={"y": -80 / height})
+        points.append(Points(view, place, means, labels, low=low, high=high, across=True))
+        rows += list(zip(labels, [view] * len(mine), means, low, high, strict=True))
+    plot = Plot(Axis("difference in NDCG@10, this run minus the first", marked=0.0), Axis(kind="names"), points)
     meaning = "A bar that does not touch zero is a difference before the correction for many comparisons."
     columns = ("method", "users", "difference", "ci95_low", "ci95_high")
-    return [Chart("differences", "Differences with 95 % intervals", meaning, made, columns, rows)]
+    return [Chart("differences", "Differences with 95 % intervals", meaning, (plot,), columns, rows)] if rows else []
 
 
 def _tradeoff(comparison: Comparison) -> list[Chart]:
-    import plotly.graph_objects as go
-
     methods = list(dict.fromkeys(name for g in comparison.gathered for name in g.methods))
-    traces, rows = [], []
+    series, rows = [], []
     for place, method in enumerate(methods):
-        points = [
-            (run, n, g.methods[method].after(), g.estimates[method]["ndcg_10_all"].mean)
+        found = [
+            (run, n, number(g.methods[method].after()), number(g.estimates[method]["ndcg_10_all"].mean))
             for n, (run, g) in enumerate(zip(comparison.names, comparison.gathered, strict=True))
             if method in g.methods
         ]
-        known = [(run, n, x, y) for run, n, x, y in points if x is not None and y is not None]
-        traces.append(
-            go.Scatter(
-                x=[number(x) for _, _, x, _ in known],
-                y=[number(y) for *_, y in known],
-                name=method,
-                mode="lines+markers",
-                line={"color": colour(place), "width": 1},
-                marker={"symbol": [symbol(n) for _, n, _, _ in known], "size": 11},
-                text=[run for run, *_ in known],
-                hovertemplate=f"{method}, %{{text}}<br>%{{x:,.4g}} B<br>%{{y:.4f}}<extra></extra>",
-            )
-        )
-        rows += [(method, run, number(x), number(y)) for run, _, x, y in known]
-    made = figure(traces, "bytes up and down after 10 served sessions (B, log scale)", "NDCG@10 of what all users saw", xaxis_type="log")
-    shapes = ", ".join(f"{name} is a {symbol(n)}" for n, name in enumerate(comparison.names))
-    meaning = f"Left and high is better. Methods have colours, runs have shapes: {shapes}."
-    return [Chart("tradeoff", "Accuracy against bytes", meaning, made, ("method", "run", "bytes_after_10_sessions_B", "ndcg_10_all"), rows)]
+        known = [line for line in found if line[2] is not None and line[3] is not None]
+        runs, shapes, xs, ys = (list(column) for column in zip(*known, strict=True)) if known else ([], [], [], [])
+        series.append(Points(method, place, xs, ys, lines=True, shapes=shapes, words=runs))
+        rows += [(method, run, x, y) for run, _, x, y in known]
+    x = Axis("bytes up and down after 10 served sessions (log scale)", "log", unit="B")
+    shapes_told = ", ".join(f"{name} is a {marker_name(n)}" for n, name in enumerate(comparison.names))
+    meaning = f"Left and high is better. Methods have colours and dashes, runs have shapes: {shapes_told}."
+    columns = ("method", "run", "bytes_after_10_sessions_B", "ndcg_10_all")
+    plot = Plot(x, Axis("NDCG@10 of what all users saw"), series)
+    return [Chart("tradeoff", "Accuracy against bytes", meaning, (plot,), columns, rows)]

@@ -20,11 +20,15 @@ class Against:
         base: The method that the others are compared with.
         said: Which one it is and why, in a sentence.
         differences: Of every other method's NDCG@10 over all users, by name; one family of Holm's correction.
+        best: Whose mean is highest.
+        level: Methods that are not significantly below it; another family, each method against this one.
     """
 
     base: str
     said: str
     differences: dict[str, Difference]
+    best: str
+    level: tuple[str, ...] = ()
 
 
 def against_baseline(g: Gathered) -> Against | None:
@@ -34,12 +38,15 @@ def against_baseline(g: Gathered) -> Against | None:
         return None
     base, said = baseline(str(g.source.table("protocol").get("baseline", BASELINE)), ranked)
     means = {name: g.methods[name].users["ndcg_10_all"].means() for name in ranked}
-    return Against(base, said, paired({name: (means[name], means[base]) for name in ranked if name != base}, g.source.seed))
+    best = max(ranked, key=lambda name: (g.estimates[name]["ndcg_10_all"].mean or 0.0, name == base))
+    families = {other: paired({n: (means[n], means[other]) for n in ranked if n != other}, g.source.seed) for other in {base, best}}
+    differences, to_best = families[base], families[best]
+    return Against(base, said, differences, best, tuple(name for name, d in to_best.items() if not d.significant))
 
 
 def headline(g: Gathered, found: Against) -> str:
     """Return which method's mean is highest, for how many bytes, and what differs from the baseline."""
-    best = max((found.base, *found.differences), key=lambda name: g.estimates[name]["ndcg_10_all"].mean or 0.0)
+    best = found.best
     estimate, facts = g.estimates[best]["ndcg_10_all"], g.methods[best]
     session = facts.costs.per_session()
     words = f"{best} gave users the best lists: NDCG@10 {estimate.mean:.4f}"

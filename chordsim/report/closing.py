@@ -10,6 +10,7 @@ from chordsim.ledger.energy_words import rests_on
 from chordsim.ledger.summary import KNOWN, UNKNOWN
 from chordsim.report.charts import break_even as even
 from chordsim.report.charts import groups, planned, predicted, times, traffic
+from chordsim.report.charts import training as curves
 from chordsim.report.gather import Gathered
 from chordsim.report.html import Column, Grid, Section, code, folded, interval, text
 from chordsim.report.source import Source
@@ -26,7 +27,7 @@ def heterogeneity(g: Gathered) -> Section:
         "1 would be the same for all phones",
         "1 would be the same for all phones",
     )
-    grid = Grid([Column(h, m) for h, m in zip(head, meanings, strict=True)], rows)
+    grid = Grid([Column(h, m) for h, m in zip(head, meanings, strict=True)], rows, caption="Gaps between groups")
     note = text(rests_on(g.source.table("population")), css="soft")
     paid = gap_grid({name: facts.tier_gap.as_json(g.tiers) for name, facts in g.methods.items()})
     lead = text(LEAD, kind="h3")
@@ -96,6 +97,12 @@ def time_section(g: Gathered) -> Section:
     if deadline:
         closes = f"A round closes after {deadline:g} s; who is later is late."
     return Section("time", "Time", [text(f"{closes} All seconds are simulated."), *times.charts(g)])
+
+
+def training(g: Gathered) -> list[Section]:
+    """Return the training curves; nothing of a run that kept none."""
+    made = curves.charts(g)
+    return [Section("training", "Training", list(made))] if made else []
 
 
 def reproduce(source: Source) -> Section:

@@ -13,25 +13,27 @@ from typing import TYPE_CHECKING, Any, Literal
 from chordsim.errors import UserError
 from chordsim.files import atomic_write, disk_errors
 from chordsim.report.charts.chart import GRID, INK, Chart
+from chordsim.report.charts.plot import Axis, Bars, Map, Plot, Points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
+    from matplotlib.axis import Axis as Drawn
     from matplotlib.figure import Figure
 
 Picture = Literal["pdf", "svg"]
 #: In inches: one column of an article in two columns, 229.5 pt of TeX; ACM's and IEEE's are a little wider.
 _WIDTH, _HEIGHT, _POINTS = 229.0 / 72.27, 2.3, 8
-_PIXELS_PER_INCH = 130
+#: Of a bar or a line of a map, and of what stands around them.
+_ROW, _AROUND = 0.19, 1.15
 _STYLE = {
     "font.size": _POINTS,
     "axes.titlesize": _POINTS,
-    "axes.edgecolor": INK[0],
+    "axes.edgecolor": INK,
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "grid.color": GRID[0],
+    "grid.color": GRID,
     "grid.linewidth": 0.5,
     "lines.linewidth": 1.0,
     "lines.markersize": 4.0,
@@ -39,28 +41,10 @@ _STYLE = {
     "legend.fontsize": _POINTS - 1,
     "xtick.labelsize": _POINTS - 1,
     "ytick.labelsize": _POINTS - 1,
+    "hatch.linewidth": 0.5,
     "pdf.fonttype": 42,  # letters stay letters, which some publishers ask for
     "svg.fonttype": "path",
     "svg.hashsalt": "chordsim",  # equal charts are equal files
-}
-_DASHES: dict[str, Any] = {
-    "solid": "-",
-    "dash": "--",
-    "dot": ":",
-    "dashdot": "-.",
-    "longdash": (0, (8, 3)),
-    "longdashdot": (0, (8, 3, 1, 3)),
-}
-_MARKERS = {
-    "circle": "o",
-    "square": "s",
-    "diamond": "D",
-    "triangle-up": "^",
-    "cross": "P",
-    "x": "X",
-    "star": "*",
-    "triangle-down": "v",
-    "line-ns-open": "|",
 }
 
 
@@ -92,40 +76,46 @@ def save(charts: Sequence[Chart], folder: Path, form: Picture, wanted: Sequence[
     return out
 
 
-def picture(chart: Chart, form: Picture) -> bytes:
+def save_as(chart: Chart, path: Path) -> None:
+    """Draw one chart into one file.
+
+    Raises:
+        UserError, RunError: The name does not end in .pdf, .svg or .png, or the file cannot be written.
+    """
+    form = path.suffix.removeprefix(".")
+    if form not in ("pdf", "svg", "png"):
+        raise UserError(f"{path}: ends in {path.suffix or 'nothing'}: a chart is drawn as .pdf, .svg or .png")
+    atomic_write(path, picture(chart, form))
+
+
+def picture(chart: Chart, form: str) -> bytes:
     """Return a chart as a file of one of the forms, as wide as a column of a paper; equal charts give equal bytes."""
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
     with rc_context(_STYLE):  # type: ignore[arg-type]
-        dates = {"CreationDate": None} if form == "pdf" else {"Date": None}
-        _draw(chart).savefig(buffer, format=form, metadata=dates)
+        dates = {"CreationDate": None} if form == "pdf" else {"Date": None} if form == "svg" else None
+        _draw(chart).savefig(buffer, format=form, metadata=dates, dpi=300)
     return buffer.getvalue()
+
+
+def drawing(chart: Chart) -> Figure:
+    """Return a chart as a figure that can be changed before it is saved."""
+    from matplotlib import rc_context
+
+    with rc_context(_STYLE):  # type: ignore[arg-type]
+        return _draw(chart)
 
 
 def _draw(chart: Chart) -> Figure:
     from matplotlib.figure import Figure
 
-    from chordsim.report.strokes import draw_bars, draw_heat, draw_points
-
-    layout = chart.figure.layout
-    tall = max(_HEIGHT, float(layout.height or 0) / _PIXELS_PER_INCH) if _lies(chart) else _HEIGHT
-    made = Figure(figsize=(_WIDTH, tall), layout="constrained")
-    axes = made.add_subplot()
-    if layout.xaxis.type == "log":
-        axes.set_xscale("log")
-    if layout.yaxis.type == "log":
-        axes.set_yscale("log")
-    bars = [trace for trace in chart.figure.data if trace.type == "bar"]
-    if bars:
-        draw_bars(axes, bars, stacked=layout.barmode == "stack")
-    for trace in chart.figure.data:
-        if trace.type == "scatter":
-            draw_points(axes, trace, _MARKERS, _DASHES)
-        elif trace.type == "heatmap":
-            draw_heat(made, axes, trace)
-    _label(axes, layout, 36 if _lies(chart) else 52)
-    handles, labels = axes.get_legend_handles_labels()
+    tall = [_height(plot) for plot in chart.plots]
+    made = Figure(figsize=(_WIDTH, sum(tall)), layout="constrained")
+    drawn = made.subplots(len(tall), 1, squeeze=False, height_ratios=tall)[:, 0]
+    for axes, plot in zip(drawn, chart.plots, strict=True):
+        _plot(made, axes, plot)
+    handles, labels = drawn[0].get_legend_handles_labels()
     if len(handles) > 1:
         most = max(1, min(4, 52 // (max(map(len, labels)) + 5)))
         columns = ceil(len(labels) / ceil(len(labels) / most))  # rows of one length
@@ -133,41 +123,60 @@ def _draw(chart: Chart) -> Figure:
     return made
 
 
-def _lies(chart: Chart) -> bool:
-    """Return whether a chart's rows go down the page, so that it grows with them."""
-    return any(trace.type == "heatmap" or trace.orientation == "h" or isinstance(trace.y, tuple | list) for trace in chart.figure.data)
+def _plot(figure: Figure, axes: Axes, plot: Plot) -> None:
+    from chordsim.report.strokes import draw_bars, draw_map, draw_points
+
+    if plot.x.kind == "log":
+        axes.set_xscale("log", base=plot.x.base)
+    if plot.y.kind == "log":
+        axes.set_yscale("log")
+    for mark in plot.marks:
+        if isinstance(mark, Map):
+            draw_map(figure, axes, mark)
+    draw_bars(axes, [mark for mark in plot.marks if isinstance(mark, Bars)])
+    draw_points(axes, plot, [mark for mark in plot.marks if isinstance(mark, Points)])
+    _label(axes, plot)
 
 
-def _label(axes: Axes, layout: Any, letters: int) -> None:
-    axes.set_xlabel(fill(layout.xaxis.title.text or "", letters))
-    axes.set_ylabel(fill(layout.yaxis.title.text or "", 24))
-    if layout.yaxis.autorange == "reversed":
+def _height(plot: Plot) -> float:
+    """Return a plot's height; one whose names go down the page grows with them."""
+    if plot.y.kind != "names":
+        return _HEIGHT
+    rows = max((len(names) for names in ({*_names(mark)} for mark in plot.marks)), default=0)
+    return max(_HEIGHT if any(isinstance(mark, Map) for mark in plot.marks) else 1.4, _AROUND + _ROW * rows)
+
+
+def _names(mark: Points | Bars | Map) -> Sequence[Any]:
+    return mark.y if isinstance(mark, Points) else mark.names
+
+
+def _label(axes: Axes, plot: Plot) -> None:
+    axes.set_xlabel(fill(plot.x.title, 36 if plot.y.kind == "names" else 52))
+    axes.set_ylabel(fill(plot.y.title, 24))
+    if plot.y.kind == "names":
         axes.invert_yaxis()
-    for given, setter in ((layout.xaxis.range, axes.set_xlim), (layout.yaxis.range, axes.set_ylim)):
-        if given is not None:
-            setter(given[0], given[1])
-    if layout.yaxis.rangemode == "tozero":
-        axes.set_ylim(bottom=0)
-    if layout.xaxis.tickangle:
-        axes.tick_params(axis="x", labelrotation=90)
-    if layout.xaxis.showgrid is False:
-        axes.grid(False)
-    whole = bool(layout.xaxis.dtick) and layout.xaxis.type != "log"  # rounds and ages: ticks stand on them
-    _tick(axes.xaxis, axes.get_xlim(), whole)
-    _tick(axes.yaxis, axes.get_ylim(), layout.yaxis.tickformat == "d")
+        axes.grid(False, axis="y")
+    for axis, setter in ((plot.x, axes.set_xlim), (plot.y, axes.set_ylim)):
+        if axis.limits is not None or axis.zero:
+            setter(*(axis.limits or (0, None)))
+    if plot.x.marked is not None:
+        axes.axvline(plot.x.marked, color=INK, linewidth=0.8)
+    _tick(axes.xaxis, axes.get_xlim(), plot.x)
+    _tick(axes.yaxis, axes.get_ylim(), plot.y)
 
 
-def _tick(axis: Axis, limits: tuple[float, float], whole: bool) -> None:
+def _tick(drawn: Drawn, limits: tuple[float, float], axis: Axis) -> None:
     """Set ticks that do not run into one another: 1, 2 and 5 on a short logarithmic axis, thousands as k on a long linear one."""
-    from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+    from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     low, high = sorted(limits)
-    if axis.get_scale() == "log":
-        if high < 30 * low:
-            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(NullFormatter())
-    elif not isinstance(axis.get_major_locator(), FixedLocator) and axis.get_converter() is None:
-        axis.set_major_locator(MaxNLocator(6, integer=whole))
+    if axis.kind == "log":
+        if high < 30 * low and axis.base == 10:
+            drawn.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        if high < 30 * low or axis.base == 2:
+            drawn.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        drawn.set_minor_formatter(NullFormatter())
+    elif axis.kind == "linear":
+        drawn.set_major_locator(MaxNLocator(6, integer=axis.whole))
         if high >= 10_000:
-            axis.set_major_formatter(EngFormatter(sep=""))
+            drawn.set_major_formatter(EngFormatter(sep=""))

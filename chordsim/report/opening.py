@@ -8,7 +8,7 @@ from chordsim.config.model import OWN_SETTINGS
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.energy_words import percent, phones_of, sensitivity
 from chordsim.numerics import words
-from chordsim.report.against import against_baseline, headline, table
+from chordsim.report.against import Against, headline, table
 from chordsim.report.asked_for import asked_for
 from chordsim.report.charts import budgets as by_budget
 from chordsim.report.charts import cost, served
@@ -67,15 +67,7 @@ def what_was_run(g: Gathered) -> Section:
     """Return the facts of the run."""
     source, manifest = g.source, g.source.manifest
     data, protocol = manifest.get("data", {}), manifest.get("protocol", {})
-    blocks: list[Any] = []
-    if source.scenario.get("question"):
-        blocks.append(text(str(source.scenario["question"]), css="lead"))
-    if source.status != "complete":
-        blocks.append(text(f"This run is {source.status}: the page shows the rounds that are on the disk.", css="lead"))
-        blocks += [text(str(error)) for error in manifest.get("errors", [])[:5]]
-    if source.checked.doubt:
-        blocks.append(text(source.checked.doubt, css="lead"))
-    blocks += [text(str(remark)) for remark in manifest.get("remarks", [])]
+    blocks: list[Any] = [text(str(remark)) for remark in manifest.get("remarks", [])]
     backbone, engine = source.table("backbone"), manifest.get("engine", {})
     took = source.engine
     rows: list[tuple[str, Any, str]] = [
@@ -110,26 +102,34 @@ def what_was_run(g: Gathered) -> Section:
     ]
     columns = (Column("what"), Column("value"), Column("meaning"))
     told = [row for row in rows if row[1] not in (None, "")]
-    first = Grid(columns, [row for row in told if row[0] in _FIRST], "facts")
-    more = Grid(columns, [row for row in told if row[0] not in _FIRST], "facts")
+    first = Grid(columns, [row for row in told if row[0] in _FIRST], "facts", "Settings and data")
+    more = Grid(columns, [row for row in told if row[0] not in _FIRST], "facts", "Protocol, versions, speed")
     return Section("run", "What was run", [*blocks, first, folded("More: protocol, versions, speed", grid_html(more))])
 
 
-def who_won(g: Gathered) -> Section:
+def about(g: Gathered) -> str:
+    """Return in a line what was played: data, users, phones, methods, rounds."""
+    data = g.source.manifest.get("data", {}).get("name")
+    rounds = max((r.round for f in g.methods.values() for r in f.rounds), default=0)
+    parts = [f"{len(g.methods)} method{'s' * (len(g.methods) != 1)}", f"{g.users:,} users", f"{_phones(g):,} phones a round"]
+    parts += [f"{rounds} round{'s' * (rounds != 1)}"]
+    return ", ".join([*([str(data)] if data else []), *parts]) + "."
+
+
+def who_won(g: Gathered, found: Against | None) -> Section:
     """Return accuracy beside cost, and how sure the differences are."""
-    found = against_baseline(g)
     blocks: list[Any] = [] if found is None else [text(headline(g, found), css="lead")]
     if g.source.sizes_only:
         blocks.append(text('Nothing was ranked: protocol.metrics = "none". What follows is what it costs.', css="lead"))
-    else:
-        blocks.append(Grid(_RESULTS, [_result(g, name) for name in g.methods]))
+    blocks += cost.charts(g)
+    if not g.source.sizes_only:
+        blocks.append(Grid(_RESULTS, [_result(g, name) for name in g.methods], caption="Accuracy in three views"))
+        blocks += table(found) if found is not None else []
         blocks += [*listed(g.source.summary), *asked_for(g.source.summary)]
-    blocks.append(Grid(_COSTS, [_cost(g, name) for name in g.methods]))
+    blocks.append(Grid(_COSTS, [_cost(g, name) for name in g.methods], caption="What it costs"))
     words = sensitivity({name: facts.costs.energy(g.assumed) for name, facts in g.methods.items()})
     blocks += [text(f"{words[:1].upper()}{words[1:]}.", css="soft")] if words else []
     blocks += [text("The whole fleet, in this run", kind="h3"), Grid(_FLEET, [_fleet(g, name) for name in g.methods])]
-    blocks += cost.charts(g)
-    blocks += [] if found is None else table(found)
     return Section("won", "Who won, at what cost", blocks)
 
 
@@ -159,7 +159,7 @@ def who_was_left_out(g: Gathered) -> Section:
     lead = f"{worst} left the most out: it served {100 * facts.served / max(facts.device_rounds, 1):.1f} % of device-rounds."
     if all(f.served == f.device_rounds for f in g.methods.values()):
         lead = "No one was left out: every method served every phone in every round."
-    blocks: list[Any] = [text(lead, css="lead"), *by_budget.charts(g), *served.charts(g), Grid(columns, rows)]
+    blocks: list[Any] = [text(lead, css="lead"), *by_budget.charts(g), *served.charts(g), Grid(columns, rows, caption="How rounds ended")]
     budgets = g.source.manifest.get("budgets", {})
     if "warning" in budgets:
         blocks.insert(1, text(f"Warning: {budgets['warning']}."))

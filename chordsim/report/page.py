@@ -10,9 +10,8 @@ from chordsim.files import atomic_write
 from chordsim.progress import Progress
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from chordsim.report.charts.chart import Chart
+    from chordsim.report.shown import Shown
 
 FILE = "report.html"
 
@@ -30,27 +29,33 @@ def write(run: Path, target: Path | None = None, check: bool = True) -> Path:
         RunError: No ledger yet, or a damaged file.
     """
     from chordsim.report import closing, opening, sums
+    from chordsim.report.against import against_baseline
+    from chordsim.report.answer import answer
     from chordsim.report.gather import gather
     from chordsim.report.html import document
     from chordsim.report.source import Source
 
     path, source = target or run / FILE, Source.read(run, check)
+    title, question = f"{source.name}, seed {source.seed}", str(source.scenario.get("question") or "")
     if sums.has_no_rows(source):
         parts = [*sums.sections(source), closing.reproduce(source)]
-        atomic_write(path, document(f"{source.name}, seed {source.seed}", parts).encode())
+        atomic_write(path, document(title, parts, sums.about(source), question).encode())
         return path
     g = gather(run, source=source)
+    found = against_baseline(g)
     sections = [
-        opening.what_was_run(g),
-        opening.who_won(g),
+        answer(g, found),
+        opening.who_won(g, found),
         opening.who_was_left_out(g),
         closing.heterogeneity(g),
         closing.plans(g),
         closing.traffic_section(g),
         closing.time_section(g),
+        *closing.training(g),
+        opening.what_was_run(g),
         closing.reproduce(g.source),
     ]
-    atomic_write(path, document(f"{g.source.name}, seed {g.source.seed}", sections).encode())
+    atomic_write(path, document(title, sections, opening.about(g), question).encode())
     return path
 
 
@@ -67,20 +72,20 @@ def write_after_run(run: Path, progress: Progress) -> None:
 
 
 def charts(run: Path, check: bool = True) -> list[Chart]:
-    """Return the page's charts; none of a run that kept no rows.
+    """Return the page's charts.
 
     Raises:
         UserError: Not a run directory.
         RunError: No ledger yet, or a damaged file.
     """
     from chordsim.report import sums
-    from chordsim.report.charts import break_even, budgets, cost, groups, planned, predicted, served, times, traffic
+    from chordsim.report.charts import break_even, budgets, cost, fleet, groups, planned, predicted, served, times, traffic, training
     from chordsim.report.gather import gather
     from chordsim.report.source import Source
 
     source = Source.read(run, check)
     if sums.has_no_rows(source):
-        return []
+        return fleet.charts(source.summary)
     g = gather(run, source=source)
     return [
         *cost.charts(g),
@@ -92,14 +97,17 @@ def charts(run: Path, check: bool = True) -> list[Chart]:
         *traffic.charts(g),
         *predicted.charts(g),
         *times.charts(g),
+        *training.charts(g),
     ]
 
 
-def figures(run: Path, check: bool = True) -> dict[str, go.Figure]:
-    """Return the page's charts as plotly figures by key.
+def figures(run: Path, check: bool = True) -> dict[str, Shown]:
+    """Return the page's charts by key.
 
     Raises:
         UserError: Not a run directory.
         RunError: No ledger yet, or a damaged file.
     """
-    return {chart.key: chart.figure for chart in charts(run, check)}
+    from chordsim.report.shown import Shown
+
+    return {chart.key: Shown.of(chart) for chart in charts(run, check)}

@@ -1,85 +1,108 @@
-"""How the traces of a chart are drawn on paper: points with intervals, bars, and a map of channels."""
+"""How the marks of a chart are drawn on paper: points with whiskers, bars, and a map of channels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from chordsim.report.charts.chart import colour
+from chordsim.report.charts.plot import Bars, Label, Map, Plot, Points, Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ROOM = 0.8  # of the place of a group that its bars take
+_MARKERS = ("o", "s", "D", "^", "P", "X", "*", "v")
+_DASHES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (8, 3)), (0, (8, 3, 1, 3)), (0, (3, 1)), (0, (1, 3)))
+_HATCHES = ("", "////", "||", "\\\\\\\\", "--", "++", "xx", "..")
+_ROOM = 0.7  # of the place of a category that its points take
 
 
-def draw_points(axes: Axes, trace: Any, markers: Mapping[str, str], dashes: Mapping[str, Any]) -> None:
-    """Draw a scatter trace: its line, its points and their intervals; points of several shapes are drawn one by one."""
-    mode, symbols = str(trace.mode or "lines"), trace.marker.symbol
-    shapes = list(symbols) if isinstance(symbols, list | tuple | np.ndarray) else None
-    x, y = _values(trace.x), _values(trace.y)
-    colour = trace.line.color or trace.marker.color
-    axes.errorbar(
-        x,
-        y,
-        xerr=_reach(trace.error_x),
-        yerr=_reach(trace.error_y),
-        color=colour,
-        label=trace.name,
-        marker=markers.get(str(symbols), "o") if "markers" in mode and shapes is None else "",
-        linestyle=dashes.get(str(trace.line.dash or "solid"), "-") if "lines" in mode else "",
-        elinewidth=0.8,
-        capsize=2,
-    )
-    for place, shape in enumerate(shapes or ()):
-        axes.plot(x[place], y[place], color=colour, marker=markers.get(str(shape), "o"), linestyle="")
+def draw_points(axes: Axes, plot: Plot, points: Sequence[Points]) -> None:
+    """Draw points, their lines and whiskers; those of several series under one name stand side by side."""
+    shared, names = _names(plot, points), plot.x.kind == "names"
+    along = {name: float(place) for place, name in enumerate(shared)}
+    dodged = plot.dodged and not any(series.lines for series in points)
+    for number, series in enumerate(points):
+        shift = _ROOM / len(points) * (number - (len(points) - 1) / 2) if dodged and shared else 0.0
+        x, y = _placed(series.x, along, shift), _placed(series.y, along, shift)
+        reach = _reach(series, x if series.across else y)
+        alike = series.shapes is None
+        axes.errorbar(
+            x,
+            y,
+            xerr=reach if series.across else None,
+            yerr=None if series.across else reach,
+            color=colour(series.place),
+            label=series.name,
+            marker=_MARKERS[series.place % len(_MARKERS)] if series.markers and alike else "",
+            markerfacecolor="white" if series.place // len(_MARKERS) % 2 else None,
+            linestyle=_DASHES[series.place % len(_DASHES)] if series.lines else "",
+            elinewidth=0.8,
+            capsize=2,
+        )
+        for place, shape in enumerate(series.shapes or ()):
+            axes.plot(x[place], y[place], color=colour(series.place), marker=_MARKERS[shape % len(_MARKERS)], linestyle="")
+    if shared:
+        (axes.set_xticks if names else axes.set_yticks)(list(along.values()), list(along))
+        axes.grid(False, axis="x" if names else "y")
 
 
-def draw_bars(axes: Axes, traces: Sequence[Any], *, stacked: bool) -> None:
-    """Draw bars, upright ones side by side in their groups and lying ones on one another."""
-    lying = traces[0].orientation == "h"
-    names = list(dict.fromkeys(label for t in traces for label in _values(t.y if lying else t.x)))
+def draw_bars(axes: Axes, series: Sequence[Bars]) -> None:
+    """Draw bars that lie, those of several series one after the other."""
+    names = list(dict.fromkeys(name for one in series for name in one.names))
+    if not names:
+        return
     place = {name: float(n) for n, name in enumerate(names)}
-    thick = _ROOM if stacked or lying else _ROOM / len(traces)
-    ends = np.zeros(len(names))
-    for number, trace in enumerate(traces):
-        labels, lengths = _values(trace.y if lying else trace.x), _values(trace.x if lying else trace.y)
-        at = np.array([place[label] for label in labels])
-        values = np.array(lengths, np.float64)
-        if not (stacked or lying):
-            at = at + thick * (number - (len(traces) - 1) / 2)
-        look = {"color": trace.marker.color, "label": trace.name}
-        if lying:
-            axes.barh(at, values, thick, left=[ends[int(n)] for n in at] if stacked else None, **look)
-        else:
-            axes.bar(at, values, thick, yerr=_reach(trace.error_y), error_kw={"elinewidth": 0.8, "capsize": 1.5}, **look)
-        if stacked:
-            ends[at.astype(int)] += np.nan_to_num(values)
-    (axes.set_yticks if lying else axes.set_xticks)(list(place.values()), names)
-    axes.grid(False, axis="y" if lying else "x")
+    ends = dict.fromkeys(names, 0.0)
+    for order, one in enumerate(series):
+        starts = [ends[name] for name in one.names] if one.starts is None else [_float(start) for start in one.starts]
+        lengths = [_float(v) - (0.0 if one.starts is None else start) for v, start in zip(one.values, starts, strict=True)]
+        look: dict[str, Any] = {"color": colour(one.place), "label": one.name, "edgecolor": "white", "linewidth": 0}
+        axes.barh([place[name] for name in one.names], lengths, 0.8, left=starts, hatch=_HATCHES[order % len(_HATCHES)], **look)
+        for name, length in zip(one.names, lengths, strict=True):
+            ends[name] += float(np.nan_to_num(length))
+    axes.set_yticks(list(place.values()), [_said(name) for name in names])
+    axes.grid(False, axis="y")
 
 
-def draw_heat(figure: Figure, axes: Axes, trace: Any) -> None:
+def draw_map(figure: Figure, axes: Axes, heat: Map) -> None:
     """Draw a map: a row for each name, a column for each number, nothing where there is no value."""
-    rows = [[np.nan if v is None else float(v) for v in row] for row in trace.z]
-    drawn = axes.pcolormesh(np.array(rows), cmap="cividis", vmin=trace.zmin, vmax=trace.zmax, rasterized=True)
-    axes.set_yticks(np.arange(len(rows)) + 0.5, list(trace.y))
-    figure.colorbar(drawn, ax=axes, label=trace.colorbar.title.text)
+    rows = np.array([[_float(value) for value in row] for row in heat.values])
+    drawn = axes.pcolormesh(rows, cmap="cividis", vmin=0, vmax=heat.top, rasterized=True)
+    axes.set_yticks(np.arange(len(rows)) + 0.5, list(heat.names))
+    axes.grid(False)
+    figure.colorbar(drawn, ax=axes, label=heat.title)
 
 
-def _values(given: Any) -> list[Any]:
-    """Return the places of points; of two columns of names, group and member, one name for both."""
-    found = list(given) if given is not None else []
-    if len(found) == 2 and all(isinstance(part, list | tuple | np.ndarray) for part in found):
-        return [f"{group}, {member}" for group, member in zip(*found, strict=True)]
-    return [np.nan if value is None else value for value in found]
+def _names(plot: Plot, points: Sequence[Points]) -> list[str]:
+    """Return the categories in order; none where numbers stand on both axes."""
+    if "names" not in (plot.x.kind, plot.y.kind):
+        return []
+    spots = (spot for series in points for spot in (series.x if plot.x.kind == "names" else series.y))
+    return list(dict.fromkeys(str(spot) for spot in spots))
 
 
-def _reach(error: Any) -> Any:
-    """Return how far intervals go below and above their points [2, N], None without any."""
-    if error is None or error.array is None:
+def _placed(spots: Sequence[Any], along: dict[str, float], shift: float) -> list[float]:
+    return [along[spot] + shift if isinstance(spot, str) else _float(spot) for spot in spots]
+
+
+def _float(value: Value) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _said(name: Label) -> str:
+    return name if isinstance(name, str) else ", ".join(name)
+
+
+def _reach(series: Points, middle: Sequence[float]) -> Any:
+    """Return how far whiskers go below and above their points [2, N], None without any."""
+    if series.low is None or series.high is None:
         return None
-    up = [0.0 if v is None else max(float(v), 0.0) for v in error.array]
-    down = up if error.arrayminus is None else [0.0 if v is None else max(float(v), 0.0) for v in error.arrayminus]
-    return np.array([down, up])
+    ends = [
+        (max(m - _float(low), 0.0), max(_float(high) - m, 0.0)) if low is not None and high is not None else (0.0, 0.0)
+        for m, low, high in zip(middle, series.low, series.high, strict=True)
+    ]
+    return np.nan_to_num(np.array(ends).T)

@@ -10,6 +10,9 @@ from chordsim.evaluate import NOTHING
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.energy_words import rests_on, sensitivity
 from chordsim.ledger.figures import at
+from chordsim.report.charts import fleet
+from chordsim.report.charts.chart import Chart
+from chordsim.report.fleet_answer import answer
 from chordsim.report.html import Column, Grid, Section, text
 from chordsim.report.source import Source
 from chordsim.report.tier_gaps import LEAD, gap_grid
@@ -85,8 +88,7 @@ def sections(source: Source) -> list[Section]:
     methods = source.summary
     figures = known(list(methods.values()))
     head = [Column("method"), *(Column(figure.head, figure.meaning) for figure in figures)]
-    words = sensitivity({name: m.get("energy", {}) for name, m in methods.items()})
-    costs = Grid(head, [(name, *(figure.of(m) for figure in figures)) for name, m in methods.items()])
+    costs = Grid(head, [(name, *(figure.of(m) for figure in figures)) for name, m in methods.items()], caption="What it costs")
     left = Grid(
         [Column("method"), *(Column(f"{word} %") for word in OUTCOMES)],
         [(name, *(100 * m["outcomes"][word] / max(m["device_rounds"], 1) for word in OUTCOMES)) for name, m in methods.items()],
@@ -99,12 +101,19 @@ def sections(source: Source) -> list[Section]:
             for name, m in methods.items()
             for tier, facts in m["per_tier"].items()
         ],
+        caption="Tier by tier",
     )
+    leave = Grid(left.columns, left.rows, caption="How rounds ended")
     return [
-        Section("run", "What was run", [*_about(source), _facts(source)]),
-        Section("costs", "What it cost", [costs, *([text(f"{words[:1].upper()}{words[1:]}.", css="soft")] if words else [])]),
-        Section("left-out", "Who was left out", [left]),
-        Section("groups", "Heterogeneity", [*_paid(methods), tiers, text(rests_on(source.table("population")), css="soft")]),
+        answer(source, source.manifest[NOT_KEPT]),
+        Section("costs", "What it cost", [*_some(fleet.cost(methods)), costs, *_rests(methods)]),
+        Section("left-out", "Who was left out", [*_some(fleet.left_out(methods)), leave]),
+        Section(
+            "groups",
+            "Heterogeneity",
+            [*_paid(methods), *_some(fleet.groups(methods)), tiers, text(rests_on(source.table("population")), css="soft")],
+        ),
+        Section("run", "What was run", [*(text(str(remark)) for remark in source.manifest.get("remarks", [])), _facts(source)]),
     ]
 
 
@@ -113,16 +122,21 @@ def _paid(methods: Mapping[str, Mapping[str, Any]]) -> list[Any]:
     return [text(LEAD, kind="h3"), gaps] if len(gaps.columns) > 2 else []
 
 
-def _about(source: Source) -> list[str | Any]:
-    out = [text(str(source.scenario["question"]), css="lead")] if source.scenario.get("question") else []
-    if source.status != "complete":
-        out.append(text(f"This run is {source.status}.", css="lead"))
-        out += [text(str(error)) for error in source.manifest.get("errors", [])[:5]]
-    if source.checked.doubt:
-        out.append(text(source.checked.doubt, css="lead"))
-    if has_no_rows(source):
-        out.append(text(f"This page is made from sums: {source.manifest[NOT_KEPT]}. Charts and intervals need rows."))
-    return out
+def about(source: Source) -> str:
+    """Return in a line what was played."""
+    devices, rounds = source.manifest.get("devices", {}).get("fleet"), source.manifest.get("protocol", {}).get("rounds")
+    parts = [f"{len(source.summary)} method{'s' * (len(source.summary) != 1)}"]
+    parts += [f"{devices:,} phones"] if isinstance(devices, int) else [str(devices)] if devices else []
+    return ", ".join([*parts, *([f"{rounds} rounds"] if rounds else [])]) + ", in sizes."
+
+
+def _some(charts: list[Chart]) -> list[Any]:
+    return [chart for chart in charts if chart.rows]
+
+
+def _rests(methods: Mapping[str, Mapping[str, Any]]) -> list[Any]:
+    words = sensitivity({name: m.get("energy", {}) for name, m in methods.items()})
+    return [text(f"{words[:1].upper()}{words[1:]}.", css="soft")] if words else []
 
 
 def _facts(source: Source) -> Grid:

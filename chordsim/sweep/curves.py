@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import plotly.graph_objects as go
-
 from chordsim.files import atomic_write
-from chordsim.report.charts.chart import Chart, colour, dash, figure, number, symbol
+from chordsim.report.charts.chart import Chart, number
+from chordsim.report.charts.plot import Axis, Plot, Points
 from chordsim.report.html import Column, Grid, Section, document, interval, text
+from chordsim.sweep.answer import answer
 from chordsim.sweep.costs import blocks
 from chordsim.sweep.over_seeds import Mean
 from chordsim.sweep.points import Point
@@ -35,13 +35,15 @@ def write(
     Raises:
         UserError, RunError: The file cannot be written.
     """
-    seeds = len({point.seed for point in points})
-    words = f"{len(points)} runs: {', '.join(keys) or 'no key'} varied, {seeds} seed{'s' if seeds > 1 else ''}. "
-    words += f"Points are means over users, rounds and seeds; {bars(found)}"
-    curves: list[str | Grid | Chart] = [text(words, css="lead"), *([text(remark)] if remark else []), *charts(found, keys)]
-    sections = [Section("curves", "Curves", curves), Section("table", "Table", _tables(found, keys))]
+    sections = [
+        answer(found, keys, remark),
+        Section("curves", "Curves", [text(f"Points are means over users, rounds and seeds; {bars(found)}"), *charts(found, keys)]),
+        Section("table", "Table", _tables(found, keys)),
+    ]
+    seeds, name = len({point.seed for point in points}), points[0].scenario.name
+    about = f"{len(points)} runs: {', '.join(keys) or 'no key'} varied, {seeds} seed{'s' if seeds > 1 else ''}."
     path = target or folder / "sweep.html"
-    atomic_write(path, document(f"sweep of {points[0].scenario.name}", sections).encode())
+    atomic_write(path, document(f"sweep of {name}", sections, about, points[0].scenario.question).encode())
     return path
 
 
@@ -61,9 +63,8 @@ def _tradeoff(found: Sequence[Mean], keys: Sequence[str]) -> Chart:
         "tradeoff",
         "Accuracy against bytes",
         "Left and high is better; a line goes through a method's points in the order of the swept values.",
-        "bytes up and down after 10 served sessions, bootstrap included (B, log scale)",
+        Axis("bytes up and down after 10 served sessions, bootstrap included (log scale)", "log", unit="B"),
         "bytes_after_10_sessions_B",
-        {"xaxis_type": "log"},
     )
 
 
@@ -75,9 +76,8 @@ def _against_bits(found: Sequence[Mean], keys: Sequence[str]) -> Chart:
         "tradeoff_bits",
         "Accuracy against stored bits",
         "What a bit more per weight is worth to all users, those whom it leaves out included.",
-        "stored bits per weight (mean by fan-in)",
+        Axis("stored bits per weight (mean by fan-in)"),
         "bits_mean_bit",
-        {},
     )
 
 
@@ -88,26 +88,31 @@ def _curve(
     key: str,
     title: str,
     meaning: str,
-    x_title: str,
+    axis: Axis,
     column: str,
-    layout: dict[str, Any],
 ) -> Chart:
     """Return accuracy against a measured quantity, one line per method."""
-    traces, rows = [], []
+    lines, rows = [], []
     for place, method in enumerate(dict.fromkeys(m.method for m in found)):
         mine = [m for m in found if m.method == method and x(m) is not None and m.estimate.mean is not None]
         if not mine:
             continue
         labels = [", ".join(f"{k} = {v}" for k, v in zip(keys, m.values, strict=True)) for m in mine]
-        traces.append(_trace(method, place, [number(x(m)) for m in mine], mine, labels))
+        lines.append(_line(method, place, [number(x(m)) for m in mine], mine, labels))
         rows += [(method, *map(str, m.values), number(x(m)), *_numbers(m)) for m in mine]
-    made = figure(traces, x_title, _ALL, height=420, **layout)
-    return Chart(key, title, meaning, made, ("method", *keys, column, "ndcg_10_all", "ci95_low", "ci95_high", "seeds"), rows)
+    return Chart(
+        key,
+        title,
+        meaning,
+        (Plot(axis, Axis(_ALL), lines),),
+        ("method", *keys, column, "ndcg_10_all", "ci95_low", "ci95_high", "seeds"),
+        rows,
+    )
 
 
 def _against_key(found: Sequence[Mean], keys: Sequence[str], place: int) -> Chart:
     """Return accuracy against one swept key; the other keys' values make further lines."""
-    traces, rows = [], []
+    lines, rows = [], []
     methods = list(dict.fromkeys(m.method for m in found))
     numeric = all(isinstance(m.values[place], int | float) and not isinstance(m.values[place], bool) for m in found)
     series: dict[tuple[str, tuple[Any, ...]], list[Mean]] = {}
@@ -120,14 +125,14 @@ def _against_key(found: Sequence[Mean], keys: Sequence[str], place: int) -> Char
             mine.sort(key=lambda m: m.values[place])
         label = ", ".join([method, *(f"{k.rpartition('.')[2]} {v}" for k, v in zip(others, rest, strict=True))])
         xs = [m.values[place] if numeric else str(m.values[place]) for m in mine]
-        traces.append(_trace(label, methods.index(method), xs, mine, [label] * len(mine)))
+        lines.append(_line(label, methods.index(method), xs, mine, [label] * len(mine)))
         rows += [(method, *map(str, m.values), *_numbers(m)) for m in mine]
-    made = figure(traces, keys[place], _ALL, height=420, xaxis_type="linear" if numeric else "category")
+    axis = Axis(keys[place], "linear" if numeric else "names")
     return Chart(
         f"by_{keys[place]}",
         f"Accuracy by {keys[place]}",
         "A method that does not depend on the key is a flat line.",
-        made,
+        (Plot(axis, Axis(_ALL), lines, dodged=False),),
         ("method", *keys, "ndcg_10_all", "ci95_low", "ci95_high", "seeds"),
         rows,
     )
@@ -135,57 +140,29 @@ def _against_key(found: Sequence[Mean], keys: Sequence[str], place: int) -> Char
 
 def _bytes_by_key(found: Sequence[Mean], keys: Sequence[str], place: int) -> Chart:
     """Return what phones have moved after a hundred sessions against one swept key, one line per method and value of the other keys."""
-    methods, traces, rows = list(dict.fromkeys(m.method for m in found)), [], []
+    methods, lines, rows = list(dict.fromkeys(m.method for m in found)), [], []
     series: dict[tuple[str, tuple[Any, ...]], list[Mean]] = {}
     for m in (m for m in found if m.bytes_after_100 is not None):
         series.setdefault((m.method, m.values[:place] + m.values[place + 1 :]), []).append(m)
     for (method, rest), mine in series.items():
-        n = methods.index(method)
-        traces.append(
-            go.Scatter(
-                # In the order in which the values were given: 0 may stand for never.
-                x=[str(m.values[place]) for m in mine],
-                y=[number(m.bytes_after_100) for m in mine],
-                name=", ".join([method, *map(str, rest)]),
-                mode="lines+markers",
-                line={"color": colour(n), "dash": dash(n)},
-                marker={"symbol": symbol(n), "size": 9},
-            )
-        )
+        # In the order in which the values were given: 0 may stand for never.
+        xs, ys = [str(m.values[place]) for m in mine], [number(m.bytes_after_100) for m in mine]
+        lines.append(Points(", ".join([method, *map(str, rest)]), methods.index(method), xs, ys, lines=True))
         rows += [(method, *map(str, m.values), number(m.bytes_after_100), len(m.seeds)) for m in mine]
-    made = figure(traces, keys[place], "bytes up and down of a phone after 100 served sessions (B, log scale)", height=420)
-    made.update_layout(xaxis={"type": "category"}, yaxis={"type": "log"})
+    y = Axis("bytes up and down of a phone after 100 served sessions (log scale)", "log", unit="B")
     return Chart(
         f"bytes_by_{keys[place]}",
         f"Bytes after 100 sessions by {keys[place]}",
         "First contact, sessions and new versions of the model, bootstraps and item rows included; mean over phones that were served.",
-        made,
+        (Plot(Axis(keys[place], "names"), y, lines),),
         ("method", *keys, "bytes_after_100_sessions_B", "seeds"),
         rows,
     )
 
 
-def _trace(name: str, place: int, xs: Sequence[Any], mine: Sequence[Mean], labels: Sequence[str]) -> go.Scatter:
-    mean = [m.estimate.mean or 0.0 for m in mine]
-    ends = [m.estimate.ci95 or (y, y) for m, y in zip(mine, mean, strict=True)]
-    return go.Scatter(
-        x=list(xs),
-        y=[number(y) for y in mean],
-        name=name,
-        mode="lines+markers",
-        text=list(labels),
-        line={"color": colour(place), "dash": dash(place)},
-        marker={"symbol": symbol(place), "size": 9},
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": [b - y for y, (_, b) in zip(mean, ends, strict=True)],
-            "arrayminus": [y - a for y, (a, _) in zip(mean, ends, strict=True)],
-            "thickness": 1.2,
-            "width": 4,
-        },
-        hovertemplate=f"{name}<br>%{{text}}<br>%{{x:,.4g}}<br>%{{y:.4f}}<extra></extra>",
-    )
+def _line(name: str, place: int, xs: Sequence[Any], mine: Sequence[Mean], words: Sequence[str]) -> Points:
+    low, high = ([number(m.estimate.ci95[end]) if m.estimate.ci95 else None for m in mine] for end in (0, 1))
+    return Points(name, place, list(xs), [number(m.estimate.mean) for m in mine], lines=True, low=low, high=high, words=list(words))
 
 
 def _numbers(m: Mean) -> tuple[float | None, float | None, float | None, int]:
@@ -223,7 +200,7 @@ def _tables(found: Sequence[Mean], keys: Sequence[str]) -> list[Any]:
         )
         for m in found
     ]
-    return [Grid(columns, rows), *blocks(found, swept), *_differences(found, swept)]
+    return [Grid(columns, rows, caption="Every method at every value, mean over seeds"), *blocks(found, swept), *_differences(found, swept)]
 
 
 def _differences(found: Sequence[Mean], swept: Sequence[Column]) -> list[Any]:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "flwr", "ray", "pandas", "pyarrow", "plotly", "matplotlib", "pydantic", "numpy", "safetensors")
+HEAVY = ("torch", "flwr", "ray", "pandas", "pyarrow", "matplotlib", "pydantic", "numpy", "safetensors")
 
 
 def loaded(code: str) -> list[str]:

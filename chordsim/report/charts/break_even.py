@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import plotly.graph_objects as go
-
-from chordsim.report.charts.chart import Chart, bars_height, colour, figure, number
+from chordsim.report.charts.chart import Chart, number
+from chordsim.report.charts.plot import Axis, Bars, Plot
 from chordsim.report.gather import Gathered, MethodFacts
 from chordsim.report.html import Column, Grid, interval, text
 from chordsim.statistics.differences import Difference, paired
@@ -87,22 +86,8 @@ def charts(g: Gathered) -> list[Chart]:
     if not found:
         return []
     labels = [f"{pair.method} against {pair.other}" for pair in found]
-    spans = [None if p.first is None or p.last is None else math.log10(p.last + 1) - math.log10(p.first) for p in found]
-    trace = go.Bar(
-        y=labels,
-        x=spans,
-        base=[math.log10(p.first) if p.first else 0 for p in found],
-        orientation="h",
-        marker={"color": [colour(2 if p.first else 6) for p in found]},
-        text=[p.words for p in found],
-        textposition="auto",
-        hovertext=[p.words for p in found],
-        showlegend=False,
-    )
-    ticks = list(range(int(math.log10(LAST)) + 1))
-    axis = {"tickvals": ticks, "ticktext": [f"{10**n:,}" for n in ticks], "range": [0, math.log10(LAST)]}
-    made = figure([trace], "sessions (log scale)", "", height=bars_height(len(found)), yaxis_autorange="reversed")
-    made.update_layout(xaxis=axis)
+    bars = Bars("", 2, labels, [p.last for p in found], [p.first for p in found], [p.words for p in found])
+    x = Axis("sessions (log scale)", "log", limits=(1.0, float(LAST)))
     rows = [(p.method, p.other, p.first, p.last, p.words, *_accuracy(p)) for p in found]
     return [
         Chart(
@@ -110,7 +95,7 @@ def charts(g: Gathered) -> list[Chart]:
             "When a plan pays",
             "Sessions after which the method on the left has moved fewer bytes up and down, bootstraps and rows included, than the other; "
             "no bar: never. What it gains or loses in accuracy stands in the table.",
-            made,
+            (Plot(x, Axis(kind="names"), (bars,)),),
             ("method", "against", "first_session", "last_session", "cheaper", "ndcg_10_all_difference", "low_95", "high_95"),
             rows,
         )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import plotly.graph_objects as go
-
-from chordsim.report.charts.chart import GRID, Chart, colour, dash, figure, number, symbol
+from chordsim.report.charts.chart import Chart, number
+from chordsim.report.charts.plot import Axis, Plot, Points
 from chordsim.report.gather import Gathered, MethodFacts
 
 #: Budgets that tiers may be swept in: key of a tier, its name and unit on the axis.
 _SWEPT = {"memory_mb": "memory budget (MB)", "latency_ms": "latency budget (ms a request)", "bits": "cap on bits per weight"}
 #: Tiers that differ in one budget alone, fewer of which are no sweep.
 _LEAST = 3
-_PANELS = ("NDCG@10, all users", "served (%)", "down B/session")
+_PANELS = (Axis("NDCG@10, all users"), Axis("served (%)"), Axis("down B/session", unit="B"))
 
 
 def charts(g: Gathered) -> list[Chart]:
@@ -36,36 +36,23 @@ def sweep(tiers: Mapping[str, Mapping[str, Any]], key: str) -> dict[str, float]:
 
 
 def _against(g: Gathered, key: str, swept: Mapping[str, float]) -> Chart:
-    traces, rows = [], []
+    panels: list[list[Points]] = [[] for _ in _PANELS]
+    rows = []
     for place, (name, facts) in enumerate(g.methods.items()):
         points = [(budget, *_at(facts, g.tiers.index(tier))) for tier, budget in swept.items() if tier in g.tiers]
         rows += [(name, *point) for point in points]
-        for panel in range(len(_PANELS)):
-            traces.append(
-                go.Scatter(
-                    x=[point[0] for point in points],
-                    y=[point[1 + panel] for point in points],
-                    name=name,
-                    legendgroup=name,
-                    showlegend=panel == 0,
-                    mode="lines+markers",
-                    yaxis=f"y{panel + 1}" if panel else "y",
-                    line={"color": colour(place), "dash": dash(place)},
-                    marker={"symbol": symbol(place), "size": 8},
-                )
-            )
-    made = figure(traces, _SWEPT[key], _PANELS[0], height=760, xaxis_type="log")
-    heights = ((0.7, 1.0), (0.38, 0.64), (0.0, 0.32))
-    axis = {"gridcolor": GRID[0], "linecolor": GRID[0], "zeroline": False, "automargin": True, "title_standoff": 8, "rangemode": "tozero"}
-    for panel, (title, domain) in enumerate(zip(_PANELS, heights, strict=True)):
-        made.update_layout({f"yaxis{panel + 1}" if panel else "yaxis": {**axis, "title_text": title, "domain": list(domain)}})
-    made.update_layout(xaxis_anchor=f"y{len(_PANELS)}", legend={"y": -0.1})
+        for panel, lines in enumerate(panels):
+            lines.append(Points(name, place, [point[0] for point in points], [point[1 + panel] for point in points], lines=True))
+    x = Axis(_SWEPT[key], "log")
+    plots = [
+        Plot(x, replace(axis, zero=True), lines) for axis, lines in zip(_PANELS, panels, strict=True) if any(any(one.y) for one in lines)
+    ]
     words = _SWEPT[key].split(" (")[0]
     return Chart(
         f"at_each_{key}",
         f"At each {words}",
         f"Tiers of this run differ in their {words} alone: what users saw, whom the method served, and what a served session brings down.",
-        made,
+        plots,
         ("method", key, "ndcg_10_all", "served_percent", "down_bytes_per_session"),
         rows,
     )

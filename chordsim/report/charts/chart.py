@@ -1,4 +1,4 @@
-"""A chart: a plotly figure, what it says in one line, and its numbers as a table."""
+"""A chart: what is drawn, what it says in one line, and its numbers as a table."""
 
 from __future__ import annotations
 
@@ -9,20 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import plotly.graph_objects as go
+from chordsim.report.charts.plot import Axis, Bars, Plot
 
-#: Colours that people with any colour vision tell apart (after Okabe and Ito), darkened for white paper. The page
-#: swaps each for its partner in `DARK` on a dark screen; symbols, dashes and order tell the series apart as well.
+#: Colours that people with any colour vision tell apart (after Okabe and Ito), darkened for white paper, and their partners on a
+#: dark screen. Markers, dashes, patterns and order tell series apart as well.
 LIGHT = ("#0072b2", "#d55e00", "#00805e", "#b0568a", "#a66f00", "#3a93c8", "#5b5b5b", "#6a4fb3")
 DARK = ("#56b4e9", "#ff8a4c", "#2fc79b", "#e39ac3", "#f0c14a", "#9ad4f5", "#b8b8b8", "#b7a3f0")
-INK, GRID = ("#1b1f24", "#e8e8ea"), ("#d9dce0", "#3a3f47")
-#: What each light colour becomes on a dark screen.
-SWAPS: dict[str, str] = {**dict(zip(LIGHT, DARK, strict=True)), INK[0]: INK[1], GRID[0]: GRID[1]}
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+INK, GRID = "#1b1f24", "#d9dce0"
 #: Points of one line; a page of a run of 100,000 rounds stays small.
 MOST_POINTS = 300
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,7 @@ class Chart:
         key: Identifies it on the page and in `RunResult.figures`.
         title: What is shown.
         meaning: One line for a person: what to read off.
-        figure: The figure, in light colours.
+        plots: What is drawn, one below the other.
         columns: Names of the columns of its numbers, with units.
         rows: The numbers.
     """
@@ -41,7 +36,7 @@ class Chart:
     key: str
     title: str
     meaning: str
-    figure: go.Figure
+    plots: Sequence[Plot]
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -60,47 +55,8 @@ def is_missing(value: Any) -> bool:
 
 
 def colour(number: int) -> str:
-    """Return the colour of a series."""
+    """Return the colour of a series on paper."""
     return LIGHT[number % len(LIGHT)]
-
-
-def symbol(number: int) -> str:
-    """Return the marker of a series."""
-    return SYMBOLS[number % len(SYMBOLS)]
-
-
-def dash(number: int) -> str:
-    """Return the dash of a series' line."""
-    return DASHES[number % len(DASHES)]
-
-
-def figure(traces: Sequence[Any], x: str, y: str, *, height: int = 340, **layout: Any) -> go.Figure:
-    """Return a figure with the page's look.
-
-    Args:
-        traces: plotly traces.
-        x: Title of the x axis, with its unit.
-        y: Title of the y axis, with its unit.
-        height: In pixels.
-        layout: More of plotly's layout, such as ``xaxis_type="log"``.
-    """
-    made = go.Figure(list(traces))
-    axis = {"gridcolor": GRID[0], "linecolor": GRID[0], "zeroline": False, "automargin": True, "title_standoff": 8}
-    made.update_layout(
-        template="none",
-        height=height,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": FONT, "size": 13, "color": INK[0]},
-        margin={"l": 8, "r": 12, "t": 30, "b": 8},
-        legend={"orientation": "h", "yanchor": "top", "y": -0.26, "x": 0, "xanchor": "left"},
-        xaxis={**axis, "title_text": x},
-        yaxis={**axis, "title_text": y},
-        hovermode="closest",
-    )
-    if layout:
-        made.update_layout(**layout)
-    return made
 
 
 def spread(count: int) -> list[int]:
@@ -110,11 +66,11 @@ def spread(count: int) -> list[int]:
     return sorted({round((n + 1) * count / MOST_POINTS) - 1 for n in range(MOST_POINTS)})
 
 
-def bars_height(bars: int) -> int:
-    """Return the height of a chart of horizontal bars, in pixels."""
-    return 150 + 24 * max(bars, 2)
-
-
 def number(value: float | None) -> float | None:
-    """Return a number for a figure or a table: rounded to 6 digits, None where it does not exist."""
+    """Return a number for a chart or a table: rounded to 6 digits, None where it does not exist."""
     return None if is_missing(value) or value is None else float(f"{value:.6g}")
+
+
+def lone_bars(names: Sequence[str], values: Sequence[float | None], x: Axis, place: int = 0) -> Plot:
+    """Return one bar for each name."""
+    return Plot(x, Axis(kind="names"), (Bars("", place, names, values),))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 
-from chordsim.report.charts.chart import INK, Chart, colour, dash, figure, number
+from chordsim.report.charts.chart import Chart, number
+from chordsim.report.charts.plot import Axis, Plot, Points
 from chordsim.report.gather import Gathered
 
 _POINTS = 101
@@ -96,55 +96,38 @@ def _some(values: Sequence[float | None]) -> list[float]:
 
 
 def _by(g: Gathered, which: str, column: str, key: str, title: str, y: str, meaning: str) -> Chart:
-    """Return grouped bars of means by tier or activity group."""
+    """Return means by tier or activity group."""
     labels = list(g.tiers) if which == "tier" or g.activity is None else list(g.activity.labels)
-    traces, rows = [], []
+    points, rows = [], []
     for place, (name, facts) in enumerate(g.methods.items()):
         sums = facts.tier if which == "tier" else facts.activity
         values, counts = sums.means(column), sums.counts(column)
-        traces.append(go.Bar(x=labels, y=[number(v) for v in values], name=name, marker={"color": colour(place)}))
+        points.append(Points(name, place, labels, [number(v) for v in values]))
         rows += [(name, label, number(v), int(n)) for label, v, n in zip(labels, values, counts, strict=True) if n]
-    made = figure(traces, which if which == "tier" else "history before the test (items)", y, barmode="group", xaxis_type="category")
-    return Chart(key, title, meaning, made, ("method", which, f"{column}_mean", "device_rounds"), rows)
+    x = Axis(which if which == "tier" else "history before the test (items)", "names")
+    columns = ("method", which, f"{column}_mean", "device_rounds")
+    return Chart(key, title, meaning, (Plot(x, Axis(y, zero=True), points),), columns, rows)
 
 
 def _latency(g: Gathered) -> Chart:
-    traces, rows = [], []
+    points, rows = [], []
     for place, (name, facts) in enumerate(g.methods.items()):
         found = [facts.costs.seconds((0.5, 0.95), tier, served=True) for tier in range(len(g.tiers))]
         p50, p95 = ([number(pair[n]) for pair in found] for n in (0, 1))
-        reach = [None if a is None or b is None else b - a for a, b in zip(p50, p95, strict=True)]
-        traces.append(
-            go.Bar(
-                x=list(g.tiers),
-                y=p50,
-                name=name,
-                marker={"color": colour(place)},
-                error_y={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": reach,
-                    "arrayminus": [0] * len(reach),
-                    "thickness": 1.2,
-                    "width": 3,
-                    "color": INK[0],
-                },
-            )
-        )
+        points.append(Points(name, place, list(g.tiers), p50, low=p50, high=p95))
         rows += [(name, t, a, b) for t, a, b in zip(g.tiers, p50, p95, strict=True) if a is not None]
-    made = figure(traces, "tier", "seconds per served session (s)", barmode="group")
     return Chart(
         "seconds_by_tier",
         "Time by tier",
-        "Simulated seconds of a served session, link and computing: the bar is the median, its whisker ends at the 95th percentile.",
-        made,
+        "Simulated seconds of a served session, link and computing: the marker is the median, its whisker ends at the 95th percentile.",
+        (Plot(Axis("tier", "names"), Axis("seconds per served session (s)", zero=True), points),),
         ("method", "tier", "total_s_p50", "total_s_p95"),
         rows,
     )
 
 
 def _over_users(g: Gathered) -> Chart:
-    traces, rows = [], []
+    lines, rows = [], []
     shares = np.linspace(0, 1, _POINTS)
     for place, (name, facts) in enumerate(g.methods.items()):
         means = facts.users["ndcg_10_all"].means()
@@ -153,15 +136,14 @@ def _over_users(g: Gathered) -> Chart:
             continue
         values = [number(v) for v in np.quantile(means, shares)]
         percent = [number(100 * s) for s in shares]
-        line = {"color": colour(place), "dash": dash(place), "width": 2}
-        traces.append(go.Scatter(x=percent, y=values, name=name, mode="lines", line=line))
+        lines.append(Points(name, place, percent, values, lines=True, markers=False))
         rows += [(name, s, v) for s, v in zip(percent, values, strict=True)]
-    made = figure(traces, "users, worst served first (%)", "user's mean NDCG@10")
+    x = Axis("users, worst served first (%)", limits=(0.0, 100.0))
     return Chart(
         "distribution_over_users",
         "Distribution over users",
         "Users sorted by what they saw on average over the rounds: where a line leaves zero is how many got nothing.",
-        made,
+        (Plot(x, Axis("user's mean NDCG@10", zero=True), lines),),
         ("method", "users_percent", "ndcg_10_all"),
         rows,
     )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
-from chordsim.report.charts.chart import Chart, colour, dash, figure, number, symbol
+from chordsim.report.charts.chart import Chart, number
+from chordsim.report.charts.plot import Axis, Map, Plot, Points
 from chordsim.report.gather import Gathered
 from chordsim.report.kept_plans import Plans, read_plans
 
@@ -31,20 +30,17 @@ def charts(g: Gathered, run: Path) -> list[Chart]:
 
 
 def _by_layer(plans: dict[str, Plans], places: dict[str, int]) -> Chart:
-    traces, rows = [], []
+    points, rows = [], []
     for name, p in plans.items():
         layers, bits = [layer for layer, _, _ in p.layers], p.bits
         values = [number(bits[a:b].mean()) for a, b in p.edges]
-        traces.append(go.Bar(x=layers, y=values, name=name, marker={"color": colour(places[name])}))
+        points.append(Points(name, places[name], values, layers))
         rows += [(name, layer, value, len(p.codes)) for layer, value in zip(layers, values, strict=True)]
-    made = figure(traces, "layer", "mean bits per channel", barmode="group", height=400, xaxis_tickangle=-45)
-    # The legend goes above, since slanted names of layers take the room below.
-    made.update_layout(legend={"y": 1.02, "yanchor": "bottom"}, margin={"t": 40})
     return Chart(
         "bits_by_layer",
         "Bits by layer",
         "Where plans spend their bits, mean over the plans of the last round (a sample of the phones).",
-        made,
+        (Plot(Axis("mean bits per channel", zero=True), Axis(kind="names"), points),),
         ("method", "layer", "bits_mean", "plans"),
         rows,
     )
@@ -58,85 +54,68 @@ def _channels(name: str, p: Plans) -> Chart:
         values = [number(v) for v in bits[a:b]]
         grid.append([*values, *([None] * (widest - len(values)))])
         rows += [(name, layer, channel, value) for channel, value in enumerate(values)]
-    heat = go.Heatmap(
-        z=grid,
-        y=[layer for layer, _, _ in p.layers],
-        zmin=0,
-        zmax=float(p.widths.max()),
-        colorscale="Cividis",
-        hoverongaps=False,
-        colorbar={"title": {"text": "bits"}, "thickness": 12},
-        hovertemplate="%{y}, channel %{x}: %{z:.2f} bits<extra></extra>",
-    )
-    bare: dict[str, Any] = {"xaxis_showgrid": False, "yaxis_showgrid": False, "yaxis_autorange": "reversed"}
-    made = figure([heat], "channel", "", height=120 + 24 * len(p.layers), **bare)
+    heat = Map([layer for layer, _, _ in p.layers], grid, float(p.widths.max()), "bits")
     return Chart(
         f"channels_{name}",
         f"Bits by channel: {name}",
         f"Mean bits of every channel over {len(p.codes):,} plans of the last round.",
-        made,
+        (Plot(Axis("channel", whole=True), Axis(kind="names"), (heat,)),),
         ("method", "layer", "channel", "bits_mean"),
         rows,
     )
 
 
 def _disagreement(plans: dict[str, Plans], places: dict[str, int]) -> Chart:
-    traces, rows = [], []
+    points, rows = [], []
     for name, p in plans.items():
         layers, chance = [layer for layer, _, _ in p.layers], p.disagreement()
         values = [number(100 * chance[a:b].mean()) for a, b in p.edges]
-        traces.append(go.Bar(x=layers, y=values, name=name, marker={"color": colour(places[name])}))
+        points.append(Points(name, places[name], values, layers))
         rows += [(name, layer, value, len(p.codes)) for layer, value in zip(layers, values, strict=True)]
-    made = figure(traces, "layer", "channels that differ (%)", barmode="group", height=400, xaxis_tickangle=-45, yaxis_rangemode="tozero")
-    made.update_layout(legend={"y": 1.02, "yanchor": "bottom"}, margin={"t": 40})
     return Chart(
         "plans_between_users",
         "How plans differ between users",
         "Take two phones at random: in how many channels of a layer do their plans differ? A part of it is budgets, a part is taste; "
         "0 % means that everybody has the same plan.",
-        made,
+        (Plot(Axis("channels that differ (%)", zero=True), Axis(kind="names"), points),),
         ("method", "layer", "differing_channels_percent", "plans"),
         rows,
     )
 
 
 def _distance(plans: dict[str, Plans], places: dict[str, int]) -> Chart:
-    traces, rows, shares = [], [], np.linspace(0, 1, _POINTS)
+    lines, rows, shares = [], [], np.linspace(0, 1, _POINTS)
     for name, p in plans.items():
         values = [number(100 * v) for v in np.quantile(p.distance(), shares)]
         percent = [number(100 * s) for s in shares]
-        line = {"color": colour(places[name]), "dash": dash(places[name]), "width": 2}
-        traces.append(go.Scatter(x=percent, y=values, name=name, mode="lines", line=line))
+        lines.append(Points(name, places[name], percent, values, lines=True, markers=False))
         rows += [(name, s, v) for s, v in zip(percent, values, strict=True)]
-    made = figure(traces, "plans, nearest to the common one first (%)", "channels unlike the common plan (%)", yaxis_rangemode="tozero")
+    x = Axis("plans, nearest to the common one first (%)", limits=(0.0, 100.0))
     return Chart(
         "plans_from_the_common_one",
         "How far plans stray",
         "The common plan takes each channel's most frequent code; phones are sorted by how many channels of theirs differ from it.",
-        made,
+        (Plot(x, Axis("channels unlike the common plan (%)", zero=True), lines),),
         ("method", "plans_percent", "channels_unlike_percent"),
         rows,
     )
 
 
 def _by_age(g: Gathered) -> Chart:
-    traces, rows = [], []
+    lines, rows = [], []
     for place, (name, facts) in enumerate(g.methods.items()):
         if not facts.age:
             continue
         ages = sorted(facts.age)
         values = [number(facts.age[age][1] / facts.age[age][0]) for age in ages]
-        line, marker = {"color": colour(place), "dash": dash(place)}, {"symbol": symbol(place), "size": 9}
-        traces.append(go.Scatter(x=ages, y=values, name=name, mode="lines+markers", line=line, marker=marker))
+        lines.append(Points(name, place, ages, values, lines=True))
         rows += [(name, age, value, facts.age[age][0]) for age, value in zip(ages, values, strict=True)]
-    oldest = max((age for facts in g.methods.values() for age in facts.age), default=0)
-    made = figure(traces, "age of the plan in use (rounds, 0 is fresh)", "NDCG@10, served users", yaxis_rangemode="tozero")
-    made.update_layout(xaxis={"tick0": 0, "dtick": max(1, oldest // 10), "range": [-0.5, oldest + 0.5]})
+    x = Axis("age of the plan in use (rounds, 0 is fresh)", zero=True, whole=True)
     return Chart(
         "accuracy_by_plan_age",
         "Plan age against accuracy",
         "What a plan is worth after so many rounds; where all plans were fresh there is one point.",
-        made,
+        (Plot(x, Axis("NDCG@10, served users", zero=True), lines),),
         ("method", "plan_age_rounds", "ndcg_10", "device_rounds"),
         rows,
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import plotly.graph_objects as go
-
-from chordsim.report.charts.chart import Chart, bars_height, colour, figure, number
+from chordsim.report.charts.chart import Chart, number
+from chordsim.report.charts.plot import Axis, Plot, Points
 from chordsim.report.gather import Gathered
 
 #: What is shown, with its unit.
@@ -22,7 +21,7 @@ _SHOWN = {
 
 def charts(g: Gathered) -> list[Chart]:
     """Return the chart of forecast and measurement; none where the run made no forecast or did not end."""
-    groups: tuple[list[str], list[str]] = ([], [])
+    names: list[str] = []
     ranges: list[tuple[float, float]] = []
     measured: list[float | None] = []
     rows: list[tuple[Any, ...]] = []
@@ -34,34 +33,18 @@ def charts(g: Gathered) -> list[Chart]:
                     continue
                 rows.append((method, tier, name, *(number(line[key]) for key in ("low", "middle", "high", "measured")), line["inside"]))
                 if tier == "all" and line["middle"]:
-                    groups[0].append(method)
-                    groups[1].append(label)
+                    names.append(f"{method}, {label}")
                     ranges.append((100 * line["low"] / line["middle"], 100 * line["high"] / line["middle"]))
                     measured.append(number(100 * line["measured"] / line["middle"]))
     if not measured:
         return []
-    reach = {
-        "type": "data",
-        "symmetric": False,
-        "array": [high - 100 for _, high in ranges],
-        "arrayminus": [100 - low for low, _ in ranges],
-        "thickness": 6,
-        "width": 0,
-    }
-    traces = [
-        go.Scatter(
-            x=[100] * len(ranges),
-            y=groups,
-            name="forecast: nine runs of ten",
-            mode="markers",
-            error_x=reach,
-            marker={"color": colour(5), "size": 7, "symbol": "line-ns-open"},
-        ),
-        go.Scatter(x=measured, y=groups, name="measured", mode="markers", marker={"color": colour(1), "size": 9, "symbol": "diamond"}),
-    ]
-    height = bars_height(len(ranges))
-    made = figure(traces, "relative to the middle of the forecast (%)", "", height=height, yaxis_autorange="reversed")
-    made.update_layout(legend={"y": -80 / height})
+    middle = [100.0] * len(ranges)
+    low, high = ([number(pair[n]) for pair in ranges] for n in (0, 1))
+    marks = (
+        Points("forecast: nine runs of ten", 5, middle, names, low=low, high=high, across=True),
+        Points("measured", 1, measured, names),
+    )
+    plot = Plot(Axis("relative to the middle of the forecast (%)"), Axis(kind="names"), marks, dodged=False)
     missed = sum(not row[-1] for row in rows)
     return [
         Chart(
@@ -69,7 +52,7 @@ def charts(g: Gathered) -> list[Chart]:
             "Forecast beside measurement",
             f"Made before anything was trained. Of {len(rows)} quantities, tiers included, {len(rows) - missed} fell into the range that "
             "should hold nine runs of ten.",
-            made,
+            (plot,),
             ("method", "tier", "quantity", "forecast_low", "forecast_middle", "forecast_high", "measured", "inside"),
             rows,
         )

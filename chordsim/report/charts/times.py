@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import plotly.graph_objects as go
 
-from chordsim.report.charts.chart import Chart, colour, dash, figure, number, spread, symbol
+from chordsim.report.charts.chart import Chart, number, spread
+from chordsim.report.charts.plot import Axis, Label, Plot, Points
 from chordsim.report.charts.served import stacked
 from chordsim.report.gather import Gathered
 
@@ -19,59 +19,40 @@ def charts(g: Gathered) -> list[Chart]:
 
 
 def _timeline(g: Gathered) -> Chart:
-    traces, rows = [], []
+    lines, rows = [], []
     for place, (name, facts) in enumerate(g.methods.items()):
         done = [r for r in facts.rounds if not np.isnan(r.seconds[2])]
         ends = np.cumsum([g.source.closed_s.get((name, r.round), r.seconds[2]) for r in done])
         places = spread(len(done))
         done, ends = [done[n] for n in places], ends[places]
-        traces.append(
-            go.Scatter(
-                x=[number(e) for e in ends],
-                y=[r.round for r in done],
-                name=name,
-                mode="lines+markers",
-                line={"color": colour(place), "dash": dash(place)},
-                marker={"symbol": symbol(place), "size": 8},
-            )
-        )
+        lines.append(Points(name, place, [number(e) for e in ends], [r.round for r in done], lines=True))
         rows += [(name, r.round, *(number(s) for s in r.seconds), number(e)) for r, e in zip(done, ends, strict=True)]
-    made = figure(traces, "simulated seconds since the start (s)", "rounds done", yaxis_tickformat="d", yaxis_rangemode="tozero")
+    plot = Plot(Axis("simulated seconds since the start (s)", zero=True), Axis("rounds done", zero=True, whole=True), lines)
     return Chart(
         "round_timeline",
         "Round timeline",
         "When the clock closed each round: at its last phone, or at the deadline. The first round carries the bootstrap; training on "
         "the cloud is not in it.",
-        made,
+        (plot,),
         ("method", "round", "total_s_p50", "total_s_p95", "total_s_slowest", "ended_s"),
         rows,
     )
 
 
 def _stragglers(g: Gathered) -> Chart:
-    traces, rows = [], []
+    lines, rows = [], []
     for place, (name, facts) in enumerate(g.methods.items()):
         done = [r for r in facts.rounds if r.seconds[0] > 0]
         done = [done[n] for n in spread(len(done))]
         lag = [number(r.seconds[2] / r.seconds[0]) for r in done]
-        traces.append(
-            go.Scatter(
-                x=[r.round for r in done],
-                y=lag,
-                name=name,
-                mode="lines+markers",
-                line={"color": colour(place), "dash": dash(place)},
-                marker={"symbol": symbol(place), "size": 8},
-            )
-        )
+        lines.append(Points(name, place, [r.round for r in done], lag, lines=True))
         rows += [(name, r.round, value, number(r.seconds[1] / r.seconds[0])) for r, value in zip(done, lag, strict=True)]
-    step = max(1, max((len(f.rounds) for f in g.methods.values()), default=1) // 10)
-    made = figure(traces, "round", "slowest phone : median phone", xaxis_dtick=step, xaxis_tick0=1, yaxis_rangemode="tozero")
+    plot = Plot(Axis("round", whole=True), Axis("slowest phone : median phone", zero=True), lines)
     return Chart(
         "stragglers",
         "Stragglers",
         "How many times longer the slowest phone of a round took than the median phone.",
-        made,
+        (plot,),
         ("method", "round", "slowest_over_p50", "p95_over_p50"),
         rows,
     )
@@ -79,7 +60,7 @@ def _stragglers(g: Gathered) -> Chart:
 
 def _parts(g: Gathered) -> Chart:
     requests = int(g.source.table("rounds").get("requests_per_round", 1))
-    groups: tuple[list[str], list[str]] = ([], [])
+    names: list[Label] = []
     parts: dict[str, list[float | None]] = {name: [] for name in _PARTS}
     rows: list[tuple[str | float | None, ...]] = []
     for method, facts in g.methods.items():
@@ -88,19 +69,18 @@ def _parts(g: Gathered) -> Chart:
             values = [number(means[name][place]) for name in _PARTS]
             if values[0] is None:
                 continue
-            groups[0].append(method)
-            groups[1].append(tier)
+            names.append((method, tier))
             for name, value in zip(_PARTS, values, strict=True):
                 parts[name].append(value)
             rows.append((method, tier, *values))
     labels = {"infer_s": f"infer, {requests} requests"}
     named = {labels.get(name, name.removesuffix("_s")): values for name, values in parts.items()}
-    made = stacked(groups, named, list(_PARTS.values()), "mean seconds of a served session (s)", len(groups[0]))
+    plot = stacked(names, named, list(_PARTS.values()), Axis("mean seconds of a served session (s)"))
     return Chart(
         "seconds_by_part",
         "Where a session's seconds go",
         "Down link, decoding and quantizing, inference, up link; means over served sessions, the bootstrap's download included.",
-        made,
+        (plot,),
         ("method", "tier", "download_s", "adapt_s", f"infer_s_times_{requests}", "upload_s"),
         rows,
     )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from chordsim.ledger.invariants import DOWN_PARTS, UP_PARTS
-from chordsim.report.charts.chart import Chart, bars_height, colour, dash, figure, number
+from chordsim.report.charts.chart import Chart, lone_bars, number
+from chordsim.report.charts.plot import Axis, Label, Plot, Points
 from chordsim.report.charts.served import stacked
 from chordsim.report.gather import Gathered, MethodFacts
 
@@ -56,13 +55,12 @@ def break_even(facts: MethodFacts, against: MethodFacts) -> str:
 
 def _bootstrap(g: Gathered) -> Chart:
     rows = [(name, number(facts.bootstrap_once), facts.sessions.contacts) for name, facts in g.methods.items()]
-    trace = go.Bar(y=[r[0] for r in rows], x=[r[1] for r in rows], orientation="h", marker={"color": colour(0)}, showlegend=False)
-    made = figure([trace], "bytes down at first contact (B)", "", height=bars_height(len(rows)), yaxis_autorange="reversed")
+    plot = lone_bars([r[0] for r in rows], [r[1] for r in rows], Axis("bytes down at first contact", unit="B"))
     return Chart(
         "bootstrap_bytes",
         "Before the first round",
         "What a phone must download before a method can serve it at all: embeddings, extractor, mask, weights where they are shipped.",
-        made,
+        (plot,),
         ("method", "bootstrap_bytes_B", "phones_that_received_it"),
         rows,
     )
@@ -70,47 +68,46 @@ def _bootstrap(g: Gathered) -> Chart:
 
 def _parts(g: Gathered) -> Chart:
     names = [name for name in (*DOWN_PARTS[1:], *UP_PARTS) if any(f.bytes[name] for f in g.methods.values())]
-    groups: tuple[list[str], list[str]] = ([], [])
+    labels: list[Label] = []
     parts: dict[str, list[float | None]] = {_LABELS[name]: [] for name in names}
     rows: list[tuple[str | float | None, ...]] = []
     for method, facts in g.methods.items():
         for side, own in (("down", DOWN_PARTS), ("up", UP_PARTS)):
-            groups[0].append(method)
-            groups[1].append(side)
+            labels.append((method, side))
             for name in names:
                 value = number(facts.bytes[name] / facts.device_rounds) if name in own else None
                 parts[_LABELS[name]].append(value)
                 if value is not None:
                     rows.append((method, side, name, value))
-    made = stacked(groups, parts, [_PART_COLOURS[name] for name in names], "bytes per device-round, bootstrap apart (B)", len(groups[0]))
+    x = Axis("bytes per device-round, bootstrap apart", unit="B")
+    plot = stacked(labels, parts, [_PART_COLOURS[name] for name in names], x)
     return Chart(
         "bytes_by_part",
         "A round's bytes by part, down and up apart",
         "Measured from the encoded messages, cut transfers with their whole length. The report up is instrumentation that a product "
         "would not send; framing is chordsim's header and CRC.",
-        made,
+        (plot,),
         ("method", "direction", "part", "bytes_per_device_round_B"),
         rows,
     )
 
 
 def _cumulative(g: Gathered) -> Chart:
-    traces, rows = [], []
+    lines, rows = [], []
     for place, (name, facts) in enumerate(g.methods.items()):
         if facts.session is None:
             continue
         values = [number(facts.after(n)) for n in _SESSIONS]
-        line = {"color": colour(place), "dash": dash(place), "width": 2}
-        traces.append(go.Scatter(x=_SESSIONS, y=values, name=name, mode="lines", line=line))
+        lines.append(Points(name, place, _SESSIONS, values, lines=True, markers=False))
         rows += [(name, n, value) for n, value in zip(_SESSIONS, values, strict=True)]
-    log: dict[str, Any] = {"xaxis_type": "log", "yaxis_type": "log", "xaxis_dtick": 1, "yaxis_dtick": 1, "yaxis_exponentformat": "SI"}
-    made = figure(traces, "served sessions (log scale)", "bytes up and down so far (B, log scale)", **log)
+    x, y = Axis("served sessions (log scale)", "log"), Axis("bytes up and down so far (log scale)", "log", unit="B")
+    plot = Plot(x, y, lines)
     return Chart(
         "bytes_over_sessions",
         "Bytes over a phone's life",
         "The bootstrap at first contact, the mean served session so many times, and what new versions of a model bring from "
         "the second session on. Where two lines cross is the break-even.",
-        made,
+        (plot,),
         ("method", "sessions", "bytes_so_far_B"),
         rows,
     )
@@ -121,15 +118,13 @@ def _waste(g: Gathered) -> Chart:
     for name, facts in g.methods.items():
         moved = facts.bytes["down_bytes"] + facts.bytes["up_bytes"]
         rows.append((name, facts.bytes["wasted_bytes"], number(100 * facts.bytes["wasted_bytes"] / moved) if moved else 0.0))
-    trace = go.Bar(y=[r[0] for r in rows], x=[r[2] for r in rows], orientation="h", marker={"color": colour(1)}, showlegend=False)
-    made = figure([trace], "share of all bytes that crossed (%)", "", height=bars_height(len(rows)), yaxis_autorange="reversed")
-    if not any(r[1] for r in rows):
-        made.update_layout(xaxis_range=[0, 1])
+    nothing = None if any(r[1] for r in rows) else (0.0, 1.0)
+    plot = lone_bars([r[0] for r in rows], [r[2] for r in rows], Axis("share of all bytes that crossed (%)", limits=nothing), 1)
     return Chart(
         "wasted_bytes",
         "Waste",
         "Bytes that crossed the link for a round that did not serve: dropped, late, failed, or refused after the download.",
-        made,
+        (plot,),
         ("method", "wasted_bytes_B", "wasted_percent"),
         rows,
     )

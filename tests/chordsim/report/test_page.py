@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,35 +13,42 @@ from chordsim.errors import ChordsimError
 from chordsim.report import page
 
 ORDER = [
-    "What was run",
+    "The answer",
     "Who won, at what cost",
     "Who was left out",
     "Heterogeneity",
     "What plans look like",
     "Bytes",
     "Time",
+    "What was run",
     "How to reproduce",
 ]
 
 
 class Page(HTMLParser):
-    """Collects headings, addresses and the JSON that stands in the page."""
+    """Collects headings, addresses, charts, and of each table its caption or label and how its heads are scoped."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.headings, self.addresses, self.figures, self._in = [], [], {}, None
+        self.headings, self.addresses, self.plots, self.tables, self._in, self._figure = [], [], {}, [], None, None
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
         self.addresses += [attrs[name] for name in ("src", "href", "action", "data") if attrs.get(name)]
-        self._in = tag if tag == "h2" else attrs.get("id") if tag == "script" and attrs.get("type") == "application/json" else None
+        self._in = tag if tag == "h2" else None
+        if tag == "figure":
+            self._figure = attrs["id"]
+        elif tag == "svg" and "plot" in attrs.get("class", ""):
+            self.plots.setdefault(self._figure, []).append(attrs)
+        elif tag == "div" and attrs.get("role") == "region":
+            self.tables.append((attrs["aria-label"], []))
+        elif tag == "th":
+            self.tables[-1][1].append(attrs.get("scope"))
 
     def handle_data(self, data):
         if self._in == "h2":
             self.headings.append(data)
-        elif self._in:
-            self.figures[self._in] = json.loads(data)
 
     def handle_endtag(self, tag):
         self._in = None
@@ -60,23 +66,61 @@ def test_a_run_ends_with_a_page_whose_sections_stand_in_order(shown):
 
 def test_the_page_is_small_and_asks_for_nothing(shown):
     text, parsed = shown
-    assert len(text.encode()) < 6e6
-    assert all(address.startswith(("#", "data:text/csv;base64,")) for address in parsed.addresses)
+    assert len(text.encode()) < 1e6
+    assert all(address.startswith(("#", "data:text/csv;base64,", "data:image/png;base64,")) for address in parsed.addresses)
     assert "default-src 'none'" in text
 
 
-def test_every_chart_has_data_and_its_numbers_as_csv(shown):
-    text, parsed = shown
-    charts = {name: figure for name, figure in parsed.figures.items() if name.startswith("figure-")}
-    assert len(charts) > 20
-    assert sorted(re.findall(r'data-figure="([^"]+)"', text)) == sorted(charts)
-    for figure in charts.values():
-        assert any(trace.get("x") or trace.get("z") for trace in figure["data"])
-    tables = [a for a in parsed.addresses if a.startswith("data:")]
-    assert len(tables) == len(charts)
-    for table in tables:
-        lines = base64.b64decode(table.partition(",")[2]).decode().splitlines()
-        assert len(lines) > 1 and all(line.count(",") >= 1 for line in lines)
+def test_every_chart_says_what_it_shows_and_has_its_numbers_as_csv(shown, played_run):
+    _, parsed = shown
+    charts = {chart.key: chart for chart in page.charts(played_run)}
+    assert list(parsed.plots) and sorted(parsed.plots) == sorted(charts) and len(charts) > 20
+    for key, drawn in parsed.plots.items():
+        sizes = [{"broad", "slim"} & set(attrs["class"].split()) for attrs in drawn]
+        assert len(drawn) == 2 * len(charts[key].plots) and {"broad"} in sizes and {"slim"} in sizes
+        assert all(attrs["role"] == "img" and attrs["aria-label"].startswith(charts[key].title) for attrs in drawn)
+    links = [a for a in parsed.addresses if a.startswith("data:text/csv")]
+    told = [base64.b64decode(link.partition(",")[2]).decode() for link in links]
+    assert sorted(told) == sorted(chart.csv() for chart in charts.values())
+
+
+def test_every_table_has_a_name_and_heads_that_say_what_they_are_of(shown):
+    assert len(shown[1].tables) > 30
+    for name, scopes in shown[1].tables:
+        assert name and scopes and set(scopes) <= {"col", "row"}
+
+
+def test_the_answer_comes_first_and_settings_last(shown):
+    text = shown[0]
+    first = text[text.index('id="answer"') : text.index("<nav")]
+    for question in ("Who is best?", "At what cost?", "What is not settled?", "Who was left out?", "What would change it?"):
+        assert question in first
+    assert all(f"</span>{name}</th>" in first for name in ("fp32", "chord-plus", "cloud-only"))
+    assert "Settings and data" not in first
+
+
+def test_a_method_that_ties_with_the_best_shares_the_answer(made_run, tmp_path):
+    rng = np.random.default_rng(3)
+    base, near = rng.random(80) / 2, rng.normal(size=80) / 100
+    rounds = {"fp32": [base], "good": [base + 0.3 + near], "alike": [base + 0.3]}
+    text = page.write(made_run(tmp_path / "run", rounds)).read_text()
+    assert "gave users the best lists" in text and "which of them is best is not settled" in text
+    text = page.write(made_run(tmp_path / "lone", {"fp32": [base + 0.3], "bad": [base]})).read_text()
+    assert "No method gave users better lists than fp32." in text
+
+
+def test_training_curves_stand_where_they_were_kept(made_run, tmp_path):
+    run = made_run(tmp_path / "run", {"a": [np.full(6, 0.5)]})
+    lines = [{"event": "step", "training": "a", "step": n, "loss": 1 / n} for n in (1, 2)]
+    lines += [{"event": "validation", "training": "a", "step": 2, "ndcg_10": 0.25, "best": 0.25}]
+    (run / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"event": "st')
+    parsed = Page(page.write(run).read_text())
+    assert {"validation_ndcg_10", "training_loss"} <= set(parsed.plots) and parsed.headings == [*ORDER[:7], "Training", *ORDER[7:]]
+    (loss,) = [chart for chart in page.charts(run) if chart.key == "training_loss"]
+    assert loss.rows == [("a", 1, 1.0), ("a", 2, 0.5)]
+    (run / "events.jsonl").write_text('{"event": "step"}\n{}\n')
+    with pytest.raises(ChordsimError, match=r"events\.jsonl"):
+        page.write(run)
 
 
 def test_names_and_scenarios_cannot_break_the_page(made_run, tmp_path):
@@ -190,12 +234,14 @@ def test_a_failing_report_does_not_lose_the_run(tiny, tmp_path, monkeypatch):
     assert any("paper jam" in note for note in said)
 
 
-def test_python_gets_frames_and_figures(played_run):
-    import plotly.graph_objects as go
-
+def test_python_gets_frames_and_charts(played_run, tmp_path):
     from chordsim.api import RunResult
 
     result = RunResult(played_run)
     assert {"ndcg_10_all", "up_bytes"} <= set(result.ledger.columns) and len(result.rounds) and len(result.devices)
-    assert isinstance(result.figures["accuracy_against_bytes"], go.Figure)
-    result.figures["bytes_by_part"].to_json()
+    chart = result.figures["accuracy_against_bytes"]
+    assert chart.figure().axes and "<svg" in chart._repr_html_()
+    chart.save(tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ChordsimError, match=r"chart\.gif"):
+        chart.save(tmp_path / "chart.gif")
