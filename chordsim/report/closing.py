@@ -9,8 +9,7 @@ from chordsim.installed import VERSION
 from chordsim.ledger.energy_words import rests_on
 from chordsim.ledger.summary import KNOWN, UNKNOWN
 from chordsim.report.charts import break_even as even
-from chordsim.report.charts import groups, planned, predicted, times, traffic
-from chordsim.report.charts import training as curves
+from chordsim.report.charts import groups, learning, planned, predicted, times, traffic
 from chordsim.report.gather import Gathered
 from chordsim.report.html import Column, Grid, Section, code, folded, interval, text
 from chordsim.report.source import Source
@@ -101,7 +100,7 @@ def time_section(g: Gathered) -> Section:
 
 def training(g: Gathered) -> list[Section]:
     """Return the training curves; nothing of a run that kept none."""
-    made = curves.charts(g)
+    made = learning.charts(g)
     return [Section("training", "Training", list(made))] if made else []
 
 

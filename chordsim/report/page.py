@@ -79,7 +79,7 @@ def charts(run: Path, check: bool = True) -> list[Chart]:
         RunError: No ledger yet, or a damaged file.
     """
     from chordsim.report import sums
-    from chordsim.report.charts import break_even, budgets, cost, fleet, groups, planned, predicted, served, times, traffic, training
+    from chordsim.report.charts import break_even, budgets, cost, fleet, groups, learning, planned, predicted, served, times, traffic
     from chordsim.report.gather import gather
     from chordsim.report.source import Source
 
@@ -97,7 +97,7 @@ def charts(run: Path, check: bool = True) -> list[Chart]:
         *traffic.charts(g),
         *predicted.charts(g),
         *times.charts(g),
-        *training.charts(g),
+        *learning.charts(g),
     ]
 
 

@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chordsim.errors import RunError
 from chordsim.files import atomic_write
 from chordsim.ledger.names import TRAINING
 
@@ -54,9 +55,21 @@ def write(run: Path, lines: Iterable[CurveLine]) -> None:
 
 
 def read(path: Path | None) -> pd.DataFrame:
-    """Return the file as a frame; one without lines where there is no file."""
+    """Return the file as a frame; one without lines where there is no file.
+
+    Raises:
+        RunError: The file is not what `write` makes.
+    """
     import pandas as pd
 
     if path is None:
         return pd.DataFrame(columns=COLUMNS)
-    return pd.read_csv(path, keep_default_na=False, dtype={"layer": str, "code": str})
+    try:
+        table = pd.read_csv(
+            path, keep_default_na=False, dtype={"method": str, "step": int, "what": str, "layer": str, "code": str, "value": float}
+        )
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: half-written or damaged ({' '.join(str(error).split())[:160]})") from error
+    if list(table) != COLUMNS:
+        raise RunError(f"{path}: columns are {', '.join(map(str, table))} instead of {', '.join(COLUMNS)}")
+    return table

@@ -88,8 +88,8 @@ def test_a_tier_s_seconds_by_table_and_constants_are_told_and_whom_latency_refus
     assert note == (
         "seconds on the phone follow latency.csv: low measured, 2.2 ms a request of the full model where operations over speed say 3.33, "
         "so that latency_ms = 3 refuses it by constants and not by the table (scaled from the other machine, 0.50 times what was "
-        "measured); mid scaled, 0.9 ms a request of the full model where operations over speed say 0.8, so that latency_ms = 0.85 refuses it by the "
-        "table and not by constants"
+        "measured); mid scaled, 0.9 ms a request of the full model where operations over speed say 0.8, so that latency_ms = 0.85 "
+        "refuses it by the table and not by constants"
     )
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from chordsim.errors import ChordsimError
 from chordsim.report import page
+from chordsim.store import training
+from chordsim.store.training import CurveLine
 
 ORDER = [
     "The answer",
@@ -23,6 +25,8 @@ ORDER = [
     "What was run",
     "How to reproduce",
 ]
+#: The same where models were trained.
+TRAINED = [*ORDER[:7], "Training", *ORDER[7:]]
 
 
 class Page(HTMLParser):
@@ -61,7 +65,7 @@ def shown(played_run):
 
 
 def test_a_run_ends_with_a_page_whose_sections_stand_in_order(shown):
-    assert shown[1].headings == ORDER
+    assert shown[1].headings == TRAINED
 
 
 def test_the_page_is_small_and_asks_for_nothing(shown):
@@ -111,16 +115,23 @@ def test_a_method_that_ties_with_the_best_shares_the_answer(made_run, tmp_path):
 
 def test_training_curves_stand_where_they_were_kept(made_run, tmp_path):
     run = made_run(tmp_path / "run", {"a": [np.full(6, 0.5)]})
-    lines = [{"event": "step", "training": "a", "step": n, "loss": 1 / n} for n in (1, 2)]
-    lines += [{"event": "validation", "training": "a", "step": 2, "ndcg_10": 0.25, "best": 0.25}]
-    (run / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"event": "st')
-    parsed = Page(page.write(run).read_text())
-    assert {"validation_ndcg_10", "training_loss"} <= set(parsed.plots) and parsed.headings == [*ORDER[:7], "Training", *ORDER[7:]]
-    (loss,) = [chart for chart in page.charts(run) if chart.key == "training_loss"]
-    assert loss.rows == [("a", 1, 1.0), ("a", 2, 0.5)]
-    (run / "events.jsonl").write_text('{"event": "step"}\n{}\n')
-    with pytest.raises(ChordsimError, match=r"events\.jsonl"):
-        page.write(run)
+    lines = [
+        CurveLine("a", 1, "loss", "", "", 1.0),
+        CurveLine("a", 2, "loss", "", "", 0.5),
+        CurveLine("a", 2, "validation_ndcg_10", "", "", 0.25),
+    ]
+    lines += [CurveLine("a", 2, "share", layer, str(code), share) for layer, share in (("one", 0.5), ("two", 0.25)) for code in range(4)]
+    training.write(run, lines)
+    parsed = Page(page.write(run, check=False).read_text())
+    assert {"training_validation_ndcg_10", "training_loss", "training_codes_a"} <= set(parsed.plots)
+    assert parsed.headings == TRAINED
+    drawn = {chart.key: chart.rows for chart in page.charts(run)}
+    assert drawn["training_loss"] == [("a", 1, 1.0), ("a", 2, 0.5)]
+    assert drawn["training_codes_a"] == [(f"code {code}", 2, 0.375) for code in range(4)]
+    for damaged in ("method,step\n", "", "method,step,what,layer,code,value\na,one,loss,,,1\n", 'method,"'):
+        (run / "training.csv").write_text(damaged)
+        with pytest.raises(ChordsimError, match=r"training\.csv"):
+            page.write(run, check=False)
 
 
 def test_names_and_scenarios_cannot_break_the_page(made_run, tmp_path):
@@ -153,7 +164,7 @@ def test_a_cut_off_run_without_summary_or_devices_has_a_page(played_run, tmp_pat
     shutil.copytree(played_run, run)
     for name in ("summary.json", "devices.parquet", "plans.parquet", "report.html"):
         (run / name).unlink()
-    assert Page(page.write(run).read_text()).headings == ORDER
+    assert Page(page.write(run).read_text()).headings == TRAINED
 
 
 def _no_ledger(run):
