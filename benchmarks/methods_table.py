@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.mechanisms import section
 from chordsim import methods
 from chordsim.config.model import Scenario
 from chordsim.files import read_json
@@ -54,7 +55,7 @@ def main(run: Path, page: Path) -> None:
     text = [_head(scenario, read_json(run / "manifest.json")), _markdown(COLUMNS, rows), _notes(ledger, scenario, trained)]
     if {"chai", "fp32", "cloud-only"} <= set(scenario.methods):
         text.append(_chai(ledger, scenario, summary["methods"]))
-    page.write_text("\n\n".join(text) + "\n")
+    page.write_text("\n\n".join([*text, section()]))
 
 
 def _served(ledger: pd.DataFrame, name: str) -> pd.DataFrame:

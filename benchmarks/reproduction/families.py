@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.reproduction.suite import BETWEEN, MASK, OF_CHORD, ONE_BIT, RIVAL_NAMES
+from benchmarks.reproduction.suite import BETWEEN, FUSED_FOR_ALL, MASK, OF_CHORD, ONE_BIT, RIVAL_NAMES
 
 Pair = tuple[str, str]
 
@@ -75,7 +75,7 @@ _ADDED = (
     ("frozen-3", "fp32"),
 )
 #: Neighbours of CHORD in the literature against the model that they start from or claim to match.
-_NEIGHBOURS = (*((name, "fp32") for name in RIVAL_NAMES), ("qat-2", "uniform-2"))
+_NEIGHBOURS = (*((name, "fp32") for name in RIVAL_NAMES), ("qat-2", "uniform-2"), ("cda4rec", f"cda4rec{FUSED_FOR_ALL}"))
 
 
 def _of(group: str, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:

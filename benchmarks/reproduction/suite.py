@@ -13,7 +13,7 @@ LEVELS = ("layer", "filter", "element")
 
 #: Labels that comparisons name.
 ONE_BIT, BETWEEN, MASK, PHONE, BARE = " at 1 bit", " at 1.5 bits", " at uniform 2 bits", " decoded on the phone", " without levels"
-OF_CHORD, ONCE = " of chord", " told once"
+OF_CHORD, ONCE, FUSED_FOR_ALL = " of chord", " told once", " fused for all"
 
 REFERENCES = Piece("references", ("fp32", "int8", "uniform-2", "qat-2", "film-192", "popularity", "markov"))
 #: The same in two: over tens of thousands of items `fp32` alone takes most of an hour.
@@ -53,7 +53,10 @@ TOLD_ONCE = Piece("shared-once", ("chord-shared",), ('settings.chord-shared.deli
 _DECIDING = (NO_PLAN, NO_PLANS, CHORD_CONTROLS, TOLD_ONCE)
 #: What `neighbours` compares, trained and played as everything else here; each alone, so that any can be played by itself.
 RIVAL_NAMES = ("otaro", "diet", "duet", "forward-ofa", "cocorrrec", "dccl", "cda4rec", "finetune", "fedavg")
-NEIGHBOURS = tuple(Piece(name, (name,)) for name in RIVAL_NAMES)
+#: Both orders joined for everybody, without a planner; and weights that rounds still have something to add to, a shorter `fp32`.
+FUSED = Piece("cda4rec-fused", ("cda4rec",), ("settings.cda4rec.short_history=0",), FUSED_FOR_ALL)
+BEGUN = Piece("fedavg-begun", ("fedavg",), ("settings.fedavg.start_steps=600",), " from 600 steps")
+NEIGHBOURS = (*(Piece(name, (name,)) for name in RIVAL_NAMES), FUSED, BEGUN)
 _LATER = (SHARED, CHORD, AT_ONE_BIT, AT_BETWEEN, MASK_ALONE, *_DECIDING)
 LARGE = (LARGE_REFERENCES, RIVALS, MIXED_ONCE, PLANS, *_LATER)
 AGES_TOO = (REFERENCES, MIXED_ONCE, PLANS_AND_AGES, *_LATER)

@@ -3,9 +3,11 @@
 Source: CDA4Rec (arXiv 2509.01551), abstract. A stand-in for its agents: CDA4Rec-style, never called the paper's.
 Published: a language model on the cloud and a small one on the phone; the cloud writes an execution plan per user;
 candidate retrieval and final ranking are sub-tasks that run on either side by compute need and privacy.
-Inference and stand-ins: the planner is a rule (short history: the cloud ranks; else the phone), retrieval is the
+Inference: the planner is a rule (short history: the cloud ranks; else the phone), retrieval is the
 trained full-precision SASRec, the phone's model a GRU of its own narrow item table, the two orders are joined by
-reciprocal rank fusion. Left out: user abstracts, intent embeddings, behaviour patterns in words.
+reciprocal rank fusion. With `short_history = 0` everybody's orders are joined: the control that needs no planner.
+Left out: language models, user abstracts, intent embeddings, behaviour patterns in words.
+
 The history goes up before candidates come down, since a cloud that keeps no user state cannot retrieve without it.
 Where a part ran shows in the ledger: `cloud_macs` against `macs`, candidates against prescription bytes.
 """

@@ -1,10 +1,10 @@
 """Spec of `chai`: a cloud teacher distilled into a compact student that is shipped once.
 
-A machine-written summary of the CHORD paper, marked "verify against source" by its publisher, describes a method of
-this name: distillation plus compression, 3.2x faster training, 2.8x faster inference, 92 % of the accuracy at 65 %
-less size, 40 % lower latency than the cloud alone. No primary source says any of it. This method exists so that a run can
-print its own four ratios beside those claims. Everything here is therefore inference: the teacher is the trained
-`fp32`, the student a narrower and shallower SASRec trained with cross-entropy plus the divergence from the teacher.
+Source: a machine-written summary of the CHORD paper, marked "verify against source" by its publisher.
+Published: nothing. The summary claims distillation plus compression, 3.2x faster training, 2.8x faster inference, 92 % of the accuracy at
+65 % less size, 40 % lower latency than the cloud alone; no primary source says any of it, so these are claims to measure.
+Inference: everything. The teacher is the trained `fp32`, the student a narrower and shallower SASRec trained with cross-entropy plus the
+divergence from the teacher.
 """
 
 from __future__ import annotations

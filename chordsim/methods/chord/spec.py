@@ -1,4 +1,15 @@
-"""Specs of the methods that send a plan: `chord`, `chord-plus` and `chord-shared`."""
+"""Specs of the methods that send a plan: `chord`, `chord-plus` and `chord-shared`.
+
+Source: CHORD (ACM MM 2025, arXiv 2510.03038), abstract and figure 2; no code was found.
+Published: phones share one randomly initialised, frozen backbone; a phone sends a user embedding; on the cloud filter-level and
+element-level hypernetworks for each layer and one layer-level hypernetwork read it, element importance reconstructs the filters', and
+the layers' weighs it; 2 bits a channel come down, codes 1 to 3 for 2, 4 and 8 bits, about 3 on average; one forward pass, no training.
+Inference: the operators, ranks and utility (`chordsim/methods/chord/hypernetwork.py`), the quantizer, the allocation under budgets, the
+training (hard plans, straight-through gradients, budgets drawn for each user), what code 0 is (unused), embeddings trained. `chord-plus`
+(a shared mask, code 0 for off, base plus residual of a user, gains, other laws and starts) and `chord-shared` (its plan the same for all)
+are ours whole.
+Left out: quantized activations.
+"""
 
 from __future__ import annotations
 

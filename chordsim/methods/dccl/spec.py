@@ -9,7 +9,8 @@ Inference: a patch is an adapter of a few hidden units beside each block's feed-
 mean-pooling reader; the cloud lets each device model teach on the logs of its own user, whose account it knows; temperature 1. The
 basis is learnt with the encoder before the first round. Steps of a metapatch are clipped to `rate`, so that 3 of them move its 4 or
 so of length by at most a third.
-Each round starts from the shipped metapatch again. Left out: user profiles as input of the encoder.
+Each round starts from the shipped metapatch again.
+Left out: user profiles as input of the encoder.
 """
 
 from __future__ import annotations

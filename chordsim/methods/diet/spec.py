@@ -9,6 +9,7 @@ plus a bounded user part of rank 4 under a sigmoid; the mask keeps a fixed share
 the user (so says a secondary source). Whether the shared network is random or pre-trained is told both ways, so `backbone.init` is
 either; `law`, `gains` and `start` are those of `chord-plus`. Trained with the same steps as `fp32`.
 Left out: an extractor per layer (one serves all), and DIETING, which repeats one layer's parameters.
+
 On Caser, where the last layer reads the answers of all filters, a score is corrected by its own channel's importance alone.
 """
 

@@ -3,9 +3,10 @@
 Source: DUET (WWW 2023) and its authors' code.
 Published: a static SASRec on the phone; a GRU on the cloud reads the recent clicks, an MLP turns its last state into
 z; each layer of a dynamic two-layer head gets weight = z w1 + b1 and bias = z w2 + b2; tanh between the layers of both.
-Inference: the head adds to the state (a residual), so that an untrained head does no harm; the score is the product
-with the item embedding under a softmax over the catalogue, where the code has a binary loss and an MLP over the
-target; the backbone starts from the trained `fp32` and both are trained on together.
+Inference: the head adds to the state (a residual), so that an untrained head does no harm; a softmax over the catalogue; the
+backbone starts from the trained `fp32` and both are trained on together; numbers of the head are divided by the root of the width.
+Differs from official code: there a layer with tanh stands between embeddings and everything else and an MLP over the target; the loss
+is binary; the transformer has no causal mask; the head's output replaces the state; z has no layer norm.
 Left out: the stable weight adapter (a self-similarity weighted sum), which the published code path lacks too.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,15 @@ from server.training import dense
 
 
 class FedAvgCloud(ShippedCloud):
-    """The reference, then averages of what phones made of it."""
+    """The reference, whole or begun, then averages of what phones made of it."""
+
+    def trainee(self) -> dense.Reference:
+        """Return the reference, or one that was trained for the first ``start_steps`` steps alone."""
+        steps, training = int(self.context.settings["start_steps"]), self.context.training
+        if not steps:
+            return super().trainee()
+        context = replace(self.context, training=training.model_copy(update={"max_steps": min(steps, training.max_steps)}))
+        return dense.Reference(context, ShippedCloud(context).trainee().base)
 
     def learn(self, state: State, reports: Sequence[tuple[Batch, Ragged]]) -> State:
         """Return the state with the mean of the received weights, each counted by its number of examples.

@@ -1,11 +1,13 @@
 """Spec of `fedavg`: phones train the backbone on their own histories, the cloud averages what they send.
 
-Source: McMahan et al., AISTATS 2017. Published: local SGD from the shared weights, an average weighted by the
-number of examples. Here the backbone's weights are federated and the embeddings stay as shipped; the first
-weights are the cloud's `fp32`, so that rounds continue a trained model (a random start would need hundreds of
-rounds). A phone ranks with the shared weights that it received, not with its own. The new weights are a new
-version of one bootstrap part, which every phone downloads again. `strategy` names one of Flower's strategies to stand in the
-average's place, with `strategy_options` for its constructor; FedProx and QFedAvg are left out, since their phones do other work.
+Source: McMahan et al., AISTATS 2017.
+Published: local SGD from the shared weights, an average weighted by the number of examples, from a random start.
+Inference: the backbone's weights are federated and the embeddings stay as shipped; a phone ranks with the shared weights that it
+received, not with its own. The first weights are the cloud's `fp32`, trained for `start_steps` steps (0: until it has converged, where
+rounds can add little); from a random start it would take hundreds of rounds. The new weights are a new version of one bootstrap part,
+which every phone downloads again. `strategy` names one of Flower's strategies to stand in the average's place, with
+`strategy_options` for its constructor.
+Left out: FedProx and QFedAvg, since their phones do other work.
 """
 
 from __future__ import annotations
@@ -68,8 +70,8 @@ def spec(name: str) -> MethodSpec:
         device="chordsim.methods.fedavg.device:FedAvgDevice",
         by_budgets=False,
         cached="rows",
-        defaults={"bits": 32, "steps": 3, "rate": 0.05, "positions": 10, "strategy": "average", "strategy_options": {}},
-        allowed={"bits": (32, 32), **ON_PHONE, "strategy": STRATEGIES},
+        defaults={"bits": 32, "steps": 3, "rate": 0.05, "positions": 10, "strategy": "average", "strategy_options": {}, "start_steps": 0},
+        allowed={"bits": (32, 32), **ON_PHONE, "strategy": STRATEGIES, "start_steps": (0, 10_000_000)},
         needs_autograd=True,
         learns=True,
         buffers=True,

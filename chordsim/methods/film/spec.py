@@ -1,7 +1,9 @@
 """Spec of `film-192`: the control that spends the bytes of a plan on something else.
 
-It sends as many bytes as a plan of 768 channels: int8 numbers that scale and shift the last state of a full-precision
-model and mix in the mean of the recent items (after FiLM, Perez et al. 2018); three for each dimension, so 192 at 64.
+Source: FiLM (Perez et al. 2018).
+Published: a network that reads the condition scales and shifts a layer's features.
+Inference: a control. As many bytes as a plan of 768 channels: int8 numbers scale and shift the last state of a full-precision model and
+mix in the mean of the recent items; three for each dimension, so 192 at 64.
 """
 
 from __future__ import annotations

@@ -5,8 +5,10 @@ Published: a group of weights shares its largest exponent, mantissas are truncat
 the same bytes with bits dropped and no scale of its own; straight-through gradients; the width of each step is
 chosen by a score that explores and exploits; at low widths gradients are accumulated and applied late.
 Inference: groups of 64 along the fan-in; widths 8, 4, 3 and 2; the score of a width is the running norm of its
-gradient (what there is left to learn there) plus an upper confidence term; 4 accumulated steps at 3 bits and less.
-Training starts from `fp32`, as the paper fine-tunes. The phone takes the widest width that its budgets allow.
+gradient as a share of what is usual for it (what there is left to learn there) plus an upper confidence term, and each width gets half
+of an even share at least; at 3 bits and less 4 steps of all parameters are accumulated. Training starts from `fp32`, as the paper
+fine-tunes. The phone takes the widest width that its budgets allow.
+Left out: language models and their widths of exponent.
 """
 
 from __future__ import annotations

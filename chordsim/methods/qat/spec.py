@@ -1,6 +1,9 @@
 """Spec of `qat-k`: one quantized model, the same for every phone, shipped once.
 
-It trains on from `fp32` with weights rounded to k bits in the forward pass and straight-through gradients.
+Source: quantization-aware training with straight-through gradients (Bengio et al. 2013; Jacob et al. 2018).
+Published: weights rounded in the forward pass, gradients as if they were not.
+Inference: it trains on from `fp32` at a tenth of the rates; scales of a channel follow from its weights, by least squared error.
+Left out: learnt steps (LSQ), rounded activations.
 """
 
 from __future__ import annotations

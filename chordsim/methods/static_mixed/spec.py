@@ -1,7 +1,13 @@
 """Spec of `static-mixed`: one model of mixed precision, the same for every phone, shipped once.
 
-It gives every channel 2, 4 or 8 bits by the relative rounding error that each width leaves, under a
-mean of ``bits``, the same plan for all; with ``tuning = true`` the weights are trained on under that plan.
+Source: HAWQ-V2 and -V3 (Dong et al. 2020, Yao et al. 2021) and their authors' code.
+Published: bits by sensitivity, the Hessian's trace times the squared change by rounding, the best assignment under a size; then
+training on under that plan.
+Inference: sensitivity is of channels, not of layers: half the sum over a channel's weights of second derivative times squared change,
+with the empirical Fisher diagonal for the Hessian's; 2, 4 or 8 bits under a mean of ``bits``; weights alone are rounded.
+With ``sensitivity = "error"`` it is the relative rounding error instead; ``tuning = false`` trains nothing on.
+Differs from official code: scales of a channel are by least squared error, not by its largest weight; the plan is bought greedily by
+price, not by integer programming.
 """
 
 from __future__ import annotations
@@ -64,12 +70,12 @@ def static_mixed(name: str) -> MethodSpec:
     """Return one mixed-precision plan for all."""
     return MixedSpec(
         name=name,
-        summary="one plan of 2, 4 or 8 bits per channel for all, by rounding error, shipped once",
+        summary="one plan of 2, 4 or 8 bits per channel for all, by what rounding costs the loss, shipped once",
         exchange=(UP_REPORT,),
         cloud="chordsim.methods.static_mixed.cloud:MixedCloud",
         device="chordsim.methods.static_mixed.device:MixedDevice",
         by_budgets=False,
         cached="rows",
-        defaults={"bits": 3.0, "tuning": True},
-        allowed={"bits": (min(WIDTHS), max(WIDTHS))},
+        defaults={"bits": 3.0, "tuning": True, "sensitivity": "fisher"},
+        allowed={"bits": (min(WIDTHS), max(WIDTHS)), "sensitivity": ("fisher", "error")},
     )

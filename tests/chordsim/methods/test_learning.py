@@ -95,3 +95,10 @@ def test_a_phone_that_cannot_train_sends_no_weights(talk):
     t = talk("fedavg")
     legs = t.exchange(replace(t.who, budgets=replace(t.who.budgets, memory_bytes=np.full(len(t.who), 1))))
     assert legs[UP_UPDATE][0].data.size == 0 and (legs[UP_REPORT][1].refusal > 0).all()
+
+
+def test_fedavg_may_start_from_a_model_that_has_not_converged(talk):
+    begun, whole = talk("fedavg", {"start_steps": 1}), talk("fedavg")
+    assert (int(begun.state["trained.steps"]), int(whole.state["trained.steps"])) == (1, 3)
+    assert not torch.equal(begun.state["weights.0"], whole.state["weights.0"])
+    assert all(torch.equal(w, begun.state[f"weights.{n}"]) for n, w in enumerate(begun.device.load(begun.blobs()).weights))

@@ -48,6 +48,26 @@ def test_a_static_plan_holds_its_mean_and_prefers_where_rounding_hurts(talk, bit
         assert plan[0] == 2 and len(plan.unique()) > 1
 
 
+def test_bits_go_where_rounding_costs_the_loss(talk):
+    """By hand: a channel's cost is half of curvature times squared change, whatever its weights weigh."""
+    t = talk("static-mixed", {"tuning": False})
+    shapes = t.device.shapes
+    random = torch.Generator().manual_seed(1)
+    weights = [torch.randn(n.channels, n.fan_in, generator=random) for n in shapes.layers]
+    curved = [torch.zeros_like(w) for w in weights]
+    curved[2][3] = 1.0
+    plan = plan_of(shapes, weights, 2.5, curved)
+    place = shapes.layers[0].channels + shapes.layers[1].channels + 3
+    assert plan[place] == 8 and (plan.sum() - 8 == 2 * (len(plan) - 1))
+    network = t.cloud.network()
+    network.load_state_dict({name: value for name, value in t.state.items() if not name.startswith("trained.")})
+    measured = t.cloud.curvature(network, t.world.logs)
+    assert all((c >= 0).all() and c.shape == w.shape for c, w in zip(measured, network.weights, strict=True)) and sum(
+        c.sum() for c in measured
+    )
+    assert all(torch.equal(a, b) for a, b in zip(measured, t.cloud.curvature(network, t.world.logs), strict=True))
+
+
 @pytest.mark.parametrize("name", ["qat-3", "qat-16"])
 def test_widths_without_a_quantizer_are_refused(name):
     with pytest.raises(ScenarioError, match="qat-k comes with"):
