@@ -56,7 +56,9 @@ RIVAL_NAMES = ("otaro", "diet", "duet", "forward-ofa", "cocorrrec", "dccl", "cda
 #: Both orders joined for everybody, without a planner; and weights that rounds still have something to add to, a shorter `fp32`.
 FUSED = Piece("cda4rec-fused", ("cda4rec",), ("settings.cda4rec.short_history=0",), FUSED_FOR_ALL)
 BEGUN = Piece("fedavg-begun", ("fedavg",), ("settings.fedavg.start_steps=600",), " from 600 steps")
-NEIGHBOURS = (*(Piece(name, (name,)) for name in RIVAL_NAMES), FUSED, BEGUN)
+#: The laws, gains and start that `chord-plus` has there, whose mask is the same for all.
+_AS_PLANS = {"diet": tuple(f"settings.diet.{one}" for one in ('start="reference"', 'law="signed"', "keep=0.3", "gains=true"))}
+NEIGHBOURS = (*(Piece(name, (name,), _AS_PLANS.get(name, ())) for name in RIVAL_NAMES), FUSED, BEGUN)
 _LATER = (SHARED, CHORD, AT_ONE_BIT, AT_BETWEEN, MASK_ALONE, *_DECIDING)
 LARGE = (LARGE_REFERENCES, RIVALS, MIXED_ONCE, PLANS, *_LATER)
 AGES_TOO = (REFERENCES, MIXED_ONCE, PLANS_AND_AGES, *_LATER)

@@ -30,7 +30,7 @@ def swept(made_run, tmp_path):
             shift = 0.05 * rng.normal()
             mine = {name: [base[:, 0] + shift + gain + 0.1 * rng.normal(size=USERS)] for name, gain in (("fp32", 0), ("other", 0.2))}
             made_run(tmp_path / "points" / point.name, mine, digest=str(place) * 16 if own_users else "d" * 16)
-            told = {"bits_mean": 2.0, "served_share": 1.0, "bytes_after_sessions": {"10": 5.0}}
+            told = {"bits_mean": 2.0, "served_share": 1.0, "bytes_after_sessions": {"10": 5.0, "100": 50.0}}
             (tmp_path / "points" / point.name / "summary.json").write_text(json.dumps({"methods": dict.fromkeys(mine, told)}))
             made[point.values[0], point.seed] = {name: rounds[0] for name, rounds in mine.items()}
         return grid, tmp_path, made
