@@ -12,7 +12,7 @@ from torch import nn
 from chordsim.arrays import Bools, Bytes, Floats, State
 from chordsim.data.split import TrainLogs
 from chordsim.errors import RunError
-from chordsim.kernels.choose import kernels
+from chordsim.kernels.choose import TRAINING, kernels, resolve
 from chordsim.methods import INVALID, Batch, Blob, Budgets, CloudTurn, Leg, MethodContext
 from chordsim.nets.recommender import Trainable
 from chordsim.nets.shapes import shapes_of
@@ -29,13 +29,14 @@ class Cloud:
         self.context = context
         self.shapes = shapes_of(context.backbone, context.n_items, context.ranked)
         self.kernels = kernels(context.kernel)
+        self.training_kernels = kernels(resolve(context.training.kernel, TRAINING))
 
     def recipe(self) -> dict[str, Any]:
         """Return the settings that every trained state depends on."""
         c = self.context
         return {
             "backbone": c.backbone.model_dump(mode="json"),
-            "training": c.training.model_dump(mode="json"),
+            "training": {**c.training.model_dump(mode="json"), "kernel": self.training_kernels.name},
             "n_items": c.n_items,
             "seed": c.seed,
         }

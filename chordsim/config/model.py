@@ -186,6 +186,7 @@ class TrainingConfig(Table):
     cuts: int = Field(0, ge=0, le=20)  # how often rates are cut to a quarter, each time from the best state, before training ends
     eval_users: int = Field(2000, ge=1)
     threads: int = Field(1, ge=1, le=256)  # of one training; other counts give other last bits
+    kernel: Literal["auto", "torch", "native"] = "auto"  # what trains plans; auto: compiled (native) where it can be had
 
 
 class RoundsConfig(Table):

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from chordsim.nets.choice import Weight
     from chordsim.quant.allocate import Allocation, Costs
     from chordsim.quant.budget import Sums
+    from chordsim.quant.straight_through import Product
 
 TORCH, NATIVE = "torch", "native"
+#: The key of what trains. It is no part of `engine`: which models there are does not hang on what plays them.
+TRAINING = "training.kernel"
 
 
 @lru_cache(maxsize=1)
@@ -30,25 +33,29 @@ def obstacle() -> str:
     return "" if fused() else "this processor does not multiply and add in one step"
 
 
-def resolve(asked: str) -> str:
-    """Return ``torch`` or ``native`` for a value of `engine.kernel`.
+def resolve(asked: str, key: str = "engine.kernel") -> str:
+    """Return ``torch`` or ``native`` for a value of `engine.kernel`, or of another key.
 
     Raises:
         ScenarioError: ``native`` is asked for and cannot be had.
     """
     if asked == NATIVE and obstacle():
-        raise ScenarioError(f'engine.kernel = "native" cannot be had here: {obstacle()}; use "auto" or "torch"')
+        raise ScenarioError(f'{key} = "native" cannot be had here: {obstacle()}; use "auto" or "torch"')
     return TORCH if asked == TORCH or obstacle() else NATIVE
 
 
 def as_played(scenario: Scenario) -> Scenario:
-    """Return a scenario with the kernel that it is played with here, which its run records: none is needed where nothing is ranked.
+    """Return a scenario with the kernels that it trains and is played with here, which its run records: none where nothing is ranked.
 
     Raises:
         ScenarioError: ``native`` is asked for and cannot be had.
     """
-    kernel = TORCH if scenario.protocol.metrics == "none" else resolve(scenario.engine.kernel)
-    return scenario.model_copy(update={"engine": scenario.engine.model_copy(update={"kernel": kernel})})
+    if scenario.protocol.metrics == "none":
+        played = trained = TORCH
+    else:
+        played, trained = resolve(scenario.engine.kernel), resolve(scenario.training.kernel, TRAINING)
+    engine = scenario.engine.model_copy(update={"kernel": played})
+    return scenario.model_copy(update={"engine": engine, "training": scenario.training.model_copy(update={"kernel": trained})})
 
 
 def told(asked: str, backbone: BackboneConfig) -> str:
@@ -63,19 +70,21 @@ def told(asked: str, backbone: BackboneConfig) -> str:
 
 @dataclass(frozen=True)
 class Kernels:
-    """The inner loops of a round, of one kind.
+    """The inner loops of a round and of training, of one kind.
 
     Attributes:
         name: ``torch`` or ``native``.
         allocate: `chordsim.quant.allocate.allocate`, or what gives the same.
         last_states: `chordsim.nets.backbone.last_states`, or what gives the same up to the order of sums; codes of a plan may be bytes.
         channel_sums: `chordsim.quant.budget.channel_sums`, or what gives the same.
+        product: `chordsim.quant.straight_through.product`, what training multiplies with, or what gives the same up to the order of sums.
     """
 
     name: str
     allocate: Callable[[Tensor, Costs, Tensor, int], Allocation]
     last_states: Callable[[Tensor, Tensor, Tensor, Sequence[Weight], BackboneConfig], Tensor]
     channel_sums: Sums
+    product: Product
 
     @property
     def native(self) -> bool:
@@ -94,8 +103,10 @@ def kernels(name: str) -> Kernels:
     if name == NATIVE:
         from chordsim.kernels.allocate import allocate, channel_sums
         from chordsim.kernels.forward import last_states
+        from chordsim.kernels.teaching import product
     else:
         from chordsim.nets.backbone import last_states
         from chordsim.quant.allocate import allocate
         from chordsim.quant.budget import channel_sums
-    return Kernels(name, allocate, last_states, channel_sums)
+        from chordsim.quant.straight_through import product
+    return Kernels(name, allocate, last_states, channel_sums, product)

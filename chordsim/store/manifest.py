@@ -16,14 +16,15 @@ from chordsim.ledger.columns import SCHEMA_VERSION
 from chordsim.numerics import numerics
 from chordsim.scenario.text import digest
 
-#: What compiles the loops of a run; it decides last bits there alone.
+#: What compiles the loops of rounds and trainings; it decides last bits there alone.
 _COMPILERS = ("numba", "llvmlite")
 _LIBRARIES = ("chordsim", "torch", "numpy", "pandas", "pyarrow", "flwr", "ray", "safetensors")
 
 
 def started(scenario: Scenario) -> dict[str, Any]:
     """Return the manifest of a run that begins."""
-    libraries = (*_LIBRARIES, *(_COMPILERS if scenario.engine.kernel == "native" else ()))
+    compiled = "native" in (scenario.engine.kernel, scenario.training.kernel)
+    libraries = (*_LIBRARIES, *(_COMPILERS if compiled else ()))
     return {
         "schema_version": SCHEMA_VERSION,
         "scenario": scenario.name,

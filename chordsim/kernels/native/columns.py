@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from chordsim.kernels.native.vector import COLUMNS, FLOAT, INT, LANES, LONG, Build, emitted
+from chordsim.kernels.native.vector import COLUMNS, FLOAT, INT, LANES, LONG, ROWS, Build, emitted
 
 _VECTOR, _WHOLE = ir.VectorType(FLOAT, LANES), ir.VectorType(INT, LANES)
 #: Bytes of one vector.
@@ -216,3 +216,43 @@ def turned(_typing: Any, first: Any, second: Any, at: Any, root: Any, out: Any, 
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, types.intp, types.float32, types.intp, types.intp), generate
+
+
+@emitted
+def code_dots(_typing: Any, row: Any, per_code: Any, x: Any, chunks: Any, y: Any, per_result: Any) -> Any:
+    """Compute y[r] = sum over k of row[r][k] x[k] for 4 rows, which lie equally far from one another, as results do.
+
+    Args:
+        row: Address of the first row.
+        per_code: Bytes from row to row.
+        x: Address of the other factor.
+        chunks: A sixteenth of the length of a row.
+        y: Address of the first result.
+        per_result: Bytes from result to result.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        first, apart, factor, count, out, between = arguments
+        build = Build(builder)
+        sums = [cgutils.alloca_once(builder, _VECTOR) for _ in range(ROWS)]
+        for total in sums:
+            builder.store(build.zero(_VECTOR), total)
+        with cgutils.for_range(builder, count) as loop:
+            at = builder.mul(loop.index, ir.Constant(LONG, _STEP))
+            given = build.load(builder.add(factor, at), _VECTOR)
+            for r, total in enumerate(sums):
+                place = builder.add(builder.add(first, builder.mul(apart, ir.Constant(LONG, r))), at)
+                builder.store(build.fma(build.load(place, _VECTOR), given, builder.load(total)), total)
+        level = [builder.load(total) for total in sums]
+        while len(level) > 1:
+            pairs = zip(level[::2], level[1::2], strict=True)
+            level = [builder.fadd(build.pick(a, b, range(0, 2 * LANES, 2)), build.pick(a, b, range(1, 2 * LANES, 2))) for a, b in pairs]
+        left = level[0]
+        while (width := left.type.count) > ROWS:
+            left = builder.fadd(build.pick(left, left, range(0, width, 2)), build.pick(left, left, range(1, width, 2)))
+        for r in range(ROWS):
+            place = builder.add(out, builder.mul(between, ir.Constant(LONG, r)))
+            build.store(builder.extract_element(left, ir.Constant(INT, r)), place)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 6), generate

@@ -65,7 +65,7 @@ class PlanCloud(Cloud):
         if owned and reference:
             frozen = [w.view(n.channels, n.fan_in) for w, n in zip(dense.weights(self.shapes, reference), self.shapes.layers, strict=True)]
         model = Planned(self.shapes, s, c.seed, frozen)
-        model.allocate = self.kernels.allocate
+        model.kernels = self.training_kernels
         if reference and (owned or s.start == "reference"):
             with torch.no_grad():
                 model.item.copy_(reference["item"])

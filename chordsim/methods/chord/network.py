@@ -7,22 +7,22 @@ plan's price (straight-through estimator), so that what is trained is what phone
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from chordsim.kernels.choose import TORCH, kernels
 from chordsim.methods.chord.hypernetwork import BasePlusResidual, ThreeLevel
 from chordsim.methods.chord.settings import START_GAINS, PlanSettings
-from chordsim.nets import backbone, extractor, terms
+from chordsim.nets import extractor, terms
 from chordsim.nets.frozen import draw, masked
 from chordsim.nets.joined import join
 from chordsim.nets.recommender import Recommender
 from chordsim.nets.shapes import Shapes
 from chordsim.nets.windows import Windows
-from chordsim.quant.allocate import Allocation, Costs, allocate, storage_price
+from chordsim.quant.allocate import Costs, storage_price
 from chordsim.quant.plan import gather, split_channels
 from chordsim.quant.quantizer import relative_error, scaled, table
 from chordsim.quant.straight_through import mask_of, straight_through, straight_through_table
@@ -59,8 +59,8 @@ class Planned(Recommender):
         lengths = [w.shape[1] for w in self.frozen]
         #: Layers whose rows are equally long.
         self._alike = [[n for n, length in enumerate(lengths) if length == one] for one in dict.fromkeys(lengths)]
-        #: What buys plans: the reference, or what gives the same sooner; set by the caller.
-        self.allocate: Callable[[Tensor, Costs, Tensor, int], Allocation] = allocate
+        #: What runs the inner loops: the reference, or what takes less time; set by the caller.
+        self.kernels = kernels(TORCH)
         fan_in = torch.cat([torch.full((n.channels,), n.fan_in) for n in shapes.layers])
         self._costs = Costs((fan_in[:, None] * torch.tensor(settings.widths))[None])
         self._price = storage_price(self._costs).float()
@@ -119,7 +119,7 @@ class Planned(Recommender):
     def codes(self, utilities: Tensor, bits: Tensor) -> tuple[Tensor, Tensor]:
         """Return plans [B, C] (int64) under ``bits`` per weight [B], and each plan's multiplier [B]."""
         limits = torch.floor(bits.double() * self.shapes.weights).long()[:, None]
-        plan = self.allocate(utilities.detach(), self._costs, limits, self.settings.lowest)
+        plan = self.kernels.allocate(utilities.detach(), self._costs, limits, self.settings.lowest)
         return plan.codes.long(), plan.multiplier
 
     def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
@@ -132,7 +132,7 @@ class Planned(Recommender):
         if s.lowest:
             net = torch.cat([torch.full_like(net[: s.lowest], -torch.inf), net[s.lowest :]])
         chances = F.softmax(net / s.temperature, 0)
-        weights = straight_through(chances, self.tables(), codes, self.shapes.layers)
+        weights = straight_through(chances, self.tables(), codes, self.shapes.layers, self.kernels.product)
         states = self.run(windows.inputs, weights, dropout, generator)
         return self._with_terms(states, windows, codes, dropout, generator)
 
@@ -162,7 +162,7 @@ class Planned(Recommender):
         codes, _ = self.codes(utilities, torch.full((items.shape[0],), self.settings.selection_bits))
         self._watch(utilities.detach(), codes)
         weights = gather(self.tables(), codes, self.shapes.layers)
-        return backbone.last_states(items, shipped, self.position, weights, self.shapes.backbone)
+        return self.kernels.last_states(items, shipped, self.position, weights, self.shapes.backbone)
 
     def _watch(self, utilities: Tensor, codes: Tensor) -> None:
         layers = self.shapes.layers

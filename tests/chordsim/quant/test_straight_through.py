@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from chordsim.nets.choice import FEW, linear
 from chordsim.nets.layers import Layer
 from chordsim.quant.quantizer import table
 from chordsim.quant.straight_through import mask_of, straight_through, straight_through_table
@@ -24,7 +25,7 @@ def test_building_gives_hard_rows_forward_and_the_soft_sums_gradient_backward() 
     chances = torch.softmax(torch.randn(4, 7, 8, generator=generator(), dtype=torch.float64), 0).requires_grad_()
     tables = [torch.randn(4, n.channels, n.fan_in, generator=generator(n.fan_in), dtype=torch.float64).requires_grad_() for n in LAYERS]
     codes = torch.randint(4, (7, 8), generator=generator(4))
-    built = straight_through(chances, tables, codes, LAYERS)
+    built = [weight.built for weight in straight_through(chances, tables, codes, LAYERS)]
     upstream = [torch.randn(w.shape, generator=generator(9), dtype=torch.float64) for w in built]
     found = torch.autograd.grad(built, [chances, *tables], upstream)
 
@@ -40,6 +41,21 @@ def test_building_gives_hard_rows_forward_and_the_soft_sums_gradient_backward() 
     assert torch.allclose(found[0], torch.autograd.grad(soft(), chances, upstream)[0], atol=1e-12)
     for got, wanted in zip(found[1:], torch.autograd.grad(hard(), tables, upstream), strict=True):
         assert torch.allclose(got, wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("positions", [FEW, FEW + 1])
+def test_products_are_those_of_the_weights_that_are_built_with_all_their_gradients(positions: int) -> None:
+    layer = Layer("a", 5, 4, 1.0, 3)
+    chances = torch.rand(4, 7, 5, generator=generator(), dtype=torch.float64, requires_grad=True)
+    rows = torch.randn(4, 5, 4, generator=generator(2), dtype=torch.float64, requires_grad=True)
+    x = torch.randn(7, positions, 4, generator=generator(3), dtype=torch.float64, requires_grad=True)
+    codes = torch.randint(4, (7, 5), generator=generator(4))
+    (weight,) = straight_through(chances, [rows], codes, (layer,))
+    upstream = torch.randn(7, positions, 5, generator=generator(9), dtype=torch.float64)
+    out, wanted = linear(x, weight), x @ weight.built.transpose(1, 2)
+    assert torch.allclose(out, wanted, atol=1e-12)
+    pairs = zip(*(torch.autograd.grad(made, (x, chances, rows), upstream, retain_graph=True) for made in (out, wanted)), strict=True)
+    assert all(torch.allclose(mine, other, atol=1e-12) for mine, other in pairs)
 
 
 def test_rounding_passes_gradients_as_the_identity_except_through_pruned_rows() -> None:

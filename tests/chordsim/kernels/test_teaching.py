@@ -1,0 +1,65 @@
+"""Compiled products of training against autograd of the reference, and that a window's results are its own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from chordsim.kernels.choose import obstacle
+from chordsim.kernels.teaching import product
+from chordsim.quant import straight_through as reference
+
+pytestmark = pytest.mark.skipif(bool(obstacle()), reason=f"no compiled loops here: {obstacle()}")
+
+#: Windows, positions, channels, inputs: whole tiles and not, more inputs than one pass over them takes.
+SHAPES = ((5, 12, 64, 64), (3, 7, 24, 16), (2, 50, 8, 144), (1, 1, 80, 32))
+#: What no compiled loop takes: rows that are no whole vectors, channels that are no whole tiles.
+OTHERS = ((3, 6, 8, 20), (3, 6, 12, 16))
+
+
+def inputs(windows: int, positions: int, channels: int, fan_in: int) -> tuple[list[Tensor], Tensor]:
+    """Return activations whose first window begins late, chances, rows of which code 0 is off, codes, and an upstream gradient."""
+    made = torch.Generator().manual_seed(windows + channels)
+    x = torch.randn(windows, positions, fan_in, generator=made)
+    x[0, : positions // 2] = 0
+    chances, rows = torch.rand(4, windows, channels, generator=made), torch.randn(4, channels, fan_in, generator=made)
+    rows[0] = 0
+    codes = torch.randint(4, (windows, channels), generator=made)
+    upstream = torch.randn(windows, positions, channels, generator=made)
+    upstream[-1, : positions // 3] = 0
+    return [x, chances, rows, codes], upstream
+
+
+def results(multiply: reference.Product, given: list[Tensor], upstream: Tensor) -> list[Tensor]:
+    x, chances, rows, codes = given
+    asked = [part.clone().requires_grad_() for part in (x, chances, rows)]
+    out = multiply(asked[0], asked[1], asked[2], codes)
+    return [out.detach(), *torch.autograd.grad(out, asked, upstream)]
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, *OTHERS])
+def test_products_and_gradients_are_the_references(shape: tuple[int, int, int, int]) -> None:
+    given, upstream = inputs(*shape)
+    exact = [part.double() if part.is_floating_point() else part for part in given]
+    for found, wanted in zip(results(product, given, upstream), results(reference.product, exact, upstream.double()), strict=True):
+        assert torch.allclose(found.double(), wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_window_does_not_depend_on_the_others() -> None:
+    given, upstream = inputs(*SHAPES[0])
+    x, chances, rows, codes = given
+    together = results(product, given, upstream)
+    for d in range(len(x)):
+        alone = results(product, [x[d : d + 1], chances[:, d : d + 1], rows, codes[d : d + 1]], upstream[d : d + 1])
+        assert torch.equal(alone[0][0], together[0][d])
+        assert torch.equal(alone[1][0], together[1][d])
+        assert torch.equal(alone[2][:, 0], together[2][:, d])
+
+
+def test_nothing_is_asked_of_what_needs_no_gradient() -> None:
+    given, upstream = inputs(*SHAPES[1])
+    x, chances, rows, codes = given
+    chances.requires_grad_()
+    product(x, chances, rows, codes).backward(upstream)
+    assert chances.grad is not None and x.grad is None and rows.grad is None
