@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from chordsim.config.model import BackboneConfig, Scenario
-    from chordsim.nets.choice import Weight
+    from chordsim.nets.choice import Attend, Weight
     from chordsim.quant.allocate import Allocation, Costs
     from chordsim.quant.budget import Sums
     from chordsim.quant.straight_through import Product
@@ -78,6 +78,7 @@ class Kernels:
         last_states: `chordsim.nets.backbone.last_states`, or what gives the same up to the order of sums; codes of a plan may be bytes.
         channel_sums: `chordsim.quant.budget.channel_sums`, or what gives the same.
         product: `chordsim.quant.straight_through.product`, what training multiplies with, or what gives the same up to the order of sums.
+        attend: What gives the same as `chordsim.nets.sasrec.attend`, up to the order of sums; None for that itself.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Kernels:
     last_states: Callable[[Tensor, Tensor, Tensor, Sequence[Weight], BackboneConfig], Tensor]
     channel_sums: Sums
     product: Product
+    attend: Attend | None
 
     @property
     def native(self) -> bool:
@@ -103,10 +105,12 @@ def kernels(name: str) -> Kernels:
     if name == NATIVE:
         from chordsim.kernels.allocate import allocate, channel_sums
         from chordsim.kernels.forward import last_states
-        from chordsim.kernels.teaching import product
-    else:
-        from chordsim.nets.backbone import last_states
-        from chordsim.quant.allocate import allocate
-        from chordsim.quant.budget import channel_sums
-        from chordsim.quant.straight_through import product
-    return Kernels(name, allocate, last_states, channel_sums, product)
+        from chordsim.kernels.teaching import attend, product
+
+        return Kernels(name, allocate, last_states, channel_sums, product, attend)
+    from chordsim.nets.backbone import last_states
+    from chordsim.quant.allocate import allocate
+    from chordsim.quant.budget import channel_sums
+    from chordsim.quant.straight_through import product
+
+    return Kernels(name, allocate, last_states, channel_sums, product, None)

@@ -1,4 +1,4 @@
-"""Training behind the switch: products with the rows that each user's plan chose, and their gradients, several times sooner."""
+"""Training behind the switch: products with the rows that each user's plan chose, attention, and their gradients, sooner than torch's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chordsim.nets import sasrec
 from chordsim.quant import straight_through as reference
 
 Array = np.ndarray[Any, Any]
@@ -49,7 +50,7 @@ class _Product(torch.autograd.Function):
         ctx.save_for_backward(given, table, chosen, live)
         channels, fan_in = table.shape[1:]
         out = torch.empty(*x.shape[:2], channels)
-        room = np.empty((fan_in, -(-channels // _LANES) * _LANES), np.float32)
+        room = np.empty((fan_in, _whole(channels)), np.float32)
         lists, waste = _room(x.shape[1], channels, fan_in)
         multiply_all(given.numpy(), chosen.numpy(), table.numpy(), live.numpy(), room, lists, waste, out.numpy())
         return out
@@ -67,6 +68,71 @@ class _Product(torch.autograd.Function):
         out = tuple(part.numpy() for part in made)
         gradients_all(x.numpy(), codes.numpy(), rows.numpy(), live.numpy(), asked, whole, lists, waste, out)
         return *(part if asks else None for part, asks in zip(made, ctx.needs_input_grad, strict=False)), None
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, items: Tensor, heads: int) -> Tensor:
+    """Return what queries mix of values, as `chordsim.nets.sasrec.attend` does, up to the order of sums.
+
+    A window's results depend on that window alone. Other types than float32, heads that are no whole vectors, and items that do not
+    stand at the end of their rows go to the reference.
+
+    Args:
+        q: Queries of the last R positions, [D, R, d].
+        k: Keys [D, L, d].
+        v: Values [D, L, d].
+        items: Item ids [D, L], 0 where there is none.
+        heads: How many.
+
+    Returns:
+        [D, R, d].
+    """
+    real = items > 0
+    if q.dtype != torch.float32 or q.shape[2] % (heads * _LANES) or bool((real[:, 1:] < real[:, :-1]).any()):
+        return sasrec.attend(q, k, v, items, heads)
+    out: Tensor = _Attention.apply(q, k, v, items.shape[1] - real.sum(1), heads)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _Attention(torch.autograd.Function):
+    """The compiled loops of `chordsim.kernels.native.attention`."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, starts: Tensor, heads: int) -> Tensor:
+        """Return what queries mix, [D, R, d]."""
+        from chordsim.kernels.native.attention import attend_all
+
+        given = [part.detach().contiguous() for part in (q, k, v)]
+        chances, out = torch.empty(q.shape[0], heads, q.shape[1], _whole(k.shape[1])), torch.empty_like(given[0])
+        queries, keys, values = (part.numpy() for part in given)
+        room = _places(k.shape[1], q.shape[2], heads)
+        attend_all(queries, keys, values, starts.numpy(), heads, room, chances.numpy(), out.numpy())
+        ctx.heads = heads
+        ctx.save_for_backward(*given, starts, chances)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        """Return the gradients of queries, keys and values."""
+        from chordsim.kernels.native.attention import attention_gradients
+
+        *given, starts, chances = ctx.saved_tensors
+        made = tuple(torch.zeros_like(part) for part in given)
+        (_, queries, width), length = given[0].shape, given[1].shape[1]
+        room = *_places(length, width, ctx.heads), np.empty((queries, _whole(length)), np.float32)
+        arrays, out = (tuple(part.numpy() for part in parts) for parts in (given, made))
+        attention_gradients(arrays, starts.numpy(), ctx.heads, room, chances.numpy(), upstream[0].contiguous().numpy(), out)
+        return *made, None, None
+
+
+def _places(length: int, width: int, heads: int) -> tuple[Array, ...]:
+    """Return where attention works: one head's columns, two vectors, addresses, zeros of which the second half is written to."""
+    long = _whole(length) + width + 2 * _LANES
+    columns = np.empty((width // heads, _whole(length)), np.float32)
+    return columns, np.empty((2, _LANES), np.float32), np.empty((5, long), np.int64), np.zeros(2 * long, np.float32)
+
+
+def _whole(count: int) -> int:
+    return -(-count // _LANES) * _LANES
 
 
 def _room(positions: int, channels: int, fan_in: int) -> tuple[Array, Array]:

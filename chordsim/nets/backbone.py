@@ -9,7 +9,8 @@ from typing import Protocol, cast
 from torch import Tensor
 
 from chordsim.config.model import BackboneConfig
-from chordsim.nets.choice import Dropout, Weight
+from chordsim.nets import sasrec
+from chordsim.nets.choice import Attend, Dropout, Weight
 from chordsim.nets.layers import Layer
 from chordsim.nets.spec import find
 
@@ -87,6 +88,7 @@ def forward(
     *,
     reads: int | None = None,
     dropout: Dropout | None = None,
+    attend: Attend | None = None,
 ) -> Tensor:
     """Run the backbone.
 
@@ -97,10 +99,13 @@ def forward(
         config: Kind and shape of the backbone.
         reads: How many of the last positions are computed; None: the last alone.
         dropout: Applied in training where the kind has it.
+        attend: What attention is computed with where the kind is one whose ``forward`` can be told; None: its own.
 
     Returns:
         Final states [D, reads, d], or [D, d] of the last position.
     """
+    if attend is not None and config.kind == "sasrec":
+        return sasrec.forward(items, states, weights, config, reads=reads, dropout=dropout, attend=attend)
     return net(config).forward(items, states, weights, config, reads=reads, dropout=dropout)
 
 

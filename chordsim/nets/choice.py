@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 Dropout = Callable[[Tensor], Tensor]
+#: Queries, keys, values, item ids and the number of heads to what queries mix (`chordsim.nets.sasrec.attend`).
+Attend = Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor]
 #: Up to so many positions, one shared product with all precisions costs less than building each phone's weights.
 FEW = 5
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from chordsim import seeds
 from chordsim.nets import backbone, embeddings
-from chordsim.nets.choice import Weight
+from chordsim.nets.choice import Attend, Weight
 from chordsim.nets.dropout import dropped
 from chordsim.nets.shapes import Shapes
 from chordsim.nets.windows import Windows
@@ -73,6 +73,8 @@ class Recommender(nn.Module):
         self.generator = seeds.torch_generator(seed, purpose)
         #: Bits of each item's row, where they differ by how often it occurs; set by who knows the logs.
         self.item_widths: Tensor | None = None
+        #: What attention is computed with in training; None: torch. Set by who trains.
+        self.attend: Attend | None = None
         config = shapes.backbone
         self.item = nn.Parameter(torch.randn(shapes.n_items + 1, config.dim, generator=self.generator) * EMBEDDING_STD)
         self.position = nn.Parameter(torch.randn(backbone.position_shape(config), generator=self.generator) * EMBEDDING_STD)
@@ -90,7 +92,8 @@ class Recommender(nn.Module):
             return dropped(x, dropout, generator)
 
         states = drop(backbone.embed(items, self.item, self.position, self.shapes.backbone))
-        return backbone.forward(items, states, weights, self.shapes.backbone, reads=min(self.horizon, items.shape[1]), dropout=drop)
+        reads = min(self.horizon, items.shape[1])
+        return backbone.forward(items, states, weights, self.shapes.backbone, reads=reads, dropout=drop, attend=self.attend)
 
 
 class Dense(Recommender):

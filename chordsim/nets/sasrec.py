@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from chordsim.config.model import BackboneConfig
-from chordsim.nets.choice import Dropout, Weight, linear
+from chordsim.nets.choice import Attend, Dropout, Weight, linear
 from chordsim.nets.embeddings import look_up
 from chordsim.nets.layers import Layer
 
@@ -92,6 +93,7 @@ def forward(
     *,
     reads: int | None = None,
     dropout: Dropout | None = None,
+    attend: Attend | None = None,
 ) -> Tensor:
     """Run the backbone.
 
@@ -102,11 +104,12 @@ def forward(
         config: Shape of the backbone.
         reads: How many of the last positions are read, all of which the last block computes and no other; None: the last alone.
         dropout: Applied to sublayer outputs in training.
+        attend: What gives the same as `attend`, up to the order of sums.
 
     Returns:
         Final states [D, reads, d], or [D, d] of the last position.
     """
-    mask = attention_mask(items, states.dtype)
+    mix = attend or partial(_attended, mask=attention_mask(items, states.dtype))
     real = (items > 0).unsqueeze(-1)
     keep = dropout or _same
     for b in range(config.blocks):
@@ -114,14 +117,34 @@ def forward(
         count = (reads or 1) if b == config.blocks - 1 else items.shape[1]
         normal = _norm(states)
         asking = normal[:, -count:]
-        q, k, v = (_heads(linear(x, w), config.heads) for x, w in ((asking, query), (normal, key), (normal, value)))
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, :, -count:])
-        mixed = seen.transpose(1, 2).reshape(asking.shape)
+        q, k, v = linear(asking, query), linear(normal, key), linear(normal, value)
+        mixed = mix(q, k, v, items, config.heads)
         states = states[:, -count:] + keep(linear(mixed, output))
         states = states + keep(linear(F.relu(linear(_norm(states), feed_in)), feed_out))
         states = states * real[:, -count:]
     out = _norm(states)
     return out[:, -1] if reads is None else out
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, items: Tensor, heads: int) -> Tensor:
+    """Return what the last R positions mix of values, each head by itself, as `attention_mask` lets them.
+
+    Args:
+        q: Queries of the last R positions, [D, R, d].
+        k: Keys [D, L, d].
+        v: Values [D, L, d].
+        items: Item ids [D, L].
+        heads: How many.
+
+    Returns:
+        [D, R, d].
+    """
+    return _attended(q, k, v, items, heads, attention_mask(items, q.dtype))
+
+
+def _attended(q: Tensor, k: Tensor, v: Tensor, items: Tensor, heads: int, mask: Tensor) -> Tensor:
+    seen = F.scaled_dot_product_attention(_heads(q, heads), _heads(k, heads), _heads(v, heads), attn_mask=mask[:, :, -q.shape[1] :])
+    return seen.transpose(1, 2).reshape(q.shape)
 
 
 def _norm(x: Tensor) -> Tensor:

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from chordsim.kernels.choose import obstacle
-from chordsim.kernels.teaching import product
+from chordsim.kernels.teaching import attend, product
+from chordsim.nets import sasrec
+from chordsim.nets.choice import Attend
 from chordsim.quant import straight_through as reference
 
 pytestmark = pytest.mark.skipif(bool(obstacle()), reason=f"no compiled loops here: {obstacle()}")
@@ -63,3 +65,26 @@ def test_nothing_is_asked_of_what_needs_no_gradient() -> None:
     chances.requires_grad_()
     product(x, chances, rows, codes).backward(upstream)
     assert chances.grad is not None and x.grad is None and rows.grad is None
+
+
+#: Windows, positions, queries, width, heads; the last heads are no whole vectors.
+ATTENTIONS = ((4, 13, 13, 32, 2), (4, 50, 12, 64, 2), (3, 9, 1, 16, 1), (3, 21, 20, 24, 2))
+
+
+@pytest.mark.parametrize("shape", ATTENTIONS)
+def test_attention_and_its_gradients_are_the_references(shape: tuple[int, int, int, int, int]) -> None:
+    windows, length, queries, width, heads = shape
+    made = torch.Generator().manual_seed(length)
+    given = [torch.randn(windows, n, width, generator=made) for n in (queries, length, length)]
+    upstream = torch.randn(windows, queries, width, generator=made)
+    # One history is whole, one is empty, one begins somewhere.
+    starts = torch.tensor([0, length, length // 2, length - 1][:windows])
+    items = (torch.arange(length) >= starts[:, None]).long()
+
+    def results(mix: Attend, kind: torch.dtype) -> list[Tensor]:
+        asked = [part.to(kind).requires_grad_() for part in given]
+        out = mix(asked[0], asked[1], asked[2], items, heads)
+        return [out.detach().double(), *(part.double() for part in torch.autograd.grad(out, asked, upstream.to(kind)))]
+
+    for found, wanted in zip(results(attend, torch.float32), results(sasrec.attend, torch.float64), strict=True):
+        assert torch.allclose(found, wanted, rtol=1e-5, atol=1e-5)
