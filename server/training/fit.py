@@ -20,6 +20,7 @@ from chordsim.nets.recommender import Recommender, Trainable
 from chordsim.numerics import softmax_type
 from chordsim.progress import Progress
 from chordsim.threads import threads_per_product
+from server.training.adamw import AdamW
 from server.training.average import Average
 from server.training.curve import Curve
 from server.training.loss import linear_cross_entropy
@@ -88,7 +89,7 @@ def _fit(
     validation = Validation.of(logs, length, config.eval_users, seed)
     noise = seeds.torch_generator(seed, f"train.{title}.noise")
     groups = _warm(model, model.groups(config.lr, config.plan_lr), started, config.warm_share)
-    optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=config.weight_decay)
+    optimiser = AdamW(groups, betas=(0.9, 0.98), weight_decay=config.weight_decay)
     average, rounding = Average(model, config.average_steps), Rounding(model, logs)
     curve = Curve()
     checkpoint = Checkpoint(title, model, optimiser, average, draws, noise, curve)
@@ -122,7 +123,7 @@ def _fit(
             loss = linear_cross_entropy(states.reshape(-1, states.shape[-1])[places], model.item, targets[places], half)
             if not math.isfinite(loss.item()):
                 raise RunError(f"training of {title} diverged at step {at.step + 1}: use a smaller training.lr or training.plan_lr")
-            optimiser.zero_grad(set_to_none=True)
+            optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
         optimiser.step()
@@ -160,7 +161,7 @@ def _warm(model: nn.Module, groups: list[dict[str, Any]], started: frozenset[str
     return parts
 
 
-def _set(optimiser: torch.optim.Optimizer, rates: list[float], cuts: int) -> None:
+def _set(optimiser: AdamW, rates: list[float], cuts: int) -> None:
     for group, rate in zip(optimiser.param_groups, rates, strict=True):
         group["lr"] = rate * CUT**cuts
 

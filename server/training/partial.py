@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from chordsim.nets.recommender import Remembering
 from server.training import sealed
+from server.training.adamw import AdamW
 from server.training.average import Average
 from server.training.curve import Curve
 
@@ -95,7 +96,7 @@ class Checkpoint:
         self,
         title: str,
         model: nn.Module,
-        optimiser: torch.optim.Optimizer,
+        optimiser: AdamW,
         average: Average,
         windows: np.random.Generator,
         noise: torch.Generator,
@@ -126,7 +127,7 @@ class Checkpoint:
         tensors |= {f"best/{name}": value for name, value in place.best.items()}
         tensors |= {f"average/{name}": value for name, value in self._average.state().items()}
         tensors |= {f"curve/{name}": value for name, value in self._curve.state().items()}
-        for index, values in self._optimiser.state_dict()["state"].items():
+        for index, values in self._optimiser.moments().items():
             tensors |= {f"optimiser/{index}/{name}": value for name, value in values.items()}
         if isinstance(self._model, Remembering):
             tensors |= {f"between/{name}": value for name, value in self._model.between_steps().items()}
@@ -148,8 +149,7 @@ class Checkpoint:
         self._model.load_state_dict(_under(tensors, "model/"))
         self._average.load(_under(tensors, "average/"))
         self._curve.load(_under(tensors, "curve/"))
-        groups = self._optimiser.state_dict()["param_groups"]
-        self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        self._optimiser.go_on(moments)
         if isinstance(self._model, Remembering):
             self._model.go_on(_under(tensors, "between/"))
         self._noise.set_state(tensors["noise"])

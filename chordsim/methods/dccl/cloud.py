@@ -22,6 +22,7 @@ from chordsim.ragged import Ragged
 from chordsim.round.updates import bounded, note
 from chordsim.wire.floats import pack_floats, unpack_floats
 from server.half import Trained
+from server.training.adamw import AdamW
 from server.training.rounding import WIDTHS
 
 #: Users whose last items in the cloud's own logs are kept for distillation, and rows of one step.
@@ -107,7 +108,7 @@ class DcclCloud(Trained):
         self, network: net.Dccl, parameters: list[nn.Parameter], proxies: bool, lessons: Tensor, devices: Tensor, draw: torch.Generator
     ) -> None:
         """Take steps towards device models, each on its own user's lesson (and, for the cloud model, towards its own data)."""
-        optimiser = torch.optim.Adam(parameters, lr=float(self.context.settings["distil_rate"]))
+        optimiser = AdamW([{"params": parameters, "lr": float(self.context.settings["distil_rate"])}])
         for _ in range(int(self.context.settings["distil_steps"])):
             rows = torch.randint(len(lessons), (BATCH,), generator=draw)
             items, target = lessons[rows, :-1], lessons[rows, -1]
