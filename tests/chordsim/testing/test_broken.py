@@ -112,20 +112,50 @@ def test_a_metric_that_is_none(name: str, keys: Any, function: Any) -> None:
     assert caught.value.name == name and str(caught.value).startswith(f"mine: not {name}: ")
 
 
-def test_what_other_packages_bring_passes(tmp_path: Path) -> None:
-    """The examples, as an installer lays them out."""
+#: What is broken in a copy of each example's package: a file, what stands in it, and what stands there instead.
+BREAKS = {
+    "whats_next": ("device.py", "history.items[:, -1:]", "history.items[:, -1:] % 2 * np.arange(1, len(who) + 1)[:, None]"),
+    "fading": ("net.py", "fade * (age[:, None] >= age)", "fade"),
+    "long_tail": ("__init__.py", "share, np.nan)", "share - share.mean(), np.nan)"),
+}
+
+
+def broken_copy(site: Path, package: str) -> None:
+    """Lay out a package of another name beside the example's, which does all that it does but for one line."""
+    path, whole, instead = BREAKS[package]
+    for source in (site / package).glob("*.py"):
+        text = source.read_text().replace(f"{package}.", f"{package}_broken.")
+        text = text.replace(f'"{package.replace("_", "-")}"', f'"{package.replace("_", "-")}-broken"')
+        if source.name == path:
+            assert whole in text
+            text = text.replace(whole, instead)
+        (site / f"{package}_broken").mkdir(exist_ok=True)
+        (site / f"{package}_broken" / source.name).write_text(text)
+
+
+def test_what_other_packages_bring_passes_and_what_is_broken_in_them_is_named(tmp_path: Path) -> None:
+    """The examples, as an installer lays them out, and a copy of each with one broken line."""
     for example, package, group, line in (
         ("third_party_method", "whats_next", "methods", "whats-next = whats_next.spec:spec"),
         ("third_party_backbone", "fading", "backbones", "fading = fading.spec:FADING"),
         ("third_party_metric", "long_tail", "metrics", "long-tail = long_tail:LONG_TAIL"),
     ):
         laid_out(tmp_path, package, f"chordsim.{group}", line, ROOT / "examples" / example / package)
+        broken_copy(tmp_path, package)
+        name, _, target = line.partition(" = ")
+        laid_out(tmp_path, f"{package}_broken", f"chordsim.{group}", f"{name}-broken = {target.replace(package, f'{package}_broken')}")
     code = (
         'from chordsim import testing\nprint(len(testing.check_method("whats-next", {"listed": 10})))\n'
         'print(len(testing.check_backbone("fading", {"hidden": 16})))\n'
         'print(len(testing.check_metric("long-tail")))\n'
+        "def name(check, *given):\n    try:\n        check(*given)\n    except testing.PropertyFailed as failed:\n"
+        '        print(failed.name.replace(" ", "_"))\n'
+        'name(testing.check_method, "whats-next-broken", {"listed": 10})\n'
+        'name(testing.check_backbone, "fading-broken", {"hidden": 16})\n'
+        'name(testing.check_metric, "long-tail-broken")\n'
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]), "CHORDSIM_CACHE": str(tmp_path / "cache")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=300)
     assert done.returncode == 0, done.stderr[-1500:]
-    assert done.stdout.split() == ["8", "10", "6"]
+    passed, failed = done.stdout.split()[:3], done.stdout.split()[3:]
+    assert passed == ["8", "10", "6"] and failed == ["the_same_alone_and_among_others", "causal", "per_user"]
