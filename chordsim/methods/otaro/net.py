@@ -13,12 +13,8 @@ from chordsim.nets.recommender import Dense
 from chordsim.nets.shapes import Shapes
 from chordsim.nets.windows import Windows
 
-#: Widths at which gradients are applied late, how fast scores forget, and how much exploration counts.
-LOW_BITS, FORGET, EXPLORE = 3, 0.9, 0.5
-#: Share of an even share of the steps that every width gets, whatever its score (inference: the abstract leaves it open).
-FLOOR = 0.5
-
-
+#: Widths at which gradients are applied late, and how fast scores forget.
+LOW_BITS, FORGET = 3, 0.9
 GROUP = 64
 WIDEST = 8
 #: The smallest exponent that is stored; smaller groups are zero.
@@ -63,7 +59,9 @@ class Otaro(Dense):
 
     def __init__(self, shapes: Shapes, context: MethodContext) -> None:
         super().__init__(shapes, context.seed)
-        self.widths, self.late = [int(w) for w in context.settings["widths"]], int(context.settings["late"])
+        s = context.settings
+        self.widths, self.late = [int(w) for w in s["widths"]], int(s["late"])
+        self.explore, self.floor = float(s["explore"]), float(s["floor"])
         self.tries, self.scores, self.usual = ([zero] * len(self.widths) for zero in (0, 0.0, 0.0))
         self.arm, self.low_steps, self.norm = 0, 0, 0.0
         self.waiting: dict[int, Tensor] = {}
@@ -83,11 +81,11 @@ class Otaro(Dense):
             self.scores[self.arm] = norm if tries == 1 else FORGET * self.scores[self.arm] + (1 - FORGET) * norm
         self.norm, total = 0.0, sum(self.tries)
         starved = min(range(len(self.tries)), key=lambda n: self.tries[n])
-        if self.tries[starved] < FLOOR * total / len(self.tries):
+        if self.tries[starved] < self.floor * total / len(self.tries):
             self.arm = starved
         else:
             worth = [
-                math.inf if not n else s / max(u, 1e-12) + EXPLORE * math.sqrt(2 * math.log(total) / n)
+                math.inf if not n else s / max(u, 1e-12) + self.explore * math.sqrt(2 * math.log(total) / n)
                 for n, s, u in zip(self.tries, self.scores, self.usual, strict=True)
             ]
             self.arm = worth.index(max(worth))
@@ -110,6 +108,10 @@ class Otaro(Dense):
             self.waiting.pop(number, None)
         else:
             self.waiting[number] = held
+
+    def watched(self) -> dict[str, Tensor]:
+        """Return how many steps each width has had so far."""
+        return {f"steps_at_{bits}_bits": torch.tensor(float(n)) for bits, n in zip(self.widths, self.tries, strict=True)}
 
     def between_steps(self) -> dict[str, Tensor]:
         """Return the bandit's books and the gradients that wait."""

@@ -5,9 +5,9 @@ Published: a group of weights shares its largest exponent, mantissas are truncat
 the same bytes with bits dropped and no scale of its own; straight-through gradients; the width of each step is
 chosen by a score that explores and exploits; at low widths gradients are accumulated and applied late.
 Inference: groups of 64 along the fan-in; widths 8, 4, 3 and 2; the score of a width is the running norm of its
-gradient as a share of what is usual for it (what there is left to learn there) plus an upper confidence term, and each width gets half
-of an even share at least; at 3 bits and less 4 steps of all parameters are accumulated. Training starts from `fp32`, as the paper
-fine-tunes. The phone takes the widest width that its budgets allow.
+gradient as a share of what is usual for it (what there is left to learn there) plus an upper confidence term (`explore`), and each
+width gets half of an even share at least (`floor`); at 3 bits and less `late` steps of all parameters are accumulated. Training starts
+from `fp32`, as the paper fine-tunes. The phone takes the widest width that its budgets allow.
 Left out: language models and their widths of exponent.
 """
 
@@ -84,6 +84,6 @@ def spec(name: str) -> MethodSpec:
         device="chordsim.methods.otaro.device:OtaroDevice",
         cached="rows",
         by_budgets=True,
-        defaults={"widths": [2, 3, 4, 8], "late": 4},
-        allowed={"widths": (2, 8), "late": (1, 1000)},
+        defaults={"widths": [2, 3, 4, 8], "late": 4, "explore": 0.5, "floor": 0.5},
+        allowed={"widths": (2, 8), "late": (1, 1000), "explore": (0, 1000), "floor": (0, 1)},
     )

@@ -88,3 +88,6 @@ def test_no_width_takes_all_steps_because_its_gradients_are_larger(talk):
         network.norm = float((2.0 ** (8 - width) * made.uniform(0.8, 1.2)) ** 2)
     assert sum(network.tries) == 400 and min(network.tries) >= 400 * 0.5 / 4 - 1
     assert max(network.tries) <= 200
+    assert {name: int(n) for name, n in network.watched().items()} == {
+        f"steps_at_{b}_bits": n for b, n in zip(widths, network.tries, strict=True)
+    }
