@@ -7,6 +7,7 @@ them asked for then.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -50,12 +51,30 @@ def columns_for(scenario: Scenario, spec: MethodSpec, devices: int) -> Columns:
     return {name: np.zeros(devices, np.int32) for name in (SESSION, COUNT, VERSION)}
 
 
+#: Pilots that were made, by the logs (held, so that no others take their place in memory) and all else that they follow from.
+_MADE: OrderedDict[tuple[int, str, int], tuple[TrainLogs, Pilot]] = OrderedDict()
+_KEPT = 4
+
+
 def pilot(world: SizedWorld, spec: MethodSpec) -> Pilot:
-    """Follow some users through sessions that the cloud's logs hold: each moves on by one item."""
+    """Follow some users through sessions that the cloud's logs hold: each moves on by one item.
+
+    Methods that read equally many items ask for the same, so they share one.
+    """
     scenario = world.scenario
     logs = world.train_logs if world.train_logs is not None else _generated(scenario, world.n_items)
+    steps, window = min(SESSIONS, max(scenario.rounds.count, 2)), window_of(scenario.backbone, spec)
+    key = (id(logs), f"{steps} {scenario.backbone.model_dump_json()} {scenario.protocol.model_dump_json()}", window)
+    made = _MADE.get(key)
+    if made is None:
+        made = _MADE[key] = logs, _followed(scenario, logs, steps, window)
+        while len(_MADE) > _KEPT:
+            _MADE.popitem(last=False)
+    return made[1]
+
+
+def _followed(scenario: Scenario, logs: TrainLogs, steps: int, window: int) -> Pilot:
     lengths = np.diff(logs.offsets)
-    steps = min(SESSIONS, max(scenario.rounds.count, 2))
     long = np.flatnonzero(lengths > steps + 1)
     chosen = (long if long.size else np.arange(lengths.size))[:USERS]
     protocol = scenario.protocol
@@ -63,7 +82,6 @@ def pilot(world: SizedWorld, spec: MethodSpec) -> Pilot:
     lists = Retriever(_before(logs, steps), int(logs.user_ids.max()) + 1, protocol.list_length, repeat=not protocol.mask_seen)
     listed = lists.listed(logs.user_ids[chosen])
     held = np.zeros((chosen.size, scenario.backbone.cache_rows), HELD_DTYPE)
-    window = window_of(scenario.backbone, spec)
     whole = logs.history(chosen, window + steps).items
     found, sizes = [], row_sizes(scenario.backbone, logs.popularity)
     for step in range(steps):
