@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from chordsim import methods
 from chordsim.config.model import Scenario
@@ -116,8 +117,9 @@ def cells(suite: tuple[Group, ...]) -> Iterator[Cell]:
 
 
 def world(scenario: Scenario, *, exclude_defaults: bool = False) -> str:
-    """Return all that must be the same for cells to be of one group and seed; methods and carriers are not part of it."""
-    whole = scenario.model_dump(mode="json", exclude={"question", "name", "methods", "settings"}, exclude_defaults=exclude_defaults)
+    """Return all that must be the same for cells to be of one group and seed; methods, carriers and kernels are not part of it."""
+    left_out: dict[str, Any] = {**dict.fromkeys(("question", "name", "methods", "settings"), True), "training": {"kernel"}}
+    whole = scenario.model_dump(mode="json", exclude=left_out, exclude_defaults=exclude_defaults)
     return json.dumps({**whole, "engine": scenario.engine.chunk_size}, sort_keys=True)
 
 

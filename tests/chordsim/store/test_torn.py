@@ -67,13 +67,14 @@ def newest(folder: Path) -> int:
     return next((point.round for point in checkpoint.newest_first(folder)), 0)
 
 
-def test_what_was_torn_is_found_at_every_byte(made: tuple[Path, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [16, pytest.param(1, marks=pytest.mark.slow)])
+def test_what_was_torn_is_found_at_every_byte(made: tuple[Path, Path], tmp_path: Path, every: int) -> None:
     """Scenario and manifest are recovered or known to be torn; whatever else is torn is not taken for whole."""
     folder = Path(shutil.copytree(made[1], tmp_path / "cut"))
     scenario, manifest = ((folder / name).read_bytes() for name in ("scenario.toml", "manifest.json"))
     for _ in tears(folder, "scenario.toml", 400):
         assert torn.scenario_file(folder).read_bytes() == scenario
-    for length in tears(folder, "manifest.json"):
+    for length in tears(folder, "manifest.json", every):
         assert torn.manifest_of(folder) == {} or length == len(manifest) - 1
     for length in tears(folder, "rounds.csv"):
         with RunDirectory.reopen(folder):
@@ -81,7 +82,7 @@ def test_what_was_torn_is_found_at_every_byte(made: tuple[Path, Path], tmp_path:
             assert torn.has_lines(folder, METHODS, 1) == (length > 0) and not torn.has_lines(folder, METHODS, 2)
     for name in ("checkpoint/round-00002.json", "checkpoint/round-00002.safetensors"):
         assert newest(folder) == 2
-        for _ in tears(folder, name, 1 if name.endswith("json") else 16):
+        for _ in tears(folder, name, every if name.endswith("json") else 4 * every):
             assert newest(folder) == 1
     path = folder / "ledger" / "popularity.round-00002.parquet"
     for _ in tears(folder, "ledger/popularity.round-00002.parquet", 64):
