@@ -63,6 +63,7 @@ class World:
     population: Population
     specs: Mapping[str, methods.MethodSpec]
     listing: Listing = field(default_factory=Listing, compare=False)
+    _keys: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def n_items(self) -> int:
@@ -137,6 +138,13 @@ class World:
     def kernel(self) -> str:
         """What runs the inner loops here."""
         return resolve(self.scenario.engine.kernel)
+
+    def context_key(self, method: str) -> str:
+        """Return what tells the context of a method from others, which is written once."""
+        held = self._keys.get(method)
+        if held is None:
+            held = self._keys[method] = repr(self.context(method))
+        return held
 
     def context(self, method: str) -> methods.MethodContext:
         """Return what the halves of a method may know."""

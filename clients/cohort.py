@@ -57,7 +57,7 @@ class Node:
 
     def model(self, world: World, spec: MethodSpec, labels: dict[str, str]) -> tuple[DeviceHalf, Any]:
         """Return the half and its model, loaded anew when the bootstrap changed."""
-        key = (repr(world.context(spec.name)), *(f"{label} {digest}" for label, digest in sorted(labels.items())))
+        key = (world.context_key(spec.name), *(f"{label} {digest}" for label, digest in sorted(labels.items())))
         with self.lock:
             held = self.models.get(spec.name)
             if held is None or held[0] != key:

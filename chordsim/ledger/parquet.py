@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ def write_rows(folder: Path, rows: Rows, digest: bytes, *, lasting: bool = True)
     target = folder / file_name(rows.method, rows.round)
     meta = {"schema_version": str(SCHEMA_VERSION), "method": rows.method, "round": str(rows.round), "rows_digest": digest.hex()}
     schema = pa.schema(
-        [*(pa.field(c.name, _TYPES[c.dtype], c.nullable, metadata={"unit": c.unit, "mark": c.mark}) for c in COLUMNS), *_list_field(rows)],
+        [*_fields(), *_list_field(rows)],
         metadata={_META + key: value for key, value in meta.items()},
     )
     lists = [] if rows.lists is None else [pa.FixedSizeListArray.from_arrays(pa.array(rows.lists.reshape(-1)), rows.lists.shape[1])]
@@ -171,6 +172,11 @@ def list_values(data: pa.ChunkedArray[Any]) -> npt.NDArray[np.int32]:
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _TYPES: dict[str, pa.DataType] = {"str": _TEXT, "int64": pa.int64(), "float64": pa.float64()}
+
+
+@lru_cache(maxsize=1)
+def _fields() -> tuple[pa.Field[Any], ...]:
+    return tuple(pa.field(c.name, _TYPES[c.dtype], c.nullable, metadata={"unit": c.unit, "mark": c.mark}) for c in COLUMNS)
 
 
 def _list_field(rows: Rows) -> list[pa.Field[Any]]:

@@ -52,7 +52,7 @@ def save(run: Path, round: int, enrolled: Sequence[Hosted], errors: list[str]) -
     tensors = {}
     for method in enrolled:
         for name, column in method.columns().items():
-            touched = torch.from_numpy(np.unique(column.nonzero()[0]))
+            touched = torch.from_numpy(np.flatnonzero(column) if column.ndim == 1 else np.unique(column.nonzero()[0]))
             tensors[f"{method.spec.name}/columns/{name}/ids"] = touched
             tensors[f"{method.spec.name}/columns/{name}/values"] = torch.from_numpy(column)[touched]
         if method.under_way is not None:

@@ -43,7 +43,8 @@ class PlanCloud(Cloud):
         self.shapes = self.shapes.grouped(self.settings.group)
         self._cost = plan_budget(self.shapes, self.settings)
         self._model: tuple[State, Planned] | None = None
-        self._heads: MutableMapping[BasePlusResidual, Tensor] = WeakKeyDictionary()
+        #: Heads and shared part of a trained planner, which are put together once.
+        self._parts: MutableMapping[BasePlusResidual, tuple[Tensor, Tensor]] = WeakKeyDictionary()
 
     def recipe(self) -> dict[str, Any]:
         """Return backbone, training, plan settings and the name (draws depend on it).
@@ -142,10 +143,10 @@ class PlanCloud(Cloud):
         planner = model.planner
         if not (self.kernels.native and isinstance(planner, BasePlusResidual) and planner.personal):
             return planner(user)  # type: ignore[no-any-return]
-        heads = self._heads.get(planner)
-        if heads is None:
-            heads = self._heads[planner] = planner.heads().view(planner.shapes.channels, 4, -1)
-        return residual(user, heads, planner.shared(), RESIDUAL_BOUND)
+        parts = self._parts.get(planner)
+        if parts is None:
+            parts = self._parts[planner] = planner.heads().view(planner.shapes.channels, 4, -1), planner.shared()
+        return residual(user, *parts, RESIDUAL_BOUND)
 
     def _restore(self, state: State) -> Planned:
         """Return the trained networks, rebuilt once per state."""
