@@ -90,6 +90,7 @@ FAMILIES: dict[str, tuple[Pair, ...]] = {
     "ml-1m-groups": _CUT,
     "ml-100k-strangers": _STRANGERS,
     **{name: _of(name, (("fp32", "markov"), ("fp32", "popularity"))) for name in ("ml-1m-last-item", "ml-1m-wide-last-item", "ml-1m-long")},
+    **{name: _of(name, (("fp32", "markov"), ("fp32", "popularity"))) for name in ("ml-1m-windows", "ml-1m-long-windows")},
     **{name: _of(name, _RANKED) for name in ("ml-100k-candidates", "ml-1m-candidates", "yelp-candidates")},
     **{f"{name}{ADDS}": _of(name, _ADDED) for name in ("ml-100k", "ml-100k-caser", "ml-1m", "yelp", "amazon-cds", "amazon-beauty")},
     f"ml-100k{RIVALS}": _of("ml-100k", _NEIGHBOURS),

@@ -85,6 +85,10 @@ def _candidates(name: str, seeds: tuple[int, ...]) -> Group:
 #: comes last (published trainings take the last window alone).
 PUBLISHED = (Piece("references", ("fp32", "popularity", "markov")),)
 
+#: Windows drawn evenly over histories, all of their targets in every step, as many windows as published trainings have: a step then takes
+#: seven times as long. Ahead in a short program beside this one, on a GPU (one seed); not played here.
+ALL_TARGETS = ("training.positions=0", "training.latest_of=1", "training.patience=8")
+
 WIDE = (
     Piece("references", ("fp32", "int8")),
     RIVALS,
@@ -142,6 +146,8 @@ SUITE = (
     Group("ml-1m-groups", "repro-ml-1m", (1,), CUT),
     Group("ml-1m-last-item", "repro-ml-1m", (1,), PUBLISHED, ("rounds.count=1", "training.latest_of=4")),
     Group("ml-1m-wide-last-item", "repro-ml-1m-wide", (1,), PUBLISHED, ("rounds.count=1", "training.latest_of=4")),
+    Group("ml-1m-windows", "repro-ml-1m", (1,), PUBLISHED, ("rounds.count=1", "training.batch=256", *ALL_TARGETS)),
+    Group("ml-1m-long-windows", "repro-ml-1m-long", (1,), PUBLISHED, ("backbone.ffn_dim=256", "training.batch=128", *ALL_TARGETS)),
     Group("ml-1m-alone", "repro-ml-1m", (1,), ALONE, ("training.threads=2",)),
     Group("ml-1m-long", "repro-ml-1m-long", (1,), PUBLISHED),
     _candidates("ml-1m", (1, 2)),
