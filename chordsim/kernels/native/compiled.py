@@ -4,37 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
-import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba.core.registry import cpu_target
 
-_SCIPY = "scipy.linalg"
 _Loop = TypeVar("_Loop", bound=Callable[..., Any])
-
-
-def _ready() -> None:
-    """Let numba load what it compiles with, without SciPy's linear algebra: 15 MiB and half a second that no loop here asks for.
-
-    Whoever else compiles a product of matrices in this process has numba look for SciPy then.
-    """
-    if _SCIPY in sys.modules:
-        return
-    sys.modules[_SCIPY] = None  # type: ignore[assignment]
-    try:
-        cpu_target.target_context.refresh()
-    finally:
-        del sys.modules[_SCIPY]
-    module = sys.modules.get("numba.np.arraymath")
-    held = vars(module) if module else {}
-    if "_HAVE_BLAS" in held:
-        # It was found out just now, once for all, and wrongly.
-        held["_HAVE_BLAS"] = importlib.util.find_spec("scipy") is not None
 
 
 def compiled(loop: _Loop) -> _Loop:
@@ -85,6 +62,3 @@ def _forgiving(step: Callable[..., Any]) -> Callable[..., Any]:
         return None
 
     return taken
-
-
-_ready()

@@ -58,16 +58,3 @@ def test_the_switch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose.resolve("auto") == "torch"
     with pytest.raises(ScenarioError, match='engine.kernel = "native" cannot be had here: no such processor; use "auto" or "torch"'):
         choose.resolve("native")
-
-
-def test_loops_are_loaded_without_scipys_linear_algebra_which_others_still_find() -> None:
-    code = """
-import sys, numpy, torch
-from chordsim.kernels.allocate import channel_sums
-channel_sums(torch.zeros(1, 2, dtype=torch.uint8), (0, 2, 4, 8), numpy.ones(2, numpy.int64), numpy.ones(2, numpy.int64))
-assert "scipy.linalg" not in sys.modules
-import scipy.linalg, numba
-from numba.np import arraymath
-assert arraymath._HAVE_BLAS
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
