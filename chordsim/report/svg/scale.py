@@ -91,7 +91,7 @@ def _linear(axis: Axis, numbers: list[float], most: int) -> tuple[float, float, 
     if high <= low:
         low, high = (low - 1, high + 1) if not axis.zero else (0.0, 1.0)
     if axis.limits is None:
-        room = 0.06 * (high - low)
+        room = min(0.06 * (high - low), 0.5) if axis.whole else 0.06 * (high - low)
         low, high = (low if axis.zero and low == 0 else low - room), high + room
     step = _step(high - low, most, axis.whole)
     ticks = [n * step for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
@@ -115,8 +115,8 @@ def _log(axis: Axis, numbers: list[float], most: int) -> tuple[float, float, lis
         low, high = low - room, high + room
     if axis.base == 2:
         twos = [2.0**n for n in range(math.ceil(low / math.log10(2) - 1e-9), math.floor(high / math.log10(2) + 1e-9) + 1)]
-        every = max(1, math.ceil(len(twos) / most))
-        return low, high, [(tick, written(tick, axis.unit)) for tick in twos[::every]]
+        if len(twos) > 1:
+            return low, high, [(tick, written(tick, axis.unit)) for tick in twos[:: max(1, math.ceil(len(twos) / most))]]
     if high - low < 1:  # within a decade, even steps read best
         step = _step(10**high - 10**low, most, False)
         ticks = [n * step for n in range(math.ceil(10**low / step - 1e-9), math.floor(10**high / step + 1e-9) + 1)]

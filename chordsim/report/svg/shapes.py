@@ -32,14 +32,14 @@ _HATCHES = (
 
 
 def css(place: int) -> str:
-    """Return the class of a series' colour; after eight series markers are hollow."""
+    """Return the class of a series' colour; after eight series markers are hollow, after sixteen colours have the next one's shape."""
     return f"s{place % COLOURS}" + (" hollow" if place // COLOURS % 2 else "")
 
 
 def marker(place: int, x: float, y: float, tip: str = "", shape: int | None = None) -> str:
     """Return a marker in its series' colour and shape, with what a pointer is told."""
     told = f' data-tip="{escape(tip)}"' if tip else ""
-    drawn = _MARKERS[(place if shape is None else shape) % len(_MARKERS)]
+    drawn = _MARKERS[(place + place // 16 if shape is None else shape) % len(_MARKERS)]
     return f'<path class="mark {css(place)}" transform="translate({x:.1f} {y:.1f})" d="{drawn}"{told}/>'
 
 
@@ -50,7 +50,7 @@ def marker_name(shape: int) -> str:
 
 def line(place: int, path: str, tip: str = "") -> str:
     """Return a line in its series' colour and dash."""
-    dash = _DASHES[place % len(_DASHES)]
+    dash = _DASHES[(place + place // 8) % len(_DASHES)]
     told = (f' stroke-dasharray="{dash}"' if dash else "") + (f' data-tip="{escape(tip)}"' if tip else "")
     return f'<path class="line {css(place)}" d="{path}"{told}/>'
 
