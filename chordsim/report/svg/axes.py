@@ -38,6 +38,7 @@ class Frame:
 def frame(plot: Plot, points: Sequence[Points], wide: float) -> Frame:
     """Return the frame of a chart of points for a width in pixels."""
     xs, ys = ([spot for series in points for spot in _spots(series, flat)] for flat in (True, False))
+    xs += [] if plot.x.marked is None else [plot.x.marked]
     lying = plot.y.kind == "names"
     rows = len(dict.fromkeys(ys)) if lying else 0
     series = len(points) if plot.dodged else 1
