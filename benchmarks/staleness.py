@@ -49,11 +49,11 @@ def by_user(rows: pd.DataFrame, users: int) -> Floats:
     return means_by_id(rows.user_id.to_numpy(), rows.ndcg_10_all.to_numpy(np.float64), users)
 
 
-def lines(ledgers: dict[int, pd.DataFrame], rounds: int, every: Sequence[int], seed: int) -> list[str]:
+def lines(ledgers: dict[int, pd.DataFrame], rounds: int, every: Sequence[int], seed: int, methods: Sequence[str] = METHODS) -> list[str]:
     """Return the table; 0 in ``every``, never, is what the others are compared with."""
     users = 1 + max(int(ledger.user_id.max()) for ledger in ledgers.values())
     out = ["| method | trained again | NDCG@10 | minus never | 95 % interval |", "| --- | --- | ---: | ---: | ---: |"]
-    for method in METHODS:
+    for method in methods:
         own = {past: ledger[ledger.method == method] for past, ledger in ledgers.items()}
         values = {k: by_user(put_together(own, rounds, k), users) for k in (0, *(k for k in every if k))}
         told = paired({str(k): (values[k], values[0]) for k in values if k}, seed)
@@ -72,11 +72,12 @@ def main() -> None:
     parser.add_argument("--scenario", default="quickstart")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--every", type=int, nargs="+", default=[0, 5, 1])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="as of chordsim run")
     given = parser.parse_args()
-    listed = f"methods={list(METHODS)!r}".replace("'", '"')
+    listed = f"methods={given.methods!r}".replace("'", '"')
     chosen = [*ROOMY, "population.devices=0", f"training.max_steps={given.steps}", listed, *given.overrides]
     ledgers: dict[int, pd.DataFrame] = {}
     for past in sorted({past for k in given.every for past in begins(given.rounds, k)}):
@@ -84,7 +85,7 @@ def main() -> None:
         run = played(given.out / f"rounds-{count}", given.scenario, given.seed, [*chosen, f"rounds.count={count}"])
         ledgers[past] = run.ledger[COLUMNS].astype({"method": str})
     print(f"{given.scenario}, seed {given.seed}, {given.rounds} rounds, at most {given.steps} steps a training\n")
-    print("\n".join(lines(ledgers, given.rounds, given.every, given.seed)))
+    print("\n".join(lines(ledgers, given.rounds, given.every, given.seed, given.methods)))
 
 
 if __name__ == "__main__":
