@@ -1,10 +1,10 @@
 """How often the forecast's 90 % range holds what is measured, per shipped scenario in which transfers are lost.
 
-Run: python benchmarks/forecast_coverage.py [SCENARIO ...] [--seeds N] [--devices N] [--set KEY=VALUE ...]. Each seed is a run of its own,
-with its own phones, availability, links and losses; its rows come from the engine's own accounting (`chordsim.round.sizes`), without
-training, so every byte and second is that of the real run and no rank is. Scenarios of more phones than --devices play with that many.
-Prints a line per scenario and method, and of bytes the widest half range that any seed had, as a share of its middle; exit code 1 if any
-quantity lay inside for fewer than 18 of 20. Where phones keep few item rows:
+Run: python benchmarks/forecast_coverage.py [SCENARIO ...] [--seeds N] [--first N] [--devices N] [--set KEY=VALUE ...]. Each seed is a run
+of its own, with its own phones, availability, links and losses; its rows come from the engine's own accounting (`chordsim.round.sizes`),
+without training, so every byte and second is that of the real run and no rank is. Scenarios of more phones than --devices play with that
+many. Prints a line per scenario and method, and of bytes the widest half range that any seed had, as a share of its middle; exit code 1 if
+any quantity lay inside for fewer than 18 of 20. Where phones keep few item rows:
 `python benchmarks/forecast_coverage.py refresh --seeds 40 --set rounds.count=5 --set rounds.new_model_every=3`.
 """
 
@@ -94,6 +94,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scenarios", nargs="*", default=None, metavar="SCENARIO")
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--devices", type=int, default=100_000)
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="as of chordsim run")
     given = parser.parse_args(arguments)
@@ -101,7 +102,7 @@ def main(arguments: list[str]) -> int:
     print(f"| scenario | method | {' | '.join(QUANTITIES)} |\n| --- | --- | {' | '.join('---:' for _ in QUANTITIES)} |")
     for name in given.scenarios or lossy():
         try:
-            found = coverage(name, [*_small(name, given.devices), *given.overrides], range(1, given.seeds + 1), half)
+            found = coverage(name, [*_small(name, given.devices), *given.overrides], range(given.first, given.first + given.seeds), half)
         except ChordsimError as error:
             print(f"| {name} | cannot be forecast: {error} | {' | '.join('-' for _ in QUANTITIES)} |", flush=True)
             seldom += 1
