@@ -5,9 +5,9 @@
 Both play untrained `chord-plus` on ml-1m's shapes as commands of their own; this side gets `SAME_RULES` besides. One line for each column
 that both have, and exit code 1 if more differs than a few ranks.
 
-Against bcca819 twelve of 5,120 ranks differ with `engine.kernel = "torch"`, by up to 39 places: since then a channel of 4 bits takes, of
-two scales, the one that loses less (`chordsim.quant.quantizer`), so phones whose plans hold such a channel may rank otherwise. All profiles,
-utilities and plans are equal; with the scale of before put back, so are all ranks.
+Against bcca819 twelve of 5,120 ranks differ with `engine.kernel = "torch"`, by up to 39 places: since then a channel of 4 bits takes,
+of two scales, the one that loses less (`chordsim.quant.quantizer`), so phones whose plans hold such a channel may rank otherwise. All
+profiles, utilities and plans are equal; with the scale of before put back, so are all ranks.
 """
 
 from __future__ import annotations
