@@ -96,7 +96,7 @@ def decoders() -> dict[str, Target]:
         "ids": Target([row.tobytes() for row in lists], ids, 2),
         "blob": Target([tensors], one_by_one(lambda row: blobs.load(row, {"a": (8, 4), "b": (3,)})), 0.5),
         "columns": Target([columns], one_by_one(unpack_columns), 0.5),
-        "call header": Target([str(record.config_records[SIM]["header"]).encode()], one_by_one(header), 0.3),
-        "call columns": Target([bytes(record.config_records[SIM]["columns"])], one_by_one(packed), 0.3),  # type: ignore[arg-type]
-        "call messages": Target([offsets], one_by_one(wire), 0.3),
+        "call header": Target([str(record.config_records[SIM]["header"]).encode()], one_by_one(header), 0.1),
+        "call columns": Target([bytes(record.config_records[SIM]["columns"])], one_by_one(packed), 0.1),  # type: ignore[arg-type]
+        "call messages": Target([offsets], one_by_one(wire), 0.1),
     }

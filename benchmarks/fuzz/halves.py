@@ -63,12 +63,12 @@ def halves() -> dict[str, Target]:
 
     def blob(label: str) -> Target:
         seeds = [bootstrap[label]] if label == "backbone" else unlike(bootstrap[label])
-        return Target(seeds, one_by_one(lambda row: device.load({**bootstrap, label: row})), 0.05)
+        return Target(seeds, one_by_one(lambda row: device.load({**bootstrap, label: row})), 0.005, rows=ROWS)
 
     some = [row for row in plans if row][:8]
     return {
-        "profile at the cloud": Target(list(profiles)[:8], profile, 0.5),
-        "plan on the phone": Target(some, plan, 0.2),
+        "profile at the cloud": Target(list(profiles)[:8], profile, 0.5, rows=ROWS),
+        "plan on the phone": Target(some, plan, 0.2, rows=ROWS),
         **{f"bootstrap: {label}": blob(label) for label in bootstrap},
     }
 

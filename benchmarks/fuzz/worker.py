@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from typing import Any
 
 import torch
 
@@ -20,8 +21,14 @@ def start() -> None:
     TARGETS.update(decoders() | halves())
 
 
-def work(job: tuple[str, int, int]) -> tuple[str, int, list[str], float, int]:
-    """Feed (decoder, messages, seed); return (decoder, messages fed, crashes, seconds of the slowest, peak RSS in bytes)."""
-    name, messages, seed = job
-    fed, crashes, slowest = fuzz(name, TARGETS[name], messages, seed)
-    return name, fed, crashes, slowest, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def work(job: tuple[int, int]) -> dict[str, Any]:
+    """Feed all decoders with (messages, seed); return messages by decoder, crashes, seconds of the slowest, peak RSS in bytes."""
+    messages, seed = job
+    total = sum(target.share for target in TARGETS.values())
+    fed, crashes, slowest = dict[str, int](), list[str](), 0.0
+    for name, target in TARGETS.items():
+        fed[name], bad, slow = fuzz(name, target, round(messages * target.share / total), seed)
+        crashes += bad
+        slowest = max(slowest, slow)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"seed": seed, "messages": fed, "crashes": crashes, "slowest_s": slowest, "peak_rss_bytes": peak}

@@ -27,6 +27,12 @@ ALL = 60
 _DATA_BYTES, _DATA_S = 4 << 20, 3.0
 #: How often a moment is drawn anew for a command that was over.
 _DRAWS = 6
+#: How often a command is given on a machine that is too busy for Ray to start, and what chordsim says then.
+_STARTS, _BUSY = 5, "Ray does not start on this machine"
+
+
+class NotPlayedError(Exception):
+    """A command failed before anybody killed it."""
 
 
 def main() -> int:
@@ -53,7 +59,11 @@ def main() -> int:
                     continue
                 if not whole.exists():
                     _played(cases(made, whole, site)[0], whole.parent)
-                failed += _case(case, range(done[case.name], kills), given.seed, root, given.finished)
+                try:
+                    failed += _case(case, range(done[case.name], kills), given.seed, root, given.finished)
+                except NotPlayedError as error:
+                    failed += kills - done[case.name]
+                    print(error, flush=True)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     total = sum(round(case.kills * given.kills / ALL) for case in cases(made, root, site) if given.only in (None, case.name))
@@ -101,7 +111,7 @@ def _killed(case: Case, folder: Path, draw: random.Random, took: float) -> float
 def _ended(case: Case, folder: Path) -> dict[str, str]:
     """Give the command again; what a person would be told is told."""
     # A run that was whole already has nothing to resume, and says so.
-    code = 0 if case.resumed and status(folder) == "complete" else case.begin(folder).code()
+    code = 0 if case.resumed and status(folder) == "complete" else _given(case, folder)
     try:
         return {**case.made(folder), **({"exit code": str(code)} if code else {})}
     except Exception as error:  # a bug is what is looked for
@@ -110,10 +120,25 @@ def _ended(case: Case, folder: Path) -> dict[str, str]:
 
 def _played(case: Case, folder: Path) -> dict[str, str]:
     case.prepare(folder)
-    code = case.begin(folder).code()
-    if code:
-        raise SystemExit(f"{case.name}: exit code {code} without a kill: {(folder / 'log').read_text()[-3000:]}")
-    return case.made(folder)
+    code = _given(case, folder)
+    try:
+        if not code:
+            return case.made(folder)
+        why = f"exit code {code}"
+    except OSError as error:  # `flwr run` exits with 0 whatever happened
+        why = str(error)
+    raise NotPlayedError(f"{case.name}: {why} without a kill: {(folder / 'log').read_text()[-3000:]}")
+
+
+def _given(case: Case, folder: Path) -> int:
+    """Give a command and wait for its end."""
+    for _ in range(_STARTS):
+        log = folder / "log"
+        before = log.stat().st_size if log.exists() else 0
+        code = case.begin(folder).code()
+        if not code or _BUSY not in log.read_text()[before:]:
+            break
+    return code
 
 
 def _differences(want: dict[str, str], found: dict[str, str]) -> list[str]:

@@ -84,12 +84,12 @@ def cases(made: ForkServerContext, whole: Path, site: Site) -> list[Case]:
     sweep = ("sweep", "offline", *_sets(SETTINGS), *grid)
     return [
         Case("run", 14, run(), of_run, resumed=True),
-        Case("run --engine ray", 8, run("--engine", "ray", "--workers", "1"), of_run, resumed=True),
         Case("sweep", 9, lambda f: command([*sweep, "--out", str(f / "sweep")], f), of_sweep),
         Case("recost", 7, again, lambda f: {**of_run(f), **_files(f, "recost.json")}, copied),
         Case("report", 7, lambda f: command(["report", str(f / "run")], f), of_run_and_page, copied),
         Case("download", 6, lambda f: Forked(made, site.fetch, (str(f / "cache"),), f / "log"), lambda f: _files(f, "cache/data/*")),
         Case("training", 6, lambda f: command(_run_or_resume(f / "run", _sets(LONG)), f, str(f / "cache")), of_training, resumed=True),
+        Case("run --engine ray", 8, run("--engine", "ray", "--workers", "1"), of_run, resumed=True),
         Case("flwr run .", 3, _flwr, of_run, resumed=True),
     ]
 
@@ -165,12 +165,13 @@ def _flwr(folder: Path) -> Spawned:
 
         scenario.write_text(dump(load("offline", SETTINGS)))
     environment = {**os.environ, **flower_env.switches(home), "CHORDSIM_CACHE": str(folder.parent / "cache")}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
     environment["FLWR_LOCAL_SUPERLINK_HTTP_API_PORT"] = str(_free_port())
     resumed = (run / "manifest.json").exists()
     told = {"scenario": str(run / "scenario.toml" if resumed else scenario), "out": str(run)}
     config = " ".join([*(f'{key}="{value}"' for key, value in told.items()), *(["resume=true"] if resumed else [])])
     federation = ("--federation-config", "num-supernodes=2 client-resources-num-cpus=1")
-    argv = [str(Path(sys.executable).with_name("flwr")), "run", str(ROOT), "--stream", *federation, "--run-config", config]
+    argv = [shutil.which("flwr", path=environment["PATH"]) or "flwr", "run", str(ROOT), "--stream", *federation, "--run-config", config]
     return Spawned(argv, environment, flower_env.HOME_VARIABLE, folder / "log")
 
 

@@ -94,15 +94,22 @@ class Deployment:
         )
         self.running.append(link)
 
+        refused = ""
+
         def answers() -> bool:
+            nonlocal refused
             if link.ended:
                 raise RunError(f"the SuperLink ended: {link.last_lines()}; its log is {link.log}")
             try:
                 return self.flower.online() == 0
-            except RunError:
+            except RunError as error:
+                refused = str(error)
                 return False
 
-        wait_for(answers, "the SuperLink", START_S)
+        try:
+            wait_for(answers, "the SuperLink", START_S)
+        except RunError as error:
+            raise RunError(f"{error}: {refused}" if refused and not link.ended else str(error)) from error
         return link
 
     def start_node(self, number: int, of: int, private_key: Path, authority: Path | None = None) -> Process:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 VALID_DAYS = 30
+_VALID = datetime.timedelta(days=VALID_DAYS)
 
 
 @dataclass(frozen=True)
@@ -31,23 +32,24 @@ class Tls:
     key: Path
 
 
-def make_tls(folder: Path, host: str = "127.0.0.1") -> Tls:
+def make_tls(folder: Path, host: str = "127.0.0.1", valid: datetime.timedelta = _VALID) -> Tls:
     """Make an authority and a server certificate for one address.
 
     Args:
         folder: Where the files go; made with mode 0700.
         host: The address that the certificate names, besides ``localhost``.
+        valid: How long from now.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     name = _name("chordsim deployment authority")
     constraints = x509.BasicConstraints(ca=True, path_length=0)
-    authority = _certificate(name, name, authority_key).add_extension(constraints, critical=True)
+    authority = _certificate(name, name, authority_key, valid).add_extension(constraints, critical=True)
     authority = authority.add_extension(_usage(signs=True), critical=True)
     identity = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
     made = authority.add_extension(identity, critical=False).sign(authority_key, hashes.SHA256())
     names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(host))])
-    server = _certificate(_name(host), name, server_key).add_extension(names, critical=False)
+    server = _certificate(_name(host), name, server_key, valid).add_extension(names, critical=False)
     server = server.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     server = server.add_extension(_usage(signs=False), critical=True)
     server = server.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -83,11 +85,13 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _certificate(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, valid: datetime.timedelta
+) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     begun = x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
     # An hour of grace for clocks that are not quite alike.
-    return begun.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=VALID_DAYS))
+    return begun.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + valid)
 
 
 def _usage(*, signs: bool) -> x509.KeyUsage:

@@ -1,5 +1,6 @@
 """A real SuperLink and real SuperNodes on loopback: who is let in, who is not, and whether the bytes add up."""
 
+import datetime
 import os
 import signal
 import socket
@@ -8,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+from base64 import b64encode
 
 import psutil
 import pytest
@@ -15,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
 from chordsim.cli import main
+from chordsim.deploy import deployment as deployment_module
 from chordsim.deploy import keys, processes, reconcile
 from chordsim.deploy.deployment import deployment, wait_for
 from chordsim.errors import InvariantError, RunError
@@ -38,28 +41,35 @@ def test_the_server_certificate_holds_for_its_address_and_authority_alone(tmp_pa
     tls, other = keys.make_tls(tmp_path / "a"), keys.make_tls(tmp_path / "b")
     certificate = x509.load_pem_x509_certificate(tls.certificate.read_bytes())
     assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days <= keys.VALID_DAYS
-    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    serving.load_cert_chain(tls.certificate, tls.key)
-
-    def shake(authority, name):
-        client = ssl.create_default_context(cafile=authority)
-        incoming, outgoing, back, forth = ssl.MemoryBIO(), ssl.MemoryBIO(), ssl.MemoryBIO(), ssl.MemoryBIO()
-        left = client.wrap_bio(incoming, outgoing, server_hostname=name)
-        right = serving.wrap_bio(back, forth, server_side=True)
-        for _ in range(6):
-            for side, out, into in ((left, outgoing, back), (right, forth, incoming)):
-                try:
-                    side.do_handshake()
-                except ssl.SSLWantReadError:
-                    pass
-                into.write(out.read())
-        return left.version()
-
-    assert shake(tls.authority, "127.0.0.1") == "TLSv1.3"
-    assert shake(tls.authority, "localhost") == "TLSv1.3"
+    assert shake(tls, tls.authority, "127.0.0.1") == "TLSv1.3"
+    assert shake(tls, tls.authority, "localhost") == "TLSv1.3"
     for authority, name in ((other.authority, "127.0.0.1"), (tls.authority, "10.0.0.1"), (tls.authority, "example.org")):
         with pytest.raises(ssl.SSLCertVerificationError):
-            shake(authority, name)
+            shake(tls, authority, name)
+
+
+def shake(tls, authority, name):
+    """Let a client that trusts an authority meet a server; return what they speak."""
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(tls.certificate, tls.key)
+    client = ssl.create_default_context(cafile=authority)
+    incoming, outgoing, back, forth = ssl.MemoryBIO(), ssl.MemoryBIO(), ssl.MemoryBIO(), ssl.MemoryBIO()
+    left = client.wrap_bio(incoming, outgoing, server_hostname=name)
+    right = serving.wrap_bio(back, forth, server_side=True)
+    for _ in range(6):
+        for side, out, into in ((left, outgoing, back), (right, forth, incoming)):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+            into.write(out.read())
+    return left.version()
+
+
+def test_a_certificate_that_has_expired_is_refused(tmp_path):
+    tls = keys.make_tls(tmp_path / "tls", valid=-datetime.timedelta(minutes=1))
+    with pytest.raises(ssl.SSLCertVerificationError, match="certificate has expired"):
+        shake(tls, tls.authority, "127.0.0.1")
 
 
 # Processes
@@ -198,8 +208,59 @@ def test_who_is_not_let_in(tmp_path):
             answer = plain_http.recv(64)
         assert not answer.startswith(b"HTTP/1.1 200")
         # The one that was registered comes in, so the door was not simply shut.
+        assert answer_to(link, private, datetime.timedelta(minutes=-10)) == 401, "a recorded call of ten minutes ago"
         let_in = link.start_node(3, 4, private)
         wait_for(lambda: link.flower.online() == 1, "the registered node", 120)
         assert not let_in.ended
+        # The same key once more, by another process: the node is there already.
+        assert answer_to(link, private, datetime.timedelta()) not in (200, 401)
+        doubled = link.start_node(0, 4, private)
+        wait_for(lambda: doubled.ended or "activat" in doubled.log.read_text().lower(), "the doubled node to be turned away", 120)
+        assert link.flower.online() == 1 and not let_in.ended
         said = wrong_certificate.log.read_text().lower()
         assert "certificate" in said or "ssl" in said
+
+
+def answer_to(link, private, age):
+    """Ask to be let in with a registered key and a signature of some time ago; return HTTP's status."""
+    import httpx
+    from flwr.common.constant import TIMESTAMP_HEADER
+    from flwr.proto.fleet_pb2 import ActivateNodeRequest
+    from flwr.supercore.constant import FLEET_HTTP_SIGNATURE_HEADER
+    from flwr.supercore.primitives.asymmetric import public_key_to_bytes, sign_message
+    from flwr.supernode.fleet_http_client import FleetHttpClient
+    from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
+
+    key = load_ssh_private_key(private.read_bytes(), None)
+
+    class Old(NodeAuthHttpInterceptor):
+        """What is signed as if it had been recorded then."""
+
+        def intercept(self, context, call_next):
+            def resigned(context):
+                stamp = (datetime.datetime.now(datetime.UTC) + age).isoformat()
+                signature = sign_message(key, stamp.encode("ascii"))
+                context.request.headers[TIMESTAMP_HEADER] = stamp
+                context.request.headers[FLEET_HTTP_SIGNATURE_HEADER] = b64encode(signature).decode("ascii")
+                return call_next(context)
+
+            return super().intercept(context, resigned)
+
+    public = key.public_key()
+    old = Old(key, public)
+    with FleetHttpClient.from_server_address(link.address, False, str(link.tls.authority), [old]) as client:
+        try:
+            client.ActivateNode(ActivateNodeRequest(public_key=public_key_to_bytes(public), heartbeat_interval=30.0))
+        except httpx.HTTPStatusError as error:
+            return error.response.status_code
+    return 200
+
+
+@pytest.mark.slow
+def test_nobody_talks_to_a_superlink_whose_certificate_has_expired(tmp_path, monkeypatch):
+    made = keys.make_tls
+    monkeypatch.setattr(keys, "make_tls", lambda folder, host="127.0.0.1": made(folder, host, -datetime.timedelta(minutes=1)))
+    monkeypatch.setattr(deployment_module, "START_S", 60.0)
+    with pytest.raises(RunError, match="the SuperLink: not ready.*certificate"), deployment(tmp_path / "lab", keep=True):
+        pytest.fail("somebody was let in")
+    assert not list((tmp_path / "lab").rglob("*.key"))
