@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+import torch
+
 from benchmarks.faults.plan import TINY
 from benchmarks.kills.process import Forked, Spawned
 from benchmarks.kills.site import Site
@@ -19,6 +21,7 @@ from chordsim.engine import flower_env
 from chordsim.errors import ChordsimError
 from chordsim.files import read_json
 from chordsim.store.verify import verify
+from server.training import sealed
 
 ROOT = Path(__file__).resolve().parents[2]
 _METHODS = 'methods=["fp32", "chord-plus", "cloud-only"]'
@@ -32,7 +35,7 @@ SETTINGS = (
     'engine.kernel="torch"',
 )
 #: Trained for a while, with a checkpoint at every tenth of it.
-LONG = ("training.max_steps=100", "training.eval_every=10", "training.patience=10", "rounds.count=1")
+LONG = ("training.max_steps=40", "training.eval_every=4", "training.patience=10", "rounds.count=1")
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,15 @@ def of_sweep(folder: Path) -> dict[str, str]:
 
 def of_training(folder: Path) -> dict[str, str]:
     """Return what a run is, and the states that were trained for it."""
-    return {**of_run(folder), **_files(folder, "cache/**/*.safetensors")}
+    states = {}
+    for path in sorted(folder.glob("cache/**/*.safetensors")):
+        tensors, _ = sealed.read(path) or ({}, {})  # beside them stands how long it took
+        whole = hashlib.sha256()
+        for name in sorted(tensors):
+            whole.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
+            whole.update(tensors[name].reshape(-1).view(torch.uint8).numpy().tobytes())
+        states[path.relative_to(folder).as_posix()] = whole.hexdigest()
+    return {**of_run(folder), **states}
 
 
 def _files(folder: Path, *patterns: str) -> dict[str, str]:

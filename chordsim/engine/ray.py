@@ -104,7 +104,7 @@ class RayGrid(LocalGrid):
     def close(self) -> None:
         """End the workers, and Ray with them if it was started here."""
         try:
-            for seat in () if self._cluster.private else self._seats:
+            for seat in () if self._cluster.private or self._cluster.silent else self._seats:
                 ray.kill(seat.actor, no_restart=True)
         finally:
             self._seats = []

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,10 @@ _LAST_PORT = 65_535
 _NEEDED = ("raylet", "gcs_server")
 #: How often a cluster of others is asked which of its machines live.
 _ASK_EVERY_S = 5.0
+#: How long its head may be silent. Ray ends this process without a word after 60 s, and every question waits as long.
+_SILENT_S = 25.0
+#: How long to wait for Ray to let go of a head that is gone.
+_LET_GO_S = 5.0
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -66,6 +71,8 @@ class Cluster:
         self._pids: list[int] = []
         self._watchdog: Watchdog | None = None
         self._asked_s = 0.0
+        self._head = ""
+        self._silent_since: float | None = None
 
     def __enter__(self) -> Self:
         os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
@@ -90,6 +97,11 @@ class Cluster:
         """Whether Ray was started here and ends here."""
         return self._folder is not None
 
+    @property
+    def silent(self) -> bool:
+        """Whether the head of a cluster of others does not answer."""
+        return self._silent_since is not None
+
     def watch(self, pid: int, node: str) -> None:
         """Remember a worker process, to see it gone at the end."""
         if node == ray.get_runtime_context().get_node_id() and pid not in self._pids:
@@ -107,11 +119,21 @@ class Cluster:
             return f"Ray's {ended[0].replace('_', ' ')} has ended" if ended else ""
         if self._ours and time.monotonic() >= self._asked_s + _ASK_EVERY_S:
             self._asked_s = time.monotonic()
-            try:
-                nodes = ray.nodes()  # type: ignore[no-untyped-call]
-            except Exception as error:  # whatever Ray raises when its head is gone
-                return f"Ray's head does not answer: {' '.join(str(error).split())[:200]}"
+            if why := self._silence():
+                begun = self._silent_since = self._silent_since or self._asked_s
+                return f"Ray's head does not answer: {why}" if self._asked_s - begun >= _SILENT_S else ""
+            self._silent_since = None
+            nodes = ray.nodes()  # type: ignore[no-untyped-call]
             return "" if any(node["Alive"] for node in nodes) else "no machine of the cluster is left"
+        return ""
+
+    def _silence(self) -> str:
+        """Return why the head of a cluster of others takes no connection, "" where it does."""
+        host, _, port = self._head.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+        except OSError as error:
+            return error.strerror or str(error) or type(error).__name__
         return ""
 
     def restart(self) -> None:
@@ -127,9 +149,13 @@ class Cluster:
 
     def close(self) -> None:
         """End what was started here and wait until its processes are gone."""
-        if self._ours:
+        if self._ours and self.silent:
+            letting_go = threading.Thread(target=ray.shutdown, daemon=True)
+            letting_go.start()
+            letting_go.join(_LET_GO_S)
+        elif self._ours:
             ray.shutdown()
-            self._ours = False
+        self._ours, self._silent_since = False, None
         deadline = time.monotonic() + _GONE_WITHIN_S
         while any(_alive(pid) for pid in self._pids) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -157,6 +183,7 @@ class Cluster:
                 raise UserError(f"--ray-address {self._address}: no Ray cluster can be joined there: {reason}") from error
             nodes = sum(bool(node["Alive"]) for node in ray.nodes())  # type: ignore[no-untyped-call]
             self.where = f"the Ray cluster at {self._address} ({nodes} node(s))"
+            self._head = ray.get_runtime_context().gcs_address
             return
         self.workers = self.workers or cores()
         self._folder = _private_folder()

@@ -248,7 +248,7 @@ def answer_to(link, private, age):
 
     public = key.public_key()
     old = Old(key, public)
-    with FleetHttpClient.from_server_address(link.address, False, str(link.tls.authority), [old]) as client:
+    with FleetHttpClient.from_server_address(link.address, False, link.tls.authority.read_bytes(), [old]) as client:
         try:
             client.ActivateNode(ActivateNodeRequest(public_key=public_key_to_bytes(public), heartbeat_interval=30.0))
         except httpx.HTTPStatusError as error:
@@ -258,9 +258,29 @@ def answer_to(link, private, age):
 
 @pytest.mark.slow
 def test_nobody_talks_to_a_superlink_whose_certificate_has_expired(tmp_path, monkeypatch):
-    made = keys.make_tls
-    monkeypatch.setattr(keys, "make_tls", lambda folder, host="127.0.0.1": made(folder, host, -datetime.timedelta(minutes=1)))
-    monkeypatch.setattr(deployment_module, "START_S", 60.0)
-    with pytest.raises(RunError, match="the SuperLink: not ready.*certificate"), deployment(tmp_path / "lab", keep=True):
+    made, free, wait, ports = keys.make_tls, processes.free_ports, deployment_module.wait_for, []
+
+    def told(*given):
+        ports.extend(free(*given))
+        return ports[-given[0] :]
+
+    def served():
+        try:
+            plain = socket.create_connection(("127.0.0.1", ports[0]), 5)
+            ssl.create_default_context(cafile=tmp_path / "lab" / "tls" / "authority.pem").wrap_socket(plain, server_hostname="127.0.0.1")
+        except ssl.SSLCertVerificationError as error:
+            return "expired" in str(error)
+        except OSError:
+            return False
+        return False
+
+    def waited(ready, what, limit_s):
+        wait(served, "an expired certificate", limit_s)
+        wait(ready, what, 5)
+
+    monkeypatch.setattr(keys, "make_tls", lambda folder, host: made(folder, host, -datetime.timedelta(minutes=1)))
+    monkeypatch.setattr(processes, "free_ports", told)
+    monkeypatch.setattr(deployment_module, "wait_for", waited)
+    with pytest.raises(RunError, match="the SuperLink: not ready within 5 s: .*unavailable"), deployment(tmp_path / "lab", keep=True):
         pytest.fail("somebody was let in")
     assert not list((tmp_path / "lab").rglob("*.key"))

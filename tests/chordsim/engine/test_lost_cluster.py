@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -95,3 +98,34 @@ def test_a_private_ray_that_dies_is_begun_anew(
     assert killer.hit == 1
     assert run.status == "complete" and run.manifest["ledger_sha256"] == here.manifest["ledger_sha256"]
     assert nothing_left()
+
+
+@pytest.mark.slow
+def test_a_joined_head_that_is_lost_ends_the_run_in_a_line_and_a_resume_goes_on(tiny: Any, tmp_path: Path, shared_cache: Path) -> None:
+    from ray.cluster_utils import Cluster
+
+    overrides = tiny("rounds.count=60", "engine.cells=3", methods=("fp32", "chord-plus"))
+    here = chordsim.run("offline", overrides=overrides, out=tmp_path / "here", report=False)
+    home = str(Path(chordsim.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": home, "CHORDSIM_CACHE": str(shared_cache)}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False, "env_vars": {"PYTHONPATH": home}})
+    try:
+        sets = [word for text in overrides for word in ("--set", text)]
+        call = ["run", "offline", *sets, "--engine", "ray", "--ray-address", cluster.address, "--out", str(tmp_path / "run")]
+        # A run that is over sooner than that may end well without its head.
+        hasty = "from chordsim.engine import ray_cluster; ray_cluster._SILENT_S, ray_cluster._ASK_EVERY_S = 2.0, 0.5"
+        command = [sys.executable, "-c", f"{hasty}; import sys; from chordsim.cli import main; sys.exit(main(sys.argv[1:]))", *call]
+        run = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        deadline = time.monotonic() + 240
+        while not (tmp_path / "run" / "rounds.csv").exists() and run.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        for process in cluster.head_node.all_processes["gcs_server"]:
+            process.process.kill()
+        _, said = run.communicate(timeout=240)
+    finally:
+        cluster.shutdown()
+    last = said.strip().splitlines()[-1]
+    assert run.returncode == 1 and last.startswith("chordsim: error: no worker is left on the Ray cluster at"), said[-2000:]
+    assert chordsim.api.RunResult(tmp_path / "run").status in ("failed", "interrupted")
+    again = chordsim.run(resume=tmp_path / "run", report=False)
+    assert again.status == "complete" and again.manifest["ledger_sha256"] == here.manifest["ledger_sha256"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -100,3 +101,20 @@ def test_a_ray_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ):
         pass
     assert not list(tmp_path.iterdir()), "its folder went"
+
+
+def test_a_joined_head_may_be_silent_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's own question would wait until Ray ends this process; a connection to the head does not."""
+    now, alive = [100.0], [{"Alive": True}]
+    cluster = ray_cluster.Cluster(1, "auto")
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        cluster._ours, cluster._head = True, f"127.0.0.1:{head.getsockname()[1]}"
+        monkeypatch.setattr(ray_cluster, "time", SimpleNamespace(monotonic=lambda: now[0]))
+        monkeypatch.setattr(ray_cluster.ray, "nodes", lambda: alive)
+        assert cluster.lost() == "" and not cluster.silent
+    monkeypatch.setattr(ray_cluster.ray, "nodes", lambda: pytest.fail("that would hang"))
+    for passed, lost in ((10, False), (20, False), (20, True)):
+        now[0] += passed
+        assert bool(cluster.lost()) == lost and cluster.silent
+    now[0] += 10
+    assert cluster.lost().startswith("Ray's head does not answer: ")
