@@ -150,7 +150,7 @@ class World:
         """Return what the halves of a method may know."""
         s = self.scenario
         settings = {**self.specs[method].defaults, **s.settings.get(method, {})}
-        how = (self.kernel, s.engine.share_equal)
+        how = (self.kernel, s.engine.share_equal, s.engine.device)
         return methods.MethodContext(method, settings, s.backbone, s.training, self.n_items, s.seed, ranked_of(s), *how)
 
 

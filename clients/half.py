@@ -33,7 +33,7 @@ class Device:
     def __init__(self, context: MethodContext) -> None:
         self.context = context
         self.shapes = shapes_of(context.backbone, context.n_items, context.ranked)
-        self.kernels = kernels(context.kernel)
+        self.kernels = kernels(context.kernel, context.device)
 
     def alike(self, *columns: npt.NDArray[Any]) -> tuple[Ints, Ints] | None:
         """Return which rows to compute and where each phone finds its own (`chordsim.arrays.runs`); None where each is computed."""
@@ -49,7 +49,7 @@ class Device:
             item_table: [n_items + 1, d].
             place: Which of those each phone has, [D].
         """
-        if self.shapes.backbone.items == "cached" or self.kernels.native:
+        if self.shapes.backbone.items == "cached" or self.kernels.rank_states is not None:
             return Products(states, item_table, self.kernels, place)
         scores = (states @ item_table.T).numpy()
         return scores if place is None else scores[place]
@@ -107,11 +107,12 @@ class Products:
 
     def ranks(self, targets: Ints, seen: Spans, protocol: ProtocolConfig) -> tuple[Floats, Bools]:
         """Return the rank of each target among all items [D], and whether all scores of a phone are numbers."""
+        rank_states = self.kernels.rank_states or ranking.rank_states
         if self.place is None:
-            return ranking.rank_states(self.states, self.table, targets, seen, protocol)
+            return rank_states(self.states, self.table, targets, seen, protocol)
         first, mine = runs(self.place, targets, seen.starts, seen.ends)
         spans = Spans(seen.items, seen.starts[first], seen.ends[first])
-        rank, sound = ranking.rank_states(self.states[torch.from_numpy(self.place[first])], self.table, targets[first], spans, protocol)
+        rank, sound = rank_states(self.states[torch.from_numpy(self.place[first])], self.table, targets[first], spans, protocol)
         return rank[mine], sound[mine]
 
 

@@ -88,7 +88,7 @@ def _resolved(scenario: Scenario, progress: Progress) -> Scenario:
         return as_played(scenario)
     progress.start("kernel", None)
     played = as_played(scenario)
-    progress.done(told(scenario.engine.kernel, scenario.backbone))
+    progress.done(told(scenario.engine.kernel, scenario.backbone, scenario.engine.device))
     return played
 
 

@@ -256,7 +256,7 @@ class ProtocolConfig(Table):
 
 
 class EngineConfig(Table):
-    """How the work is cut and carried; no setting here may change a ledger, except `chunk_size` and `kernel` in last bits."""
+    """How the work is cut and carried; no setting here may change a ledger, except `chunk_size`, `kernel` and `device` in last bits."""
 
     kind: Literal["inprocess", "ray"] = "inprocess"
     workers: int = Field(0, ge=0, le=10_000)  # 0: one per core
@@ -265,6 +265,7 @@ class EngineConfig(Table):
     timeout_s: float = Field(600.0, gt=0, le=1e6)
     share_equal: bool = False  # compute once what phones of one user and plan have in common, and book it for each
     kernel: Literal["auto", "torch", "native"] = "auto"  # what runs the inner loops; auto: compiled (native) where it can be had
+    device: Literal["cpu", "cuda"] = "cpu"  # where forward passes and ranks of rounds are computed, in process; training stays on the CPU
 
 
 class Scenario(Table):

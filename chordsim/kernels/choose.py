@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,15 @@ from chordsim.errors import ScenarioError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from chordsim.config.model import BackboneConfig, Scenario
+    from chordsim.arrays import Bools, Floats, Ints
+    from chordsim.config.model import BackboneConfig, EngineConfig, ProtocolConfig, Scenario
+    from chordsim.data.history import Spans
     from chordsim.nets.choice import Attend, Weight
     from chordsim.quant.allocate import Allocation, Costs
     from chordsim.quant.budget import Sums
     from chordsim.quant.straight_through import Product
+
+    Ranking = Callable[[Tensor, Tensor, Ints, Spans, ProtocolConfig], tuple[Floats, Bools]]
 
 TORCH, NATIVE = "torch", "native"
 #: The key of what trains. It is no part of `engine`: which models there are does not hang on what plays them.
@@ -48,18 +52,38 @@ def as_played(scenario: Scenario) -> Scenario:
     """Return a scenario with the kernels that it trains and is played with here, which its run records: none where nothing is ranked.
 
     Raises:
-        ScenarioError: ``native`` is asked for and cannot be had.
+        ScenarioError: ``native`` or ``cuda`` is asked for and cannot be had.
     """
     if scenario.protocol.metrics == "none":
         played = trained = TORCH
     else:
+        _check(scenario.engine)
         played, trained = resolve(scenario.engine.kernel), resolve(scenario.training.kernel, TRAINING)
     engine = scenario.engine.model_copy(update={"kernel": played})
     return scenario.model_copy(update={"engine": engine, "training": scenario.training.model_copy(update={"kernel": trained})})
 
 
-def told(asked: str, backbone: BackboneConfig) -> str:
+def _check(engine: EngineConfig) -> None:
+    """Refuse a device that cannot be had, here or in Ray's workers, which see no GPU.
+
+    Raises:
+        ScenarioError: With what would be right.
+    """
+    if engine.device == "cpu":
+        return
+    from chordsim.kernels.accelerator import placed
+
+    placed(engine.device)
+    if engine.kind != "inprocess":
+        raise ScenarioError(f'engine.device = "{engine.device}" is played in process: use engine.kind = "inprocess"')
+
+
+def told(asked: str, backbone: BackboneConfig, device: str = "cpu") -> str:
     """Return what runs what for a value of `engine.kernel`, in words: which kernel it is, why it is torch, and what stays with torch."""
+    if device != "cpu":
+        from chordsim.kernels.accelerator import named
+
+        return f"{resolve(asked)} on the CPU, {named(device)} for forward passes and ranks; training stays on the CPU"
     if asked == TORCH:
         return "torch, as the scenario asks"
     if obstacle():
@@ -79,6 +103,8 @@ class Kernels:
         channel_sums: `chordsim.quant.budget.channel_sums`, or what gives the same.
         product: `chordsim.quant.straight_through.product`, what training multiplies with, or what gives the same up to the order of sums.
         attend: What gives the same as `chordsim.nets.sasrec.attend`, up to the order of sums; None for that itself.
+        rank_states: What counts ranks as scores come (`chordsim.kernels.ranking.rank_states`); None where scores are made.
+        device: Where forward passes and ranks are computed.
     """
 
     name: str
@@ -87,30 +113,42 @@ class Kernels:
     channel_sums: Sums
     product: Product
     attend: Attend | None
+    rank_states: Ranking | None
+    device: str = "cpu"
 
     @property
     def native(self) -> bool:
-        """Whether they are compiled, and ranks are counted as scores come (`chordsim.kernels.ranking`)."""
+        """Whether they are compiled."""
         return self.name == NATIVE
 
     def compiles(self, backbone: BackboneConfig) -> bool:
-        """Whether a forward pass is compiled, one phone after another; others are best taken in blocks."""
+        """Whether a forward pass takes a chunk whole: compiled, one phone after another, or on a device of its own; others go in blocks."""
         from chordsim.kernels.forward import COMPILED_KINDS
 
-        return self.native and backbone.kind in COMPILED_KINDS
+        return self.device != "cpu" or self.native and backbone.kind in COMPILED_KINDS
 
 
-def kernels(name: str) -> Kernels:
-    """Return the loops of a kernel that was resolved."""
+def kernels(name: str, device: str = "cpu") -> Kernels:
+    """Return the loops of a kernel that was resolved, with forward passes and ranks on a device.
+
+    Raises:
+        ScenarioError: The device cannot be had.
+    """
+    if device != "cpu":
+        from chordsim.kernels.accelerator import accelerator
+
+        there = accelerator(device)
+        return replace(kernels(name), last_states=there.last_states, rank_states=there.rank_states, device=device)
     if name == NATIVE:
         from chordsim.kernels.allocate import allocate, channel_sums
         from chordsim.kernels.forward import last_states
+        from chordsim.kernels.ranking import rank_states
         from chordsim.kernels.teaching import attend, product
 
-        return Kernels(name, allocate, last_states, channel_sums, product, attend)
+        return Kernels(name, allocate, last_states, channel_sums, product, attend, rank_states)
     from chordsim.nets.backbone import last_states
     from chordsim.quant.allocate import allocate
     from chordsim.quant.budget import channel_sums
     from chordsim.quant.straight_through import product
 
-    return Kernels(name, allocate, last_states, channel_sums, product, None)
+    return Kernels(name, allocate, last_states, channel_sums, product, None, None)

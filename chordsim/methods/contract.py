@@ -66,6 +66,7 @@ class MethodContext:
         ranked: Items that one request scores; 0 for all.
         kernel: What runs the inner loops (`chordsim.kernels.choose`).
         share_equal: Whether neighbours of one user and plan are computed once; the results are the same.
+        device: Where forward passes and ranks are computed.
     """
 
     name: str
@@ -77,6 +78,7 @@ class MethodContext:
     ranked: int = 0
     kernel: str = "torch"
     share_equal: bool = False
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)

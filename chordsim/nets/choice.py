@@ -47,7 +47,7 @@ class Choice:
 def build(rows: Tensor, codes: Tensor, room: Tensor | None = None) -> Tensor:
     """Build one layer's weights [D, C, K] from rows [4, C, K] and codes [D, C], int64, in ``room`` if given."""
     kinds, channels, fan_in = rows.shape
-    index = (codes * channels + torch.arange(channels)).reshape(-1)
+    index = (codes * channels + torch.arange(channels, device=codes.device)).reshape(-1)
     out = None if room is None else room[: index.numel() * fan_in].view(-1, fan_in)
     return torch.index_select(rows.reshape(kinds * channels, fan_in), 0, index, out=out).view(-1, channels, fan_in)
 

@@ -79,10 +79,10 @@ def embed(items: Tensor, item_table: Tensor, position_table: Tensor) -> Tensor:
 def attention_mask(items: Tensor, kind: torch.dtype) -> Tensor:
     """Return what a query may look at [D, 1, L, L]: 0 at real positions up to itself and at itself, else minus infinity."""
     length = items.shape[1]
-    causal = torch.ones(length, length, dtype=torch.bool).tril()
-    itself = torch.eye(length, dtype=torch.bool)
+    causal = torch.ones(length, length, dtype=torch.bool, device=items.device).tril()
+    itself = torch.eye(length, dtype=torch.bool, device=items.device)
     allowed = ((items > 0)[:, None, None, :] & causal) | itself
-    return torch.zeros(allowed.shape, dtype=kind).masked_fill_(~allowed, -torch.inf)
+    return torch.zeros(allowed.shape, dtype=kind, device=items.device).masked_fill_(~allowed, -torch.inf)
 
 
 def forward(

@@ -12,6 +12,7 @@ import torch
 
 from chordsim import evaluate
 from chordsim.config.model import EngineConfig, Scenario
+from chordsim.kernels.accelerator import named
 from chordsim.ledger.columns import SCHEMA_VERSION
 from chordsim.numerics import numerics
 from chordsim.scenario.text import digest
@@ -34,14 +35,14 @@ def started(scenario: Scenario) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{name: version(name) for name in libraries}},
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "machine": platform.machine(),
-        "numerics": numerics(scenario),
+        "numerics": numerics(scenario, named(scenario.engine.device)),
         "engine": scenario.engine.model_dump(mode="json"),
     }
 
 
 def ledger_key(scenario: Scenario) -> str:
     """Return the hash of all in a scenario that a ledger may depend on: everything but who carries the cells."""
-    same = EngineConfig(chunk_size=scenario.engine.chunk_size, kernel=scenario.engine.kernel)
+    same = EngineConfig(chunk_size=scenario.engine.chunk_size, kernel=scenario.engine.kernel, device=scenario.engine.device)
     return digest(scenario.model_copy(update={"engine": same}))
 
 
