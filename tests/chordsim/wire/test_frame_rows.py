@@ -1,6 +1,5 @@
 """Batched frames are the one-by-one frames, row for row, good and bad, and fast enough for a fleet."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
