@@ -84,8 +84,11 @@ class Dccl(Dense):
         return self.run(windows.inputs, self.patched(self.metas(windows.history)), dropout, generator)
 
     def last_states(self, items: Tensor) -> Tensor:
-        """Return the last state [B, d] under the shipped metapatch, before a phone trains it."""
-        return self.last(items, self.meta)
+        """Return the last state [B, d] under proxies' metapatches, which stand for those that phones train.
+
+        Under the shipped one alone a basis shows nothing of what it is for, and the untrained start would be kept.
+        """
+        return self.last(items, self.metas(items))
 
     def last(self, items: Tensor, meta: Tensor) -> Tensor:
         """Return the last state [B, d] under metapatches."""

@@ -60,6 +60,15 @@ def test_a_device_model_teaches_on_its_own_users_logs_and_on_no_others(talk, mon
     assert t.cloud.learn(t.state, [(strangers, sent)]) is t.state and len(seen) == 2
 
 
+def test_validation_sees_what_a_basis_is_for(talk):
+    """Training makes the basis good for metapatches of users; the shipped one alone would never tell it from the start."""
+    t = talk("dccl")
+    network, items = t.cloud.restored(t.state), torch.from_numpy(t.history.items)
+    with torch.no_grad():
+        own = network.last_states(items)
+        assert torch.equal(own, network.last(items, network.metas(items))) and not torch.allclose(own, network.last(items, network.meta))
+
+
 def test_dccl_reads_an_old_metapatch_as_part_of_its_way(talk):
     t = talk("dccl")
     then = t.cloud.basis(t.state)
