@@ -105,8 +105,8 @@ def _attempt(plan: Plan, out: Path, fault: Fault | None, met: Counter[str], *, r
     if fault is not None and fault.kind in REST and _harm(out, process.written, fault):
         met[fault.kind] += 1
         return False
-    # A run in which nobody was ranked is failed whatever happens; a disk that was full is failed for now.
-    return done and not process.met["full disk"]
+    # A run in which nobody was ranked is failed whatever happens; one whose disk was full or that lost a cell, too, is failed for now.
+    return done and not process.met["full disk"] and not (process.met["lost cell"] and _status(out) == "failed")
 
 
 def _status(out: Path) -> str:

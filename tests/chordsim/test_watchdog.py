@@ -138,7 +138,7 @@ def test_a_run_that_is_ended_leaves_no_process_and_no_folder(
     environment = {**os.environ, "TMPDIR": str(temporary), TEST_MARK: mark, "CHORDSIM_CACHE": str(shared_cache)}
     run = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     try:
-        wait(lambda: (out / "rounds.csv").exists() or run.poll() is not None, "the run plays", 120)
+        wait(lambda: (out / "rounds.csv").exists() or run.poll() is not None, "the run plays", 600)
         run.send_signal(how)
         _, said = run.communicate(timeout=60)
         assert run.returncode == (-9 if how == signal.SIGKILL else 130), said
@@ -166,7 +166,7 @@ def test_a_deployment_that_is_ended_leaves_no_process_and_no_key(
     with open(log, "w") as out:
         run = subprocess.Popen(command, env=environment, stderr=out, stdout=out)
     try:
-        wait(lambda: "nodes online" in log.read_text() or run.poll() is not None, "three nodes", 240)
+        wait(lambda: "nodes online" in log.read_text() or run.poll() is not None, "three nodes", 600)
         assert run.poll() is None and len(list(temporary.rglob("*.key"))) == 4, log.read_text()
         time.sleep(3 if how == signal.SIGKILL else 0)  # so that apps run on the nodes, too
         run.send_signal(how)
