@@ -21,7 +21,6 @@ _PRELOADED = [
     "chordsim.sweep.sweep",
     "chordsim.sweep.curves",
     "chordsim.recost.again",
-    "torch._dynamo",
     "benchmarks.kills.killed",
 ]
 
