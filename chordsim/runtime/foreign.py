@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from chordsim.door import read_regular
 from chordsim.errors import DataError, UserError
 from chordsim.population.latency import shape_text
 from chordsim.runtime.exporting import bits_mean
@@ -55,15 +56,10 @@ def timing(path: Path) -> Timing:
     """Read a file of any of the three formats.
 
     Raises:
-        DataError: Not such a file, or one without a single request; names the file.
+        DataError: Not such a file, one beyond 256 MiB, or one without a single request; names the file.
         UserError: An ETDump, and ExecuTorch is not installed.
     """
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise DataError(f"{path}: larger than {_LARGEST:,} B: profile fewer requests")
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    data = read_regular(path, _LARGEST)
     # ExecuTorch 1.5.1 writes the size in front, other writers of the same format do not.
     for at in (8, 4):
         if data[at : at + 4] == b"ED00":
