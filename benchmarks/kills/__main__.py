@@ -27,8 +27,8 @@ ALL = 60
 _DATA_BYTES, _DATA_S = 4 << 20, 3.0
 #: How often a moment is drawn anew for a command that was over.
 _DRAWS = 6
-#: How often a command is given on a machine that is too busy for Ray to start, and what chordsim says then.
-_STARTS, _BUSY = 5, "Ray does not start on this machine"
+#: How often a command is given on a machine that is too busy for Ray or Flower to start, and what is said then.
+_STARTS, _BUSY = 5, ("Ray does not start on this machine", "Failed to start local SuperLink within")
 
 
 class NotPlayedError(Exception):
@@ -136,7 +136,7 @@ def _given(case: Case, folder: Path) -> int:
         log = folder / "log"
         before = log.stat().st_size if log.exists() else 0
         code = case.begin(folder).code()
-        if not code or _BUSY not in log.read_text()[before:]:
+        if not code or not any(words in log.read_text()[before:] for words in _BUSY):
             break
     return code
 
