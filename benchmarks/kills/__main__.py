@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.kills.killed import Case, cases, status
+from benchmarks.kills.killed import LINK_EXITED, Case, cases, status
 from benchmarks.kills.process import context
 from benchmarks.kills.site import Site
 
@@ -28,7 +28,7 @@ _DATA_BYTES, _DATA_S = 4 << 20, 3.0
 #: How often a moment is drawn anew for a command that was over.
 _DRAWS = 6
 #: How often a command is given on a machine that is too busy for Ray or Flower to start, and what is said then.
-_STARTS, _BUSY = 5, ("Ray does not start on this machine", "Failed to start local SuperLink within")
+_STARTS, _BUSY = 5, ("Ray does not start on this machine", "Failed to start local SuperLink within", LINK_EXITED)
 
 
 class NotPlayedError(Exception):
@@ -45,7 +45,9 @@ def main() -> int:
     given = parser.parse_args()
     done = Counter[str]()
     if given.finished is not None and given.finished.exists():
-        done.update(json.loads(line)["command"] for line in given.finished.read_text().splitlines())
+        # One that differed is done again.
+        lines = [json.loads(line) for line in given.finished.read_text().splitlines()]
+        done.update(line["command"] for line in lines if not line["differs"])
     # A short path, for Ray's sockets.
     root, failed = Path(tempfile.mkdtemp(prefix="kills-")), 0
     made = context()

@@ -34,6 +34,8 @@ SETTINGS = (
     "engine.chunk_size=16",
     'engine.kernel="torch"',
 )
+#: What `flwr run` says where its SuperLink ends at once.
+LINK_EXITED = "`flower-superlink` exited with code"
 #: Trained for a while, with a checkpoint at every tenth of it.
 LONG = ("training.max_steps=40", "training.eval_every=4", "training.patience=10", "rounds.count=1")
 
@@ -168,7 +170,9 @@ def _run_or_resume(run: Path, more: Sequence[str]) -> list[str]:
 
 def _flwr(folder: Path) -> Spawned:
     """Start `flwr run .` of the checkout with a home of its own, which tells its processes."""
-    run, home = folder / "run", folder / "flwr"
+    # Once Flower did not start on the home that a kill had left; a new one is what a person would take.
+    log = folder / "log"
+    run, home = folder / "run", folder / f"flwr{log.read_text().count(LINK_EXITED) if log.exists() else 0}"
     scenario = folder / "scenario.toml"
     if not scenario.exists():
         from chordsim.scenario.load import load
