@@ -17,7 +17,7 @@ from chordsim.methods import INVALID, Budgets, Cost, History, Leg, MethodContext
 from chordsim.methods.chord.settings import PlanSettings, plan_budget
 from chordsim.nets import blobs, extractor, footprint
 from chordsim.nets.backbone import last_states
-from chordsim.nets.frozen import draw_checked, fingerprint, masked
+from chordsim.nets.frozen import masked
 from chordsim.quant.budget import PlanCost, refusals
 from chordsim.quant.decode import breaks, decode
 from chordsim.quant.packing import unpack_bits
@@ -26,8 +26,8 @@ from chordsim.quant.quantizer import scaled, table
 from chordsim.ragged import Ragged
 from chordsim.runtime.portable import Planned, Portable, parts_of
 from chordsim.wire.codes import decode_codes
-from chordsim.wire.errors import BadPayload
 from chordsim.wire.floats import pack_budgets, pack_floats
+from clients.frozen import load_frozen, load_gains
 from clients.half import BLOCK, Device, in_blocks, load_tables, quiet
 
 
@@ -97,7 +97,7 @@ class PlanDevice(Device):
 
     def _source(self, blobs_by_label: Mapping[str, bytes]) -> tuple[list[Tensor], list[Tensor]]:
         """Return the frozen weights under the shared mask, and the mask's packed bits by layer, none where there is no mask."""
-        frozen, keep = self._frozen(blobs_by_label), self.settings.mask_keep
+        frozen, keep = load_frozen(blobs_by_label, self.shapes.layers, self.settings.law), self.settings.mask_keep
         if keep >= 1:
             return frozen, []
         sizes = {str(n): (-(-layer.channels * layer.fan_in // 8),) for n, layer in enumerate(self.shapes.layers)}
@@ -108,9 +108,7 @@ class PlanDevice(Device):
 
     def _gains(self, blobs_by_label: Mapping[str, bytes]) -> list[Tensor]:
         """Return the learnt scales by layer, [C, 1] or [C, 4]."""
-        columns = {str(n): (layer.channels, self.settings.gain_columns) for n, layer in enumerate(self.shapes.layers)}
-        stored = blobs.load(blobs_by_label["gains"], columns)
-        return [stored[str(n)] for n in range(len(columns))]
+        return load_gains(blobs_by_label, self.shapes.layers, self.settings.gain_columns)
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send a profile up; turn a prescription into a ranking."""
@@ -178,18 +176,3 @@ class PlanDevice(Device):
         if self.settings.decode == "device":
             return breaks(plan, self.budget, granted)
         return refusals(spent.peak_memory_bytes, spent.macs, granted)
-
-    def _frozen(self, blobs_by_label: Mapping[str, bytes]) -> list[Tensor]:
-        try:
-            told = json.loads(blobs_by_label["backbone"])
-            seed, expected, shipped = int(told["seed"]), str(told["sha256"]), bool(told["shipped"])
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            raise BadPayload(f"the backbone blob does not say seed and sha256: {error}") from error
-        if not shipped:
-            return draw_checked(self.shapes.layers, seed, expected, self.settings.law)
-        sizes = {str(n): (layer.channels, layer.fan_in) for n, layer in enumerate(self.shapes.layers)}
-        stored = blobs.load(blobs_by_label["weights"], sizes)
-        weights = [stored[str(n)] for n in range(len(self.shapes.layers))]
-        if fingerprint(weights) != expected:
-            raise BadPayload("the shipped backbone does not match its fingerprint")
-        return weights
