@@ -17,6 +17,7 @@ from chordsim.methods.contract import PlanForm as PlanForm
 from chordsim.methods.contract import find as find
 from chordsim.methods.contract import known as known
 from chordsim.methods.contract import load as load
+from chordsim.methods.contract import number_of as number_of
 from chordsim.methods.exchange import BINDINGS as BINDINGS
 from chordsim.methods.exchange import COST as COST
 from chordsim.methods.exchange import DOWN_CANDIDATES as DOWN_CANDIDATES

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -280,6 +280,24 @@ class MethodFactory(Protocol):
 def known() -> dict[str, str]:
     """Return registered families and the object path of each; ``uniform-k`` stands for any number k."""
     return {e.name: e.value for e in entry_points(group=GROUP)}
+
+
+def number_of(name: str, numbers: Container[int], words: str) -> int:
+    """Return the number that a method of a family has in its name, such as 8 of ``uniform-8``.
+
+    Args:
+        name: The method's name.
+        numbers: Those that the family has.
+        words: The same in words.
+
+    Raises:
+        ScenarioError: It is none of them.
+    """
+    family, _, text = name.rpartition("-")
+    number = int(text) if text.isdigit() else 0
+    if number not in numbers:
+        raise ScenarioError(f"method {name!r}: {family}-k comes with k = {words}")
+    return number
 
 
 def find(name: str) -> MethodSpec:

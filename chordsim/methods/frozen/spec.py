@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chordsim.errors import ScenarioError
-from chordsim.methods import UP_REPORT, Budgets, Cost, MethodContext, MethodSpec, Needs
+from chordsim.methods import UP_REPORT, Budgets, Cost, MethodContext, MethodSpec, Needs, number_of
 from chordsim.nets.kinds import LAWS
 from chordsim.nets.shapes import shapes_of
 
@@ -60,10 +59,7 @@ def frozen(name: str) -> MethodSpec:
     Raises:
         ScenarioError: k is not 2, 3, 4 or 8.
     """
-    text = name.rsplit("-", 1)[1]
-    bits = int(text) if text.isdigit() else 0
-    if bits not in WIDTHS:
-        raise ScenarioError(f"method {name!r}: frozen-k comes with k = {', '.join(map(str, WIDTHS))}")
+    bits = number_of(name, WIDTHS, ", ".join(map(str, WIDTHS)))
     return FrozenSpec(
         name=name,
         summary=f"control: random frozen weights at {bits} bits for every channel, no plan, only embeddings trained",

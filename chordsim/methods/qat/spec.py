@@ -8,8 +8,7 @@ Left out: learnt steps (LSQ), rounded activations.
 
 from __future__ import annotations
 
-from chordsim.errors import ScenarioError
-from chordsim.methods import UP_REPORT, MethodSpec
+from chordsim.methods import UP_REPORT, MethodSpec, number_of
 from chordsim.methods.shipped.spec import ShippedSpec
 from chordsim.quant.costs import WIDTHS
 
@@ -20,9 +19,7 @@ def qat(name: str) -> MethodSpec:
     Raises:
         ScenarioError: k is not 2, 4 or 8.
     """
-    bits = int(name.rsplit("-", 1)[1]) if name.rsplit("-", 1)[1].isdigit() else 0
-    if bits not in WIDTHS:
-        raise ScenarioError(f"method {name!r}: qat-k comes with k = {', '.join(map(str, WIDTHS))}")
+    bits = number_of(name, WIDTHS, ", ".join(map(str, WIDTHS)))
     return ShippedSpec(
         name=name,
         summary=f"trained on from fp32 with weights rounded to {bits} bits, shipped once",

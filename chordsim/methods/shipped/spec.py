@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from chordsim.errors import ScenarioError
-from chordsim.methods import UP_REPORT, Budgets, MethodContext, MethodSpec, Needs
+from chordsim.methods import UP_REPORT, Budgets, MethodContext, MethodSpec, Needs, number_of
 from chordsim.nets.shapes import shapes_of
 from chordsim.quant.costs import WIDTHS, shipped_cost
 
@@ -52,9 +51,7 @@ def uniform(name: str) -> MethodSpec:
     Raises:
         ScenarioError: k is not 2, 4 or 8.
     """
-    bits = int(name.rsplit("-", 1)[1]) if name.rsplit("-", 1)[1].isdigit() else 0
-    if bits not in WIDTHS:
-        raise ScenarioError(f"method {name!r}: uniform-k comes with k = {', '.join(map(str, WIDTHS))}")
+    bits = number_of(name, WIDTHS, ", ".join(map(str, WIDTHS)))
     return ShippedSpec(
         name=name,
         summary=f"trained weights rounded to {bits} bits, shipped once",

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chordsim.arrays import Ints
-from chordsim.errors import ScenarioError
-from chordsim.methods import UP_PROFILE, Batch, Leg, MethodContext, MethodSpec
+from chordsim.methods import UP_PROFILE, Batch, Leg, MethodContext, MethodSpec, number_of
 from chordsim.methods.chord.spec import PlanSpec, chord, chord_plus
 
 #: Bytes that say how long a history is.
@@ -76,10 +75,7 @@ def chord_aged(name: str) -> MethodSpec:
     Raises:
         ScenarioError: k is not a number from 1 to `OLDEST`.
     """
-    text = name.rsplit("-", 1)[1]
-    age = int(text) if text.isdigit() else 0
-    if not 1 <= age <= OLDEST:
-        raise ScenarioError(f"method {name!r}: chord-aged-k comes with k = 1 to {OLDEST:,}")
+    age = number_of(name, range(1, OLDEST + 1), f"1 to {OLDEST:,}")
     return replace(
         _control(
             name, f"control: the plan that its user had {age} items ago", device="chordsim.methods.chord.controls.device:AgedPlanDevice"
