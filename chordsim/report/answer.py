@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any
 
 from chordsim.report.against import Against
 from chordsim.report.charts import traffic
 from chordsim.report.gather import Gathered, MethodFacts
-from chordsim.report.html import ANSWER, Column, Grid, Markup, Section, cards, interval, text
+from chordsim.report.html import ANSWER, Column, Grid, Markup, Section, cards, interval, named, text
 from chordsim.report.svg.letters import in_bytes, plain
-from chordsim.report.svg.shapes import css, marker, swatch
+from chordsim.report.svg.shapes import css, marker
 
 #: Names that a sentence lists before it counts.
 _NAMED = 3
@@ -172,7 +171,7 @@ def _league(g: Gathered, found: Against | None, order: Sequence[str]) -> Grid:
     for name in order:
         facts, estimate = g.methods[name], g.estimates[name]["ndcg_10_all"]
         each = per_session(facts)
-        cells: list[Any] = [Markup(f'<span class="{css(places[name])}">{swatch(places[name], "marker")}</span>{escape(name)}')]
+        cells: list[Any] = [named(name, places[name])]
         if ranked:
             cells += [estimate.mean, strip(places[name], estimate.mean, estimate.ci95, ends), _against(found, name)]
         cells += [in_bytes(facts.bootstrap_once), None if each is None else in_bytes(each), facts.costs.joules()]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.figures import at
-from chordsim.report.html import ANSWER, Column, Grid, Markup, Section, cards, text
+from chordsim.report.html import ANSWER, Column, Grid, Section, cards, named, text
 from chordsim.report.source import Source
 from chordsim.report.svg.letters import in_bytes, plain
-from chordsim.report.svg.shapes import css, swatch
 
 
 def answer(source: Source, why: str) -> Section:
@@ -68,7 +66,7 @@ def _league(methods: Mapping[str, Mapping[str, Any]], order: list[str]) -> Grid:
     for name in order:
         m = methods[name]
         sizes = (at(m, "first_contact", "down_bytes"), at(m, "bytes_after_sessions", "10"))
-        first = Markup(f'<span class="{css(places[name])}">{swatch(places[name], "marker")}</span>{escape(name)}')
+        first = named(name, places[name])
         told = (at(m, "per_session", "seconds_p50"), at(m, "per_session", "joules"), 100 * float(m.get("served_share") or 0.0))
         rows.append((first, *(None if size is None else in_bytes(size) for size in sizes), *told))
     return Grid(columns, rows, "league", "Methods, the fewest bytes first")

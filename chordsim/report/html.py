@@ -19,6 +19,7 @@ from chordsim.report.tables import cell as cell
 from chordsim.report.tables import folded as folded
 from chordsim.report.tables import grid_html as grid_html
 from chordsim.report.tables import interval as interval
+from chordsim.report.tables import named as named
 from chordsim.report.tables import numbers_html
 
 #: Rows of a chart's numbers that the page shows; the CSV has all.

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from chordsim.report.charts.chart import is_missing
+from chordsim.report.svg.shapes import css, swatch
 
 #: A table of more columns than this is turned where that makes it narrower: one line for each figure, one column for each method.
 _WIDE = 8
@@ -45,6 +46,11 @@ class Markup(str):
     """A cell's content that is HTML already."""
 
     __slots__ = ()
+
+
+def named(name: str, place: int) -> Markup:
+    """Return a method's name behind the marker of its series, as tables that charts stand beside have it."""
+    return Markup(f'<span class="{css(place)}">{swatch(place, "marker")}</span>{escape(name)}')
 
 
 def cell(value: Any) -> str:

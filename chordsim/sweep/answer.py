@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 from chordsim.report.answer import listed_names, strip
-from chordsim.report.html import ANSWER, Column, Grid, Markup, Section, cards, text
+from chordsim.report.html import ANSWER, Column, Grid, Section, cards, named, text
 from chordsim.report.svg.letters import in_bytes
-from chordsim.report.svg.shapes import css, swatch
 from chordsim.sweep.over_seeds import Mean
 
 #: Lines of the table; the others stand further below.
@@ -112,7 +110,7 @@ def _table(order: Sequence[Mean], keys: Sequence[str], found: Sequence[Mean]) ->
     ends = [end for m in order for end in (m.estimate.ci95 or ())]
     rows = [
         (
-            Markup(f'<span class="{css(places[m.method])}">{swatch(places[m.method], "marker")}</span>{escape(m.method)}'),
+            named(m.method, places[m.method]),
             *map(str, m.values),
             m.estimate.mean,
             strip(places[m.method], m.estimate.mean, m.estimate.ci95, ends),
