@@ -12,7 +12,7 @@ from torch import nn
 from chordsim.arrays import Bools, Bytes, Floats, State
 from chordsim.data.split import TrainLogs
 from chordsim.errors import RunError
-from chordsim.kernels.choose import TRAINING, kernels, resolve
+from chordsim.kernels.choose import kernels, training_kernels
 from chordsim.methods import INVALID, Batch, Blob, Budgets, CloudTurn, Leg, MethodContext
 from chordsim.nets.recommender import Trainable
 from chordsim.nets.shapes import shapes_of
@@ -29,7 +29,7 @@ class Cloud:
         self.context = context
         self.shapes = shapes_of(context.backbone, context.n_items, context.ranked)
         self.kernels = kernels(context.kernel)
-        self.training_kernels = kernels(resolve(context.training.kernel, TRAINING))
+        self.training_kernels = training_kernels(context.training.kernel)
 
     def recipe(self) -> dict[str, Any]:
         """Return the settings that every trained state depends on."""

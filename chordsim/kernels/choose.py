@@ -128,6 +128,15 @@ class Kernels:
         return self.device != "cpu" or self.native and backbone.kind in COMPILED_KINDS
 
 
+def training_kernels(asked: str) -> Kernels:
+    """Return the loops of a value of `training.kernel`.
+
+    Raises:
+        ScenarioError: ``native`` is asked for and cannot be had.
+    """
+    return kernels(resolve(asked, TRAINING))
+
+
 def kernels(name: str, device: str = "cpu") -> Kernels:
     """Return the loops of a kernel that was resolved, with forward passes and ranks on a device.
 

@@ -11,13 +11,14 @@ from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 from chordsim.config.model import BackboneConfig
+from chordsim.kernels.lanes import LANES, whole_vectors
 from chordsim.nets import backbone as reference
 from chordsim.nets.choice import Choice, Weight
 
 Array = np.ndarray[Any, Any]
 #: Kinds of backbone whose pass is compiled; others run through torch.
 COMPILED_KINDS = ("sasrec",)
-_LANES, _BYTES = 16, 4
+_BYTES = 4
 _live: MutableMapping[Tensor, Array] = WeakIdKeyDictionary()
 
 
@@ -97,19 +98,19 @@ def _fan_in(layer: int, config: BackboneConfig) -> int:
 
 def _room(config: BackboneConfig, length: int, weights: Sequence[Weight]) -> tuple[Array, ...]:
     """Return where the kernel works, laid out so that vectors do not straddle the lines of the cache."""
-    d, f, span = config.dim, config.ffn_dim, _whole(length)
-    long = max(_whole(d), _whole(f), span) + _LANES
-    sizes = [(d, span)] * 6 + [(f, span), (max(span, config.heads) + 4, span), (max(d * _whole(d), f * _whole(d), d * _whole(f)),)]
+    d, f, span = config.dim, config.ffn_dim, whole_vectors(length)
+    long = max(whole_vectors(d), whole_vectors(f), span) + LANES
+    sizes = [(d, span)] * 6 + [
+        (f, span),
+        (max(span, config.heads) + 4, span),
+        (max(d * whole_vectors(d), f * whole_vectors(d), d * whole_vectors(f)),),
+    ]
     sizes.append((10 + config.heads, long))
-    room = np.zeros(sum(_whole(int(np.prod(size))) for size in sizes) + _LANES, np.float32)
-    at = -(room.ctypes.data // _BYTES) % _LANES
+    room = np.zeros(sum(whole_vectors(int(np.prod(size))) for size in sizes) + LANES, np.float32)
+    at = -(room.ctypes.data // _BYTES) % LANES
     made: list[Array] = []
     for size in sizes:
         count = int(np.prod(size))
         made.append(room[at : at + count].reshape(size))
-        at += _whole(count)
+        at += whole_vectors(count)
     return (*made, np.zeros((5, long + span), np.int64), np.zeros((4, max(d, f)), np.bool_))
-
-
-def _whole(count: int) -> int:
-    return -(-count // _LANES) * _LANES

@@ -13,9 +13,9 @@ from torch.utils.weak import WeakIdKeyDictionary
 from chordsim.arrays import Bools, Floats, Ints
 from chordsim.config.model import ProtocolConfig
 from chordsim.data.history import Spans
+from chordsim.kernels.lanes import whole_vectors
 
 Array = np.ndarray[Any, Any]
-_LANES = 16
 #: Products of numbers whose sizes add up to less are finite, in whatever order they are summed.
 _SAFE = 1e38
 _largest: MutableMapping[Tensor, float] = WeakIdKeyDictionary()
@@ -75,7 +75,7 @@ def score_items(states: Tensor, table: Tensor, listed: Ints) -> npt.NDArray[np.f
     from chordsim.kernels.native.counting import score_listed
 
     given, items = _rows(states), _rows(table)
-    dim, wide = items.shape[1], -(-listed.shape[1] // _LANES) * _LANES
+    dim, wide = items.shape[1], whole_vectors(listed.shape[1])
     room = (
         np.zeros((dim, wide), np.float32),
         np.zeros(dim, np.float32),

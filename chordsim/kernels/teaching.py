@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chordsim.kernels.lanes import LANES, whole_vectors
 from chordsim.nets import sasrec
 from chordsim.quant import straight_through as reference
 
 Array = np.ndarray[Any, Any]
-_LANES, _TILE = 16, 8
+_TILE = 8
 
 
 def product(x: Tensor, chances: Tensor, rows: Tensor, codes: Tensor) -> Tensor:
@@ -31,7 +32,7 @@ def product(x: Tensor, chances: Tensor, rows: Tensor, codes: Tensor) -> Tensor:
         [D, n, C].
     """
     channels, fan_in = rows.shape[1:]
-    if x.dtype != torch.float32 or rows.dtype != torch.float32 or fan_in % _LANES or channels % _TILE:
+    if x.dtype != torch.float32 or rows.dtype != torch.float32 or fan_in % LANES or channels % _TILE:
         return reference.product(x, chances, rows, codes)
     out: Tensor = _Product.apply(x, chances, rows, codes)  # type: ignore[no-untyped-call]
     return out
@@ -50,7 +51,7 @@ class _Product(torch.autograd.Function):
         ctx.save_for_backward(given, table, chosen, live)
         channels, fan_in = table.shape[1:]
         out = torch.empty(*x.shape[:2], channels)
-        room = np.empty((fan_in, _whole(channels)), np.float32)
+        room = np.empty((fan_in, whole_vectors(channels)), np.float32)
         lists, waste = _room(x.shape[1], channels, fan_in)
         multiply_all(given.numpy(), chosen.numpy(), table.numpy(), live.numpy(), room, lists, waste, out.numpy())
         return out
@@ -87,7 +88,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, items: Tensor, heads: int) -> Tensor
         [D, R, d].
     """
     real = items > 0
-    if q.dtype != torch.float32 or q.shape[2] % (heads * _LANES) or bool((real[:, 1:] < real[:, :-1]).any()):
+    if q.dtype != torch.float32 or q.shape[2] % (heads * LANES) or bool((real[:, 1:] < real[:, :-1]).any()):
         return sasrec.attend(q, k, v, items, heads)
     out: Tensor = _Attention.apply(q, k, v, items.shape[1] - real.sum(1), heads)  # type: ignore[no-untyped-call]
     return out
@@ -102,7 +103,7 @@ class _Attention(torch.autograd.Function):
         from chordsim.kernels.native.attention import attend_all
 
         given = [part.detach().contiguous() for part in (q, k, v)]
-        chances, out = torch.empty(q.shape[0], heads, q.shape[1], _whole(k.shape[1])), torch.empty_like(given[0])
+        chances, out = torch.empty(q.shape[0], heads, q.shape[1], whole_vectors(k.shape[1])), torch.empty_like(given[0])
         queries, keys, values = (part.numpy() for part in given)
         room = _places(k.shape[1], q.shape[2], heads)
         attend_all(queries, keys, values, starts.numpy(), heads, room, chances.numpy(), out.numpy())
@@ -118,7 +119,7 @@ class _Attention(torch.autograd.Function):
         *given, starts, chances = ctx.saved_tensors
         made = tuple(torch.zeros_like(part) for part in given)
         (_, queries, width), length = given[0].shape, given[1].shape[1]
-        room = *_places(length, width, ctx.heads), np.empty((queries, _whole(length)), np.float32)
+        room = *_places(length, width, ctx.heads), np.empty((queries, whole_vectors(length)), np.float32)
         arrays, out = (tuple(part.numpy() for part in parts) for parts in (given, made))
         attention_gradients(arrays, starts.numpy(), ctx.heads, room, chances.numpy(), upstream[0].contiguous().numpy(), out)
         return *made, None, None
@@ -126,16 +127,12 @@ class _Attention(torch.autograd.Function):
 
 def _places(length: int, width: int, heads: int) -> tuple[Array, ...]:
     """Return where attention works: one head's columns, two vectors, addresses, zeros of which the second half is written to."""
-    long = _whole(length) + width + 2 * _LANES
-    columns = np.empty((width // heads, _whole(length)), np.float32)
-    return columns, np.empty((2, _LANES), np.float32), np.empty((5, long), np.int64), np.zeros(2 * long, np.float32)
-
-
-def _whole(count: int) -> int:
-    return -(-count // _LANES) * _LANES
+    long = whole_vectors(length) + width + 2 * LANES
+    columns = np.empty((width // heads, whole_vectors(length)), np.float32)
+    return columns, np.empty((2, LANES), np.float32), np.empty((5, long), np.int64), np.zeros(2 * long, np.float32)
 
 
 def _room(positions: int, channels: int, fan_in: int) -> tuple[Array, Array]:
     """Return room for addresses, and zeros of which one end is read and the other written to."""
-    long = max(positions, channels, fan_in) + 2 * _LANES
+    long = max(positions, channels, fan_in) + 2 * LANES
     return np.empty((5, long), np.int64), np.zeros(fan_in + long, np.float32)

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
+from chordsim.kernels.lanes import whole_vectors
 from chordsim.nets.extractor import LONG, SHORT, MeanPool
 
 Array = np.ndarray[Any, Any]
-_LANES, _TILE = 16, 4
+_TILE = 4
 _turned: MutableMapping[Tensor, Array] = WeakIdKeyDictionary()
 
 
@@ -55,7 +56,7 @@ def residual(user: Tensor, heads: Tensor, shared: Tensor, bound: float) -> Tenso
     from chordsim.kernels.native.stacked import BLOCK, residual_all
 
     channels, codes, width = heads.shape
-    wide = _whole(channels)
+    wide = whole_vectors(channels)
     given = _turned.get(heads)
     if given is None:
         given = np.zeros((width, codes, wide), np.float32)
@@ -83,17 +84,13 @@ def _by_input(weight: Tensor) -> Array:
     found = _turned.get(weight)
     if found is None:
         outputs, inputs = weight.shape
-        found = np.zeros((inputs, _whole(outputs)), np.float32)
+        found = np.zeros((inputs, whole_vectors(outputs)), np.float32)
         found[:, :outputs] = weight.detach().T.numpy()
         _turned[weight] = found
     return found
 
 
 def _row(bias: Tensor) -> Array:
-    out = np.zeros(_whole(bias.numel()), np.float32)
+    out = np.zeros(whole_vectors(bias.numel()), np.float32)
     out[: bias.numel()] = bias.detach().numpy()
     return out
-
-
-def _whole(count: int) -> int:
-    return -(-count // _LANES) * _LANES

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from torch import Tensor
 
 from chordsim.config.model import BackboneConfig
-from chordsim.nets import sasrec
 from chordsim.nets.choice import Attend, Dropout, Weight
 from chordsim.nets.layers import Layer
 from chordsim.nets.spec import find
@@ -55,8 +54,9 @@ class Net(Protocol):
         *,
         reads: int | None = None,
         dropout: Dropout | None = None,
+        **more: Attend,
     ) -> Tensor:
-        """Return final states [D, reads, d], or [D, d] of the last position."""
+        """Return final states [D, reads, d], or [D, d] of the last position; only a kind that attends is given ``attend``."""
         ...
 
 
@@ -68,6 +68,11 @@ def net(config: BackboneConfig) -> Net:
 @lru_cache(maxsize=16)
 def _net(kind: str) -> Net:
     return cast(Net, find(kind).module())
+
+
+@lru_cache(maxsize=16)
+def _attends(kind: str) -> bool:
+    return find(kind).attends
 
 
 def position_shape(config: BackboneConfig) -> tuple[int, int]:
@@ -99,14 +104,13 @@ def forward(
         config: Kind and shape of the backbone.
         reads: How many of the last positions are computed; None: the last alone.
         dropout: Applied in training where the kind has it.
-        attend: What attention is computed with where the kind is one whose ``forward`` can be told; None: its own.
+        attend: What attention is computed with where the kind takes it (`BackboneSpec.attends`); None: its own.
 
     Returns:
         Final states [D, reads, d], or [D, d] of the last position.
     """
-    if attend is not None and config.kind == "sasrec":
-        return sasrec.forward(items, states, weights, config, reads=reads, dropout=dropout, attend=attend)
-    return net(config).forward(items, states, weights, config, reads=reads, dropout=dropout)
+    more: dict[str, Any] = {"attend": attend} if attend is not None and _attends(config.kind) else {}
+    return net(config).forward(items, states, weights, config, reads=reads, dropout=dropout, **more)
 
 
 def last_states(items: Tensor, item_table: Tensor, position_table: Tensor, weights: Sequence[Weight], config: BackboneConfig) -> Tensor:

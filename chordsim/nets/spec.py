@@ -26,6 +26,7 @@ class BackboneSpec:
         net: ``"package.module"`` of its functions, as `chordsim.nets.backbone.Net` lists them; loaded when a backbone is built.
         defaults: Settings of ``[backbone.settings]`` and their default values; a scenario may set these keys and no others.
         allowed: By setting, the lowest and highest number that it may be, or the words to choose from.
+        attends: Whether its ``forward`` takes ``attend``, what it computes attention with in training.
     """
 
     name: str
@@ -33,6 +34,7 @@ class BackboneSpec:
     net: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
     allowed: Mapping[str, Allowed] = field(default_factory=dict)
+    attends: bool = False
 
     def check(self, backbone: BackboneConfig) -> None:
         """Refuse values that only together make no sense; each alone is held against `allowed` before.

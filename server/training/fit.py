@@ -14,7 +14,7 @@ from chordsim.config.model import TrainingConfig
 from chordsim.data.split import TrainLogs
 from chordsim.errors import RunError
 from chordsim.events import Step, Validated, tell
-from chordsim.kernels.choose import TRAINING, kernels, resolve
+from chordsim.kernels.choose import training_kernels
 from chordsim.memory import keep_freed_pages
 from chordsim.nets.recommender import Recommender, Trainable
 from chordsim.numerics import softmax_type
@@ -68,7 +68,7 @@ def fit(
     assert isinstance(model, nn.Module)
     keep_freed_pages()
     if isinstance(model, Recommender):
-        model.attend = kernels(resolve(config.kernel, TRAINING)).attend
+        model.attend = training_kernels(config.kernel).attend
     with threads_per_product(config.threads):
         return _fit(model, logs, config, length, seed, title, progress, started)
 

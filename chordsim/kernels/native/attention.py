@@ -39,7 +39,6 @@ def attend_all(q: Array, k: Array, v: Array, starts: Array, heads: Number, room:
         out: float32.
     """
     columns, vectors, lists, waste = room
-    w_rows, y_rows, x_rows, steps = lists[0], lists[1], lists[2], lists[3]
     queries, length, width = q.shape[1], k.shape[1], q.shape[2] // heads
     factor = np.float32(LOG2_E / np.sqrt(width))
     for d in range(q.shape[0]):
@@ -52,17 +51,11 @@ def attend_all(q: Array, k: Array, v: Array, starts: Array, heads: Number, room:
             for at in range(before, queries, SPAN):
                 stop = min(at + SPAN, queries)
                 seen = length - queries + stop - first
-                n = _listed(q[d], at, stop, start, rows, 0, lists, waste)
-                for c in range(width):
-                    x_rows[c], steps[c] = address(columns[c]), 4 * c
-                multiply(x_rows, w_rows, n, steps, width, y_rows, NONE, (seen + 7) // 8 * 8, NO, NOTHING)
+                _by_columns(q[d], at, stop, start, columns, seen, rows, lists, waste)
                 for i in range(at, stop):
                     row = rows[i, : (seen + LANES - 1) // LANES * LANES]
                     _softmax(row, seen - (stop - 1 - i), factor, vectors[0], vectors[1])
-                n = _listed(rows, at, stop, 0, out[d], start, lists, waste)
-                for j in range(seen):
-                    x_rows[j], steps[j] = address(v[d, first + j]) + start, 4 * j
-                multiply(x_rows, w_rows, n, steps, seen, y_rows, NONE, width, NO, NOTHING)
+                _mixed(rows, at, stop, v[d], first, seen, width, start, out[d], lists, waste)
 
 
 @compiled
@@ -83,7 +76,6 @@ def attention_gradients(
     q, k, v = given
     of_q, of_k, of_v = out
     columns, vectors, lists, waste, scores = room
-    w_rows, y_rows, x_rows, steps = lists[0], lists[1], lists[2], lists[3]
     queries, length, width = q.shape[1], k.shape[1], q.shape[2] // heads
     scale = np.float32(1 / np.sqrt(width))
     for d in range(q.shape[0]):
@@ -96,18 +88,46 @@ def attention_gradients(
             for at in range(before, queries, SPAN):
                 stop = min(at + SPAN, queries)
                 seen = length - queries + stop - first
-                n = _listed(upstream[d], at, stop, start, scores, 0, lists, waste)
-                for c in range(width):
-                    x_rows[c], steps[c] = address(columns[c]), 4 * c
-                multiply(x_rows, w_rows, n, steps, width, y_rows, NONE, (seen + 7) // 8 * 8, NO, NOTHING)
+                _by_columns(upstream[d], at, stop, start, columns, seen, scores, lists, waste)
                 for i in range(at, stop):
                     _through_softmax(rows[i], scores[i], seen - (stop - 1 - i), (seen + LANES - 1) // LANES * LANES, scale)
-                n = _listed(scores, at, stop, 0, of_q[d], start, lists, waste)
-                for j in range(seen):
-                    x_rows[j], steps[j] = address(k[d, first + j]) + start, 4 * j
-                multiply(x_rows, w_rows, n, steps, seen, y_rows, NONE, width, NO, NOTHING)
+                _mixed(scores, at, stop, k[d], first, seen, width, start, of_q[d], lists, waste)
             _of_keys(scores, q[d], first, before, start, width, of_k[d], lists, waste)
             _of_keys(rows, upstream[d], first, before, start, width, of_v[d], lists, waste)
+
+
+@compiled
+def _by_columns(
+    x: Array, at: Number, stop: Number, start: Number, columns: Array, seen: Number, out: Array, lists: Array, waste: Array
+) -> None:
+    """Fill rows ``at`` to ``stop`` of ``out`` with one head of those of ``x`` times each of the ``seen`` rows that stand as columns."""
+    w_rows, y_rows, x_rows, steps = lists[0], lists[1], lists[2], lists[3]
+    n = _listed(x, at, stop, start, out, 0, lists, waste)
+    for c in range(columns.shape[0]):
+        x_rows[c], steps[c] = address(columns[c]), 4 * c
+    multiply(x_rows, w_rows, n, steps, columns.shape[0], y_rows, NONE, (seen + 7) // 8 * 8, NO, NOTHING)
+
+
+@compiled
+def _mixed(
+    shares: Array,
+    at: Number,
+    stop: Number,
+    x: Array,
+    first: Number,
+    seen: Number,
+    width: Number,
+    start: Number,
+    out: Array,
+    lists: Array,
+    waste: Array,
+) -> None:
+    """Fill one head of rows ``at`` to ``stop`` of ``out`` with sums of the ``seen`` rows of ``x`` from ``first`` on, by shares."""
+    w_rows, y_rows, x_rows, steps = lists[0], lists[1], lists[2], lists[3]
+    n = _listed(shares, at, stop, 0, out, start, lists, waste)
+    for j in range(seen):
+        x_rows[j], steps[j] = address(x[first + j]) + start, 4 * j
+    multiply(x_rows, w_rows, n, steps, seen, y_rows, NONE, width, NO, NOTHING)
 
 
 @compiled

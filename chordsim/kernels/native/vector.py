@@ -19,8 +19,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-#: Rows of a tile, and the numbers in one vector of a row sum.
-ROWS, LANES = 4, 16
+from chordsim.kernels.lanes import LANES as LANES
+
+#: Rows of a tile.
+ROWS = 4
 FLOAT, INT, LONG = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 _FEATURES = numba.config.CPU_FEATURES or llvmlite.binding.get_host_cpu_features().flatten()
 #: Whether there are 32 registers of 16 numbers each; a tile is as wide as registers allow.
