@@ -12,12 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from chordsim import api
+from benchmarks.kept_runs import by_user, played
+from chordsim.api import RunResult
 from chordsim.arrays import Floats
-from chordsim.files import read_json
-from chordsim.ledger.names import MANIFEST
-from chordsim.ledger.scan import scan
-from chordsim.statistics.by_user import UserMeans
 from chordsim.statistics.differences import paired_over_seeds
 from chordsim.statistics.estimates import estimate_over_seeds
 
@@ -33,8 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     given = parser.parse_args(arguments)
-    runs = {(kind, seed): played(given.runs, kind, seed, given.overrides) for seed in given.seeds for kind in BACKBONES}
-    users = {kind: [by_user(runs[kind, seed]) for seed in given.seeds] for kind in BACKBONES}
+    runs = {
+        (kind, seed): played(given.runs / f"{kind}-{seed}", SCENARIO, seed, overrides_of(kind, given.overrides))
+        for seed in given.seeds
+        for kind in BACKBONES
+    }
+    users = {kind: [by_user(runs[kind, seed].ledger) for seed in given.seeds] for kind in BACKBONES}
     lines, ratio = told(users, given.seeds[0])
     print("| backbone | NDCG@10 (95 %) | by seed | steps by seed |\n| --- | ---: | --- | --- |")
     for kind, words in lines.items():
@@ -43,29 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if ratio >= 1 - WITHIN else 1
 
 
-def played(folder: Path, kind: str, seed: int, overrides: Sequence[str]) -> Path:
-    """Return the run of one backbone and seed, played if it is not complete."""
-    path = folder / f"{kind}-{seed}"
-    if path.is_dir() and read_json(path / MANIFEST).get("status") == "complete":
-        return path
-    chosen = [f'methods=["{METHOD}"]', "settings={}", f"backbone={{kind={kind!r}, dim=64, max_len=50}}", *overrides]
-    if path.is_dir():
-        return api.run(resume=path).path
-    return api.run(SCENARIO, seed=seed, overrides=chosen, out=path).path
+def overrides_of(kind: str, more: Sequence[str]) -> list[str]:
+    """Return what one backbone's run changes in the scenario."""
+    return [f'methods=["{METHOD}"]', "settings={}", f"backbone={{kind={kind!r}, dim=64, max_len=50}}", *more]
 
 
-def by_user(run: Path) -> Floats:
-    """Return each user's NDCG@10, mean over rounds, [users]."""
-    parts = list(scan(run, ("user_id", "ndcg_10_all")))
-    kept = UserMeans(1 + max(int(part["user_id"].max()) for part in parts))
-    for part in parts:
-        kept.add(part["user_id"], part["ndcg_10_all"])
-    return kept.means()
-
-
-def steps(run: Path) -> str:
+def steps(run: RunResult) -> str:
     """Return after how many steps validation stopped improving."""
-    return str(read_json(run / MANIFEST)["trained"][METHOD]["steps"])
+    return str(run.manifest["trained"][METHOD]["steps"])
 
 
 def told(users: dict[str, list[Floats]], seed: int) -> tuple[dict[str, str], float]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.row_bits import played
+from benchmarks.kept_runs import played
 from chordsim.report.charts.break_even import Pair, pairs
 from chordsim.report.gather import Gathered, gather
 

@@ -11,17 +11,14 @@ follow from shapes and plans, so a few steps of training do. Runs stay in DIR an
 from __future__ import annotations
 
 import argparse
-import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-import chordsim
+from benchmarks.kept_runs import by_user, played
 from chordsim.api import RunResult
 from chordsim.arrays import Floats
 from chordsim.statistics.bootstrap import resampled_means
-from chordsim.statistics.by_user import means_by_id
 
 #: Bits of rows, and the least share of the accuracy of the first that was asked of the others.
 ASKED = {32: 1.0, 2: 0.97, 4: 0.99}
@@ -29,26 +26,9 @@ WHOLE = max(ASKED)
 SMALL = ('methods=["chord-plus"]', "settings.chord-plus.extractor_bits=8", 'settings.chord-plus.start="scratch"', "training.max_steps=20")
 
 
-def played(folder: Path, scenario: str, seed: int, overrides: Sequence[str]) -> RunResult:
-    """Return a run, played unless it is there already; one that was cut off goes on, or in sizes, where it cannot, begins anew."""
-    if (folder / "summary.json").exists():
-        return RunResult(folder)
-    if "protocol.metrics=none" in overrides:
-        shutil.rmtree(folder, ignore_errors=True)
-    if (folder / "manifest.json").exists():
-        return chordsim.run(resume=folder, report=False)
-    return chordsim.run(scenario, overrides=overrides, seed=seed, out=folder, report=False)
-
-
-def by_user(run: RunResult) -> Floats:
-    """Return each user's NDCG@10 over the rounds, [users]."""
-    rows = run.ledger
-    return means_by_id(rows.user_id.to_numpy(), rows.ndcg_10_all.to_numpy(np.float64), int(rows.user_id.max()) + 1)
-
-
 def share_line(bits: int, run: RunResult, whole: Floats, seed: int) -> str:
     """Return a line of the table of accuracy."""
-    own = by_user(run)
+    own = by_user(run.ledger)
     draws = resampled_means(np.stack([own, whole], 1), seed)
     low, high = np.quantile(draws[:, 0] / draws[:, 1], [0.025, 0.975])
     share = np.nanmean(own) / np.nanmean(whole)
@@ -79,7 +59,7 @@ def main() -> None:
         if bits == WHOLE:
             print(f"{given.scenario}, seed {given.seed}, at most {given.steps} steps\n")
             print("| rows | NDCG@10 | of 32 bits | 95 % interval | asked |\n| --- | ---: | ---: | ---: | --- |")
-        print(share_line(bits, runs[bits], by_user(runs[WHOLE]), given.seed), flush=True)
+        print(share_line(bits, runs[bits], by_user(runs[WHOLE].ledger), given.seed), flush=True)
     (mine, mine_first), (full, full_first) = stored(plan, "chord-plus"), stored(runs[WHOLE], "fp32")
     print("\n| model | stored, bytes | of `fp32` | first contact, bytes |\n| --- | ---: | ---: | ---: |")
     print(f"| `fp32`, rows of 32 bits | {full:,.0f} | 100 % | {full_first:,.0f} |")

@@ -19,9 +19,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.communication import ROOMY
-from benchmarks.row_bits import played
-from chordsim.arrays import Floats
-from chordsim.statistics.by_user import means_by_id
+from benchmarks.kept_runs import by_user, played
 from chordsim.statistics.differences import paired
 
 METHODS = ("retriever", "fp32", "chord-plus")
@@ -42,11 +40,6 @@ def put_together(ledgers: dict[int, pd.DataFrame], rounds: int, every: int) -> p
     out = pd.concat(parts)
     assert sorted(out["round"].unique()) == list(range(1, rounds + 1))
     return out
-
-
-def by_user(rows: pd.DataFrame, users: int) -> Floats:
-    """Return each user's NDCG@10 over the rounds, [users]."""
-    return means_by_id(rows.user_id.to_numpy(), rows.ndcg_10_all.to_numpy(np.float64), users)
 
 
 def lines(ledgers: dict[int, pd.DataFrame], rounds: int, every: Sequence[int], seed: int, methods: Sequence[str] = METHODS) -> list[str]:
