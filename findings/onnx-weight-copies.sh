@@ -6,16 +6,12 @@
 # Seen: 20 products give 20 equal constants, 351,265 bytes; with optimize=False one, 48,661 bytes. The optimizer turns linear(x, w) into
 #   Transpose and MatMul, and folds each Transpose of the same weight into a constant of its own. Inputs of two dimensions become Gemm
 #   with transB, which shares the weight. A recurrent network that is unrolled over 50 steps is five times as large as its weights.
-# Usage: findings/onnx-weight-copies.sh [PYTHON]   (without a Python that has these versions, a temporary environment of about 1 GB is made for it;
-#   exit code 1 if the behaviour is another)
+# Usage: findings/onnx-weight-copies.sh   (a temporary environment of about 1 GB; exit code 1 if the behaviour is another)
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-python="${1:-$folder/env/bin/python}"
-if [ $# -eq 0 ]; then
-  "${PYTHON:-python3.11}" -m venv "$folder/env"
-  "$python" -m pip install --quiet torch==2.13.0 onnx==1.23.2 onnxscript==0.7.2 numpy
-fi
+"${PYTHON:-python3.11}" -m venv "$folder/env"
+"$folder/env/bin/pip" install --quiet torch==2.13.0 onnx==1.23.2 onnxscript==0.7.2 numpy==2.4.6
 cat > "$folder/steps.py" <<'PY'
 import logging
 import sys
@@ -51,4 +47,4 @@ same = found == [(20, 1), (1, 1), (1, 1)]
 print("as stated" if same else "not as stated")
 sys.exit(0 if same else 1)
 PY
-"$python" "$folder/steps.py" "$folder/steps.onnx"
+"$folder/env/bin/python" "$folder/steps.py" "$folder/steps.onnx"
