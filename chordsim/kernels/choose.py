@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chordsim.config.model import BackboneConfig, EngineConfig, ProtocolConfig, Scenario
     from chordsim.data.history import Spans
     from chordsim.nets.choice import Attend, Weight
+    from chordsim.nets.elements import Weigh
     from chordsim.quant.allocate import Allocation, Costs
     from chordsim.quant.budget import Sums
     from chordsim.quant.straight_through import Product
@@ -101,6 +102,7 @@ class Kernels:
         allocate: `chordsim.quant.allocate.allocate`, or what gives the same.
         last_states: `chordsim.nets.backbone.last_states`, or what gives the same up to the order of sums; codes of a plan may be bytes.
         channel_sums: `chordsim.quant.budget.channel_sums`, or what gives the same.
+        weigh: `chordsim.nets.elements.weighed`, or what gives the same up to the order of sums.
         product: `chordsim.quant.straight_through.product`, what training multiplies with, or what gives the same up to the order of sums.
         attend: What gives the same as `chordsim.nets.sasrec.attend`, up to the order of sums; None for that itself.
         rank_states: What counts ranks as scores come (`chordsim.kernels.ranking.rank_states`); None where scores are made.
@@ -111,6 +113,7 @@ class Kernels:
     allocate: Callable[[Tensor, Costs, Tensor, int], Allocation]
     last_states: Callable[[Tensor, Tensor, Tensor, Sequence[Weight], BackboneConfig], Tensor]
     channel_sums: Sums
+    weigh: Weigh
     product: Product
     attend: Attend | None
     rank_states: Ranking | None
@@ -150,14 +153,16 @@ def kernels(name: str, device: str = "cpu") -> Kernels:
         return replace(kernels(name), last_states=there.last_states, rank_states=there.rank_states, device=device)
     if name == NATIVE:
         from chordsim.kernels.allocate import allocate, channel_sums
+        from chordsim.kernels.elements import weighed
         from chordsim.kernels.forward import last_states
         from chordsim.kernels.ranking import rank_states
         from chordsim.kernels.teaching import attend, product
 
-        return Kernels(name, allocate, last_states, channel_sums, product, attend, rank_states)
+        return Kernels(name, allocate, last_states, channel_sums, weighed, product, attend, rank_states)
     from chordsim.nets.backbone import last_states
+    from chordsim.nets.elements import weighed
     from chordsim.quant.allocate import allocate
     from chordsim.quant.budget import channel_sums
     from chordsim.quant.straight_through import product
 
-    return Kernels(name, allocate, last_states, channel_sums, product, None, None)
+    return Kernels(name, allocate, last_states, channel_sums, weighed, product, None, None)

@@ -44,10 +44,11 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, chances: Tensor, rows: Tensor, codes: Tensor) -> Tensor:
         """Return x [D, n, K] times each user's own weights, [D, n, C]."""
-        from chordsim.kernels.native.gradients import multiply_all
+        from chordsim.kernels.native.gradients import find_live, multiply_all
 
         given, table = x.detach().contiguous(), rows.detach().contiguous()
-        chosen, live = codes.to(torch.uint8).contiguous(), (table != 0).any(-1).to(torch.uint8)
+        chosen, live = codes.to(torch.uint8).contiguous(), torch.empty(table.shape[:2], dtype=torch.uint8)
+        find_live(table.numpy(), live.numpy())
         ctx.save_for_backward(given, table, chosen, live)
         channels, fan_in = table.shape[1:]
         out = torch.empty(*x.shape[:2], channels)

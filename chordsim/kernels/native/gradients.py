@@ -22,6 +22,14 @@ Number = Any
 
 
 @compiled
+def find_live(rows: Array, live: Array) -> None:
+    """Fill ``live`` [4, C] with whether a row of ``rows`` [4, C, K] is anything but zeros."""
+    for code in range(rows.shape[0]):
+        for c in range(rows.shape[1]):
+            live[code, c] = _nothing_before(rows[code, c : c + 1]) == 0
+
+
+@compiled
 def multiply_all(x: Array, codes: Array, rows: Array, live: Array, turned: Array, lists: Array, waste: Array, y: Array) -> None:
     """Fill ``y`` [D, n, C] with each window's activations times its own weights.
 

@@ -66,7 +66,7 @@ class PlanCloud(Cloud):
         if owned and reference:
             frozen = [w.view(n.channels, n.fan_in) for w, n in zip(dense.weights(self.shapes, reference), self.shapes.layers, strict=True)]
         model = Planned(self.shapes, s, c.seed, frozen)
-        model.kernels = self.training_kernels
+        model.use(self.training_kernels)
         if reference and (owned or s.start == "reference"):
             with torch.no_grad():
                 model.item.copy_(reference["item"])
@@ -156,5 +156,6 @@ class PlanCloud(Cloud):
             model = Planned(self.shapes, self.settings, self.context.seed, frozen)
             model.load_state_dict({k: v for k, v in state.items() if not k.startswith(("trained.", "frozen."))})
             model.requires_grad_(False).eval()
+            model.use(self.kernels)
             self._model = held = (state, model)
         return held[1]

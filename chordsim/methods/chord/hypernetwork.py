@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from chordsim.nets.elements import Weigh, weighed
 from chordsim.nets.shapes import Shapes
 from chordsim.quant.plan import split_channels
 
@@ -58,6 +59,8 @@ class ThreeLevel(nn.Module):
         self.columns = nn.ModuleList(nn.Linear(HIDDEN, n.fan_in * ELEMENT_RANK) for n in shapes.layers)
         self._shares = [m / m.sum(1, keepdim=True).clamp_min(1e-12) for m in magnitudes]
         self._saved = errors[:, 1:2] - errors
+        #: What weighs elements: the reference, or what takes less time; set by the caller.
+        self.weigh: Weigh = weighed
 
     def forward(self, user: Tensor) -> Tensor:
         """Return utilities [D, C, 4] of user embeddings [D, width]."""
@@ -69,7 +72,7 @@ class ThreeLevel(nn.Module):
             for n, (row, column, share) in enumerate(zip(self.rows, self.columns, self._shares, strict=True)):
                 left = row(z).view(-1, layers[n].channels, ELEMENT_RANK)
                 right = column(z).view(-1, layers[n].fan_in, ELEMENT_RANK)
-                parts[n] = parts[n] * torch.einsum("dck,ck->dc", torch.sigmoid(left @ right.transpose(1, 2)), share)
+                parts[n] = parts[n] * self.weigh(left, right, share)
         if "layer" in self.levels:
             weight = torch.softmax(self.layer(z), 1) * len(layers)
             parts = [part * weight[:, n : n + 1] for n, part in enumerate(parts)]

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from chordsim.kernels.choose import TORCH, kernels
+from chordsim.kernels.choose import TORCH, Kernels, kernels
 from chordsim.methods.chord.hypernetwork import BasePlusResidual, ThreeLevel
 from chordsim.methods.chord.settings import START_GAINS, PlanSettings
 from chordsim.nets import extractor, terms
@@ -56,11 +56,11 @@ class Planned(Recommender):
         )
         start = torch.tensor(START_GAINS if settings.gains_of == "code" else (1.0,))
         self.gains = nn.ParameterList(start.repeat(n.channels, 1) for n in shapes.layers if settings.gains)
+        self._fixed: list[Tensor] | None = None
         lengths = [w.shape[1] for w in self.frozen]
         #: Layers whose rows are equally long.
         self._alike = [[n for n, length in enumerate(lengths) if length == one] for one in dict.fromkeys(lengths)]
-        #: What runs the inner loops: the reference, or what takes less time; set by the caller.
-        self.kernels = kernels(TORCH)
+        self.use(kernels(TORCH))
         fan_in = torch.cat([torch.full((n.channels,), n.fan_in) for n in shapes.layers])
         self._costs = Costs((fan_in[:, None] * torch.tensor(settings.widths))[None])
         self._price = storage_price(self._costs).float()
@@ -83,6 +83,12 @@ class Planned(Recommender):
             elif "bias" in name:
                 nn.init.zeros_(p)
 
+    def use(self, loops: Kernels) -> None:
+        """Run the inner loops with these: the reference, or what takes less time."""
+        self.kernels = loops
+        if isinstance(self.planner, ThreeLevel):
+            self.planner.weigh = loops.weigh
+
     def groups(self, lr: float, plan_lr: float) -> list[dict[str, Any]]:
         """Return embeddings, extractor and gains at one rate, hypernetwork and mask at another."""
         slow = [self.item, self.position, *self.extractor.parameters(), *self.gains]
@@ -99,7 +105,10 @@ class Planned(Recommender):
         """Return per layer every channel at every code, [4, C, K].
 
         A row depends on no other, so layers whose rows are as long are one matrix here: a tenth of the operations, the same numbers.
+        Without a mask and gains nothing in them is learnt, and they are made once.
         """
+        if self._fixed is not None:
+            return self._fixed
         out: dict[int, Tensor] = {}
         for alike in self._alike:
             weights, keep = torch.cat([self.frozen[n] for n in alike]), self.settings.mask_keep
@@ -110,7 +119,10 @@ class Planned(Recommender):
                 rows = scaled(rows, torch.cat([self.gains[n] for n in alike]))
             sizes = [self.frozen[n].shape[0] for n in alike]
             out |= {n: part.contiguous() for n, part in zip(alike, torch.split(rows, sizes, 1), strict=True)}
-        return [out[n] for n in range(len(self.frozen))]
+        made = [out[n] for n in range(len(self.frozen))]
+        if not (self.mask_scores or self.gains):
+            self._fixed = made
+        return made
 
     def utilities(self, history: Tensor, item_table: Tensor) -> Tensor:
         """Return utilities [B, C, 4] of users with these histories."""
