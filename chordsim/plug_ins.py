@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+import os
+import sys
+from functools import lru_cache
+from importlib import metadata
 from typing import Protocol, TypeVar
 
 from chordsim.errors import ScenarioError
@@ -19,6 +22,27 @@ class Named(Protocol):
 
 
 S = TypeVar("S", bound=Named)
+
+
+def entry_points(*, group: str) -> metadata.EntryPoints:
+    """Return a group of entry points, as `importlib.metadata` does, which looks through every package of the environment each time.
+
+    Here that happens again when a folder where packages lie has changed, so also for one that is installed while a program runs.
+    """
+    return _found(group, tuple((folder, _changed(folder)) for folder in sys.path))
+
+
+@lru_cache(maxsize=8)
+def _found(group: str, folders: tuple[tuple[str, int], ...]) -> metadata.EntryPoints:
+    """Return a group; the folders of packages, and when each was changed, say whether it is known already."""
+    return metadata.entry_points(group=group)
+
+
+def _changed(folder: str) -> int:
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return 0
 
 
 def registered(group: str) -> dict[str, str]:
@@ -38,7 +62,7 @@ def spec_of(group: str, name: str, kind: type[S], key: str) -> S:
     Raises:
         ScenarioError: No entry point of that name, or it leads to something else or nowhere.
     """
-    for entry in entry_points(group=group, name=name):
+    for entry in entry_points(group=group).select(name=name):
         try:
             spec = entry.load()
         except (ImportError, AttributeError) as error:

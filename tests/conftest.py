@@ -35,8 +35,11 @@ SIX = ("fp32", "uniform-2", "chord", "chord-plus", "chord-shared", "cloud-only")
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a cache folder for models that tests of one session share."""
-    return tmp_path_factory.mktemp("chordsim-cache")
+    """Return a cache folder for models that tests of one session share, whichever process they run in."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "chordsim-cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

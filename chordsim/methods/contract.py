@@ -10,7 +10,6 @@ import importlib
 import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -21,6 +20,7 @@ from chordsim.data.history import History
 from chordsim.errors import ScenarioError
 from chordsim.installed import own_sides
 from chordsim.methods.exchange import Batch, Blob, Budgets, CloudTurn, Cost, Leg, PhoneBatch, Turn
+from chordsim.plug_ins import entry_points
 from chordsim.ragged import Ragged
 
 if TYPE_CHECKING:
