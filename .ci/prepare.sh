@@ -5,7 +5,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/chordsim-ci.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 export FLWR_TELEMETRY_ENABLED=0 RAY_USAGE_STATS_ENABLED=0 FLWR_DISABLE_UPDATE_CHECK=1 FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION=1
-export FLWR_HOME="$work/flwr" CHORDSIM_CACHE="$work/cache" PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
+export FLWR_HOME="$work/flwr" CHORDSIM_CACHE="$work/cache" PIP_DISABLE_PIP_VERSION_CHECK=1
 # Every pip of the checks takes the versions that were tested together; whoever wants the newest sets an empty one.
 export PIP_CONSTRAINT="${PIP_CONSTRAINT-$root/.ci/constraints.txt}"
 unset VIRTUAL_ENV PYTHONPATH PYTHONHOME

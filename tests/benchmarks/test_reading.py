@@ -10,6 +10,7 @@ from benchmarks import reading_data
 from benchmarks.reading_data import HERE, Read, gain, lines, make, measure
 
 
+@pytest.mark.slow
 def test_a_small_log_is_read_by_turns_to_one_digest(tmp_path: Path) -> None:
     files = make(tmp_path, 2000)
     reads = measure(files, HERE, 1)

@@ -30,6 +30,8 @@ ALL = np.ones(PHONES, np.bool_)
 NAMES = ("chord", "chord-shared")
 #: In the slow tests: what the others hold already, each in two parts.
 SLOW = (
+    "chord on device",
+    "chord-plus on signed",
     "chord-plus",
     "chord-plus on device",
     "chord on caser",
@@ -83,8 +85,6 @@ def made_up(world: World, name: str) -> dict[str, torch.Tensor]:
     scope="module",
     params=[
         *NAMES,
-        "chord on device",
-        "chord-plus on signed",
         "chord-plus on steps",
         "chord-plus on caser",
         *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),

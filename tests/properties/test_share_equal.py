@@ -24,7 +24,7 @@ def play(tiny: Tiny, out: Path, *more: str) -> chordsim.api.RunResult:
     return chordsim.run("offline", overrides=tiny(*MANY, *more, methods=METHODS), out=out, report=False)
 
 
-@pytest.mark.parametrize("kernel", ["torch", "native"])
+@pytest.mark.parametrize("kernel", [pytest.param("torch", marks=pytest.mark.slow), "native"])
 def test_the_ledger_and_the_sample_of_plans_are_the_same(kernel: str, tiny: Tiny, tmp_path: Path) -> None:
     each, once = (
         play(tiny, tmp_path / f"{share}", f"engine.kernel={kernel}", f"engine.share_equal={share}".lower()) for share in (False, True)

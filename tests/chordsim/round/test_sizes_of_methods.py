@@ -19,6 +19,8 @@ from chordsim.scenario.load import load
 from chordsim.sized import sized_world
 
 NAMES = tuple(sorted(name.replace("-k", "-2") for name, path in methods.known().items() if path.startswith("chordsim.")))
+#: One of each exchange and of each kind of model; the slow tests play the others.
+EXCHANGES = ("cda4rec", "chord", "chord-plus", "cloud-only", "dccl", "fedavg", "forward-ofa", "fp32", "markov", "static-mixed", "uniform-2")
 #: What this one sends depends on the user; the closed form is the most that it sends.
 BY_USER = {"forward-ofa": ("prescription_bytes",)}
 #: How many rows of each width this one ships depends on the trained weights, within a plan of fixed mean bits.
@@ -53,10 +55,11 @@ def both(overrides: list[str], out: Path) -> Runs:
 WEATHER = ("rounds.count=4", "clock.loss=0.15", 'population.availability.kind="diurnal"', "clock.round_every_h=5")
 
 
-def test_bytes_in_sizes_are_those_of_the_real_run(tiny: Callable[..., list[str]], tmp_path: Path) -> None:
-    _, real, told = both(tiny(*PLENTY, *WEATHER, methods=NAMES), tmp_path / "run")
+@pytest.mark.parametrize("names", [EXCHANGES, pytest.param(tuple(n for n in NAMES if n not in EXCHANGES), marks=pytest.mark.slow)])
+def test_bytes_in_sizes_are_those_of_the_real_run(names: tuple[str, ...], tiny: Callable[..., list[str]], tmp_path: Path) -> None:
+    _, real, told = both(tiny(*PLENTY, *WEATHER, methods=names), tmp_path / "run")
     assert (real.index == told.index).all() and (real["outcome"] == told["outcome"]).all()
-    for name in NAMES:
+    for name in names:
         mine, theirs = real.loc[name], told.loc[name]
         if name in BY_USER:
             # A message that is cut crosses in part, so parts are compared that are not.
@@ -70,7 +73,7 @@ def test_bytes_in_sizes_are_those_of_the_real_run(tiny: Callable[..., list[str]]
                 assert np.allclose(wanted, found, rtol=0.1), (name, column)
             else:
                 assert (wanted == found).all(), (name, column)
-    for name in ("fedavg", "dccl"):
+    for name in {"fedavg", "dccl"} & set(names):
         boots = real.loc[name]["bootstrap_bytes"]
         assert 0 < boots.loc[2][boots.loc[2] > 0].min() < boots.loc[1].max(), "a phone downloads what changed, and no more"
 

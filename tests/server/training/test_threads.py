@@ -19,15 +19,14 @@ from server.training import cache
 CROWDED = ("training.threads=2", "training.max_steps=3", "training.eval_every=3", "training.batch=256", "data.synthetic.items=40")
 #: Every network that reads the item table in a way of its own.
 NETWORKS = ("fp32", "qat-2", "chord", "chord-plus", "film-192", "cda4rec", "duet", "forward-ofa")
+PLAIN = ("fp32", "chord", "chord-plus")
 BACKBONES = {"sasrec": (), "caser": ("backbone.kind='caser'", "backbone.ffn_dim=64")}
 
 
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        pytest.param(
-            k, n, marks=() if (k == "sasrec" and n not in ("film-192", "duet", "forward-ofa")) or n == "chord-plus" else pytest.mark.slow
-        )
+        pytest.param(k, n, marks=() if k == "sasrec" and n in PLAIN else pytest.mark.slow)
         for k in BACKBONES
         for n in NETWORKS
         if (k, n) != ("caser", "forward-ofa")
