@@ -181,8 +181,8 @@ class MethodSpec:
         learns: True if the cloud takes in updates after each round.
         buffers: True if it can also take in updates that were made from an older state, which `rounds.mode = "buffered"` needs.
         extra_history: Items that its device half is given beyond the backbone's window, older ones on the left.
-        settings_of: A method whose settings, where it stands in the same scenario, are the defaults of this one's: for
-            controls that must share its training. Empty for none.
+        settings_of: A method whose settings, where it stands in the same scenario, or in its file and was taken out by an override,
+            are the defaults of this one's: for controls that must share its training. Empty for none.
         backbones: Kinds of backbone that it can work with; empty for any.
         ranks: What its device half gives back: ``scores`` of all items; an ordered ``list``, which has no rank among
             sampled negatives; or an order of the ``candidates`` that the protocol's retriever lists, and of nothing else.

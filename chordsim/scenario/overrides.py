@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chordsim import methods
 from chordsim.errors import ScenarioError
 from chordsim.scenario.reading import MAX_STRING_CHARS, Plain, check_values
 
@@ -96,11 +98,21 @@ def _drop_tiers(tables: Plain, keys: Sequence[str]) -> None:
 
 
 def _drop_settings(tables: Plain, origin: Mapping[str, str]) -> None:
-    """Drop the file's settings of methods that an override took out of the run."""
+    """Drop the file's settings of methods that an override took out of the run; those of them that a method which stays shares go to it."""
     names, settings = tables.get("methods"), tables.get("settings")
-    if isinstance(names, list) and isinstance(settings, dict):
-        for name in [n for n in settings if n not in names and not any(key.startswith(f"settings.{n}.") for key in origin)]:
-            del settings[name]
+    if not isinstance(names, list) or not isinstance(settings, dict):
+        return
+    gone = {n: settings[n] for n in settings if n not in names and not any(key.startswith(f"settings.{n}.") for key in origin)}
+    for name in gone:
+        del settings[name]
+    for heir in names if gone else ():
+        own = settings.get(heir, {})
+        # What no method is called, or is no table, is told when it is checked.
+        with contextlib.suppress(ScenarioError, ImportError, AttributeError, TypeError):
+            spec = methods.find(heir).as_set(own)
+            left = {key: value for key, value in gone.get(spec.settings_of, {}).items() if key in spec.defaults}
+            if left:
+                settings[heir] = {**left, **own}
 
 
 def _short(text: str) -> str:

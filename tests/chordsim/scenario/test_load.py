@@ -81,6 +81,18 @@ def test_controls_take_the_settings_of_the_method_whose_training_they_share() ->
     assert alone.settings["chord-aged-5"]["bits"] == 2.0
 
 
+def test_a_control_keeps_the_settings_of_what_it_controls_where_that_is_not_played() -> None:
+    for name in (name for name in shipped() if name.startswith("repro-")):
+        chord, plus = load(name, ['methods=["chord"]']).settings["chord"], load(name, ['methods=["chord-plus"]']).settings["chord-plus"]
+        alone = load(name, ['methods=["frozen-3", "chord-swapped", "chord-empty"]', 'settings.chord-swapped.plans_of="chord"']).settings
+        assert alone["chord-swapped"] == {**chord, "plans_of": "chord"} and alone["chord-empty"] == {**plus, "plans_of": "chord-plus"}
+        assert alone["frozen-3"]["start"] == chord["start"]
+    named, own = (load("repro-ml-100k", ['methods=["frozen-3"]', *more]) for more in ((), ("settings.frozen-3.start=scratch",)))
+    assert [one.settings["frozen-3"]["start"] for one in (named, own)] == ["reference", "scratch"]
+    with pytest.raises(ScenarioError, match="unknown method 'frozn-3'"):
+        load("repro-ml-100k", ['methods=["frozn-3"]'])
+
+
 def test_digest_depends_on_every_value_and_on_nothing_else(tmp_path: Path) -> None:
     one = write(tmp_path, "# Q?\nseed = 3\n[rounds]\ncount = 2\nrequests_per_round = 4\n", "same.toml")
     (tmp_path / "b").mkdir()
