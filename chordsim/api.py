@@ -90,6 +90,18 @@ class RunResult:
         return read(self._file("training.csv") if (self.path / "training.csv").exists() else None)
 
     @cached_property
+    def importance(self) -> pd.DataFrame:
+        """What methods with levels of importance say of every channel, beside the bits that plans gave it.
+
+        A line per method and channel: ``method``, ``layer``, ``channel``, ``bits_mean``, ``layer_importance``, ``filter_importance`` and
+        ``element_importance`` (an array, a number for each of its weights), as docs/ledger.md has them; no line where no method has them.
+        """
+        import pandas as pd
+
+        name = "importance.parquet"
+        return pd.read_parquet(self._file(name)) if (self.path / name).exists() else pd.DataFrame()
+
+    @cached_property
     def figures(self) -> dict[str, Shown]:
         """The charts of report.html by name: each shows itself in a notebook, and can be saved or changed."""
         from chordsim.report.page import figures

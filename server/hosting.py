@@ -15,12 +15,13 @@ from chordsim.progress import Progress, Stoppable
 from chordsim.round.enrolled import Hosted, nothing_held
 from chordsim.round.held import columns_for
 from chordsim.round.item_books import columns_for as item_columns
+from chordsim.store.importance import Levels
 from chordsim.store.training import CurveLine
 from chordsim.threads import cores, pool
 from chordsim.world import World
 from server.model_retriever import RetrieverModel, context_of, lists_of
 from server.training import cache
-from server.training.curve import PREFIX
+from server.training.curve import IMPORTANCE, PREFIX
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Trained:
         from_cache: Which methods found their state in the cache.
         notes: What each training says of itself, from the cache too: steps, and the validation NDCG@10 that chose the state.
         curves: How each training went, a line for every number of every validation, from the cache too.
+        levels: What methods with levels of importance say of them, from the cache too.
         retriever: Who lists candidates, for the manifest; None where nobody does.
     """
 
@@ -41,6 +43,7 @@ class Trained:
     from_cache: dict[str, bool]
     notes: dict[str, dict[str, float]]
     curves: list[CurveLine]
+    levels: dict[str, Levels]
     retriever: dict[str, Any] | None = None
 
 
@@ -79,7 +82,8 @@ def train(world: World, progress: Progress) -> Trained:
     from_cache = {name: found for name, (_, found) in zip(world.specs, states, strict=True)}
     notes = {name: note for name, (state, _) in zip(world.specs, states, strict=True) if (note := _notes(state))}
     curves = [line for name, (state, _) in zip(world.specs, states, strict=True) for line in _curve(name, state, world)]
-    return Trained(out, time.monotonic() - began, from_cache, notes, curves, listed)
+    levels = {name: told for name, (state, _) in zip(world.specs, states, strict=True) if (told := _levels(state))}
+    return Trained(out, time.monotonic() - began, from_cache, notes, curves, levels, listed)
 
 
 def _trained(name: str, half: cache.Source, logs: TrainLogs, progress: Progress) -> tuple[State, bool]:
@@ -92,6 +96,12 @@ def _notes(state: State) -> dict[str, float]:
     if "trained.steps" not in state:
         return {}
     return {"steps": int(state["trained.steps"]), "validation_ndcg_10": float(state["trained.ndcg_10"])}
+
+
+def _levels(state: State) -> Levels | None:
+    """Return what a state tells of levels of importance; None where it tells nothing."""
+    told = {key.removeprefix(IMPORTANCE): values.numpy() for key, values in state.items() if key.startswith(IMPORTANCE)}
+    return Levels(told["layer"], told["filter"], [told[f"element.{n}"] for n in range(len(told["layer"]))]) if told else None
 
 
 def _curve(name: str, state: State, world: World) -> list[CurveLine]:

@@ -26,7 +26,7 @@ from chordsim.round.scene import Scene, scene_of
 from chordsim.round.script import Played
 from chordsim.scenario.text import dump
 from chordsim.sized import SizedWorld, sized_world_of
-from chordsim.store import checkpoint, devices, training
+from chordsim.store import checkpoint, devices, importance, training
 from chordsim.store.directory import RunDirectory
 from chordsim.store.plans import KEPT, PlanSample
 from chordsim.store.resume import pick_up
@@ -187,8 +187,10 @@ class LiveStage:
             self._saved = []
 
     def end(self, store: RunDirectory) -> None:
-        """Write a sample of plans, and the phones of the last round."""
+        """Write a sample of plans, what they follow from, and the phones of the last round."""
+        assert self._trained is not None
         self._plans.write(store)
+        importance.write(store, self._trained.levels, self._plans)
         devices.write(store, self.world, self.world.population.select(self.world.scenario.rounds.count))
 
     def _scene_of(self, round: int, by_user: bool) -> Scene:

@@ -3,6 +3,7 @@
 python -m benchmarks.reproduction run [--only GROUP[/PIECE]] [--seed N] [--missing] [--runs FOLDER] [--tables FOLDER]
 python -m benchmarks.reproduction tables [--runs FOLDER] [--tables FOLDER]
 python -m benchmarks.reproduction page [--tables FOLDER] [--docs FOLDER]
+python -m benchmarks.reproduction phones [--scenario NAME] [--seed N] [--tables FOLDER]
 """
 
 from __future__ import annotations
@@ -54,6 +55,15 @@ def _page(given: argparse.Namespace) -> int:
     return 0
 
 
+def _phones(given: argparse.Namespace) -> int:
+    from benchmarks.reproduction.on_phone import write
+    from chordsim.terminal import Terminal
+
+    with Terminal() as progress:
+        print(*write(given.scenario, (), given.seed, given.tables, progress), sep="\n")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reproduction", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
@@ -61,15 +71,18 @@ def _parser() -> argparse.ArgumentParser:
         ("run", _run, "play what is not complete, and go on with what was cut off"),
         ("tables", _tables, "write the CSV tables from complete runs; what was measured elsewhere stays"),
         ("page", _page, "write docs/reproduction.md from the CSV tables"),
+        ("phones", _phones, "try steps and rates of training on the phone, by validation"),
     ):
         command = commands.add_parser(name, help=about)
         command.set_defaults(does=does)
-        if name != "page":
+        if name in ("run", "tables"):
             command.add_argument("--runs", type=Path, default=RUNS, help="where run directories are")
         command.add_argument("--tables", type=Path, default=TABLES, help="where the CSV tables are")
     commands.choices["run"].add_argument("--only", metavar="GROUP[/PIECE]", help="one group, or one piece of it")
     commands.choices["run"].add_argument("--seed", type=int, help="one seed of what is played")
     commands.choices["run"].add_argument("--missing", action="store_true", help="leave out what the tables have already")
+    commands.choices["phones"].add_argument("--scenario", default="repro-ml-100k", help="a shipped name or a path")
+    commands.choices["phones"].add_argument("--seed", type=int, default=1, help="of the reference and the users that choose")
     commands.choices["page"].add_argument("--docs", type=Path, default=DOCS, help="where the page goes")
     return parser
 

@@ -43,6 +43,7 @@ def page(folder: Path) -> str:
         _levels(book),
         _trials(book),
         _short(book),
+        _on_phone(book),
     ]
     parts += [_training(book), _missing(book)]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
@@ -241,6 +242,16 @@ def _short(book: Book) -> str:
         shown = (_number(found.get(step, "")) for step in _STEPS)
         rows.append((f"`{method}`", setting, *shown, f"{_number(found[best])} ({best:,})"))
     return _text("short") + "\n" + table(("method", "setting", *(f"{step:,} steps" for step in _STEPS), "best (at step)"), rows)
+
+
+def _on_phone(book: Book) -> str:
+    """Return the steps and rates that phones which train were tried with."""
+    if not book.on_phone:
+        return ""
+    rows = [
+        (f"`{line['method']}`", line["steps"], line["rate"], line["seed"], _number(line["validation_ndcg_10"])) for line in book.on_phone
+    ]
+    return _text("phones") + "\n" + table(("method", "steps", "rate", "seed", "validation NDCG@10"), rows)
 
 
 def _training(book: Book) -> str:

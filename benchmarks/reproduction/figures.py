@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.reproduction.sheets import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES, MISSING, Line, read_lines
 
-SHORT_TRIALS = "short_trials.csv"
+SHORT_TRIALS, PHONE_TRIALS = "short_trials.csv", "phone_trials.csv"
 
 
 @dataclass(frozen=True)
@@ -19,19 +19,21 @@ class Book:
         differences: Comparisons.
         cells: What the suite declares.
         short: Validations of short trainings that settings were chosen by; written once, by no command of the suite.
+        on_phone: Validations of steps and rates that phones which train were given.
     """
 
     accuracy: list[Line]
     differences: list[Line]
     cells: list[Line]
     short: list[Line]
+    on_phone: list[Line]
 
     @classmethod
     def read(cls, folder: Path) -> Book:
         """Read the tables of a folder."""
-        short = folder / SHORT_TRIALS
+        tried = [read_lines(path) if (path := folder / name).exists() else [] for name in (SHORT_TRIALS, PHONE_TRIALS)]
         accuracy, differences, cells = (read_lines(folder / name) for name in (ACCURACY, DIFFERENCES, CELLS))
-        return cls(accuracy, differences, cells, read_lines(short) if short.exists() else [])
+        return cls(accuracy, differences, cells, *tried)
 
     @property
     def groups(self) -> list[str]:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from chordsim.errors import RunError, UserError
 from chordsim.files import atomic_write, disk_errors
-from chordsim.ledger.names import DEVICES, LEDGER, MANIFEST, ROUNDS, SCENARIO, SUMMARY, SUMS, TRAINING
+from chordsim.ledger.names import DEVICES, IMPORTANCE, LEDGER, MANIFEST, ROUNDS, SCENARIO, SUMMARY, SUMS, TRAINING
 
 FILE = SUMS
 #: What a run itself writes beside its ledger; a page, an export or a note of somebody's is not the run's.
-_OWN = (SCENARIO, MANIFEST, DEVICES, ROUNDS, SUMMARY, TRAINING, "plans.parquet", "trips.parquet")
+_OWN = (SCENARIO, MANIFEST, DEVICES, ROUNDS, SUMMARY, TRAINING, IMPORTANCE, "plans.parquet", "trips.parquet")
 _LINE = re.compile(r"([0-9a-f]{64})  ([^/\0\n]+|ledger/[^/\0\n]+)")
 
 

@@ -11,4 +11,4 @@ SCENARIO, MANIFEST, DEVICES, ROUNDS, SUMMARY, TRAINING, LOCK = (
     "training.csv",
     ".lock",
 )
-LEDGER, CHECKPOINT, SUMS = "ledger", "checkpoint", "SHA256SUMS"
+LEDGER, CHECKPOINT, SUMS, IMPORTANCE = "ledger", "checkpoint", "SHA256SUMS", "importance.parquet"

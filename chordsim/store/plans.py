@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from chordsim.arrays import Ints
+from chordsim.arrays import Floats, Ints
 from chordsim.files import atomic_write
 from chordsim.methods import MethodContext, MethodSpec
 from chordsim.nets.shapes import Shapes
 from chordsim.ragged import Ragged
 from chordsim.store.directory import RunDirectory
+from chordsim.wire.codes import decode_codes
 from chordsim.wire.frame import decode_rows
 
 FILE = "plans.parquet"
@@ -50,6 +51,16 @@ class PlanSample:
         payloads, bad = decode_rows("prescription", spec.name, round, first)
         for row in np.flatnonzero((bad == 0) & (payloads.lengths > 0)).tolist():
             self._rows.append((spec.name, round, int(device_ids[row]), payloads[row]))
+
+    def layers(self, method: str) -> list[tuple[str, int, int]]:
+        """Return name, channels (or groups) and fan-in of each layer of a method's plans; none of a method without plans."""
+        return self._layers.get(method, [])
+
+    def bits(self, method: str) -> Floats | None:
+        """Return the bits of each channel, the mean over the plans that were kept, [C]; None where a method sent none."""
+        packed = Ragged.of_rows(plan for name, _, _, plan in self._rows if name == method)
+        codes, sound = decode_codes(packed, sum(channels for _, channels, _ in self.layers(method)))
+        return np.asarray(self._widths[method])[codes[sound]].mean(0) if sound.any() else None
 
     def write(self, store: RunDirectory) -> None:
         """Write plans.parquet, if any method made plans; layers and widths stand in its metadata."""

@@ -9,6 +9,8 @@ from chordsim.nets.recommender import Watched
 
 #: What a trained state holds of its training begins so; the rest of a name is what it is.
 PREFIX = "trained.curve."
+#: And what it holds of a method's levels of importance: `layer` [L], `filter` [C], and `element.N` [C, K] of each layer.
+IMPORTANCE = "trained.importance."
 
 
 class Curve:

@@ -18,8 +18,9 @@ from scipy import stats
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+import chordsim  # noqa: E402
 from benchmarks.reproduction import __main__ as main_module  # noqa: E402
-from benchmarks.reproduction import document, raw_tables  # noqa: E402
+from benchmarks.reproduction import document, figures, on_phone, raw_tables  # noqa: E402
 from benchmarks.reproduction.__main__ import main  # noqa: E402
 from benchmarks.reproduction.agenda import Group, Piece, cells  # noqa: E402
 from benchmarks.reproduction.claims import ABSTRACT, CLAIMS, NEEDED  # noqa: E402
@@ -29,6 +30,7 @@ from benchmarks.reproduction.suite import SUITE  # noqa: E402
 from benchmarks.reproduction.verdicts import HELD, NOT_HELD, NOT_MEASURED, above, at_equal_bits, at_least_of, at_most, reaches, share  # noqa: E402
 from chordsim.errors import UserError  # noqa: E402
 from chordsim.ledger.summary import UNKNOWN  # noqa: E402
+from chordsim.progress import Silent  # noqa: E402
 
 SMALL = ("settings.chord-plus.profile_dim=8",)
 PAIRS = {"tiny": (("tiny/chord-plus", "tiny/fp32"), ("tiny/fp32", "tiny/popularity"), ("tiny/fp32", "tiny/markov"))}
@@ -67,6 +69,13 @@ def test_every_shipped_piece_resolves_and_every_name_that_is_judged_exists() -> 
     for group in SUITE:
         for piece in group.pieces:
             assert group.resolved(piece, 1).methods == piece.methods
+        # Controls of `chord` that are played apart are those of the `chord` that is played here.
+        settings = {piece.name: group.resolved(piece, 1).settings for piece in group.pieces}
+        for name, table in settings.get("chord-controls", {}).items():
+            assert table == {**settings["chord"]["chord"], "plans_of": "chord"}, (group.name, name)
+        if "no-plan" in settings:
+            shared = {key: settings["chord"]["chord"][key] for key in ("law", "gains", "start", "horizon")}
+            assert settings["no-plan"]["frozen-3"] == {"width": 3, **shared}, group.name
     keys = {cell.key for cell in cells(SUITE)}
     assert {key for pairs in FAMILIES.values() for pair in pairs for key in pair} <= keys
     assert {f"ml-1m/{name}" for name in NEEDED} <= keys
@@ -234,6 +243,20 @@ def test_verdicts_judge_what_tables_say(played: Path) -> None:
     assert made.verdict == plain.verdict and made.measured.startswith(plain.measured)
     held, open_ = at_most("tiny/fp32", "train_macs", 0, "MAC"), above("tiny/fp32", "tiny/markov")
     assert [at_least_of(n, held, open_)(book).verdict for n in (1, 2)] == [HELD, NOT_MEASURED]
+
+
+def test_trials_on_the_phone_begin_with_the_reference_as_it_is(
+    suite: tuple[Group, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_phone, "STEPS", (2,))
+    (told,) = on_phone.write("offline", suite[0].overrides, 1, tmp_path, Silent())
+    rows = lines(tmp_path / figures.PHONE_TRIALS)
+    scores = [float(row["validation_ndcg_10"]) for row in rows]
+    assert sorted((row["steps"], row["rate"]) for row in rows) == [("0", "0"), ("2", "0.02"), ("2", "0.05"), ("2", "0.2")]
+    assert scores == sorted(scores, reverse=True) and f"{scores[0]:.4f}" in told and len(set(scores)) > 1
+    run = chordsim.run("offline", overrides=[*suite[0].overrides, 'methods=["fp32"]'], seed=1, out=tmp_path / "run", report=False)
+    as_it_is = next(float(row["validation_ndcg_10"]) for row in rows if row["steps"] == "0")
+    assert as_it_is == pytest.approx(run.manifest["trained"]["fp32"]["validation_ndcg_10"], rel=1e-6)
 
 
 def test_commands_say_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

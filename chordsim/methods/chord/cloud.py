@@ -16,7 +16,7 @@ from chordsim.arrays import State, runs
 from chordsim.data.split import TrainLogs
 from chordsim.kernels.users import residual
 from chordsim.methods import INVALID, Batch, Blob, Budgets, CloudTurn, Leg, MethodContext
-from chordsim.methods.chord.hypernetwork import RESIDUAL_BOUND, BasePlusResidual
+from chordsim.methods.chord.hypernetwork import BLOCK, RESIDUAL_BOUND, BasePlusResidual, ThreeLevel
 from chordsim.methods.chord.network import Planned
 from chordsim.methods.chord.settings import SERVING, PlanSettings, plan_budget
 from chordsim.nets import blobs, extractor
@@ -31,7 +31,9 @@ from chordsim.wire.floats import BUDGET_BYTES, unpack_budgets, unpack_floats
 from server.half import Cloud
 from server.item_tables import table_blobs
 from server.training import dense
+from server.training.curve import IMPORTANCE
 from server.training.fit import fit
+from server.training.validation import Validation
 
 
 class PlanCloud(Cloud):
@@ -74,7 +76,23 @@ class PlanCloud(Cloud):
         if reference and s.distil_weight:
             model.teacher = Teacher(self.shapes, reference)
         extra = {f"frozen.{n}": w for n, w in enumerate(frozen or ())}
-        return {**fit(model, logs, c.training, c.backbone.max_len, c.seed, c.name, progress), **extra}
+        state = fit(model, logs, c.training, c.backbone.max_len, c.seed, c.name, progress)
+        return {**state, **extra, **self._importance(model, state, logs)}
+
+    def _importance(self, model: Planned, state: State, logs: TrainLogs) -> State:
+        """Return as notes what the three levels say, the mean over the users that chose the state; nothing of planners without levels."""
+        if not isinstance(model.planner, ThreeLevel):
+            return {}
+        c, sums = self.context, dict[str, Tensor]()
+        model.load_state_dict(dense.without_notes(state))
+        history = Validation.of(logs, c.backbone.max_len, c.training.eval_users, c.seed).history
+        with torch.inference_mode():
+            table = model.item_as_shipped()
+            for items in torch.split(history, BLOCK):
+                found = model.planner.importance(model.extractor(items, table))
+                parts = {"layer": found.layer, "filter": found.filter, **{f"element.{n}": one for n, one in enumerate(found.element)}}
+                sums = {name: sums.get(name, 0.0) + values.sum(0) for name, values in parts.items()}
+        return {f"{IMPORTANCE}{name}": (total / len(history)).clone() for name, total in sums.items()}
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return the backbone's seed and fingerprint, embeddings, mask and gains, and the extractor or what codes are worth."""

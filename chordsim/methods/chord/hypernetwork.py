@@ -21,6 +21,9 @@ A level that is off counts as 1 (the ablation). What a phone's budgets buy of th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -35,6 +38,21 @@ ELEMENT_RANK = 4
 SCORE_BOUND, RESIDUAL_BOUND = 3.0, 4.0
 #: Users whose utilities are made together where nothing is learnt.
 BLOCK = 32
+
+
+@dataclass(frozen=True)
+class Importance:
+    """What the three levels say of users.
+
+    Attributes:
+        layer: a of each layer, 1 on average, [D, L].
+        filter: f of each channel, [D, C].
+        element: A of each weight by layer, 0 to 1, [D, C, K].
+    """
+
+    layer: Tensor
+    filter: Tensor
+    element: list[Tensor]
 
 
 class ThreeLevel(nn.Module):
@@ -64,21 +82,43 @@ class ThreeLevel(nn.Module):
 
     def forward(self, user: Tensor) -> Tensor:
         """Return utilities [D, C, 4] of user embeddings [D, width]."""
-        z = F.relu(F.layer_norm(self.trunk(user), (HIDDEN,)))
-        layers = self.shapes.layers
-        score = F.softplus(self.filter(z)) if "filter" in self.levels else torch.ones(user.shape[0], self.shapes.channels)
-        parts = list(split_channels(score, layers))
+        z, layers = self._read(user), self.shapes.layers
+        parts = list(split_channels(self._filters(z), layers))
         if "element" in self.levels:
-            for n, (row, column, share) in enumerate(zip(self.rows, self.columns, self._shares, strict=True)):
-                left = row(z).view(-1, layers[n].channels, ELEMENT_RANK)
-                right = column(z).view(-1, layers[n].fan_in, ELEMENT_RANK)
-                parts[n] = parts[n] * self.weigh(left, right, share)
+            parts = [
+                part * self.weigh(left, right, share)
+                for part, (left, right), share in zip(parts, self._factors(z), self._shares, strict=True)
+            ]
         if "layer" in self.levels:
-            weight = torch.softmax(self.layer(z), 1) * len(layers)
+            weight = self._layers(z)
             parts = [part * weight[:, n : n + 1] for n, part in enumerate(parts)]
         log = torch.cat(parts, 1).clamp_min(1e-9).log()
         standard = (log - log.mean(1, keepdim=True)) / (log.std(1, keepdim=True) + 1e-6)
         return standard.clamp(-SCORE_BOUND, SCORE_BOUND).exp().unsqueeze(-1) * self._saved
+
+    def importance(self, user: Tensor) -> Importance:
+        """Return the three levels of users with embeddings [D, width], as the equations have them before they are joined."""
+        z = self._read(user)
+        if "element" in self.levels:
+            element = [torch.sigmoid(left @ right.transpose(1, 2)) for left, right in self._factors(z)]
+        else:
+            element = [torch.ones(z.shape[0], layer.channels, layer.fan_in) for layer in self.shapes.layers]
+        return Importance(self._layers(z), self._filters(z), element)
+
+    def _read(self, user: Tensor) -> Tensor:
+        return F.relu(F.layer_norm(self.trunk(user), (HIDDEN,)))
+
+    def _layers(self, z: Tensor) -> Tensor:
+        count = len(self.shapes.layers)
+        return torch.softmax(self.layer(z), 1) * count if "layer" in self.levels else torch.ones(z.shape[0], count)
+
+    def _filters(self, z: Tensor) -> Tensor:
+        return F.softplus(self.filter(z)) if "filter" in self.levels else torch.ones(z.shape[0], self.shapes.channels)
+
+    def _factors(self, z: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield U [D, C, rank] and V [D, K, rank] of each layer."""
+        for layer, row, column in zip(self.shapes.layers, self.rows, self.columns, strict=True):
+            yield row(z).view(-1, layer.channels, ELEMENT_RANK), column(z).view(-1, layer.fan_in, ELEMENT_RANK)
 
     def macs(self) -> int:
         """Multiply-accumulates of one plan."""

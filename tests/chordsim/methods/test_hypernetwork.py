@@ -43,6 +43,22 @@ def test_three_levels_value_a_precision_by_the_error_that_it_saves() -> None:
     assert float(factor[..., 3].log().abs().max()) <= 3.001
 
 
+def test_levels_joined_by_the_published_equations_are_the_utilities() -> None:
+    frozen, net = draw(SHAPES.layers, 3), three_level()
+    with torch.no_grad():
+        told, want = net.importance(users()), net(users())
+    assert torch.allclose(told.layer.mean(1), torch.ones(9), atol=1e-5)
+    errors, scores, at = torch.cat([relative_error(w, WIDTHS) for w in frozen]), [], 0
+    for n, weight in enumerate(frozen):
+        share = weight.abs() / weight.abs().sum(1, keepdim=True)
+        mine = told.filter[:, at : at + len(weight)] * (told.element[n] * share).sum(2)
+        scores.append((told.layer[:, n : n + 1] * mine).log())
+        at += len(weight)
+    score = torch.cat(scores, 1)
+    standard = ((score - score.mean(1, keepdim=True)) / score.std(1, keepdim=True)).clamp(-3, 3)
+    assert torch.allclose(want, standard.exp()[..., None] * (errors[:, 1:2] - errors), rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize("levels", [("filter",), ("element",), ("layer",), ("layer", "filter"), ("layer", "filter", "element")])
 def test_each_level_on_its_own_still_tells_channels_apart(levels: tuple[str, ...]) -> None:
     with torch.no_grad():
