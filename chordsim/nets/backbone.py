@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 from torch import Tensor
 
 from chordsim.config.model import BackboneConfig
-from chordsim.nets.choice import Attend, Dropout, Weight
+from chordsim.nets.choice import Attend, Dropout, Fed, Weight
 from chordsim.nets.layers import Layer
 from chordsim.nets.spec import find
 
@@ -49,7 +49,7 @@ class Net(Protocol):
         self,
         items: Tensor,
         states: Tensor,
-        weights: Sequence[Weight],
+        weights: Sequence[Weight | Fed],
         config: BackboneConfig,
         *,
         reads: int | None = None,
@@ -88,7 +88,7 @@ def embed(items: Tensor, item_table: Tensor, position_table: Tensor, config: Bac
 def forward(
     items: Tensor,
     states: Tensor,
-    weights: Sequence[Weight],
+    weights: Sequence[Weight | Fed],
     config: BackboneConfig,
     *,
     reads: int | None = None,
@@ -113,6 +113,12 @@ def forward(
     return net(config).forward(items, states, weights, config, reads=reads, dropout=dropout, **more)
 
 
-def last_states(items: Tensor, item_table: Tensor, position_table: Tensor, weights: Sequence[Weight], config: BackboneConfig) -> Tensor:
+def last_states(
+    items: Tensor,
+    item_table: Tensor,
+    position_table: Tensor,
+    weights: Sequence[Weight | Fed],
+    config: BackboneConfig,
+) -> Tensor:
     """Return the state [D, d] that ranks the next item after histories [D, L]."""
     return forward(items, embed(items, item_table, position_table, config), weights, config)

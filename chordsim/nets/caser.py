@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from chordsim.config.model import BackboneConfig
-from chordsim.nets.choice import Dropout, Weight, linear
+from chordsim.nets.choice import Dropout, Fed, Weight, linear
 from chordsim.nets.embeddings import scaled_rows
 from chordsim.nets.layers import Layer
 
@@ -88,7 +88,7 @@ def embed(items: Tensor, item_table: Tensor, position_table: Tensor) -> Tensor:
 def forward(
     items: Tensor,
     states: Tensor,
-    weights: Sequence[Weight],
+    weights: Sequence[Weight | Fed],
     config: BackboneConfig,
     *,
     reads: int | None = None,

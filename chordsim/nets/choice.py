@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -55,13 +55,49 @@ def build(rows: Tensor, codes: Tensor, room: Tensor | None = None) -> Tensor:
 Weight = Tensor | Choice
 
 
+@dataclass(frozen=True)
+class Fed:
+    """Weights whose inputs are rounded before they are multiplied.
+
+    Attributes:
+        weight: The weights.
+        bits: Of the inputs.
+    """
+
+    weight: Weight
+    bits: int
+
+
+def fed(weights: Sequence[Weight], bits: int) -> list[Weight | Fed]:
+    """Return weights by layer whose inputs are rounded to ``bits`` bits; 32 leaves them alone."""
+    return list(weights) if bits == 32 else [Fed(weight, bits) for weight in weights]
+
+
+def rounded_inputs(x: Tensor, bits: int) -> Tensor:
+    """Return activations [..., K] as 2^bits levels of each position, of which one is zero; gradients pass as if they were not rounded.
+
+    Scale and zero follow from the position's own smallest and largest number (dynamic, asymmetric, one pair for each vector, as
+    ZeroQuant has them, Yao et al. 2022), so nothing is calibrated and no position learns of another.
+    """
+    values = x.detach()
+    low, high = values.amin(-1, keepdim=True).clamp_max(0.0), values.amax(-1, keepdim=True).clamp_min(0.0)
+    scale = ((high - low) / (2**bits - 1)).clamp_min(1e-30)
+    zero = torch.round(-low / scale)
+    levels = torch.clamp(torch.round(values / scale) + zero, 0, 2**bits - 1)
+    # In this order the value is exactly what a phone multiplies with.
+    stored: Tensor = (levels - zero) * scale
+    return stored + (x - values)
+
+
 def whole(weight: Tensor, fan_in: int) -> Tensor:
     """Return weights as [..., C, K], whose rows may be groups of a channel's K = ``fan_in`` inputs, neighbours in order."""
     return weight if weight.shape[-1] == fan_in else weight.reshape(*weight.shape[:-2], -1, fan_in)
 
 
-def linear(x: Tensor, weight: Weight) -> Tensor:
+def linear(x: Tensor, weight: Weight | Fed) -> Tensor:
     """Return x [D, n, K] times weights [C, K], [D, C, K] or a `Choice`, whole channels or their groups: [D, n, C]."""
+    if isinstance(weight, Fed):
+        return linear(rounded_inputs(x, weight.bits), weight.weight)
     if isinstance(weight, Choice):
         return weight.product(x)
     return torch.matmul(x, whole(weight, x.shape[-1]).transpose(-1, -2))

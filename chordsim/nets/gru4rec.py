@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from chordsim.config.model import BackboneConfig
-from chordsim.nets.choice import Dropout, Weight, linear
+from chordsim.nets.choice import Dropout, Fed, Weight, linear
 from chordsim.nets.embeddings import scaled_rows
 from chordsim.nets.layers import Layer
 
@@ -69,7 +69,7 @@ def embed(items: Tensor, item_table: Tensor, position_table: Tensor) -> Tensor:
 def forward(
     items: Tensor,
     states: Tensor,
-    weights: Sequence[Weight],
+    weights: Sequence[Weight | Fed],
     config: BackboneConfig,
     *,
     reads: int | None = None,
@@ -97,7 +97,7 @@ def forward(
     return out[:, -1] if reads is None else out
 
 
-def _recur(inputs: Tensor, weights: Sequence[Weight]) -> Tensor:
+def _recur(inputs: Tensor, weights: Sequence[Weight | Fed]) -> Tensor:
     """Return the states [D, L, d] of one layer. Where inputs and state are zero the next state is zero."""
     fed = [linear(inputs, weight) for weight in weights[: len(GATES)]]
     own = weights[len(GATES) :]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from chordsim import seeds
 from chordsim.nets import backbone, embeddings
-from chordsim.nets.choice import Attend, Weight
+from chordsim.nets.choice import Attend, Fed, Weight
 from chordsim.nets.dropout import dropped
 from chordsim.nets.shapes import Shapes
 from chordsim.nets.windows import Windows
@@ -85,7 +85,7 @@ class Recommender(nn.Module):
         """Return item embeddings as phones hold them."""
         return embeddings.rounded(self.item.detach(), self.shapes.backbone.embedding_bits, self.item_widths)
 
-    def run(self, items: Tensor, weights: Sequence[Weight], dropout: float, generator: torch.Generator) -> Tensor:
+    def run(self, items: Tensor, weights: Sequence[Weight | Fed], dropout: float, generator: torch.Generator) -> Tensor:
         """Return the states of a training batch under dropout, at the positions that have targets."""
 
         def drop(x: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from chordsim.config.model import BackboneConfig
-from chordsim.nets.choice import Attend, Dropout, Weight, linear
+from chordsim.nets.choice import Attend, Dropout, Fed, Weight, linear
 from chordsim.nets.embeddings import look_up
 from chordsim.nets.layers import Layer
 
@@ -88,7 +88,7 @@ def attention_mask(items: Tensor, kind: torch.dtype) -> Tensor:
 def forward(
     items: Tensor,
     states: Tensor,
-    weights: Sequence[Weight],
+    weights: Sequence[Weight | Fed],
     config: BackboneConfig,
     *,
     reads: int | None = None,

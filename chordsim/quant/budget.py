@@ -46,11 +46,13 @@ class PlanBudget:
         shapes: The backbone.
         widths: Bits that codes 0 to 3 stand for.
         extra_bytes: Resident bytes that the method adds to every model: extractor, mask.
+        activation_bits: Of what weights are multiplied with; they count in operations of one bit alone.
     """
 
     shapes: Shapes
     widths: tuple[int, int, int, int]
     extra_bytes: int
+    activation_bits: int = footprint.FLOAT_BITS
 
     @property
     def fixed_bytes(self) -> int:
@@ -94,7 +96,7 @@ class PlanBudget:
         """Return the cost of plans, codes uint8 [D, C]; ``sums`` adds up channels in place of `channel_sums`."""
         fan_in, macs = self._channels
         weight_bits, plan_macs, bit_macs = (sums or channel_sums)(codes, self.widths, fan_in, macs)
-        bitops = bit_macs * footprint.FLOAT_BITS
+        bitops = bit_macs * self.activation_bits
         fixed_macs = footprint.fixed_macs(self.shapes)
         packed = footprint.packed_bytes(weight_bits)
         model = packed + self.extra_bytes + footprint.embedding_bytes(self.shapes)

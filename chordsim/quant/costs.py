@@ -76,14 +76,17 @@ def on_device(cost: Cost, budgets: Budgets, bits: float | np.ndarray[tuple[int, 
 WIDTHS = (2, 4, 8)
 
 
-def shipped_cost(shapes: Shapes, bits: int, rows: int) -> Cost:
-    """Return what one request takes with every weight stored at ``bits``, the same on every phone."""
+def shipped_cost(shapes: Shapes, bits: int, rows: int, activation_bits: int = 32) -> Cost:
+    """Return what one request takes with every weight stored at ``bits``, the same on every phone.
+
+    Rounded activations cost fewer operations of one bit, and no less memory: they are rounded where they are multiplied.
+    """
     from chordsim.nets import footprint
 
     packed = int(footprint.packed_bytes(np.asarray(shapes.weights * bits)))
     scales = 0 if bits == 32 else 4 * shapes.channels
     peak = footprint.fixed_bytes(shapes) + packed + (scales + footprint.row_buffer_bytes(shapes) if bits < 32 else 0)
     through_weights = int(footprint.channel_macs(shapes).sum())
-    bitops = through_weights * bits * 32 + footprint.fixed_macs(shapes) * 32 * 32
+    bitops = through_weights * bits * activation_bits + footprint.fixed_macs(shapes) * 32 * 32
     model = footprint.embedding_bytes(shapes) + packed + scales
     return same_for_all(rows, macs=footprint.dense_macs(shapes), bitops=bitops, peak_memory_bytes=peak, model_bytes=model)

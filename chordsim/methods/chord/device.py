@@ -17,6 +17,7 @@ from chordsim.methods import INVALID, Budgets, Cost, History, Leg, MethodContext
 from chordsim.methods.chord.settings import PlanSettings, plan_budget
 from chordsim.nets import blobs, extractor, footprint
 from chordsim.nets.backbone import last_states
+from chordsim.nets.choice import fed
 from chordsim.nets.frozen import masked
 from chordsim.quant.budget import PlanCost, refusals
 from chordsim.quant.decode import breaks, decode
@@ -79,7 +80,9 @@ class PlanDevice(Device):
         return [scaled(choices, gains) for choices, gains in zip(rows, self._gains(blobs_by_label), strict=True)]
 
     def portable(self, blobs_by_label: Mapping[str, bytes]) -> Portable | None:
-        """Return the tables, and the frozen weights that plans are applied to."""
+        """Return the tables, and the frozen weights that plans are applied to; None where activations are rounded."""
+        if self.settings.activation_bits < 32:
+            return None
         s, item_and_position = self.settings, load_tables(blobs_by_label, self.shapes)
         source, packed = self._source(blobs_by_label)
         told = json.loads(blobs_by_label["backbone"])
@@ -157,13 +160,14 @@ class PlanDevice(Device):
     def _states(self, model: Model, plan: Tensor, items: Tensor) -> Tensor:
         """Return the last states [D, d] of phones with these plans [D, C]."""
         layers, config = self.shapes.layers, self.context.backbone
-        if self.kernels.compiles(config):
+        bits = self.settings.activation_bits
+        if bits == 32 and self.kernels.compiles(config):
             return self.kernels.last_states(items, model.item, model.position, gather(model.tables, plan, layers), config)
         room = room_for(min(BLOCK, len(items)), layers)
 
         def last(rows: slice) -> Tensor:
             weights = gather(model.tables, plan[rows].long(), layers, room)
-            return last_states(items[rows], model.item, model.position, weights, config)
+            return last_states(items[rows], model.item, model.position, fed(weights, bits), config)
 
         return in_blocks(len(items), last)
 

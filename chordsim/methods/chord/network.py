@@ -17,6 +17,8 @@ from chordsim.kernels.choose import TORCH, Kernels, kernels
 from chordsim.methods.chord.hypernetwork import BasePlusResidual, ThreeLevel
 from chordsim.methods.chord.settings import START_GAINS, PlanSettings
 from chordsim.nets import extractor, terms
+from chordsim.nets.backbone import last_states
+from chordsim.nets.choice import fed
 from chordsim.nets.frozen import draw, masked
 from chordsim.nets.joined import join
 from chordsim.nets.recommender import Recommender
@@ -145,7 +147,7 @@ class Planned(Recommender):
             net = torch.cat([torch.full_like(net[: s.lowest], -torch.inf), net[s.lowest :]])
         chances = F.softmax(net / s.temperature, 0)
         weights = straight_through(chances, self.tables(), codes, self.shapes.layers, self.kernels.product)
-        states = self.run(windows.inputs, weights, dropout, generator)
+        states = self.run(windows.inputs, fed(weights, s.activation_bits), dropout, generator)
         return self._with_terms(states, windows, codes, dropout, generator)
 
     def _with_terms(self, states: Tensor, windows: Windows, codes: Tensor, dropout: float, generator: torch.Generator) -> Tensor:
@@ -162,7 +164,7 @@ class Planned(Recommender):
             total = total + s.distil_weight * terms.divergence(own, self.teacher.log_chances(windows.inputs, reads, places))
         if s.contrast_weight:
             with torch.no_grad():
-                swapped = gather(self.tables(), codes.roll(1, 0), self.shapes.layers)
+                swapped = fed(gather(self.tables(), codes.roll(1, 0), self.shapes.layers), s.activation_bits)
                 other = terms.log_chances(self.run(windows.inputs, swapped, dropout, generator), self.item, places)
             total = total + s.contrast_weight * terms.preference(own, other, targets.reshape(-1)[places])
         return join(states, total)
@@ -173,7 +175,9 @@ class Planned(Recommender):
         utilities = self.utilities(items, shipped)
         codes, _ = self.codes(utilities, torch.full((items.shape[0],), self.settings.selection_bits))
         self._watch(utilities.detach(), codes)
-        weights = gather(self.tables(), codes, self.shapes.layers)
+        weights, bits = gather(self.tables(), codes, self.shapes.layers), self.settings.activation_bits
+        if bits < 32:
+            return last_states(items, shipped, self.position, fed(weights, bits), self.shapes.backbone)
         return self.kernels.last_states(items, shipped, self.position, weights, self.shapes.backbone)
 
     def _watch(self, utilities: Tensor, codes: Tensor) -> None:

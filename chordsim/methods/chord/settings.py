@@ -65,6 +65,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "decode": _one_of(DECODERS),
     "plans_of": _one_of(CONTROLLED),
     "delivery": _one_of(DELIVERIES),
+    "activation_bits": _whole(2, 32),
 }
 
 
@@ -101,6 +102,7 @@ class PlanSettings:
         plans_of: Whose plans a control takes: `chord-plus` or `chord`; no matter to other methods.
         delivery: When a phone is told the plan that all share: each ``session``, or once, in the ``bootstrap``, as what every code of
             every channel is worth, from which it buys its own plan by its budgets; of `chord-shared` alone.
+        activation_bits: To how many bits what weights are multiplied with is rounded, in training and on phones; 32 does not.
     """
 
     planner: str
@@ -125,6 +127,7 @@ class PlanSettings:
     decode: str = "cloud"
     plans_of: str = "chord-plus"
     delivery: str = "session"
+    activation_bits: int = 32
 
     @property
     def gain_columns(self) -> int:
@@ -178,4 +181,4 @@ def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
     mask = -(-shapes.weights // 8) if settings.mask_keep < 1 else 0
     source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0
     gains = 4 * shapes.channels * settings.gain_columns
-    return PlanBudget(shapes, settings.widths, reader + mask + gains + source)
+    return PlanBudget(shapes, settings.widths, reader + mask + gains + source, settings.activation_bits)

@@ -5,10 +5,11 @@ Published: phones share one randomly initialised, frozen backbone; a phone sends
 element-level hypernetworks for each layer and one layer-level hypernetwork read it, element importance reconstructs the filters', and
 the layers' weighs it; 2 bits a channel come down, codes 1 to 3 for 2, 4 and 8 bits, about 3 on average; one forward pass, no training.
 Inference: the operators, ranks and utility (`chordsim/methods/chord/hypernetwork.py`), the quantizer, the allocation under budgets, the
-training (hard plans, straight-through gradients, budgets drawn for each user), what code 0 is (unused), embeddings trained. `chord-plus`
+training (hard plans, straight-through gradients, budgets drawn for each user), what code 0 is (unused), embeddings trained, activations
+rounded by vector where ``activation_bits`` asks for it. `chord-plus`
 (a shared mask, code 0 for off, base plus residual of a user, gains, other laws and starts) and `chord-shared` (its plan the same for all)
 are ours whole.
-Left out: quantized activations.
+Left out: how the paper quantizes activations, which no source at hand says.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ _PLUS: Mapping[str, Any] = {
     "distil_weight": 0.0,
     "contrast_weight": 0.0,
     "decode": "cloud",
+    "activation_bits": 32,
 }
 #: The paper as far as it can be read: no mask, three levels, code 0 unused, 3 bits on average.
 _CHORD: Mapping[str, Any] = {
@@ -150,7 +152,7 @@ class PlanSpec(MethodSpec):
         packed, fixed = footprint.packed_bytes(bits), footprint.fixed_macs(shapes)
         _, read = extractor.size(s.extractor, context.backbone.dim, s.profile_dim)
         adapt = np.full(rows, footprint.adapt_macs(shapes) + read, np.int64)
-        bitops = (bits / shapes.weights * kept).astype(np.int64) * footprint.FLOAT_BITS + fixed * footprint.FLOAT_BITS**2
+        bitops = (bits / shapes.weights * kept).astype(np.int64) * s.activation_bits + fixed * footprint.FLOAT_BITS**2
         model = packed + budget.extra_bytes + footprint.embedding_bytes(shapes)
         cost = replace(
             Cost.zero(rows),

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from chordsim.methods import MethodContext
+from chordsim.methods.shipped.spec import activation_bits
 from chordsim.nets.backbone import last_states
+from chordsim.nets.choice import fed
 from chordsim.nets.frozen import draw
 from chordsim.nets.recommender import Recommender
 from chordsim.nets.shapes import Shapes
@@ -29,7 +31,7 @@ class Frozen(Recommender):
         # The purpose of plan methods, so that embeddings from scratch start from the same draws.
         super().__init__(shapes, context.seed, "train.plan.init")
         s = context.settings
-        self.horizon = int(s["horizon"])
+        self.horizon, self.activation_bits = int(s["horizon"]), activation_bits(context)
         self.frozen = draw(shapes.layers, context.seed, str(s["law"]))
         self.stored = [quantize(weight, int(s["width"])) for weight in self.frozen]
         self.gains = nn.ParameterList(torch.ones(n.channels, 1) for n in shapes.layers if s["gains"])
@@ -40,9 +42,10 @@ class Frozen(Recommender):
 
     def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
         """Return final states [B, horizon, d] of a training batch."""
-        return self.run(windows.inputs, with_gains(self.stored, list(self.gains)), dropout, generator)
+        weights = fed(with_gains(self.stored, list(self.gains)), self.activation_bits)
+        return self.run(windows.inputs, weights, dropout, generator)
 
     def last_states(self, items: Tensor) -> Tensor:
         """Return the last state [B, d] as a phone would compute it."""
-        weights = with_gains(self.stored, list(self.gains))
+        weights = fed(with_gains(self.stored, list(self.gains)), self.activation_bits)
         return last_states(items, self.item_as_shipped(), self.position, weights, self.shapes.backbone)

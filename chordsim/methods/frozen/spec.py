@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chordsim.methods import UP_REPORT, Budgets, Cost, MethodContext, MethodSpec, Needs, number_of
+from chordsim.methods.shipped.spec import ACTIVATIONS, activation_bits
 from chordsim.nets.kinds import LAWS
 from chordsim.nets.shapes import shapes_of
 
@@ -47,7 +48,7 @@ def frozen_cost(context: MethodContext, rows: int) -> Cost:
     return same_for_all(
         rows,
         macs=footprint.dense_macs(shapes),
-        bitops=through * bits * footprint.FLOAT_BITS + footprint.fixed_macs(shapes) * footprint.FLOAT_BITS**2,
+        bitops=through * bits * activation_bits(context) + footprint.fixed_macs(shapes) * footprint.FLOAT_BITS**2,
         peak_memory_bytes=footprint.fixed_bytes(shapes) + own + footprint.row_buffer_bytes(shapes),
         model_bytes=footprint.embedding_bytes(shapes) + own,
     )
@@ -69,6 +70,6 @@ def frozen(name: str) -> MethodSpec:
         by_budgets=False,
         cached="rows",
         settings_of="chord",
-        defaults={"width": bits, "law": "gaussian", "gains": False, "start": "scratch", "horizon": 12},
-        allowed={"width": (bits, bits), "law": LAWS, "start": STARTS, "horizon": (1, 1000)},
+        defaults={"width": bits, "law": "gaussian", "gains": False, "start": "scratch", "horizon": 12, "activation_bits": 32},
+        allowed={"width": (bits, bits), "law": LAWS, "start": STARTS, "horizon": (1, 1000), "activation_bits": ACTIVATIONS},
     )

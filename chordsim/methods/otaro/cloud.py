@@ -13,6 +13,7 @@ from chordsim.progress import Progress
 from server.half import Trained
 from server.item_tables import table_blobs
 from server.training import dense
+from server.training.validation import Validation
 
 
 class OtaroCloud(Trained):
@@ -23,7 +24,9 @@ class OtaroCloud(Trained):
         return net.Otaro(self.shapes, self.context)
 
     def start(self, network: Any, logs: TrainLogs, progress: Progress) -> frozenset[str]:
-        """Start from the trained reference."""
+        """Start from the trained reference, and have every width validated by itself."""
+        c = self.context
+        network.score = Validation.of(logs, c.backbone.max_len, c.training.eval_users, c.seed).ndcg_10
         return self.start_from_reference(network, logs, progress)
 
     def bootstrap(self, state: State) -> list[Blob]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +66,10 @@ class Otaro(Dense):
         self.tries, self.scores, self.usual = ([zero] * len(self.widths) for zero in (0, 0.0, 0.0))
         self.arm, self.low_steps, self.norm = 0, 0, 0.0
         self.waiting: dict[int, Tensor] = {}
+        #: The width of all users while one width is looked at; None: a share of them at each.
+        self.held: int | None = None
+        #: Scores this model as validation does; set by who has the logs.
+        self.score: Callable[[Otaro], float] | None = None
         for n, parameter in enumerate(self.parameters()):
             parameter.register_post_accumulate_grad_hook(lambda p, n=n: self._arrived(n, p))  # type: ignore[no-untyped-call]
 
@@ -110,8 +115,13 @@ class Otaro(Dense):
             self.waiting[number] = held
 
     def watched(self) -> dict[str, Tensor]:
-        """Return how many steps each width has had so far."""
-        return {f"steps_at_{bits}_bits": torch.tensor(float(n)) for bits, n in zip(self.widths, self.tries, strict=True)}
+        """Return how many steps each width has had so far, and the validation of all users at each."""
+        told = {f"steps_at_{bits}_bits": torch.tensor(float(n)) for bits, n in zip(self.widths, self.tries, strict=True)}
+        for bits in self.widths if self.score else ():
+            self.held = bits
+            told[f"validation_at_{bits}_bits"] = torch.tensor(self.score(self), dtype=torch.float64)
+        self.held = None
+        return told
 
     def between_steps(self) -> dict[str, Tensor]:
         """Return the bandit's books and the gradients that wait."""
@@ -139,6 +149,8 @@ class Otaro(Dense):
         """Return the last state [B, d], a share of the rows at each width, so that selection sees them all."""
         config = self.shapes.backbone
         states = backbone.embed(items, self.item_as_shipped(), self.position, config)
+        if self.held is not None:
+            return backbone.forward(items, states, self.truncated(self.held), config)
         at = torch.arange(items.shape[0]) % len(self.widths)
         every = [backbone.forward(items, states, self.truncated(b), config) for b in self.widths]
         return torch.stack(every)[at, torch.arange(items.shape[0])]

@@ -21,10 +21,14 @@ class QatCloud(Trained):
         return Quantized(self.shapes, self.context)
 
     def start(self, network: Any, logs: TrainLogs, progress: Progress) -> frozenset[str]:
-        """Start from the trained reference."""
+        """Start from the trained reference; learnt steps follow from it, so they count as trained."""
         network.bits.fill_(int(self.context.settings["bits"]))
-        return self.start_from_reference(network, logs, progress)
+        started = self.start_from_reference(network, logs, progress)
+        network.begin_steps()
+        return started | {name for name, _ in network.named_parameters() if name.startswith("steps.")}
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return embeddings and packed weights."""
-        return model_blobs(self.shapes, state, int(self.context.settings["bits"]))
+        bits = int(self.context.settings["bits"])
+        steps = [state[f"steps.{n}"] for n in range(len(self.shapes.layers))] if "steps.0" in state else None
+        return model_blobs(self.shapes, state, bits, steps)

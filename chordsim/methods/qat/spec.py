@@ -1,16 +1,22 @@
 """Spec of `qat-k`: one quantized model, the same for every phone, shipped once.
 
-Source: quantization-aware training with straight-through gradients (Bengio et al. 2013; Jacob et al. 2018).
-Published: weights rounded in the forward pass, gradients as if they were not.
-Inference: it trains on from `fp32` at a tenth of the rates; scales of a channel follow from its weights, by least squared error.
-Left out: learnt steps (LSQ), rounded activations.
+Source: quantization-aware training with straight-through gradients (Bengio et al. 2013; Jacob et al. 2018); learnt step sizes (LSQ, Esser
+et al. 2020, arXiv 1902.08153).
+Published: weights rounded in the forward pass, gradients as if they were not. With ``steps = "learnt"`` each step size is a parameter: its
+gradient is round(w / s) - w / s inside the range and the range's end outside, times 1 / sqrt(weights of the step x largest level).
+Inference: it trains on from `fp32` at a tenth of the rates, learnt steps too; scales of a channel follow from its weights, by least squared
+error, and learnt ones start there; one step for each channel. ``activation_bits`` rounds what weights are multiplied with.
+Left out: learnt steps of activations, whose scales follow from each vector.
 """
 
 from __future__ import annotations
 
 from chordsim.methods import UP_REPORT, MethodSpec, number_of
-from chordsim.methods.shipped.spec import ShippedSpec
+from chordsim.methods.shipped.spec import ACTIVATIONS, ShippedSpec
 from chordsim.quant.costs import WIDTHS
+
+#: Where scales of channels come from: least squared error, or training.
+STEPS = ("error", "learnt")
 
 
 def qat(name: str) -> MethodSpec:
@@ -28,6 +34,6 @@ def qat(name: str) -> MethodSpec:
         device="chordsim.methods.shipped.device:ShippedDevice",
         by_budgets=False,
         cached="rows",
-        defaults={"bits": bits},
-        allowed={"bits": (bits, bits)},
+        defaults={"bits": bits, "activation_bits": 32, "steps": "error"},
+        allowed={"bits": (bits, bits), "activation_bits": ACTIVATIONS, "steps": STEPS},
     )

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from chordsim.arrays import Columns
 from chordsim.methods import Cost, History, Leg, MethodContext, PhoneBatch, Turn
+from chordsim.methods.shipped.spec import activation_bits
 from chordsim.nets import blobs
 from chordsim.nets.backbone import last_states, position_shape
+from chordsim.nets.choice import fed
 from chordsim.quant.budget import refusals
 from chordsim.quant.costs import shipped_cost
 from chordsim.quant.packing import unpack_levels
@@ -38,6 +40,7 @@ class ShippedDevice(Device):
     def __init__(self, context: MethodContext) -> None:
         super().__init__(context)
         self.bits = int(context.settings.get("bits", 32))
+        self.activation_bits = activation_bits(context)
 
     def load(self, blobs_by_label: Mapping[str, bytes]) -> Model:
         """Decode embeddings and weights.
@@ -66,7 +69,7 @@ class ShippedDevice(Device):
 
     def portable(self, blobs_by_label: Mapping[str, bytes]) -> Portable | None:
         """Return the shipped model; halves that build upon this one do more with it, so for them there is none."""
-        if type(self) is not ShippedDevice:
+        if type(self) is not ShippedDevice or self.activation_bits < 32:
             return None
         model, parts = self.load(blobs_by_label), parts_of(self.shapes.layers)
         item, position = model.item.numpy(), model.position.numpy()
@@ -92,15 +95,15 @@ class ShippedDevice(Device):
     def states(self, model: Model, history: History) -> Tensor:
         """Return the last state [D, d] of the model for each phone; its weights are shared [C, K] or each phone's own [D, C, K]."""
         items, config = torch.from_numpy(history.items), self.context.backbone
-        if self.kernels.compiles(config):
+        if self.activation_bits == 32 and self.kernels.compiles(config):
             return self.kernels.last_states(items, model.item, model.position, model.weights, config)
 
         def last(rows: slice) -> Tensor:
             weights = [weight if weight.ndim == 2 else weight[rows] for weight in model.weights]
-            return last_states(items[rows], model.item, model.position, weights, config)
+            return last_states(items[rows], model.item, model.position, fed(weights, self.activation_bits), config)
 
         return in_blocks(len(items), last)
 
     def cost(self, rows: int) -> Cost:
         """Return what one request takes, the same on every phone."""
-        return shipped_cost(self.shapes, self.bits, rows)
+        return shipped_cost(self.shapes, self.bits, rows, self.activation_bits)

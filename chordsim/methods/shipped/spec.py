@@ -10,6 +10,14 @@ from chordsim.methods import UP_REPORT, Budgets, MethodContext, MethodSpec, Need
 from chordsim.nets.shapes import shapes_of
 from chordsim.quant.costs import WIDTHS, shipped_cost
 
+#: Bits to which what weights are multiplied with may be rounded; 32 does not.
+ACTIVATIONS = (2, 32)
+
+
+def activation_bits(context: MethodContext) -> int:
+    """Return the bits to which a method rounds what its weights are multiplied with."""
+    return int(context.settings.get("activation_bits", 32))
+
 
 @dataclass(frozen=True)
 class ShippedSpec(MethodSpec):
@@ -20,7 +28,7 @@ class ShippedSpec(MethodSpec):
         from chordsim.quant.budget import refusals
 
         rows, bits = budgets.memory_bytes.size, int(context.settings["bits"])
-        cost = shipped_cost(shapes_of(context.backbone, context.n_items, context.ranked), bits, rows)
+        cost = shipped_cost(shapes_of(context.backbone, context.n_items, context.ranked), bits, rows, activation_bits(context))
         refusal = refusals(cost.peak_memory_bytes, cost.macs, budgets)
         return Needs(cost, refusal, "device", refusal, np.full(rows, float(bits)), cost.macs)
 
@@ -60,6 +68,6 @@ def uniform(name: str) -> MethodSpec:
         device="chordsim.methods.shipped.device:ShippedDevice",
         by_budgets=False,
         cached="rows",
-        defaults={"bits": bits},
-        allowed={"bits": (bits, bits)},
+        defaults={"bits": bits, "activation_bits": 32},
+        allowed={"bits": (bits, bits), "activation_bits": ACTIVATIONS},
     )

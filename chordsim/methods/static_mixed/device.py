@@ -73,4 +73,4 @@ class MixedDevice(ShippedDevice):
         shapes = self.shapes
         weight_bits = int((footprint.channel_fan_in(shapes) * bits).sum())
         bit_macs = int((footprint.channel_macs(shapes) * bits).sum())
-        return mixed_cost(shapes, weight_bits, bit_macs, rows), weight_bits / shapes.weights
+        return mixed_cost(shapes, weight_bits, bit_macs, rows, self.activation_bits), weight_bits / shapes.weights

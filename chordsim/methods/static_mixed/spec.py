@@ -4,7 +4,8 @@ Source: HAWQ-V2 and -V3 (Dong et al. 2020, Yao et al. 2021) and their authors' c
 Published: bits by sensitivity, the Hessian's trace times the squared change by rounding, the best assignment under a size; then
 training on under that plan.
 Inference: sensitivity is of channels, not of layers: half the sum over a channel's weights of second derivative times squared change,
-with the empirical Fisher diagonal for the Hessian's; 2, 4 or 8 bits under a mean of ``bits``; weights alone are rounded.
+with the empirical Fisher diagonal for the Hessian's; 2, 4 or 8 bits under a mean of ``bits``; weights alone are rounded, and what
+they are multiplied with where ``activation_bits`` asks for it.
 With ``sensitivity = "error"`` it is the relative rounding error instead; ``tuning = false`` trains nothing on.
 Differs from official code: scales of a channel are by least squared error, not by its largest weight; the plan is bought greedily by
 price, not by integer programming.
@@ -15,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chordsim.methods import UP_REPORT, Budgets, Cost, MethodContext, MethodSpec, Needs
+from chordsim.methods.shipped.spec import ACTIVATIONS, activation_bits
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.quant.costs import WIDTHS
 
@@ -22,7 +24,7 @@ from chordsim.quant.costs import WIDTHS
 CODE_BITS = (0, 2, 4, 8)
 
 
-def mixed_cost(shapes: Shapes, weight_bits: int, bit_macs: int, rows: int) -> Cost:
+def mixed_cost(shapes: Shapes, weight_bits: int, bit_macs: int, rows: int, of_inputs: int = 32) -> Cost:
     """Return the cost of a request.
 
     Args:
@@ -30,6 +32,7 @@ def mixed_cost(shapes: Shapes, weight_bits: int, bit_macs: int, rows: int) -> Co
         weight_bits: Stored bits of all weights.
         bit_macs: Multiply-accumulates through weights, each times the bits of its weight.
         rows: Phones.
+        of_inputs: Bits of what weights are multiplied with.
     """
     from chordsim.nets import footprint
     from chordsim.quant.costs import same_for_all
@@ -39,7 +42,7 @@ def mixed_cost(shapes: Shapes, weight_bits: int, bit_macs: int, rows: int) -> Co
     return same_for_all(
         rows,
         macs=footprint.dense_macs(shapes),
-        bitops=bit_macs * 32 + footprint.fixed_macs(shapes) * 32 * 32,
+        bitops=bit_macs * of_inputs + footprint.fixed_macs(shapes) * 32 * 32,
         peak_memory_bytes=footprint.fixed_bytes(shapes) + stored + footprint.row_buffer_bytes(shapes),
         model_bytes=footprint.embedding_bytes(shapes) + stored,
     )
@@ -62,7 +65,7 @@ class MixedSpec(MethodSpec):
         shapes = shapes_of(context.backbone, context.n_items, context.ranked)
         bits = most_bits(shapes, float(context.settings["bits"]))
         through = int(footprint.channel_macs(shapes).sum())
-        cost = mixed_cost(shapes, bits, 8 * through, budgets.memory_bytes.size)
+        cost = mixed_cost(shapes, bits, 8 * through, budgets.memory_bytes.size, activation_bits(context))
         return on_device(cost, budgets, bits / shapes.weights)
 
 
@@ -76,6 +79,6 @@ def static_mixed(name: str) -> MethodSpec:
         device="chordsim.methods.static_mixed.device:MixedDevice",
         by_budgets=False,
         cached="rows",
-        defaults={"bits": 3.0, "tuning": True, "sensitivity": "fisher"},
-        allowed={"bits": (min(WIDTHS), max(WIDTHS)), "sensitivity": ("fisher", "error")},
+        defaults={"bits": 3.0, "tuning": True, "sensitivity": "fisher", "activation_bits": 32},
+        allowed={"bits": (min(WIDTHS), max(WIDTHS)), "sensitivity": ("fisher", "error"), "activation_bits": ACTIVATIONS},
     )

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from chordsim.errors import ScenarioError
-from chordsim.methods import UP_REPORT, find
+from chordsim.methods import DOWN_PRESCRIPTION, UP_REPORT, find
 from chordsim.nets.frozen import draw
 from chordsim.quant.quantizer import quantize
 from chordsim.scenario.load import load
@@ -44,10 +44,32 @@ def test_from_the_reference_embeddings_move_at_the_rates_of_chord(talk):
 
 def test_it_follows_the_settings_of_chord(tiny):
     own = load("offline", tiny("settings.chord.start=reference", "settings.chord.bits=2.5", methods=("chord", "frozen-3")))
-    assert own.settings["frozen-3"] == {"width": 3, "law": "gaussian", "gains": False, "start": "reference", "horizon": 12}
+    assert own.settings["frozen-3"] == {
+        "width": 3,
+        "law": "gaussian",
+        "gains": False,
+        "start": "reference",
+        "horizon": 12,
+        "activation_bits": 32,
+    }
 
 
 @pytest.mark.parametrize("name", ["frozen-1", "frozen-16", "frozen-k"])
 def test_widths_are_those_of_plans(name):
     with pytest.raises(ScenarioError, match="frozen-k comes with k = 2, 3, 4, 8"):
         find(name)
+
+
+def test_chord_plans_with_rounded_activations_are_run_as_they_were_trained(talk):
+    same = {"bits": 4.0, "train_bits": [4.0]}
+    narrow, plain = (talk("chord", {**same, "activation_bits": bits}) for bits in (4, 32))
+    said = narrow.exchange()[DOWN_PRESCRIPTION].device
+    with torch.no_grad():
+        model = narrow.cloud._restore(narrow.state)
+        states = model.last_states(torch.from_numpy(narrow.history.items))
+    table = narrow.state["item"]
+    assert np.allclose(said.scored()[:-1], (states @ table.T).numpy()[:-1], atol=1e-4)
+    assert narrow.device.portable({}) is None
+    other = plain.exchange()[DOWN_PRESCRIPTION].device
+    assert (said.cost.bitops < other.cost.bitops).all() and (said.cost.macs == other.cost.macs).all()
+    assert not np.allclose(said.scored()[:-1], other.scored()[:-1], atol=1e-3)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chordsim.methods import UP_REPORT
 from chordsim.methods.otaro import net as sefp
 from chordsim.methods.otaro.spec import width_cost
+from chordsim.progress import Silent
 
 
 def reference(group: list[float], bits: int) -> list[float]:
@@ -91,3 +92,17 @@ def test_no_width_takes_all_steps_because_its_gradients_are_larger(talk):
     assert {name: int(n) for name, n in network.watched().items()} == {
         f"steps_at_{b}_bits": n for b, n in zip(widths, network.tries, strict=True)
     }
+
+
+def test_training_tells_the_validation_of_every_width(talk):
+    """At the last step's state, which is the one that was kept: widths differ, and each is that of a model which knows no other."""
+    t = talk("otaro", {"widths": [2, 8]})
+    network = t.cloud.network()
+    t.cloud.start(network, t.world.logs, Silent())
+    told = network.watched()
+    assert network.held is None and {"validation_at_2_bits", "validation_at_8_bits"} < set(told)
+    for bits in (2, 8):
+        alone = talk("otaro", {"widths": [bits]}).cloud.network()
+        alone.load_state_dict(network.state_dict())
+        assert float(told[f"validation_at_{bits}_bits"]) == pytest.approx(network.score(alone))
+    assert len(t.state["trained.curve.validation_at_8_bits"]) == len(t.state["trained.curve.step"])

@@ -1,5 +1,7 @@
 """`qat-k` and `static-mixed`: what phones run is what was trained, at the widths asked for."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +9,23 @@ import torch
 from chordsim.errors import ScenarioError
 from chordsim.methods import UP_REPORT, find
 from chordsim.methods.static_mixed.cloud import plan_of
+from chordsim.progress import Silent
+from chordsim.quant import learnt_steps
 from chordsim.quant.quantizer import quantize
 
+#: Options of the conventional quantizers: learnt steps, rounded inputs, both.
+OPTIONS = [
+    *((name, {}) for name in ("qat-2", "qat-4", "static-mixed")),
+    ("qat-2", {"steps": "learnt"}),
+    ("qat-4", {"steps": "learnt", "activation_bits": 4}),
+    ("static-mixed", {"activation_bits": 8}),
+    ("frozen-3", {"activation_bits": 4}),
+]
 
-@pytest.mark.parametrize("name", ["qat-2", "qat-4", "static-mixed"])
-def test_phone_and_cloud_agree(talk, name):
-    t = talk(name)
+
+@pytest.mark.parametrize(("name", "settings"), OPTIONS)
+def test_phone_and_cloud_agree(talk, name, settings):
+    t = talk(name, settings)
     turn = t.exchange()[UP_REPORT][1]
     with torch.no_grad():
         states = t.cloud.restored(t.state).last_states(torch.from_numpy(t.history.items))
@@ -27,6 +40,44 @@ def test_gradients_pass_straight_through(talk):
     assert all(torch.equal(o, quantize(w, 2)) for o, w in zip(out, network.weights, strict=True))
     (grad,) = torch.autograd.grad((out[0] * 3.0).sum(), network.weights[0])
     assert torch.equal(grad, torch.full_like(grad, 3.0))
+
+
+def test_learnt_steps_start_where_least_is_lost_and_are_trained_with_the_rest(talk):
+    t, fp32 = talk("qat-4", {"steps": "learnt"}), talk("fp32")
+    network = t.cloud.network()
+    started = t.cloud.start(network, t.world.logs, Silent())
+    assert {"steps.0", "weights.0", "item"} <= started, "steps follow from trained weights, so they move as slowly"
+    assert all(torch.equal(w, quantize(fp32.state[f"weights.{n}"], 4)) for n, w in enumerate(network.rounded()))
+    steps = [t.state[f"steps.{n}"] for n in range(len(network.weights))]
+    trained = {id(p) for group in network.groups(0.1, 0.1) for p in group["params"]}
+    assert all((step > 0).all() for step in steps) and all(id(step) in trained for step in network.steps)
+    t.exchange()
+    stored = [w / step for w, step in zip(t.model.weights, steps, strict=True)]
+    assert all(torch.allclose(levels, levels.round(), atol=1e-4) and levels.abs().max() <= 7.001 for levels in stored)
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_steps_get_the_gradient_of_the_paper(bits):
+    """LSQ's equations (Esser et al. 2020), element by element."""
+    random = torch.Generator().manual_seed(bits)
+    weights, steps = torch.randn(3, 40, generator=random, requires_grad=True), torch.tensor([[0.05], [0.4], [3.0]], requires_grad=True)
+    given, most = torch.randn(3, 40, generator=random), 2 ** (bits - 1) - 1
+    out = learnt_steps.learnt(weights, steps, bits)
+    of_weights, of_steps = torch.autograd.grad((out * given).sum(), [weights, steps])
+    for row in range(3):
+        total, s = 0.0, steps[row, 0].item()
+        for w, g, back, value in zip(*(x[row].tolist() for x in (weights, given, of_weights, out)), strict=True):
+            inside = abs(w / s) < most
+            level = round(w / s) if inside else math.copysign(most, w)
+            assert value == pytest.approx(level * s, abs=1e-5) and back == pytest.approx(g if inside else 0, abs=1e-5)
+            total += g * (level - w / s if inside else level)
+        assert of_steps[row, 0].item() == pytest.approx(total / math.sqrt(40 * most), rel=1e-3, abs=1e-4)
+
+
+def test_rounded_activations_cost_fewer_operations_of_one_bit(talk):
+    plain, narrow = (talk("qat-2", {"activation_bits": bits}).device.cost(1) for bits in (32, 8))
+    assert narrow.bitops[0] < plain.bitops[0] and narrow.macs[0] == plain.macs[0] and narrow.model_bytes[0] == plain.model_bytes[0]
+    assert talk("uniform-2", {"activation_bits": 8}).device.portable({}) is None, "a phone runtime would compute something else"
 
 
 def test_training_changes_weights_only_with_tuning(talk):
