@@ -37,5 +37,5 @@ def learnt(weights: Tensor, steps: Tensor, bits: int) -> Tensor:
     # In these orders values are exactly what a phone stores.
     step = kept.detach() + (kept - kept.detach()) * slow
     inside = torch.clamp(weights / step, -most, most)
-    levels: Tensor = levels_at(weights.detach(), steps.detach(), bits) + (inside - inside.detach())
-    return levels * step
+    out: Tensor = (levels_at(weights.detach(), steps.detach(), bits) + (inside - inside.detach())) * step
+    return out

@@ -117,7 +117,9 @@ class Otaro(Dense):
     def watched(self) -> dict[str, Tensor]:
         """Return how many steps each width has had so far, and the validation of all users at each."""
         told = {f"steps_at_{bits}_bits": torch.tensor(float(n)) for bits, n in zip(self.widths, self.tries, strict=True)}
-        for bits in self.widths if self.score else ():
+        if self.score is None:
+            return told
+        for bits in self.widths:
             self.held = bits
             told[f"validation_at_{bits}_bits"] = torch.tensor(self.score(self), dtype=torch.float64)
         self.held = None
