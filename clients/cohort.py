@@ -19,11 +19,13 @@ import torch
 
 from chordsim import evaluate, methods
 from chordsim.arrays import Bools, Columns, Floats, Ints
+from chordsim.config.model import ProtocolConfig
 from chordsim.engine.cell import CellCall, CellReply
 from chordsim.errors import WireError
 from chordsim.memory import keep_freed_pages
 from chordsim.methods import COST, INVALID, PEAKS, Cost, DeviceHalf, History, Leg, MethodSpec, PhoneBatch, Turn
 from chordsim.methods.blame import blamed
+from chordsim.methods.contract import apart
 from chordsim.methods.exchange import Ranker, blob_digest
 from chordsim.nets.frozen import BackboneMismatch
 from chordsim.ragged import Ragged
@@ -36,6 +38,8 @@ from clients.met import Known, Met
 
 #: Phones that are looked up together, in whole chunks; drawing a few hundred takes little less than thousands.
 _TOGETHER = 4096
+#: Phones that take a turn together where a phone's results hang on nobody else: a turn costs as much as several phones.
+_JOINED = 1024
 _LOG = logging.getLogger(__name__)
 
 
@@ -122,24 +126,36 @@ def step(node: Node, call: CellCall) -> CellReply:
     half, model = node.model(world, spec, dict(header["blobs"]))
     legs = [Leg(direction, kind) for direction, kind in header["legs"]]
     guard: contextlib.AbstractContextManager[Any] = contextlib.nullcontext() if spec.needs_autograd else torch.inference_mode()
+    joins = apart(half) and not makes_all_scores(world.scenario.protocol)
     with guard:
-        chunks = [_Chunk(world, spec, call, rows, known).play(half, model, legs) for rows, known in _chunks(world, spec, call, node.met)]
+        parts = _chunks(world, spec, call, node.met, joins)
+        chunks = [_Chunk(world, spec, call, rows, known).play(half, model, legs) for rows, known in parts]
     columns = {name: np.concatenate([c[0][name] for c in chunks]) for name in chunks[0][0]}
     wire = {kind: Ragged.concat([c[1][kind] for c in chunks]) for kind in chunks[0][1]}
     return CellReply(call.cell, columns, wire)
 
 
-def _chunks(world: World, spec: MethodSpec, call: CellCall, met: Met) -> Iterator[tuple[slice, Known]]:
-    """Yield a cell's chunks with what there is to know of their phones, which is looked up for several chunks together."""
+def makes_all_scores(protocol: ProtocolConfig) -> bool:
+    """Whether ranking keeps a score for each item, so that many phones at once take much memory."""
+    return protocol.ranking == "sampled-100" or protocol.ranking == "all" and protocol.keep_lists > 0
+
+
+def _chunks(world: World, spec: MethodSpec, call: CellCall, met: Met, joins: bool) -> Iterator[tuple[slice, Known]]:
+    """Yield a cell's chunks with what there is to know of their phones, which is looked up for several chunks together.
+
+    Where ``joins``, several chunks are one.
+    """
     ids, size = call.columns["device_id"], world.chunk_size
     if ids.size == 0 or ids.size % size:
         raise ValueError(f"a cell of {ids.size} phones is not a whole number of chunks of {size}")
     round, length = int(call.header["round"]), world.scenario.backbone.max_len + spec.extra_history
     together = max(_TOGETHER // size, 1) * size
+    turn = max(_JOINED // size, 1) * size if joins else size
     for first in range(0, ids.size, together):
         known = met.known(world, round, ids[first : first + together], length)
-        for at in range(0, known.users.size, size):
-            yield slice(first + at, first + at + size), known.of(slice(at, at + size))
+        for at in range(0, known.users.size, turn):
+            stop = min(at + turn, known.users.size)
+            yield slice(first + at, first + stop), known.of(slice(at, stop))
 
 
 class _Chunk:

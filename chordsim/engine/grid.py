@@ -70,8 +70,9 @@ class GridCarrier:
             node = self._nodes[call.cell % len(self._nodes)]
             record = call_to_record(call)
             messages.append(Message(record, dst_node_id=node, message_type=ACTION, group_id=str(call.cell)))
-            waiting[str(call.cell)] = (call.cell, wire_bytes(record))
-            self._moved.update({"messages_down": 1, "wire_down_bytes": wire_bytes(record), "records_down_bytes": record_bytes(record)})
+            down = wire_bytes(record)
+            waiting[str(call.cell)] = (call.cell, down)
+            self._moved.update({"messages_down": 1, "wire_down_bytes": down, "records_down_bytes": record_bytes(record)})
         for reply in self._grid.send_and_receive(messages, timeout=self._timeout_s):
             cell, down = waiting.pop(reply.metadata.group_id, (None, 0))
             if cell is not None:

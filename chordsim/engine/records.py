@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ def call_from_record(record: RecordDict) -> CellCall:
         header: Mapping[str, Any] = json.loads(str(sim["header"]))
         if not isinstance(header, dict):
             raise BadPayload("not a call of a cell: its header is not an object")
-        blobs = {str(k): _bytes(v) for k, v in record.config_records[BLOBS].items()}
+        blobs = {str(k): _bytes(v) for k, v in dict(_fields(record))[BLOBS].items()}
     except (KeyError, ValueError, RecursionError) as error:
         raise BadPayload(f"not a call of a cell: {error}") from error
     return CellCall(_int(sim, "cell"), header, unpack_columns(_bytes(sim.get("columns"))), _unwire(record), blobs)
@@ -68,7 +68,7 @@ def reply_from_record(record: RecordDict) -> CellReply:
 
 def wire_bytes(record: RecordDict) -> int:
     """Return the encoded message bytes that a record carries: what the carrier itself counts."""
-    return sum(len(_bytes(r["data"])) for name, r in record.config_records.items() if name.startswith(f"{WIRE}."))
+    return sum(len(_bytes(r["data"])) for name, r in _fields(record) if name.startswith(f"{WIRE}."))
 
 
 def record_bytes(record: RecordDict) -> int:
@@ -76,7 +76,7 @@ def record_bytes(record: RecordDict) -> int:
 
     The same as Flower's own count, which however refuses empty texts and lists.
     """
-    return sum(len(name) + _size(value) for fields in record.config_records.values() for name, value in fields.items())
+    return sum(len(name) + _size(value) for _, fields in _fields(record) for name, value in fields.items())
 
 
 def _size(value: Any) -> int:
@@ -96,7 +96,7 @@ def _wire(wire: Mapping[str, Ragged]) -> dict[str, ConfigRecord]:
 
 def _unwire(record: RecordDict) -> dict[str, Ragged]:
     out = {}
-    for name, fields in record.config_records.items():
+    for name, fields in _fields(record):
         if not name.startswith(f"{WIRE}."):
             continue
         data, offsets = _bytes(fields.get("data")), _bytes(fields.get("offsets"))
@@ -108,9 +108,17 @@ def _unwire(record: RecordDict) -> dict[str, Ragged]:
 
 
 def _sim(record: RecordDict) -> ConfigRecord:
-    if SIM not in record.config_records:
+    found = record.get(SIM)
+    if not isinstance(found, ConfigRecord):
         raise BadPayload(f"no record {SIM}")
-    return record.config_records[SIM]
+    return found
+
+
+def _fields(record: RecordDict) -> Iterator[tuple[str, ConfigRecord]]:
+    """Yield what `RecordDict.config_records` holds, which is copied, and checked anew, each time that it is asked for."""
+    for name, fields in record.items():
+        if isinstance(fields, ConfigRecord):
+            yield name, fields
 
 
 def _bytes(value: Any) -> bytes:

@@ -101,7 +101,7 @@ class Rows:
 
     def is_word(self, name: str, *texts: str) -> Bools:
         """Return where a text column holds one of the texts, shape [D]."""
-        return np.isin(self.values[name], [code for code, word in enumerate(self.words[name]) if word in texts])
+        return np.array([word in texts for word in self.words[name]] or [False], np.bool_)[self.values[name]]
 
 
 @dataclass(frozen=True)

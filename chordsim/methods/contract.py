@@ -163,6 +163,14 @@ class DeviceHalf(Protocol):
         ...
 
 
+def apart(half: CloudHalf | DeviceHalf) -> bool:
+    """Whether a half says, by an attribute ``apart``, that a phone's results hang on nobody else in its chunk, bit for bit.
+
+    Several chunks may then take a turn together. A half without the attribute is given each chunk by itself.
+    """
+    return bool(getattr(half, "apart", False))
+
+
 Allowed = tuple[float, float] | tuple[str, ...]
 
 

@@ -12,10 +12,12 @@ import numpy as np
 
 from chordsim.arrays import Bools, Codes, Ints, State
 from chordsim.engine.cell import Carrier, CellCall, CellReply
+from chordsim.kernels.choose import NATIVE
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.invariants import Moved
 from chordsim.methods import INVALID, Batch, CloudTurn, Leg
 from chordsim.methods.blame import blamed
+from chordsim.methods.contract import apart
 from chordsim.ragged import Ragged
 from chordsim.round.book import STATE, Book
 from chordsim.round.candidates import Asked
@@ -32,6 +34,9 @@ from chordsim.threads import pool
 from chordsim.wire.frame import encode_rows
 from chordsim.wire.reports import FLAG_UNVERIFIED, Reports, checked, unpack_reports
 from chordsim.world import World
+
+#: Phones whose compiled loops take as long as a cell's own turn.
+_WORTH_A_CELL = 256
 
 
 def play(method: Hosted, world: World, scene: Scene, carrier: Carrier, text: str, threads: Executor) -> Played:
@@ -87,7 +92,7 @@ class Live:
         method, scene = self._method, book.scene
         book.carried = {f"{STATE}{name}": column[scene.ids] for name, column in method.kept.items()} | self._world.told(scene.users)
         inbox, transfer = Ragged.empty(scene.ids.size), first
-        cells = self._world.scenario.engine.cells or self._carrier.cells
+        cells = self._world.scenario.engine.cells or self._cells(scene.ids.size)
         for legs in visits(method.spec.exchange):
             wire: dict[str, Ragged] = {}
             for leg in (n for n in legs if n.direction == "down"):
@@ -135,6 +140,17 @@ class Live:
         if updates is not None:
             _learn(self._method, book, updates, self._world.scenario.engine.timeout_s)
 
+    def _cells(self, phones: int) -> int:
+        """Return how many cells to make: as many as the workers can use, or fewer where each would have little to do.
+
+        Threads of one process wait for one another in all but compiled loops, so a cell of few phones that rank by those costs a
+        turn of its own and saves nobody's time.
+        """
+        engine, spec = self._world.scenario.engine, self._method.spec
+        if engine.kind != "inprocess" or self._world.kernel != NATIVE or spec.needs_autograd:
+            return self._carrier.cells
+        return min(self._carrier.cells, max(phones // _WORTH_A_CELL, 1))
+
     def _header(self) -> dict[str, Any]:
         """Return what every call says, but legs and round."""
         kept = self._world.scenario.protocol.keep_lists
@@ -147,13 +163,16 @@ class Live:
 
         where, limit_s = f"cloud half, leg {leg.direction} {leg.kind}, round {scene.round}", self._world.scenario.engine.timeout_s
 
-        def respond(number: int) -> CloudTurn:
-            who = scene.chunk(number, book.active)
-            with blamed(method.spec.name, where):
-                turn = method.half.respond(method.state, leg, who, inbox.slice(number * size, (number + 1) * size))
-                return sound(turn, size)
+        if apart(method.half):
+            size = max(self._world.scenario.engine.chunk_size // size, 1) * size
 
-        coming = [self._threads.submit(respond, number) for number in range(scene.ids.size // size)]
+        def respond(start: int) -> CloudTurn:
+            rows = slice(start, min(start + size, scene.ids.size))
+            with blamed(method.spec.name, where):
+                turn = method.half.respond(method.state, leg, scene.batch(rows, book.active), inbox.slice(rows.start, rows.stop))
+                return sound(turn, rows.stop - rows.start)
+
+        coming = [self._threads.submit(respond, start) for start in range(0, scene.ids.size, size)]
         turns = [within(one, limit_s, self._threads, method.spec.name, where) for one in coming]
         refusal, binding = np.concatenate([t.refusal for t in turns]), np.concatenate([t.binding for t in turns])
         book.cloud_macs += np.where(book.active, np.concatenate([t.macs for t in turns]), 0)

@@ -52,7 +52,10 @@ class Scene:
 
     def chunk(self, number: int, active: Bools) -> Batch:
         """Return one chunk as a method's cloud half may see it: no budgets."""
-        rows = slice(number * self.chunk_size, (number + 1) * self.chunk_size)
+        return self.batch(slice(number * self.chunk_size, (number + 1) * self.chunk_size), active)
+
+    def batch(self, rows: slice, active: Bools) -> Batch:
+        """Return some rows as a method's cloud half may see them."""
         return Batch(self.ids[rows], active[rows], self.round)
 
     @property

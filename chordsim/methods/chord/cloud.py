@@ -48,6 +48,11 @@ class PlanCloud(Cloud):
         #: Heads and shared part of a trained planner, which are put together once.
         self._parts: MutableMapping[BasePlusResidual, tuple[Tensor, Tensor]] = WeakKeyDictionary()
 
+    @property
+    def apart(self) -> bool:
+        """Whether a phone's plan hangs on nobody else (`chordsim.methods.contract.apart`): compiled loops make one after the other."""
+        return self.kernels.native and self.settings.planner != "levels"
+
     def recipe(self) -> dict[str, Any]:
         """Return backbone, training, plan settings and the name (draws depend on it).
 

@@ -59,6 +59,12 @@ class PlanDevice(Device):
         self.shapes = self.shapes.grouped(self.settings.group)
         self.budget = plan_budget(self.shapes, self.settings)
 
+    @property
+    def apart(self) -> bool:
+        """Whether a phone's results hang on nobody else (`chordsim.methods.contract.apart`): compiled loops take one after the other."""
+        loops, config = self.kernels, self.context.backbone
+        return loops.native and loops.device == "cpu" and loops.compiles(config) and self.settings.extractor == "mean"
+
     def load(self, blobs_by_label: Mapping[str, bytes]) -> Model:
         """Draw or unpack the backbone, check it, and decode embeddings, extractor, mask and gains.
 

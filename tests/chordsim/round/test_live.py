@@ -13,6 +13,8 @@ from chordsim.errors import InvariantError
 from chordsim.ledger.invariants import DOWN_PARTS, UP_PARTS, check
 from chordsim.ledger.rows import Rows
 from chordsim.methods import DOWN_CANDIDATES, DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, UP_UPDATE
+from chordsim.methods.chord.cloud import PlanCloud
+from chordsim.methods.chord.device import PlanDevice
 from chordsim.ragged import Ragged
 from chordsim.round.scene import scene_of
 from chordsim.round.visit import visits
@@ -192,7 +194,7 @@ def test_a_carrier_that_counts_otherwise_breaks_the_round(table: Make, off_by: i
 
 
 def test_a_client_that_raises_fails_its_own_cell(table: Make) -> None:
-    at = table(*roomy())
+    at = table(*roomy(), "engine.cells=2")
 
     def damage(call: Any) -> Any:
         if call.cell == 1:
@@ -233,8 +235,8 @@ def test_damaged_messages_fail_their_phone_alone(table: Make) -> None:
 
 def test_cells_and_the_order_of_replies_do_not_matter(table: Make) -> None:
     for name in ("fp32", "chord-plus", "cloud-only"):
-        one, many = table("clock.loss=0.3"), table("clock.loss=0.3")
-        one.carrier.cells, many.carrier.cells, many.carrier.backwards = 1, 3, True
+        one, many = table("clock.loss=0.3", "engine.cells=1"), table("clock.loss=0.3", "engine.cells=3")
+        many.carrier.backwards = True
         first, second = one.play(name).rows, many.play(name).rows
         assert len(one.carrier.calls) < len(many.carrier.calls)
         assert all(np.array_equal(first[column], second[column]) for column in first.values), name
@@ -249,6 +251,21 @@ def test_the_size_of_chunks_moves_no_byte(table: Make, size: int) -> None:
             if column.endswith("_bytes") or column in ("device_id", "outcome", "binding", "round_trips", "macs", "total_s"):
                 assert np.array_equal(first[column], second[column]), (name, column)
         assert np.allclose(first["rank"], second["rank"], atol=1.0)
+
+
+@pytest.mark.parametrize("ranking", ["all", "sampled-100"])
+def test_phones_that_stand_apart_take_turns_together_and_nothing_changes(
+    table: Make, monkeypatch: pytest.MonkeyPatch, ranking: str
+) -> None:
+    chosen = ("clock.loss=0.3", "engine.chunk_size=7", f"protocol.ranking={ranking}", "data.synthetic.items=140")
+    methods = ("fp32", "chord-plus", "chord-swapped")
+    at, other = table(*chosen, methods=methods), table(*chosen, methods=methods)
+    together = [at.play(name).rows for name in methods]
+    for half in (PlanCloud, PlanDevice):
+        monkeypatch.setattr(half, "apart", False)
+    alone = [other.play(name).rows for name in methods]
+    for first, second in zip(together, alone, strict=True):
+        assert all(np.array_equal(first[column], second[column]) for column in first.values), first.method
 
 
 def test_a_worker_that_forgot_the_bootstrap_gets_it_again_and_nothing_changes(table: Make) -> None:

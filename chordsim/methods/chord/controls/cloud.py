@@ -50,6 +50,9 @@ class RandomPlanCloud(OfAnother):
 class SwappedPlanCloud(OfAnother):
     """A plan that knows somebody else."""
 
+    #: Neighbours are found within a chunk.
+    apart = False
+
     def respond(self, state: State, leg: Leg, who: Batch, inbox: Ragged) -> CloudTurn:
         """Swap user embeddings between neighbours in history length, keep budgets, then plan."""
         packed, fits = inbox.matrix(4 * self.settings.profile_dim + BUDGET_BYTES + LENGTH_BYTES)
