@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.reproduction.claims import ABSTRACT, CLAIMS
-from benchmarks.reproduction.families import ADDS, FAMILIES, RIVALS
+from benchmarks.reproduction.families import ADDS, FAMILIES, RIVALS, ROUNDED
 from benchmarks.reproduction.figures import Book
 from benchmarks.reproduction.sheets import ALL_SEEDS, MISSING, Line, spread
 from benchmarks.reproduction.suite import AGES, BARE, LEVELS, TRIALS_GROUP
@@ -91,7 +91,7 @@ def _group(book: Book, group: str) -> str:
         f"{first['rounds']} round(s), ranking {first['ranking']}, {first['counted']}."
     )
     parts = [f"## {group}", about, _accuracy(book, group, lines), _costs(lines)]
-    for family in (group, f"{group}{ADDS}", f"{group}{RIVALS}"):
+    for family in (group, f"{group}{ADDS}", f"{group}{RIVALS}", f"{group}{ROUNDED}"):
         if family in FAMILIES:
             parts.append(_differences(book, group, family))
     return "\n\n".join(parts)

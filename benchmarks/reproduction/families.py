@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.reproduction.suite import BETWEEN, FUSED_FOR_ALL, MASK, OF_CHORD, ONE_BIT, RIVAL_NAMES
+from benchmarks.reproduction.suite import BETWEEN, FUSED_FOR_ALL, LEARNT, MASK, NARROW, NARROWEST, OF_CHORD, ONE_BIT, RIVAL_NAMES
 
 Pair = tuple[str, str]
 
@@ -76,6 +76,16 @@ _ADDED = (
 )
 #: Neighbours of CHORD in the literature against the model that they start from or claim to match.
 _NEIGHBOURS = (*((name, "fp32") for name in RIVAL_NAMES), ("qat-2", "uniform-2"), ("cda4rec", f"cda4rec{FUSED_FOR_ALL}"))
+#: What learnt steps and rounded activations change.
+_QUANTIZERS = (
+    (f"qat-2{LEARNT}", "qat-2"),
+    (f"qat-2{LEARNT}", "uniform-2"),
+    (f"int8{NARROW}", "int8"),
+    (f"chord{NARROW}", "chord"),
+    (f"chord{NARROWEST}", "chord"),
+    (f"chord{NARROW}", f"qat-4{NARROW}"),
+    (f"chord{NARROWEST}", f"qat-4{NARROWEST}"),
+)
 
 
 def _of(group: str, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
@@ -83,7 +93,7 @@ def _of(group: str, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
 
 
 #: Own and other of every comparison, by the family that Holm's correction is over.
-ADDS, RIVALS = ", what the plan adds", ", neighbours"
+ADDS, RIVALS, ROUNDED = ", what the plan adds", ", neighbours", ", conventional quantizers"
 FAMILIES: dict[str, tuple[Pair, ...]] = {
     **{name: _of(name, _FULL) for name in ("ml-100k", "ml-100k-caser", "ml-1m", "yelp", "amazon-cds", "amazon-beauty")},
     "ml-1m-wide": _WIDE,
@@ -94,4 +104,5 @@ FAMILIES: dict[str, tuple[Pair, ...]] = {
     **{name: _of(name, _RANKED) for name in ("ml-100k-candidates", "ml-1m-candidates", "yelp-candidates")},
     **{f"{name}{ADDS}": _of(name, _ADDED) for name in ("ml-100k", "ml-100k-caser", "ml-1m", "yelp", "amazon-cds", "amazon-beauty")},
     f"ml-100k{RIVALS}": _of("ml-100k", _NEIGHBOURS),
+    f"ml-100k{ROUNDED}": _of("ml-100k", _QUANTIZERS),
 }

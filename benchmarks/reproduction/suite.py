@@ -59,6 +59,20 @@ BEGUN = Piece("fedavg-begun", ("fedavg",), ("settings.fedavg.start_steps=600",),
 #: The laws, gains and start that `chord-plus` has there, whose mask is the same for all.
 _AS_PLANS = {"diet": tuple(f"settings.diet.{one}" for one in ('start="reference"', 'law="signed"', "keep=0.3", "gains=true"))}
 NEIGHBOURS = (*(Piece(name, (name,), _AS_PLANS.get(name, ())) for name in RIVAL_NAMES), FUSED, BEGUN)
+#: The conventional quantizers as strong as the field has them, and `chord` with the rounded activations that its paper reports.
+LEARNT, NARROW, NARROWEST = " with learnt steps", " and activations of 8 bits", " and activations of 4 bits"
+
+
+def _activations(bits: int, suffix: str, *names: str) -> Piece:
+    """Return methods whose weights and what they are multiplied with are rounded."""
+    return Piece(f"activations-{bits}", names, tuple(f"settings.{name}.activation_bits={bits}" for name in names), suffix)
+
+
+QUANTIZERS = (
+    Piece("learnt-steps", ("qat-2", "qat-4"), ('settings.qat-2.steps="learnt"', 'settings.qat-4.steps="learnt"'), LEARNT),
+    _activations(8, NARROW, "int8", "qat-4", "chord"),
+    _activations(4, NARROWEST, "qat-4", "chord"),
+)
 _LATER = (SHARED, CHORD, AT_ONE_BIT, AT_BETWEEN, MASK_ALONE, *_DECIDING)
 LARGE = (LARGE_REFERENCES, RIVALS, MIXED_ONCE, PLANS, *_LATER)
 AGES_TOO = (REFERENCES, MIXED_ONCE, PLANS_AND_AGES, *_LATER)
@@ -137,7 +151,7 @@ STRANGERS = (Piece("all", ("fp32", "chord-plus", "chord-swapped", "chord-empty",
 ALONE = (Piece("plans", ("chord-plus",)),)
 
 SUITE = (
-    Group("ml-100k", "repro-ml-100k", (1, 2, 3), (*RICH, DECODED, *ABLATION, *NEIGHBOURS)),
+    Group("ml-100k", "repro-ml-100k", (1, 2, 3), (*RICH, DECODED, *ABLATION, *NEIGHBOURS, *QUANTIZERS)),
     Group("ml-100k-caser", "repro-ml-100k-caser", (1, 2, 3), (*RICH, DECODED, *ABLATION)),
     _candidates("ml-100k", (1, 2, 3)),
     Group("ml-100k-strangers", "repro-ml-100k", (1, 2, 3), STRANGERS, ("data.cloud_share=0.8",), strangers=True),

@@ -74,7 +74,7 @@ def test_every_shipped_piece_resolves_and_every_name_that_is_judged_exists() -> 
         for name, table in settings.get("chord-controls", {}).items():
             assert table == {**settings["chord"]["chord"], "plans_of": "chord"}, (group.name, name)
         if "no-plan" in settings:
-            shared = {key: settings["chord"]["chord"][key] for key in ("law", "gains", "start", "horizon")}
+            shared = {key: settings["chord"]["chord"][key] for key in ("law", "gains", "start", "horizon", "activation_bits")}
             assert settings["no-plan"]["frozen-3"] == {"width": 3, **shared}, group.name
     keys = {cell.key for cell in cells(SUITE)}
     assert {key for pairs in FAMILIES.values() for pair in pairs for key in pair} <= keys
