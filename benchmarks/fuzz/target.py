@@ -56,8 +56,10 @@ def expect(condition: object, what: str) -> None:
         raise AssertionError(what)
 
 
-def fuzz(name: str, target: Target, messages: int, seed: int) -> tuple[int, list[str], float]:
-    """Feed one decoder; return (messages fed, crashes, the longest batch in seconds a message)."""
+def fuzz(
+    name: str, target: Target, messages: int, seed: int, note: Callable[[int], None] = lambda fed: None
+) -> tuple[int, list[str], float]:
+    """Feed one decoder; return (messages fed, crashes, the longest batch in seconds a message). ``note`` hears how many were fed."""
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     crashes: list[str] = []
     fed, slowest = 0, 0.0
@@ -70,6 +72,7 @@ def fuzz(name: str, target: Target, messages: int, seed: int) -> tuple[int, list
             crashes.append(f"{name}: {type(error).__name__}: {error}: {culprit(target, rows)}")
         slowest = max(slowest, (time.perf_counter() - began) / len(rows))
         fed += len(rows)
+        note(fed)
     return fed, crashes, slowest
 
 

@@ -1,8 +1,12 @@
-"""A process that feeds decoders; it makes its own, since what feeds them cannot be sent."""
+"""What a process does that feeds decoders; it makes its own, since what feeds them cannot be sent."""
 
 from __future__ import annotations
 
+import faulthandler
+import json
 import resource
+from collections.abc import MutableSequence
+from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
@@ -21,13 +25,43 @@ def start() -> None:
     TARGETS.update(decoders() | halves())
 
 
-def work(job: tuple[int, int]) -> dict[str, Any]:
+def names() -> list[str]:
+    """Return the decoders in the order in which they are fed."""
+    if not TARGETS:
+        start()
+    return list(TARGETS)
+
+
+def serve(line: Connection, place: MutableSequence[int]) -> None:
+    """Feed pieces that come on a line until it is closed, and say there what came of them.
+
+    Args:
+        line: Jobs of (messages, seed) come as JSON, and answers go.
+        place: Takes the number of the decoder, from 1, and the messages that it had in this piece, for whoever finds this process gone.
+    """
+    # What ends a process below Python leaves a trace of where it was.
+    faulthandler.enable()
+    start()
+    while True:
+        try:
+            messages, seed = json.loads(line.recv_bytes())
+        except EOFError:
+            return
+        line.send_bytes(json.dumps(work((messages, seed), place)).encode())
+
+
+def work(job: tuple[int, int], place: MutableSequence[int]) -> dict[str, Any]:
     """Feed all decoders with (messages, seed); return messages by decoder, crashes, seconds of the slowest, peak RSS in bytes."""
     messages, seed = job
     total = sum(target.share for target in TARGETS.values())
     fed, crashes, slowest = dict[str, int](), list[str](), 0.0
-    for name, target in TARGETS.items():
-        fed[name], bad, slow = fuzz(name, target, round(messages * target.share / total), seed)
+
+    def note(count: int) -> None:
+        place[1] = count
+
+    for number, (name, target) in enumerate(TARGETS.items(), 1):
+        place[1], place[0] = 0, number
+        fed[name], bad, slow = fuzz(name, target, round(messages * target.share / total), seed, note)
         crashes += bad
         slowest = max(slowest, slow)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

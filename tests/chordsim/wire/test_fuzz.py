@@ -1,9 +1,14 @@
 """A short run of benchmarks/fuzz: damaged messages give a result or a typed error, in bounded memory and time."""
 
+import os
+import signal
+from multiprocessing import active_children
+
 import numpy as np
 import pytest
 
 from benchmarks.fuzz.decoders import decoders
+from benchmarks.fuzz.feeders import by_others, feed, how_it_ended
 from benchmarks.fuzz.halves import halves
 from benchmarks.fuzz.mutants import mutants
 from benchmarks.fuzz.target import fuzz, large
@@ -49,3 +54,23 @@ def test_a_header_of_any_text_is_a_typed_error(header):
     sim = ConfigRecord({"cell": 0, "header": header, "columns": pack_columns({"device_id": np.arange(2)})})
     with pytest.raises(BadPayload):
         call_from_record(RecordDict({SIM: sim, BLOBS: ConfigRecord({})}))
+
+
+def test_how_a_process_ended_is_told_in_words():
+    assert how_it_ended(-signal.SIGSEGV) == "signal 11 (SIGSEGV)" and how_it_ended(3) == "exit code 3"
+    assert by_others(-signal.SIGKILL, 0) and not by_others(-signal.SIGKILL, 1) and not by_others(-signal.SIGKILL, None)
+    assert not by_others(-signal.SIGSEGV, 0) and not by_others(3, 0)
+
+
+@pytest.mark.slow
+def test_a_feeder_that_is_killed_is_told_and_its_piece_is_fed_again():
+    lines = feed([(20_000, 1), (2_000_000, 2), (20_000, 3)], processes=1)
+    first = next(lines)
+    assert first["seed"] == 1 and not first["crashes"]
+    (process,) = active_children()
+    os.kill(process.pid, signal.SIGKILL)
+    ended = next(lines)
+    assert (ended["seed"], ended["ended"]) == (2, "signal 9 (SIGKILL)") and isinstance(ended["decoder"], str) and ended["after"] >= 0
+    lines.close()
+    assert not active_children(), "it leaves no process"
+    assert [line["seed"] for line in feed([(20_000, 2), (20_000, 3)], processes=2)] in ([2, 3], [3, 2])
