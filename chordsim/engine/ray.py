@@ -208,7 +208,7 @@ class RayGrid(LocalGrid):
             seat.call, seat.since = seat.actor.ready.remote(), time.monotonic()
         if job is not None:
             kind = "died" if isinstance(error, RayActorError) else "failed"
-            yield from self._again(job, jobs, f"its worker {kind} {TRIES} times: {_brief(error)}")
+            yield from self._again(job, jobs, f"its worker {kind} {TRIES} times: {_brief(error)}{self._cluster.short_of_memory()}")
 
     def _overdue(self, jobs: deque[_Job], timeout: float | None) -> Iterator[Message]:
         """Replace workers that hang; a call that hangs twice is lost."""

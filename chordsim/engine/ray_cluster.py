@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -39,6 +40,7 @@ _ASK_EVERY_S = 5.0
 _SILENT_S = 25.0
 #: How long to wait for Ray to let go of a head that is gone.
 _LET_GO_S = 5.0
+_ENDED_FOR_MEMORY = re.compile(r"Killing (\d+) worker\(s\), kill details: Memory")
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -126,6 +128,20 @@ class Cluster:
             nodes = ray.nodes()  # type: ignore[no-untyped-call]
             return "" if any(node["Alive"] for node in nodes) else "no machine of the cluster is left"
         return ""
+
+    def short_of_memory(self) -> str:
+        """Return what a private Ray's own log says of workers that it ended for want of memory, "" where it says nothing.
+
+        The error of their calls does not tell: it is that of any worker that is gone and begins anew.
+        """
+        if self._folder is None:
+            return ""
+        try:
+            log = (self._folder / "session_latest" / "logs" / "raylet.out").read_text(errors="replace")
+        except OSError:
+            return ""
+        ended = sum(int(count) for count in _ENDED_FOR_MEMORY.findall(log))
+        return f"; Ray has ended {ended} worker(s) because memory was short" if ended else ""
 
     def _silence(self) -> str:
         """Return why the head of a cluster of others takes no connection, "" where it does."""

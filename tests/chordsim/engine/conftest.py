@@ -19,7 +19,7 @@ from tests.laid_out import laid_out
 
 MARK = "CHORDSIM_TEST_MARK"
 
-TROUBLE = '''"""A third party's method: the device half of fp32, which raises, hangs or dies when a file says so."""
+TROUBLE = '''"""A third party's method: the device half of fp32, which raises, hangs, dies or takes memory when a file says so."""
 import dataclasses, os, time
 from pathlib import Path
 from chordsim.methods.shipped.spec import fp32
@@ -43,6 +43,9 @@ class Device:
             if what == "raise": raise ValueError("this phone makes trouble")
             if what == "hang": time.sleep(3600)
             if what == "exit": os._exit(3)
+            if what == "swell":
+                held = b"x" * int(float(os.environ["CHORDSIM_TEST_SWELL"]))
+                time.sleep(60)
         return self.inner.act(model, state, leg, who, history, inbox)
 '''
 
