@@ -86,9 +86,12 @@ def read_rows(path: Path) -> Rows:
     """
     table = _read_table(path)
     meta = _metadata(path, table.schema)
-    columns = {column.name: _column(table, column) for column in PER_ROW}
-    if LIST in table.column_names:
-        columns[LIST] = list_values(table.column(LIST))
+    try:
+        columns = {column.name: _column(table, column) for column in PER_ROW}
+        if LIST in table.column_names:
+            columns[LIST] = list_values(table.column(LIST))
+    except Exception as error:  # codes that name no word, words that are no text, and what else Arrow makes of damage
+        raise RunError(f"{path}: damaged: a column that cannot be read ({_one_line(error)})") from error
     try:
         rows = Rows.of(meta["method"], int(meta["round"]), columns)
     except (InvariantError, ValueError) as error:

@@ -102,6 +102,18 @@ def test_an_edited_file_is_told(make_rows, tmp_path):
         read_rows(path)
 
 
+def test_words_that_are_no_text_are_told(make_rows, tmp_path):
+    """A bit that is flipped in a column's words: Arrow reads such a file, and fails at what it read."""
+    path = write(tmp_path, make_rows(20))
+    table = pq.ParquetFile(path).read()
+    place = table.column_names.index("tier")
+    words = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(np.array([0, 3], np.int32)), pa.py_buffer(b"\xff\xfe\xfd")])
+    codes = pa.DictionaryArray.from_arrays(np.zeros(20, np.int32), words)
+    pq.write_table(table.set_column(place, table.schema.field(place), codes), path)
+    with pytest.raises(RunError, match=r"round-00001\.parquet: damaged: a column that cannot be read \("):
+        read_rows(path)
+
+
 def test_what_is_not_a_ledger_file_is_told(make_rows, tmp_path):
     with pytest.raises(RunError, match="no such file"):
         read_rows(tmp_path / "gone.parquet")
