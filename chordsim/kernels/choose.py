@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chordsim.config.model import BackboneConfig, EngineConfig, ProtocolConfig, Scenario
     from chordsim.data.history import Spans
     from chordsim.nets.choice import Attend, Weight
+    from chordsim.nets.dropout import Thin
     from chordsim.nets.elements import Weigh
     from chordsim.quant.allocate import Allocation, Costs
     from chordsim.quant.budget import Sums
@@ -105,6 +106,7 @@ class Kernels:
         weigh: `chordsim.nets.elements.weighed`, or what gives the same up to the order of sums.
         product: `chordsim.quant.straight_through.product`, what training multiplies with, or what gives the same up to the order of sums.
         attend: What gives the same as `chordsim.nets.sasrec.attend`, up to the order of sums; None for that itself.
+        thin: `chordsim.nets.dropout.thinned`, or what gives the same.
         rank_states: What counts ranks as scores come (`chordsim.kernels.ranking.rank_states`); None where scores are made.
         device: Where forward passes and ranks are computed.
     """
@@ -116,6 +118,7 @@ class Kernels:
     weigh: Weigh
     product: Product
     attend: Attend | None
+    thin: Thin
     rank_states: Ranking | None
     device: str = "cpu"
 
@@ -156,13 +159,14 @@ def kernels(name: str, device: str = "cpu") -> Kernels:
         from chordsim.kernels.elements import weighed
         from chordsim.kernels.forward import last_states
         from chordsim.kernels.ranking import rank_states
-        from chordsim.kernels.teaching import attend, product
+        from chordsim.kernels.teaching import attend, product, thinned
 
-        return Kernels(name, allocate, last_states, channel_sums, weighed, product, attend, rank_states)
+        return Kernels(name, allocate, last_states, channel_sums, weighed, product, attend, thinned, rank_states)
     from chordsim.nets.backbone import last_states
+    from chordsim.nets.dropout import thinned
     from chordsim.nets.elements import weighed
     from chordsim.quant.allocate import allocate
     from chordsim.quant.budget import channel_sums
     from chordsim.quant.straight_through import product
 
-    return Kernels(name, allocate, last_states, channel_sums, weighed, product, None, None)
+    return Kernels(name, allocate, last_states, channel_sums, weighed, product, None, thinned, None)

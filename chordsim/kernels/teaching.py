@@ -1,4 +1,4 @@
-"""Training behind the switch: products with the rows that each user's plan chose, attention, and their gradients, sooner than torch's."""
+"""Training behind the switch: products with the rows that each user chose, attention, dropout, and their gradients, sooner than torch's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from chordsim.kernels.lanes import LANES, whole_vectors
-from chordsim.nets import sasrec
+from chordsim.nets import dropout, sasrec
 from chordsim.quant import straight_through as reference
 
 Array = np.ndarray[Any, Any]
@@ -124,6 +124,47 @@ class _Attention(torch.autograd.Function):
         arrays, out = (tuple(part.numpy() for part in parts) for parts in (given, made))
         attention_gradients(arrays, starts.numpy(), ctx.heads, room, chances.numpy(), upstream[0].contiguous().numpy(), out)
         return *made, None, None
+
+
+def thinned(x: Tensor, chances: Tensor, cut: int, factor: float) -> Tensor:
+    """Return what `chordsim.nets.dropout.thinned` does, bit for bit; types other than float32 go there.
+
+    Args:
+        x: Any shape.
+        chances: Random bytes of its shape.
+        cut: Below it a number becomes 0.
+        factor: What the others are multiplied by.
+    """
+    if x.dtype != torch.float32:
+        return dropout.thinned(x, chances, cut, factor)
+    out: Tensor = _Thinned.apply(x, chances, cut, factor)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _Thinned(torch.autograd.Function):
+    """The compiled loop of `chordsim.kernels.native.gradients`, which is its own gradient's."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, chances: Tensor, cut: int, factor: float) -> Tensor:
+        """Return what is left of ``x``."""
+        ctx.save_for_backward(chances)
+        ctx.cut, ctx.factor = cut, factor
+        return _thin(x.detach(), chances, cut, factor)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        """Return the gradient of ``x``."""
+        (chances,) = ctx.saved_tensors
+        return _thin(upstream[0], chances, ctx.cut, ctx.factor), None, None, None
+
+
+def _thin(x: Tensor, chances: Tensor, cut: int, factor: float) -> Tensor:
+    from chordsim.kernels.native.gradients import thin_all
+
+    given = x.contiguous()
+    out = torch.empty_like(given)
+    thin_all(given.numpy().reshape(-1), chances.numpy().reshape(-1), np.uint8(cut), np.float32(factor), out.numpy().reshape(-1))
+    return out
 
 
 def _places(length: int, width: int, heads: int) -> tuple[Array, ...]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from chordsim import seeds
 from chordsim.nets import backbone, embeddings
 from chordsim.nets.choice import Attend, Fed, Weight
-from chordsim.nets.dropout import dropped
+from chordsim.nets.dropout import Thin, dropped, thinned
 from chordsim.nets.shapes import Shapes
 from chordsim.nets.windows import Windows
 
@@ -75,6 +75,8 @@ class Recommender(nn.Module):
         self.item_widths: Tensor | None = None
         #: What attention is computed with in training; None: torch. Set by who trains.
         self.attend: Attend | None = None
+        #: What multiplies in dropout; set by who trains.
+        self.thin: Thin = thinned
         config = shapes.backbone
         self.item = nn.Parameter(torch.randn(shapes.n_items + 1, config.dim, generator=self.generator) * EMBEDDING_STD)
         self.position = nn.Parameter(torch.randn(backbone.position_shape(config), generator=self.generator) * EMBEDDING_STD)
@@ -89,7 +91,7 @@ class Recommender(nn.Module):
         """Return the states of a training batch under dropout, at the positions that have targets."""
 
         def drop(x: Tensor) -> Tensor:
-            return dropped(x, dropout, generator)
+            return dropped(x, dropout, generator, self.thin)
 
         states = drop(backbone.embed(items, self.item, self.position, self.shapes.backbone))
         reads = min(self.horizon, items.shape[1])

@@ -68,7 +68,8 @@ def fit(
     assert isinstance(model, nn.Module)
     keep_freed_pages()
     if isinstance(model, Recommender):
-        model.attend = training_kernels(config.kernel).attend
+        loops = training_kernels(config.kernel)
+        model.attend, model.thin = loops.attend, loops.thin
     with threads_per_product(config.threads):
         return _fit(model, logs, config, length, seed, title, progress, started)
 

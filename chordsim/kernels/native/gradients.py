@@ -111,6 +111,13 @@ def gradients_all(
 
 
 @compiled
+def thin_all(x: Array, chances: Array, cut: Number, factor: Number, out: Array) -> None:
+    """Fill ``out`` [n] with ``x`` times ``factor`` where ``chances`` reach ``cut``, and times 0 elsewhere."""
+    for i in range(x.size):
+        out[i] = x[i] * (factor if chances[i] >= cut else np.float32(0))
+
+
+@compiled
 def _nothing_before(x: Array) -> Any:
     """Return how many rows there are before the first that is anything but zeros."""
     for p in range(x.shape[0]):

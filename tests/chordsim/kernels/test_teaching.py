@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from chordsim.kernels.choose import obstacle
-from chordsim.kernels.teaching import attend, product
-from chordsim.nets import sasrec
+from chordsim.kernels.teaching import attend, product, thinned
+from chordsim.nets import dropout, sasrec
 from chordsim.nets.choice import Attend
 from chordsim.quant import straight_through as reference
 
@@ -88,3 +88,16 @@ def test_attention_and_its_gradients_are_the_references(shape: tuple[int, int, i
 
     for found, wanted in zip(results(attend, torch.float32), results(sasrec.attend, torch.float64), strict=True):
         assert torch.allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.99])
+def test_dropout_is_the_references_bit_for_bit(share: float) -> None:
+    x = torch.randn(5, 7, 9, generator=torch.Generator().manual_seed(1))
+    x[0, 0, :3] = torch.tensor([torch.nan, torch.inf, -0.0])
+    found = []
+    for thin in (thinned, dropout.thinned):
+        given = x.clone().requires_grad_()
+        out = dropout.dropped(given.transpose(0, 1), share, torch.Generator().manual_seed(2), thin)
+        found.append([out.detach(), *torch.autograd.grad(out, given, out.detach() + 1)])
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one.view(torch.int32), other.view(torch.int32))
