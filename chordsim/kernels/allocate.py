@@ -33,7 +33,7 @@ def allocate(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int = 0) -
     """
     if utilities.dtype != torch.float32 or utilities.numel() == 0:
         return reference.allocate(utilities, costs, limits, lowest)
-    reference.check(utilities, costs, limits, lowest)
+    reference.check_shapes(utilities, costs, limits, lowest)
     from chordsim.kernels.native.allocator import allocate_all
 
     prices = _prices(costs, lowest)
@@ -46,7 +46,8 @@ def allocate(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int = 0) -
     binding, multiplier = np.empty(devices, np.int64), np.empty(devices, np.float32)
     granted = np.ascontiguousarray(limits.numpy())
     out = (codes, refused, binding, multiplier)
-    allocate_all(where, prices, granted, lowest, reference.STEPS, out)
+    if not allocate_all(where, prices, granted, lowest, reference.STEPS, out):
+        raise ValueError(reference.NOT_FINITE)
     return Allocation(torch.from_numpy(codes), torch.from_numpy(refused), torch.from_numpy(binding), torch.from_numpy(multiplier))
 
 

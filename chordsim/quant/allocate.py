@@ -17,6 +17,8 @@ from torch import Tensor
 STEPS = 14
 #: Below this float32 counts exactly.
 EXACT_FLOAT32 = 2**24
+#: What is said of utilities that are not.
+NOT_FINITE = "utilities must be finite"
 
 
 @dataclass(frozen=True)
@@ -135,14 +137,19 @@ def check(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int) -> None:
     Raises:
         ValueError: Shapes disagree, a utility is not finite, or there is no choice above ``lowest``.
     """
+    check_shapes(utilities, costs, limits, lowest)
+    # One pass: a NaN or an infinity anywhere shows in the sum.
+    if not bool(torch.isfinite(utilities.sum())):
+        raise ValueError(NOT_FINITE)
+
+
+def check_shapes(utilities: Tensor, costs: Costs, limits: Tensor, lowest: int) -> None:
+    """Say what is wrong with them but their numbers; raises as `check` does."""
     if not 0 <= lowest <= 2:
         raise ValueError(f"the smallest code is {lowest}: 0, 1 or 2 leave a choice")
     devices, channels, _ = utilities.shape
     if costs.values.shape[1] != channels or limits.shape != (devices, costs.values.shape[0]) or limits.dtype != torch.int64:
         raise ValueError("utilities [D, C, 4], costs [B, C, 4] and int64 limits [D, B] disagree")
-    # One pass: a NaN or an infinity anywhere shows in the sum.
-    if not bool(torch.isfinite(utilities.sum())):
-        raise ValueError("utilities must be finite")
 
 
 def _cheapest_first(utilities: Tensor, costs: Costs, lowest: int) -> tuple[Tensor, Tensor | None]:

@@ -10,13 +10,15 @@ from chordsim.kernels.native.compiled import compiled, counted
 from chordsim.kernels.native.vector import LANES, address, copy, number, parted
 
 Array = np.ndarray[Any, Any]
+#: Channels that are looked over at once for those that are undecided.
+BLOCK = 64
 
 
 @compiled
 def allocate_all(
     where: tuple[int, int, int], prices: tuple[Array, ...], limits: Array, lowest: int, steps: int, out: tuple[Array, ...]
-) -> None:
-    """Fill the arrays of ``out``, one device after the other.
+) -> Any:
+    """Fill the arrays of ``out``, one device after the other; return whether all utilities are finite, without which nothing there counts.
 
     Args:
         where: Address of the utilities, float32; bytes from one device's to the next's, none where all have the same; bytes from code to
@@ -48,8 +50,11 @@ def allocate_all(
     renamed = same.any()
     taken, edge = np.empty(channels, np.float32), np.empty(channels, np.float32)
     room, tight, spent = np.empty(budgets), np.empty(budgets), np.empty(budgets)
+    strange = np.zeros(channels, np.float32)
     for d in range(codes.shape[0]):
         _read(where[0] + d * where[1], where[2], u)
+        for c in range(channels):
+            strange[c] += (u[0, c] + u[1, c] + u[2, c] + u[3, c]) * np.float32(0)
         if renamed:
             _cheapest_first(u, same, lowest, named)
         fits = True
@@ -82,6 +87,7 @@ def allocate_all(
         if renamed:
             for c in range(channels):
                 codes[d, c] = named[codes[d, c], c]
+    return not (strange != 0).any()
 
 
 @compiled
@@ -214,30 +220,32 @@ def _buy(
     _count(grow, low, high, lowest, codes, edge)
     for b in range(weight.shape[0]):
         spent[b] = _spent(flat, weight, b, until[b], high)
-    undecided = np.float32(0) if free else _sum(edge)
-    for c in range(channels):
-        if undecided == 0:
-            return
-        if edge[c] == 0:
-            continue
-        undecided -= edge[c]
-        for level in range(levels):
-            if not (low < grow[level, c] <= high):
+    for first in range(0, 0 if free else channels, BLOCK):
+        # Few channels are undecided, so most blocks are passed over at once.
+        stop = min(first + BLOCK, channels)
+        undecided = _sum(edge[first:stop])
+        for c in range(first, stop if undecided > 0 else first):
+            if edge[c] == 0:
                 continue
-            for b in range(weight.shape[0]):
-                if spent[b] + weight[b, level * channels + c] > tight[distinct[b]]:
-                    return
-            for b in range(weight.shape[0]):
-                spent[b] += weight[b, level * channels + c]
-            codes[c] += np.float32(1)
+            for level in range(levels):
+                if not (low < grow[level, c] <= high):
+                    continue
+                for b in range(weight.shape[0]):
+                    if spent[b] + weight[b, level * channels + c] > tight[distinct[b]]:
+                        return
+                for b in range(weight.shape[0]):
+                    spent[b] += weight[b, level * channels + c]
+                codes[c] += np.float32(1)
 
 
 @compiled
 def _count(grow: Array, low: np.float32, high: np.float32, lowest: int, codes: Array, edge: Array) -> None:
     """Write the codes that steps above ``high`` make, and how many more steps of each channel lie above ``low``."""
     for c in range(codes.size):
-        codes[c], edge[c] = np.float32(lowest), np.float32(0)
-    for level in range(grow.shape[0]):
+        bought = np.float32(1) if grow[0, c] > high else np.float32(0)
+        codes[c] = np.float32(lowest) + bought
+        edge[c] = (np.float32(1) if grow[0, c] > low else np.float32(0)) - bought
+    for level in range(1, grow.shape[0]):
         for c in range(codes.size):
             bought = np.float32(1) if grow[level, c] > high else np.float32(0)
             codes[c] += bought
@@ -255,6 +263,10 @@ def _sum(values: Array) -> Any:
 @compiled
 def _worth(u: Array, bought: Array, lowest: int, codes: Array) -> None:
     """Lower a code to the best one below it; chosen without branches, since which one it is cannot be foretold."""
+    if lowest == 2:
+        for c in range(codes.size):
+            codes[c] = np.uint8(3) if (bought[c] > np.float32(2)) & (u[2, c] <= u[3, c]) else np.uint8(2)
+        return
     for c in range(codes.size):
         u0, u1, u2, u3 = u[0, c], u[1, c], u[2, c], u[3, c]
         at = code = np.int32(bought[c])
