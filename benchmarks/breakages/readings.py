@@ -37,8 +37,9 @@ for turn in range(600):
         found[type(error).__name__] += 1
 print(json.dumps([pyarrow.__version__, found]))
 """
-#: Rounds of a short and of a long run, and how much more the long one may take before its first.
-_SHORT, _LONG, _MORE = 3, 1500, 1.25
+#: Rounds of a short and of a long run, and how much more the long one may take before its first. Histories are longer than both, since
+#: made-up users have an item for every round.
+_SHORT, _LONG, _MORE = 50, 600, 1.25
 
 
 def altered(ground: Ground) -> Seen:
@@ -98,7 +99,7 @@ def lowest(ground: Ground) -> Seen:
 
 def start_up(ground: Ground) -> Seen:
     """What a run takes before its first round is told, for few rounds and for many."""
-    users = ("data.synthetic.users=400", "data.synthetic.items=200")
+    users = ("data.synthetic.users=400", "data.synthetic.items=200", "data.synthetic.mean_length=2500")
     ground.give(*ground.run(ground.folder / "first", *users, "rounds.count=1"))  # trains
     took: dict[int, tuple[float, float]] = {}
     for count in (_SHORT, _LONG):
