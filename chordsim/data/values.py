@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chordsim import arrow
 from chordsim.arrays import Floats, Ints
 from chordsim.data.raw import LARGEST_RATING, LONGEST_TOKEN, TIMESTAMP_END, token_fault
 from chordsim.errors import DataError
@@ -22,7 +23,7 @@ BLANKS = " \t\r\v\f"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _ZONE = r"(Z|[+-][0-9]{2}:?([0-9]{2})?)$"
-_MISSING = pa.array(["", "nan", "na", "n/a", "null", "none", "\\n"])
+_MISSING = arrow.texts(["", "nan", "na", "n/a", "null", "none", "\\n"])
 _WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"
 #: A text of so many bytes is neither too long nor a number beyond 64 bits.
 _SURELY_NARROW = 18

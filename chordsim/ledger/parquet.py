@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from chordsim import arrow
 from chordsim.errors import InvariantError, RunError
 from chordsim.files import atomic_write, read_json
 from chordsim.ledger import checksums
@@ -69,7 +70,7 @@ def write_rows(folder: Path, rows: Rows, digest: bytes, *, lasting: bool = True)
         [*_fields(), *_list_field(rows)],
         metadata={_META + key: value for key, value in meta.items()},
     )
-    lists = [] if rows.lists is None else [pa.FixedSizeListArray.from_arrays(pa.array(rows.lists.reshape(-1)), rows.lists.shape[1])]
+    lists = [] if rows.lists is None else [pa.FixedSizeListArray.from_arrays(arrow.column(rows.lists.reshape(-1)), rows.lists.shape[1])]
     table = pa.Table.from_arrays([*(_array(rows, column) for column in COLUMNS), *lists], schema=schema)
     buffer = pa.BufferOutputStream()
     dictionaries: Any = ["round", *(column.name for column in COLUMNS if column.dtype == "str")]
@@ -196,13 +197,13 @@ def _array(rows: Rows, column: Column) -> pa.Array[Any]:
     """Return a contract column as an Arrow array."""
     count = len(rows)
     if column.name == "method":
-        return pa.DictionaryArray.from_arrays(np.zeros(count, np.int32), pa.array([rows.method]))
+        return pa.DictionaryArray.from_arrays(arrow.column(np.zeros(count, np.int32)), arrow.texts([rows.method]))
     if column.name == "round":
-        return pa.array(np.full(count, rows.round, np.int64))
+        return arrow.column(np.full(count, rows.round, np.int64))
     values = rows[column.name]
     if column.dtype == "str":
-        return pa.DictionaryArray.from_arrays(values.astype(np.int32), pa.array(rows.words[column.name], pa.string()))
-    return pa.array(values, mask=rows.nulls.get(column.name))
+        return pa.DictionaryArray.from_arrays(arrow.column(values.astype(np.int32)), arrow.texts(rows.words[column.name]))
+    return arrow.column(values, rows.nulls.get(column.name))
 
 
 def _read_table(path: Path) -> pa.Table:

@@ -223,8 +223,10 @@ class RunDirectory:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        from chordsim import arrow
+
         buffer = pa.BufferOutputStream()
-        table = pa.table({name: pa.array(values) for name, values in columns.items()})
+        table = pa.table({name: arrow.column(values) for name, values in columns.items()})
         meta: dict[str, str] = {f"chordsim.{key}": json.dumps(value) for key, value in (holds or {}).items()}
         pq.write_table(table.replace_schema_metadata(meta), buffer, compression="zstd")
         atomic_write(self.path / DEVICES, memoryview(buffer.getvalue()))

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from chordsim import arrow
 from chordsim.arrays import Floats, Ints
 from chordsim.files import atomic_write
 from chordsim.methods import MethodContext, MethodSpec
@@ -70,10 +71,10 @@ class PlanSample:
         meta: dict[str, str] = {"chordsim.layers": json.dumps(self._layers), "chordsim.widths": json.dumps(self._widths)}
         table = pa.table(
             {
-                "method": pa.array(method, pa.string()),
-                "round": pa.array(round, pa.int64()),
-                "device_id": pa.array(device, pa.int64()),
-                "codes": pa.array(plan, pa.binary()),
+                "method": arrow.texts(method),
+                "round": arrow.column(np.array(round, np.int64)),
+                "device_id": arrow.column(np.array(device, np.int64)),
+                "codes": arrow.binaries(plan),
             }
         ).replace_schema_metadata(meta)
         buffer = pa.BufferOutputStream()
