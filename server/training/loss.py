@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from chordsim.threads import Crew, cores, pool
+
 BLOCK_ROWS = 128
+#: Larger catalogues take one block at a time: a row of logits for each item is what takes memory.
+MOST_ITEMS = 30_000
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -20,19 +26,21 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad_states = torch.empty_like(states)
         grad_table = torch.zeros_like(table)
         total = torch.zeros((), dtype=torch.float64)
-        items, users = table.to(kind), states.to(kind)
-        for at in range(0, rows, BLOCK_ROWS):
-            block, wanted = users[at : at + BLOCK_ROWS], targets[at : at + BLOCK_ROWS, None]
-            logits = (block @ items.T).to(states.dtype)
-            logits[:, 0] = -torch.inf
-            chosen = logits.gather(1, wanted) - logits.amax(1, keepdim=True)
-            grad = torch.softmax(logits, 1)
-            # log p of the target, from the softmax of the largest logit: p itself may underflow.
-            total += (grad.amax(1, keepdim=True).log() + chosen).sum().double().neg()
-            grad.scatter_add_(1, wanted, torch.full_like(chosen, -1.0))
-            grad = grad.to(kind)
-            grad_states[at : at + BLOCK_ROWS] = grad @ items
-            grad_table += grad.T @ block
+        items, users = table.detach().to(kind), states.detach().to(kind)
+
+        def block(at: int) -> tuple[Tensor, Tensor]:
+            """Return the loss of a block and what it asks of the table; what it asks of its states is written where it belongs."""
+            with torch.no_grad():
+                here = users[at : at + BLOCK_ROWS]
+                loss, grad = _softmax(here, items, targets[at : at + BLOCK_ROWS, None], states.dtype)
+                grad_states[at : at + BLOCK_ROWS] = grad @ items
+                return loss, grad.T @ here
+
+        starts = range(0, rows, BLOCK_ROWS)
+        # Whoever computes them, blocks are added up in their order, so the sums are the same bits.
+        for loss, asked in _crew().map(block, starts) if _side_by_side(len(starts), len(table)) else map(block, starts):
+            total += loss
+            grad_table += asked
         ctx.save_for_backward(grad_states, grad_table)
         ctx.rows = rows
         return (total / rows).to(states.dtype)
@@ -43,6 +51,33 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad_states, grad_table = ctx.saved_tensors
         scale = upstream[0] / ctx.rows
         return grad_states * scale, grad_table * scale, None, None
+
+
+def _softmax(users: Tensor, items: Tensor, wanted: Tensor, exact: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return the summed loss of a block, float64, and the gradient of its logits, of the type of its factors."""
+    logits = (users @ items.T).to(exact)
+    logits[:, 0] = -torch.inf
+    chosen = logits.gather(1, wanted) - logits.amax(1, keepdim=True)
+    grad = torch.softmax(logits, 1)
+    # log p of the target, from the softmax of the largest logit: p itself may underflow.
+    loss = (grad.amax(1, keepdim=True).log() + chosen).sum().double().neg()
+    grad.scatter_add_(1, wanted, torch.full_like(chosen, -1.0))
+    return loss, grad.to(users.dtype)
+
+
+def _side_by_side(blocks: int, items: int) -> bool:
+    """Whether two blocks at once are worth it: there is a second processor, no other number of threads was asked for, and room for both."""
+    return blocks > 1 and items <= MOST_ITEMS and torch.get_num_threads() == 1 and cores() > 1
+
+
+@lru_cache(maxsize=1)
+def _crew_of(process: int) -> Crew:
+    return pool(0)
+
+
+def _crew() -> Crew:
+    """Return the threads of this process on which blocks of all its trainings are computed; a process that was forked has none yet."""
+    return _crew_of(os.getpid())
 
 
 def linear_cross_entropy(states: Tensor, table: Tensor, targets: Tensor, kind: torch.dtype | None = None) -> Tensor:

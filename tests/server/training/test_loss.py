@@ -53,3 +53,15 @@ def test_large_logits_do_not_overflow() -> None:
     loss = linear_cross_entropy(states, items, torch.tensor([4, 4]))
     loss.backward()
     assert loss.item() == 0 and bool(torch.isfinite(states.grad).all())
+
+
+def test_blocks_side_by_side_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = torch.randn(3 * fused.BLOCK_ROWS + 5, 8, generator=generator()), torch.randn(41, 8, generator=generator(2))
+    targets = torch.randint(1, 41, (len(given[0]),), generator=generator(3))
+    found = []
+    for together in (False, True):
+        monkeypatch.setattr(fused, "_side_by_side", lambda blocks, items, way=together: way)
+        states, items = (part.clone().requires_grad_() for part in given)
+        value = linear_cross_entropy(states, items, targets, torch.bfloat16)
+        found.append((value, *torch.autograd.grad(value, (states, items))))
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
