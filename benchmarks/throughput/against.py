@@ -26,7 +26,8 @@ ALONE = "-unshared"
 #: What the rules of the build before this wave are called since.
 SAME_RULES = ('protocol.admission="after"', "clock.count_report=true", "backbone.items=owned", "protocol.ranking=all")
 #: Metrics of which less is better.
-LESS = ("ms_per_step", "after_training_s", "wall_s", "processor_us_per_device_round", "train_s")
+LESS = ("ms_per_step", "after_training_s", "wall_s", "processor_us_per_device_round", "processor_s", "train_s")
+SHORT = "training.max_steps=200"
 _PHONES = "population.devices={} population.selected={} rounds.count={}"
 #: Users, items, lengths and histories of Yelp (README of the data, scenario `yelp`): half of them had 7 items or fewer.
 _YELP = ("data.synthetic.users=30431", "data.synthetic.items=20033", "data.synthetic.mean_length=10.4", "backbone.max_len=20")
@@ -42,6 +43,9 @@ def pieces(checkout: Path) -> dict[str, Piece]:
         "against-step": Piece("training: one step", _steps, 5),
         "against-quickstart": Piece("`quickstart`, training included", _quickstart, 5, default=False),
         "against-million": Piece("a million device-rounds, training apart", _million, 1, default=False),
+        "against-quickstart-short": Piece("`quickstart` with trainings of at most 200 steps", _quickstart_short, 3, default=False),
+        "against-million-short": Piece("200,000 device-rounds of `million`, training apart", _million_short, 3, default=False),
+        "against-sizes": Piece("ten million phones in sizes", _sizes, 3, default=False),
     }
     return {name: replace(piece, cases=partial(_both, piece.cases, checkout)) for name, piece in made.items()}
 
@@ -65,7 +69,7 @@ def table(results: Results) -> list[tuple[str, str, str, str, str]]:
     rows = []
     for name, piece in pieces(Path()).items():
         for case in results.cases(name):
-            for metric in METRICS.get(name, ("device_rounds_per_s", "peak_rss_bytes")):
+            for metric in METRICS.get(name, _OF_ROUNDS):
                 now, before = results.figure(name, case, metric), results.figure(name, case.removesuffix(ALONE) + BEFORE, metric)
                 if now is None or before is None:
                     continue
@@ -75,11 +79,15 @@ def table(results: Results) -> list[tuple[str, str, str, str, str]]:
     return rows
 
 
-#: What is told of a piece, where it is not phones a second.
+#: What is told of rounds, and of a piece that is something else.
+_OF_ROUNDS = ("device_rounds_per_s", "processor_us_per_device_round", "peak_rss_bytes")
 METRICS: dict[str, Sequence[str]] = {
     "against-step": ("ms_per_step", "peak_rss_bytes"),
-    "against-quickstart": ("wall_s", "train_s", "command_peak_bytes"),
-    "against-million": ("after_training_s", "device_rounds_per_s", "command_peak_bytes"),
+    "against-quickstart": ("wall_s", "processor_s", "train_s", "command_peak_bytes"),
+    "against-million": ("after_training_s", "processor_s", "device_rounds_per_s", "command_peak_bytes"),
+    "against-quickstart-short": ("wall_s", "processor_s", "train_s", "command_peak_bytes"),
+    "against-million-short": ("after_training_s", "processor_s", "device_rounds_per_s", "command_peak_bytes"),
+    "against-sizes": ("wall_s", "processor_s", "command_peak_bytes"),
 }
 
 
@@ -121,11 +129,24 @@ def _quickstart(size: Size, cache: Path) -> list[Case]:
     return [Case("quickstart", COMMAND, {"scenario": "offline" if size is QUICK else "quickstart", "overrides": chosen})]
 
 
-def _million(size: Size, cache: Path) -> list[Case]:
+def _quickstart_short(size: Size, cache: Path) -> list[Case]:
+    return _quickstart(size, cache) if size is QUICK else [Case("quickstart", COMMAND, {"scenario": "quickstart", "overrides": [SHORT]})]
+
+
+def _million_short(size: Size, cache: Path) -> list[Case]:
+    return _million(size, cache, "rounds.count=2")
+
+
+def _million(size: Size, cache: Path, *more: str) -> list[Case]:
     few = size is QUICK
-    name, chosen = ("offline", _few(size, *_PHONES.format(600, 300, 2).split())) if few else ("million", ["training.max_steps=0"])
+    name, chosen = ("offline", _few(size, *_PHONES.format(600, 300, 2).split())) if few else ("million", ["training.max_steps=0", *more])
     settings = {"scenario": name, "overrides": chosen, "real_data": not few}
     return [Case("million", COMMAND, settings), Case(f"million{ALONE}", COMMAND, _with(settings, ["engine.share_equal=false"]))]
+
+
+def _sizes(size: Size, cache: Path) -> list[Case]:
+    few = _PHONES.format(600, 300, 2).split() if size is QUICK else []
+    return [Case("sizes", COMMAND, {"scenario": "ten-million-phones", "overrides": few})]
 
 
 def _few(size: Size, *more: str) -> list[str]:

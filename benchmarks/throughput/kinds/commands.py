@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -47,18 +48,25 @@ def run(
             out = Path(folder) / "run"
             chosen = [part for text in overrides for part in ("--set", text)]
             environment = {**os.environ, "PYTHONPATH": root, "CHORDSIM_CACHE": str(Path(folder) / "models")}
-            began = time.perf_counter()
+            began, before_s = time.perf_counter(), _children_s()
             subprocess.run(
                 [python, "-W", "ignore", "-c", ENTRY, "run", scenario, *chosen, "--out", str(out)], cwd=root, env=environment, check=True
             )
-            wall_s = time.perf_counter() - began
+            wall_s, processor_s = time.perf_counter() - began, _children_s() - before_s
             summary = json.loads((out / "summary.json").read_text())
         engine, methods = summary["engine"], summary["methods"].values()
         turns.result(
             wall_s=wall_s,
+            processor_s=processor_s,
             train_s=engine["train_s"],
             after_training_s=wall_s - engine["train_s"],
             device_rounds_per_s=engine["device_rounds_per_s"],
             command_peak_bytes=engine["peak_rss_bytes"],
             device_rounds=sum(int(m["device_rounds"]) for m in methods),
         )
+
+
+def _children_s() -> float:
+    """Return the processor time of all commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
