@@ -21,6 +21,7 @@ from pathlib import Path
 from benchmarks.kills.killed import LINK_EXITED, Case, cases, status
 from benchmarks.kills.process import context
 from benchmarks.kills.site import Site
+from chordsim.errors import ChordsimError
 
 #: Of how many kills `Case.kills` tells the parts.
 ALL = 60
@@ -127,7 +128,7 @@ def _played(case: Case, folder: Path) -> dict[str, str]:
         if not code:
             return case.made(folder)
         why = f"exit code {code}"
-    except OSError as error:  # `flwr run` exits with 0 whatever happened
+    except (OSError, ChordsimError) as error:  # `flwr run` exits with 0 whatever happened
         why = str(error)
     raise NotPlayedError(f"{case.name}: {why} without a kill: {(folder / 'log').read_text()[-3000:]}")
 
