@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextvars import ContextVar
+from functools import lru_cache
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import ParamSpec, TypeVar
 
 import torch
@@ -121,6 +122,48 @@ class Crew(Executor):
         while (job := self._jobs.get()) is not None:
             job()
             del job  # what it computed is its caller's alone
+
+
+class _Trainings:
+    """How many trainings go on in this process."""
+
+    def __init__(self) -> None:
+        self.count, self.lock = 0, Lock()
+
+
+_TRAININGS = _Trainings()
+
+
+@contextlib.contextmanager
+def training() -> Iterator[None]:
+    """Say that a training goes on in the block, so that others leave it its processor (`together`)."""
+    with _TRAININGS.lock:
+        _TRAININGS.count += 1
+    try:
+        yield
+    finally:
+        with _TRAININGS.lock:
+            _TRAININGS.count -= 1
+
+
+def spare() -> bool:
+    """Whether a training has more than one processor to itself; one that was given threads of its own uses those."""
+    return _TRAININGS.count < 2 and torch.get_num_threads() == 1 and cores() > 1
+
+
+def together(jobs: Sequence[Callable[[], T]]) -> Iterator[T]:
+    """Yield what jobs that share nothing return, in their order, computed side by side where processors are to spare."""
+    return _crew_of(os.getpid()).map(_called, jobs) if len(jobs) > 1 and spare() else map(_called, jobs)
+
+
+def _called(job: Callable[[], T]) -> T:
+    return job()
+
+
+@lru_cache(maxsize=1)
+def _crew_of(process: int) -> Crew:
+    """Return the threads of this process that trainings share; one that was forked has none yet."""
+    return pool(0)
 
 
 def pool(workers: int) -> Crew:

@@ -19,7 +19,7 @@ from chordsim.memory import keep_freed_pages
 from chordsim.nets.recommender import Recommender, Trainable
 from chordsim.numerics import softmax_type
 from chordsim.progress import Progress
-from chordsim.threads import threads_per_product
+from chordsim.threads import threads_per_product, training
 from server.training.adamw import AdamW
 from server.training.average import Average
 from server.training.curve import Curve
@@ -70,7 +70,7 @@ def fit(
     if isinstance(model, Recommender):
         loops = training_kernels(config.kernel)
         model.attend, model.thin = loops.attend, loops.thin
-    with threads_per_product(config.threads):
+    with threads_per_product(config.threads), training():
         return _fit(model, logs, config, length, seed, title, progress, started)
 
 

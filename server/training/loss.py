@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from functools import lru_cache
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from chordsim.threads import Crew, cores, pool
+from chordsim.threads import together
 
 BLOCK_ROWS = 128
 #: Larger catalogues take one block at a time: a row of logits for each item is what takes memory.
@@ -38,7 +37,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
         starts = range(0, rows, BLOCK_ROWS)
         # Whoever computes them, blocks are added up in their order, so the sums are the same bits.
-        for loss, asked in _crew().map(block, starts) if _side_by_side(len(starts), len(table)) else map(block, starts):
+        for loss, asked in together([partial(block, at) for at in starts]) if len(table) <= MOST_ITEMS else map(block, starts):
             total += loss
             grad_table += asked
         ctx.save_for_backward(grad_states, grad_table)
@@ -63,21 +62,6 @@ def _softmax(users: Tensor, items: Tensor, wanted: Tensor, exact: torch.dtype) -
     loss = (grad.amax(1, keepdim=True).log() + chosen).sum().double().neg()
     grad.scatter_add_(1, wanted, torch.full_like(chosen, -1.0))
     return loss, grad.to(users.dtype)
-
-
-def _side_by_side(blocks: int, items: int) -> bool:
-    """Whether two blocks at once are worth it: there is a second processor, no other number of threads was asked for, and room for both."""
-    return blocks > 1 and items <= MOST_ITEMS and torch.get_num_threads() == 1 and cores() > 1
-
-
-@lru_cache(maxsize=1)
-def _crew_of(process: int) -> Crew:
-    return pool(0)
-
-
-def _crew() -> Crew:
-    """Return the threads of this process on which blocks of all its trainings are computed; a process that was forked has none yet."""
-    return _crew_of(os.getpid())
 
 
 def linear_cross_entropy(states: Tensor, table: Tensor, targets: Tensor, kind: torch.dtype | None = None) -> Tensor:

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from chordsim import threads
 from server.training import loss as fused
 from server.training.loss import linear_cross_entropy
 
@@ -60,7 +61,7 @@ def test_blocks_side_by_side_give_the_same_bits(monkeypatch: pytest.MonkeyPatch)
     targets = torch.randint(1, 41, (len(given[0]),), generator=generator(3))
     found = []
     for together in (False, True):
-        monkeypatch.setattr(fused, "_side_by_side", lambda blocks, items, way=together: way)
+        monkeypatch.setattr(threads, "spare", lambda way=together: way)
         states, items = (part.clone().requires_grad_() for part in given)
         value = linear_cross_entropy(states, items, targets, torch.bfloat16)
         found.append((value, *torch.autograd.grad(value, (states, items))))
