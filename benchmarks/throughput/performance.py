@@ -230,7 +230,8 @@ def _training(results: Results) -> str:
             step, best = results.figure(piece, case, "ms_per_step"), results.figure(piece, case, "to_best_s")
             score = results.figure(piece, case, "best_ndcg_10")
             rows.append((f"`{case}`, {what}", md.figure(step), md.figure(best) if best else "", f"{score.median:.4f}" if score else ""))
-    return "## Cloud training\n\n" + md.table(("method", "ms per step", "seconds to the best", "its NDCG@10"), rows) if rows else ""
+    head = ("method", "ms per step", "seconds to the best", "its NDCG@10")
+    return f"## Cloud training\n\n{_text('performance_training')}\n" + md.table(head, rows) if rows else ""
 
 
 def _commands(results: Results) -> str:
