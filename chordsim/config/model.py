@@ -261,7 +261,7 @@ class EngineConfig(Table):
     kind: Literal["inprocess", "ray"] = "inprocess"
     workers: int = Field(0, ge=0, le=10_000)  # 0: one per core
     chunk_size: int = Field(256, ge=1, le=65_536)
-    cells: int = Field(0, ge=0, le=1_000_000)  # 0: as many as the workers can use; textbook: one per chunk
+    cells: int = Field(0, ge=0, le=1_000_000)  # 0: as many as the workers can use, fewer of few phones; textbook: one per chunk
     timeout_s: float = Field(600.0, gt=0, le=1e6)
     share_equal: bool = False  # compute once what phones of one user and plan have in common, and book it for each
     kernel: Literal["auto", "torch", "native"] = "auto"  # what runs the inner loops; auto: compiled (native) where it can be had
