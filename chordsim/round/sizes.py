@@ -185,15 +185,15 @@ def play(player: Player, world: SizedWorld, round: int, ids: Ints) -> Iterator[P
     """
     method, teller = player
     method.new_model(round, world.scenario.rounds.new_model_every)
-    scenes = [scene_of_block(world, round, ids[at : at + BLOCK]) for at in range(0, ids.size, BLOCK)]
+    blocks = [ids[at : at + BLOCK] for at in range(0, ids.size, BLOCK)]
     c = world.scenario.clock
     ends_s: float | None = None
-    if len(scenes) > 1 and (c.quorum or c.quantile):
+    if len(blocks) > 1 and (c.quorum or c.quantile):
         # Who is late depends on everybody's seconds, so they are all found first.
-        books = (told(method, world, scene, teller)[0] for scene in scenes)
+        books = (told(method, world, scene_of_block(world, round, block), teller)[0] for block in blocks)
         ends_s = clock.closes_s(np.concatenate([round_seconds(book, world)[book.active] for book in books]), world.population.wanted, c)
-    for scene in scenes:
-        book, before = told(method, world, scene, teller)
+    for block in blocks:
+        book, before = told(method, world, scene_of_block(world, round, block), teller)
         yield Played(*closed(method, world, teller, book, before, ends_s))
     if teller.learnt:
         # The cloud took in the updates of who was served in time, so the next round begins with another model.
