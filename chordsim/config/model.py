@@ -184,6 +184,7 @@ class TrainingConfig(Table):
     patience: int = Field(4, ge=1)  # validations without improvement that end training, or cut the rates where `cuts` are left
     average_steps: int = Field(0, ge=0, le=1_000_000)  # validate and keep the moving average over about so many steps; 0: the last step
     cuts: int = Field(0, ge=0, le=20)  # how often rates are cut to a quarter, each time from the best state, before training ends
+    rounding_from: int = Field(0, ge=0, le=10_000_000)  # steps before training sees rows of 4 and 2 bits as phones have them
     eval_users: int = Field(2000, ge=1)
     threads: int = Field(1, ge=1, le=256)  # of one training; other counts give other last bits
     kernel: Literal["auto", "torch", "native"] = "auto"  # what trains plans; auto: compiled (native) where it can be had

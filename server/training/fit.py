@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -115,7 +116,7 @@ def _fit(
             _set(optimiser, rates, at.cuts)
         model.train()
         windows = sampler.draw(batch)
-        with rounding.in_place():
+        with rounding.in_place() if at.step >= config.rounding_from else nullcontext():
             states = model.states(windows, config.dropout, noise)
             targets = windows.targets[:, -states.shape[1] :].reshape(-1)
             places = targets.nonzero().squeeze(1)

@@ -94,6 +94,16 @@ def test_tagged_rows_come_back_and_damaged_ones_are_none() -> None:
         assert unpack_tagged_rows(damaged, asked.size, DIM, by_frequency.WIDTHS) is None
 
 
+def test_rounding_may_begin_later(tiny: Callable[..., list[str]]) -> None:
+    """Until then steps are those of exact rows; from the first on they are others."""
+    tables = []
+    for more in (("backbone.embedding_bits=32",), *((f"training.rounding_from={step}", "backbone.embedding_bits=2") for step in (5, 0))):
+        world = world_of(tiny, *more, names=("fp32",))
+        (method,) = train(world, Silent()).methods
+        tables.append(method.state["item"])
+    assert torch.equal(tables[0], tables[1]) and not torch.equal(tables[0], tables[2])
+
+
 @pytest.mark.parametrize("bits", [2, 4, "by-frequency", 8, 32])
 def test_a_step_sees_the_rows_of_phones_and_leaves_the_exact_ones(bits: int | str, tiny: Callable[..., list[str]]) -> None:
     world = world_of(tiny, f"backbone.embedding_bits={bits}", names=("fp32",))
