@@ -69,7 +69,7 @@ class RunResult:
         """One line per method and round."""
         import pandas as pd
 
-        return pd.read_csv(self._file("rounds.csv"))
+        return pd.read_csv(self._file("rounds.csv"), float_precision="round_trip")
 
     @cached_property
     def devices(self) -> pd.DataFrame:

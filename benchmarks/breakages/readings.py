@@ -20,7 +20,7 @@ import collections, json, pathlib, random, sys
 from chordsim.errors import ChordsimError
 from chordsim.ledger.parquet import read_rows
 import pyarrow
-path, draw, found, silent = pathlib.Path(sys.argv[1]), random.Random(26), collections.Counter(), 0
+path, draw, found = pathlib.Path(sys.argv[1]), random.Random(26), collections.Counter()
 whole = path.read_bytes()
 for turn in range(600):
     data = bytearray(whole)

@@ -66,7 +66,10 @@ def read(path: Path | None) -> pd.DataFrame:
         return pd.DataFrame(columns=COLUMNS)
     try:
         table = pd.read_csv(
-            path, keep_default_na=False, dtype={"method": str, "step": int, "what": str, "layer": str, "code": str, "value": float}
+            path,
+            keep_default_na=False,
+            dtype={"method": str, "step": int, "what": str, "layer": str, "code": str, "value": float},
+            float_precision="round_trip",  # pandas 2 would miss the last bit
         )
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: half-written or damaged ({' '.join(str(error).split())[:160]})") from error

@@ -103,7 +103,8 @@ def test_a_run_without_checksums_is_held_against_its_digests_and_its_page_says_s
     (run / "manifest.json").write_text(json.dumps({**manifest, "ledger_sha256": "0" * 64}))
     with pytest.raises(RunError, match="its ledger is not the one that its manifest names"):
         table(run, "markdown")
-    flipped(run / "ledger" / "fp32.round-00002.parquet", random.Random(1))
+    path = run / "ledger" / "fp32.round-00002.parquet"
+    path.write_bytes(path.read_bytes()[:-9])  # a flipped bit may hit what no reader of Parquet reads
     with pytest.raises(RunError, match=r"fp32\.round-00002\.parquet"):
         page.write(run)
 
