@@ -30,8 +30,8 @@ print(json.dumps({"status": run.manifest["status"], "served": int((rows.outcome 
 def installed(tmp_path_factory):
     """Install the example where only this test looks, without a network."""
     # Looked for and not imported: setuptools refuses where anything has loaded Python's own distutils before.
-    if find_spec("setuptools") is None:
-        pytest.skip("the example builds with setuptools")
+    if find_spec("setuptools") is None or find_spec("pip") is None:
+        pytest.skip("the example builds with setuptools and installs with pip")
     work = tmp_path_factory.mktemp("example")
     for path in EXAMPLE.rglob("*"):
         if path.is_file() and path.suffix in (".py", ".toml"):
