@@ -67,9 +67,9 @@ class RunResult:
     @cached_property
     def rounds(self) -> pd.DataFrame:
         """One line per method and round."""
-        import pandas as pd
+        from chordsim.csv_frame import read_csv
 
-        return pd.read_csv(self._file("rounds.csv"), float_precision="round_trip")
+        return read_csv(self._file("rounds.csv"))
 
     @cached_property
     def devices(self) -> pd.DataFrame:

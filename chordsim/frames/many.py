@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 
 import pandas as pd
 
+from chordsim.csv_frame import read_csv
 from chordsim.errors import UserError
 from chordsim.files import disk_errors
 from chordsim.ledger.columns import COLUMNS
@@ -46,17 +47,12 @@ def ledger_df(*runs: Run) -> pd.DataFrame:
 
 def rounds_df(*runs: Run) -> pd.DataFrame:
     """Return rounds.csv of runs as one frame, one line per run, method and round; takes and raises what `ledger_df` does."""
-    return _together(runs, lambda run: _read(run / ROUNDS, _to_the_last_bit))
+    return _together(runs, lambda run: _read(run / ROUNDS, read_csv))
 
 
 def devices_df(*runs: Run) -> pd.DataFrame:
     """Return the phones of the last round of runs as one frame; takes and raises what `ledger_df` does."""
     return _together(runs, lambda run: _read(run / DEVICES, pd.read_parquet))
-
-
-def _to_the_last_bit(path: Path) -> pd.DataFrame:
-    """Read a CSV; pandas 2 would miss the last bit of some numbers otherwise."""
-    return pd.read_csv(path, float_precision="round_trip")
 
 
 def _together(runs: tuple[Run, ...], read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:

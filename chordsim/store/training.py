@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chordsim.csv_frame import read_csv
 from chordsim.errors import RunError
 from chordsim.files import atomic_write
 from chordsim.ledger.names import TRAINING
@@ -60,16 +61,15 @@ def read(path: Path | None) -> pd.DataFrame:
     Raises:
         RunError: The file is not what `write` makes.
     """
-    import pandas as pd
-
     if path is None:
+        import pandas as pd
+
         return pd.DataFrame(columns=COLUMNS)
     try:
-        table = pd.read_csv(
+        table = read_csv(
             path,
             keep_default_na=False,
             dtype={"method": str, "step": int, "what": str, "layer": str, "code": str, "value": float},
-            float_precision="round_trip",  # pandas 2 would miss the last bit
         )
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: half-written or damaged ({' '.join(str(error).split())[:160]})") from error
