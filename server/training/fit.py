@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -92,7 +91,7 @@ def _fit(
     noise = seeds.torch_generator(seed, f"train.{title}.noise")
     groups = _warm(model, model.groups(config.lr, config.plan_lr), started, config.warm_share)
     optimiser = AdamW(groups, betas=(0.9, 0.98), weight_decay=config.weight_decay)
-    average, rounding = Average(model, config.average_steps), Rounding(model, logs)
+    average, rounding = Average(model, config.average_steps), Rounding(model, logs, config.rounding_from)
     curve = Curve()
     checkpoint = Checkpoint(title, model, optimiser, average, draws, noise, curve)
     at = checkpoint.load() or Place(0, _copy(model), validation.ndcg_10(model) if started else -1.0, 0)
@@ -116,7 +115,7 @@ def _fit(
             _set(optimiser, rates, at.cuts)
         model.train()
         windows = sampler.draw(batch)
-        with rounding.in_place() if at.step >= config.rounding_from else nullcontext():
+        with rounding.in_place(at.step):
             states = model.states(windows, config.dropout, noise)
             targets = windows.targets[:, -states.shape[1] :].reshape(-1)
             places = targets.nonzero().squeeze(1)

@@ -23,22 +23,24 @@ WIDTHS = "trained.widths"
 class Rounding:
     """Rounds a model's item table for the length of a step."""
 
-    def __init__(self, model: nn.Module, logs: TrainLogs) -> None:
+    def __init__(self, model: nn.Module, logs: TrainLogs, begins: int = 0) -> None:
         """Look at how its rows are stored.
 
         Args:
             model: What is trained; one that is no `Recommender` keeps its rows as they are.
             logs: What the cloud may see: how often items occur.
+            begins: Steps that come before the first that sees rounded rows.
         """
         bits: embeddings.Bits = model.shapes.backbone.embedding_bits if isinstance(model, Recommender) else 32
         if isinstance(model, Recommender) and isinstance(bits, str):
             model.item_widths = torch.from_numpy(by_frequency.widths_of(logs.popularity))
+        self._begins = begins
         self._model = model if isinstance(model, Recommender) and (isinstance(bits, str) or bits < embeddings.PACKED_BELOW) else None
 
     @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Put the rounded rows into the model inside this block, forward and backward."""
-        if self._model is None:
+    def in_place(self, steps: int = 0) -> Iterator[None]:
+        """Put the rounded rows into the model inside this block, forward and backward, once enough ``steps`` are past."""
+        if self._model is None or steps < self._begins:
             yield
             return
         item = self._model.item
