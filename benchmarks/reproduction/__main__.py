@@ -3,7 +3,7 @@
 python -m benchmarks.reproduction run [--only GROUP[/PIECE]] [--seed N] [--missing] [--runs FOLDER] [--tables FOLDER]
 python -m benchmarks.reproduction tables [--runs FOLDER] [--tables FOLDER]
 python -m benchmarks.reproduction page [--tables FOLDER] [--docs FOLDER]
-python -m benchmarks.reproduction phones [--scenario NAME] [--seed N] [--tables FOLDER]
+python -m benchmarks.reproduction phones [--method NAME] [--scenario NAME] [--seed N] [--tables FOLDER]
 """
 
 from __future__ import annotations
@@ -56,11 +56,12 @@ def _page(given: argparse.Namespace) -> int:
 
 
 def _phones(given: argparse.Namespace) -> int:
-    from benchmarks.reproduction.on_phone import write
+    from benchmarks.reproduction.on_phone import RATES, write
     from chordsim.terminal import Terminal
 
-    with Terminal() as progress:
-        print(*write(given.scenario, (), given.seed, given.tables, progress), sep="\n")
+    for method in (given.method,) if given.method else RATES:
+        with Terminal() as progress:
+            print(*write(given.scenario, method, (), given.seed, given.tables, progress), sep="\n")
     return 0
 
 
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.choices["run"].add_argument("--only", metavar="GROUP[/PIECE]", help="one group, or one piece of it")
     commands.choices["run"].add_argument("--seed", type=int, help="one seed of what is played")
     commands.choices["run"].add_argument("--missing", action="store_true", help="leave out what the tables have already")
+    commands.choices["phones"].add_argument("--method", choices=("finetune", "dccl"), help="one of these; without, both")
     commands.choices["phones"].add_argument("--scenario", default="repro-ml-100k", help="a shipped name or a path")
     commands.choices["phones"].add_argument("--seed", type=int, default=1, help="of the reference and the users that choose")
     commands.choices["page"].add_argument("--docs", type=Path, default=DOCS, help="where the page goes")

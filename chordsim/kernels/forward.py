@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
@@ -14,11 +15,14 @@ from chordsim.config.model import BackboneConfig
 from chordsim.kernels.lanes import LANES, whole_vectors
 from chordsim.nets import backbone as reference
 from chordsim.nets.choice import Choice, Weight
+from chordsim.nets.sasrec import PER_BLOCK
 
 Array = np.ndarray[Any, Any]
 #: Kinds of backbone whose pass is compiled; others run through torch.
 COMPILED_KINDS = ("sasrec",)
 _BYTES = 4
+#: Layers of a block, and the places of its feed-forward's two.
+_LAYERS, _FEED = PER_BLOCK, (4, 5)
 _live: MutableMapping[Tensor, Array] = WeakIdKeyDictionary()
 
 
@@ -33,14 +37,18 @@ def last_states(items: Tensor, item_table: Tensor, position_table: Tensor, weigh
         item_table: [n_items + 1, d] float32.
         position_table: [L, d] or longer, float32.
         weights: Per layer [C, K], [D, C, K] or a `Choice`, in plan order.
-        config: Kind and shape of the backbone.
+        config: Kind and shape of the backbone; feed-forwards may have other widths, all the same.
+
+    Raises:
+        ValueError: A layer has another size.
     """
     if config.kind not in COMPILED_KINDS:
         return reference.last_states(items, item_table, position_table, weights, config)
     from chordsim.kernels.native.passes import forward_all
 
     kept = [_stored(weight) for weight in weights]
-    meta, codes, live = _described(weights, kept, config)
+    units = _hidden_units(kept, config)
+    meta, codes, live = _described(weights, kept, config.dim, units)
     out = np.empty((items.shape[0], config.dim), np.float32)
     forward_all(
         np.ascontiguousarray(items.numpy()),
@@ -50,7 +58,7 @@ def last_states(items: Tensor, item_table: Tensor, position_table: Tensor, weigh
         meta,
         live,
         config.heads,
-        _room(config, items.shape[1], weights),
+        _room(config, items.shape[1], units),
         out,
     )
     return torch.from_numpy(out)
@@ -67,13 +75,13 @@ def _stored(weight: Weight) -> Tensor:
     return weight.detach().contiguous().view(-1, 1, *weight.shape[-2:])
 
 
-def _described(weights: Sequence[Weight], kept: list[Tensor], config: BackboneConfig) -> tuple[Array, Array, Array]:
+def _described(weights: Sequence[Weight], kept: list[Tensor], dim: int, units: int) -> tuple[Array, Array, Array]:
     """Return where all weights stand (`chordsim.kernels.native.products`), codes [D, C] or [1, C], and which rows are not zeros."""
     meta = np.empty((len(weights), 9), np.int64)
     flags, codes, first, flagged = [], [], 0, 0
     for n, (weight, rows) in enumerate(zip(weights, kept, strict=True)):
         phones, kinds, channels, piece = rows.shape
-        fan_in = _fan_in(n, config)
+        fan_in = units if n % _LAYERS == _FEED[1] else dim
         per_row = _BYTES * piece
         per_phone = kinds * channels * per_row if phones > 1 else 0
         meta[n] = (rows.data_ptr(), per_phone, channels * per_row, per_row, channels * piece // fan_in, fan_in, piece, first, flagged)
@@ -92,13 +100,18 @@ def _flags(rows: Tensor) -> Array:
     return found
 
 
-def _fan_in(layer: int, config: BackboneConfig) -> int:
-    return config.ffn_dim if layer % 6 == 5 else config.dim
+def _hidden_units(kept: Sequence[Tensor], config: BackboneConfig) -> int:
+    """Return how many units every feed-forward has: what phones add beside it makes it wider than the backbone's own."""
+    wide = [math.prod(rows.shape[-2:]) / config.dim for rows in kept]
+    units = {each for n, each in enumerate(wide) if n % _LAYERS in _FEED} or {float(config.ffn_dim)}
+    if len(units) > 1 or any(each != config.dim for n, each in enumerate(wide) if n % _LAYERS not in _FEED):
+        raise ValueError(f"the compiled pass wants layers of {config.dim} and feed-forwards of one width, got {wide}")
+    return int(units.pop())
 
 
-def _room(config: BackboneConfig, length: int, weights: Sequence[Weight]) -> tuple[Array, ...]:
+def _room(config: BackboneConfig, length: int, units: int) -> tuple[Array, ...]:
     """Return where the kernel works, laid out so that vectors do not straddle the lines of the cache."""
-    d, f, span = config.dim, config.ffn_dim, whole_vectors(length)
+    d, f, span = config.dim, units, whole_vectors(length)
     long = max(whole_vectors(d), whole_vectors(f), span) + LANES
     sizes = [(d, span)] * 6 + [
         (f, span),

@@ -74,6 +74,24 @@ def test_states_are_those_of_torch(config: BackboneConfig, kind: str) -> None:
     assert bool((found[given[0][:, -1] == 0] == 0).all())
 
 
+@pytest.mark.parametrize("kind", ["shared", "own"])
+def test_a_feed_forward_may_be_wider_than_the_scenario_says(kind: str) -> None:
+    # Adapters beside it, as `dccl` has them, are hidden units of its own.
+    wide = BackboneConfig(dim=12, ffn_dim=28, heads=3, max_len=9, blocks=2)
+    *given, _ = case(wide, 20, kind, seed=6)
+    narrow = wide.model_copy(update={"ffn_dim": 20})
+    assert torch.allclose(last_states(*given, narrow), backbone.last_states(*given, narrow), atol=4e-6)
+    assert torch.equal(last_states(*given, narrow), last_states(*given, wide))
+
+
+def test_layers_of_other_sizes_are_refused() -> None:
+    *given, config = case(SHAPES[1], 4, "shared", seed=7)
+    for layer, cut in ((0, 11), (4, 19), (5, 11)):
+        weights = [w[:cut] if n == layer else w for n, w in enumerate(given[3])]
+        with pytest.raises(ValueError, match="the compiled pass wants layers of 12"):
+            last_states(*given[:3], weights, config)
+
+
 def _double(weight: torch.Tensor | Choice) -> torch.Tensor | Choice:
     return Choice(weight.rows.double(), weight.codes) if isinstance(weight, Choice) else weight.double()
 

@@ -14,8 +14,10 @@ from chordsim.files import read_json
 from chordsim.kernels import choose
 
 Tiny = Callable[..., list[str]]
-#: A plan, one network for all, a mask, and what the cloud ranks.
-METHODS = ("chord-plus", "fp32", "diet", "cloud-only")
+#: A plan, one network for all, a mask, a network that phones widen, one that they train whole, and what the cloud ranks.
+METHODS = ("chord-plus", "fp32", "diet", "dccl", "finetune", "cloud-only")
+#: Phones that bear to train them.
+STRONG = [f"population.tiers.{tier}.memory_of_fp32=50" for tier in ("low", "mid", "high")]
 MAY_DIFFER = {"rank", "ndcg_10", "hr_10", "mrr"}
 
 
@@ -24,7 +26,8 @@ def play(tiny: Tiny, out: Path, *more: str, workers: int = 1) -> chordsim.api.Ru
 
 
 def test_compiled_loops_give_the_ledger_of_torch_up_to_last_bits_of_scores(tiny: Tiny, tmp_path: Path) -> None:
-    slow, fast = play(tiny, tmp_path / "slow", "engine.kernel=torch"), play(tiny, tmp_path / "fast", "engine.kernel=native")
+    slow, fast = (play(tiny, tmp_path / kind, f"engine.kernel={kind}", *STRONG) for kind in ("torch", "native"))
+    assert set(slow.ledger.dropna(subset=["rank"]).method) == set(METHODS)
     assert slow.ledger.shape == fast.ledger.shape
     moved = {column for column in slow.ledger if not slow.ledger[column].equals(fast.ledger[column])}
     assert moved <= MAY_DIFFER, moved
