@@ -76,7 +76,7 @@ def train(world: World, progress: Progress) -> Trained:
         listed = lister.about(state)
     out = []
     for (name, spec), (state, _) in zip(world.specs.items(), states, strict=True):
-        remembered = columns_for(world.scenario, size) | item_columns(world.scenario, spec, size)
+        remembered = columns_for(world.scenario, size) | item_columns(world, spec, size)
         with blamed(name, "cloud half, bootstrap"):
             out.append(Hosted(spec, held=nothing_held(size), remembered=remembered, half=halves[name], state=state))
     from_cache = {name: found for name, (_, found) in zip(world.specs, states, strict=True)}

@@ -3,8 +3,8 @@
 The papers give the phone a local cache of item embeddings and leave the catalogue in the cloud (CHORD, figure 2a; Forward-OFA, figure 3);
 how rows are asked for and thrown out is inference. A phone holds rows of items that it has met: of its history and of lists that it
 was sent. In each session the cloud names its candidates; the phone asks for the rows that it lacks, those of consumed items included;
-the least recently used rows make room. All of it is a function of what was needed before, so a column of ids, four bytes a held
-row, is all that the simulator remembers.
+the least recently used rows make room. All of it is a function of what was needed before, so a column of ids, two bytes a held
+row and four in a large catalogue, is all that the simulator remembers.
 """
 
 from __future__ import annotations
@@ -16,9 +16,13 @@ import numpy.typing as npt
 
 from chordsim.arrays import Bools, Ints
 
-#: The type of a column of held ids, the most recently used first, 0 where nothing is held.
-HELD_DTYPE = np.int32
-Held = npt.NDArray[np.int32]
+#: Ids that phones hold [D, R], the most recently used first, 0 where nothing is held.
+Held = npt.NDArray[np.uint16 | np.int32]
+
+
+def held_dtype(n_items: int) -> type[np.uint16 | np.int32]:
+    """Return the type of a column of held ids: the smallest that has them all."""
+    return np.uint16 if n_items <= np.iinfo(np.uint16).max else np.int32
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,8 @@ def session(held: Held, history: Ints, listed: Ints) -> Session:
     Raises:
         ValueError: The cache cannot hold a window and a list at once.
     """
-    devices, room = held.shape
-    window, count = history.shape[1], listed.shape[1]
-    if room < window + count:
-        raise ValueError(f"a cache of {room} rows holds no window of {window} items and list of {count} at once")
+    _check(held, history, listed)
+    room, window, count = held.shape[1], history.shape[1], listed.shape[1]
     recent = _first_of_each(history[:, ::-1])
     wanted = np.concatenate([recent, listed, held], 1).astype(np.int64)
     # Window before list before what was held: the order of use, and of who stays.
@@ -64,7 +66,25 @@ def session(held: Held, history: Ints, listed: Ints) -> Session:
     lacks = (listed > 0) & ~has[:, window:]
     unlisted = (recent > 0) & ~_among(recent, listed)
     consumed = _packed(np.where(unlisted & ~has[:, :window], recent, 0))
-    return Session(lacks, consumed, _packed(once)[:, :room].astype(HELD_DTYPE))
+    return Session(lacks, consumed, _packed(once)[:, :room].astype(held.dtype))
+
+
+def compiled(held: Held, history: Ints, listed: Ints) -> Session:
+    """Return what `session` does, id for id, from a compiled loop."""
+    _check(held, history, listed)
+    from chordsim.kernels.native.caching import session_all
+
+    most = max(int(part.max(initial=0)) for part in (held, history, listed))
+    told = Session(np.zeros(listed.shape, np.bool_), np.zeros(history.shape, np.int64), np.zeros(held.shape, held.dtype))
+    given = (np.ascontiguousarray(held), np.ascontiguousarray(history, np.int64), np.ascontiguousarray(listed, np.int64))
+    session_all(*given, np.zeros((4, most + 1), np.int32), told.lacks, told.consumed, told.held)
+    return told
+
+
+def _check(held: Held, history: Ints, listed: Ints) -> None:
+    room, window, count = held.shape[1], history.shape[1], listed.shape[1]
+    if room < window + count:
+        raise ValueError(f"a cache of {room} rows holds no window of {window} items and list of {count} at once")
 
 
 def _first_of_each(ids: Ints) -> Ints:

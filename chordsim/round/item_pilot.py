@@ -24,7 +24,7 @@ from chordsim.round.book import Book
 from chordsim.round.candidates import Asked, asks, row_sizes
 from chordsim.round.enrolled import Enrolled
 from chordsim.round.item_books import window_of
-from chordsim.round.item_cache import HELD_DTYPE, session
+from chordsim.round.item_cache import held_dtype, session
 from chordsim.sized import SizedWorld
 
 #: Users who are followed at most, and sessions of each; later ones are like the last.
@@ -81,7 +81,7 @@ def _followed(scenario: Scenario, logs: TrainLogs, steps: int, window: int) -> P
     # What the cloud lists follows from what it saw before the sessions, as in a run.
     lists = Retriever(_before(logs, steps), int(logs.user_ids.max()) + 1, protocol.list_length, repeat=not protocol.mask_seen)
     listed = lists.listed(logs.user_ids[chosen])
-    held = np.zeros((chosen.size, scenario.backbone.cache_rows), HELD_DTYPE)
+    held = np.zeros((chosen.size, scenario.backbone.cache_rows), held_dtype(logs.n_items))
     whole = logs.history(chosen, window + steps).items
     found, sizes = [], row_sizes(scenario.backbone, logs.popularity)
     for step in range(steps):

@@ -18,9 +18,10 @@ from safetensors import SafetensorError
 from chordsim.errors import UserError
 from chordsim.files import atomic_write, disk_errors, read_json
 from chordsim.ledger.names import CHECKPOINT
-from chordsim.round.book import STATE, column_like
+from chordsim.round.book import STATE
 from chordsim.round.enrolled import Hosted
 from chordsim.round.under_way import UnderWay
+from chordsim.store import sparse
 
 KEPT = 2
 _NAME = re.compile(r"round-(\d+)\.json")
@@ -49,12 +50,11 @@ def save(run: Path, round: int, enrolled: Sequence[Hosted], errors: list[str]) -
     """
     folder = run / CHECKPOINT
     folder.mkdir(exist_ok=True)
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for method in enrolled:
         for name, column in method.columns().items():
-            touched = torch.from_numpy(np.flatnonzero(column) if column.ndim == 1 else np.unique(column.nonzero()[0]))
-            tensors[f"{method.spec.name}/columns/{name}/ids"] = touched
-            tensors[f"{method.spec.name}/columns/{name}/values"] = torch.from_numpy(column)[touched]
+            told = sparse.parts_of(column).items()
+            tensors |= {f"{method.spec.name}/columns/{name}/{part}": torch.from_numpy(value) for part, value in told}
         if method.under_way is not None:
             told = method.under_way.arrays().items()
             tensors |= {f"{method.spec.name}/under_way/{name}": torch.from_numpy(np.array(value)) for name, value in told}
@@ -125,10 +125,11 @@ def restore(checkpoint: Checkpoint, enrolled: Sequence[Hosted]) -> None:
             if told := {k.removeprefix(begun): v.numpy() for k, v in tensors.items() if k.startswith(begun)}:
                 method.under_way = UnderWay.of(told)
             for column in _columns(name, tensors):
-                ids, values = (tensors[f"{name}/columns/{column}/{part}"].numpy() for part in ("ids", "values"))
+                prefix = f"{name}/columns/{column}/"
+                parts = {key.removeprefix(prefix): value.numpy() for key, value in tensors.items() if key.startswith(prefix)}
                 if column.startswith(STATE):
-                    method.kept[column.removeprefix(STATE)] = column_like(values, method.held.size)
-                method.columns()[column][ids] = values
+                    method.kept[column.removeprefix(STATE)] = sparse.empty(parts, method.held.size)
+                sparse.fill(method.columns()[column], parts)
     except (KeyError, IndexError, ValueError, SafetensorError) as error:
         raise UserError(f"{checkpoint.path}: not a checkpoint of this scenario: {error}") from error
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chordsim.ragged import Ragged
-from chordsim.round.item_cache import HELD_DTYPE, session
+from chordsim.round.item_cache import Session, compiled, held_dtype, session
 from chordsim.wire.item_rows import ask_bytes, pack_asks, pack_item_rows, row_bytes, unpack_asks, unpack_item_rows
 
 
@@ -27,18 +29,22 @@ class Naive:
         return lacks, consumed
 
 
+@pytest.mark.parametrize("serve", [session, compiled])
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 6), st.integers(0, 12))
-def test_sessions_equal_those_of_a_naive_phone(seed: int, window: int, count: int, spare: int) -> None:
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 6), st.integers(0, 12), st.sampled_from([25, 70_000]))
+def test_sessions_equal_those_of_a_naive_phone(
+    serve: Callable[..., Session], seed: int, window: int, count: int, spare: int, n_items: int
+) -> None:
     draw = np.random.default_rng(seed)
     devices, items, room = 7, 25, window + count + spare
-    held = np.zeros((devices, room), HELD_DTYPE)
+    held = np.zeros((devices, room), held_dtype(n_items))
     phones = [Naive(room) for _ in range(devices)]
     for _ in range(6):
         history = draw.integers(0, items + 1, (devices, window))
         listed = np.array([draw.permutation(items)[:count] + 1 for _ in range(devices)])
         listed[:, count - int(draw.integers(0, count)) :] = 0
-        told = session(held, history, listed)
+        told = serve(held, history, listed)
+        assert told.held.dtype == held.dtype == (np.uint16 if n_items == 25 else np.int32)
         for d, phone in enumerate(phones):
             lacks, consumed = phone.session(history[d].tolist(), listed[d].tolist())
             assert listed[d][told.lacks[d]].tolist() == lacks
@@ -48,16 +54,18 @@ def test_sessions_equal_those_of_a_naive_phone(seed: int, window: int, count: in
         held = told.held
 
 
-def test_a_second_session_with_the_same_list_asks_for_nothing() -> None:
+@pytest.mark.parametrize("serve", [session, compiled])
+def test_a_second_session_with_the_same_list_asks_for_nothing(serve: Callable[..., Session]) -> None:
     history, listed = np.array([[0, 3, 3, 5]]), np.array([[7, 5, 2]])
-    first = session(np.zeros((1, 9), HELD_DTYPE), history, listed)
+    first = serve(np.zeros((1, 9), np.uint16), history, listed)
     assert first.asked.tolist() == [4] and first.held.tolist() == [[5, 3, 7, 2, 0, 0, 0, 0, 0]]
-    assert session(first.held, history, listed).asked.tolist() == [0]
+    assert serve(first.held, history, listed).asked.tolist() == [0]
 
 
-def test_a_cache_that_cannot_hold_a_session_is_an_error() -> None:
+@pytest.mark.parametrize("serve", [session, compiled])
+def test_a_cache_that_cannot_hold_a_session_is_an_error(serve: Callable[..., Session]) -> None:
     with pytest.raises(ValueError, match="no window of 4 items and list of 3"):
-        session(np.zeros((1, 6), HELD_DTYPE), np.zeros((1, 4), np.int64), np.zeros((1, 3), np.int64))
+        serve(np.zeros((1, 6), np.int32), np.zeros((1, 4), np.int64), np.zeros((1, 3), np.int64))
 
 
 @settings(max_examples=40, deadline=None)
