@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from chordsim.arrays import Bools, Ints
 from chordsim.data.split import TrainLogs
@@ -23,6 +22,8 @@ NEIGHBOURS = 300
 VOTERS = 10
 #: Users whose lists are made together, which bounds the memory that their votes take.
 _ROWS = 256
+#: What a whole number holds beside its sign: where all that is sorted by fits into one, that is many times sooner.
+_BITS = 63
 
 
 class Lists(Protocol):
@@ -87,12 +88,11 @@ class Retriever:
             votes.append((VOTERS - back) * self._credit[at])
         cell, vote = _sums(np.concatenate(cells), np.concatenate(votes))
         row, item = logs.seen(rows[known])
-        had = np.zeros(0, np.int64) if self._repeat else known[row] * n + item
-        cell, vote = (part[~np.isin(cell, had)] for part in (cell, vote))
-        order = np.lexsort((-self._standing[cell % n], -vote, cell // n))
-        cell = cell[order]
+        had = np.zeros(0, np.int64) if self._repeat else np.sort(known[row] * n + item)
+        cell, vote = (part[~_among(cell, had)] for part in (cell, vote))
+        cell = self._by_vote(cell, vote)
         owner = cell // n
-        place = np.arange(cell.size) - np.searchsorted(owner, owner)
+        place = np.arange(cell.size) - np.searchsorted(owner, np.arange(users.size))[owner]
         out = np.zeros((users.size, kept), np.int32)
         out[owner[place < kept], place[place < kept]] = (cell % n)[place < kept]
         for short in np.flatnonzero(out[:, -1] == 0).tolist():
@@ -104,6 +104,17 @@ class Retriever:
             out[short, kept - free : kept - free + min(free, more.size)] = more[:free]
         return out.astype(np.int64)
 
+    def _by_vote(self, cell: Ints, vote: Ints) -> Ints:
+        """Return cells, which ascend, by user, then the most votes first, then what is more popular."""
+        n = self._standing.size
+        item = cell % n
+        least = vote.max(initial=0) - vote
+        shift, wide = n.bit_length(), int(least.max(initial=0)).bit_length()
+        if shift + wide + int(cell.max(initial=0) // n).bit_length() > _BITS:
+            return cell[np.lexsort((-self._standing[item], least, cell // n))]
+        whole = np.sort((cell // n << wide | least) << shift | (n - self._standing[item]))
+        return (whole >> shift + wide) * n + self._popular[(whole & (1 << shift) - 1) - 1]
+
 
 def neighbours(logs: TrainLogs) -> tuple[Ints, Ints, Ints]:
     """Return what stood near each item, as (starts [n_items + 2], items, credit): the most credited first, equal ones by id."""
@@ -113,9 +124,9 @@ def neighbours(logs: TrainLogs) -> tuple[Ints, Ints, Ints]:
     for place, credit in enumerate(CREDIT, 1):
         same: Bools = owner[place:] == owner[:-place]
         first, second = logs.items[:-place][same], logs.items[place:][same]
-        keys = np.concatenate([key, first * n + second, second * n + first])
-        # Place by place, so that no more than the distinct pairs are kept.
-        key, credit_of = _sums(keys, np.concatenate([credit_of, np.full(2 * first.size, credit, np.int64)]))
+        pairs, count = np.unique(np.concatenate([first * n + second, second * n + first]), return_counts=True)
+        # Place by place, so that no more than the distinct pairs are kept; two runs that ascend are soon one.
+        key, credit_of = _sums(np.concatenate([key, pairs]), np.concatenate([credit_of, credit * count]))
     item, near = key // n, key % n
     order = np.lexsort((near, -credit_of, item))
     item, near, credit_of = item[order], near[order], credit_of[order]
@@ -125,7 +136,14 @@ def neighbours(logs: TrainLogs) -> tuple[Ints, Ints, Ints]:
     return starts, near[kept], credit_of[kept]
 
 
-def _sums(keys: Ints, values: Ints) -> tuple[Ints, npt.NDArray[np.int64]]:
+def _among(cells: Ints, others: Ints) -> Bools:
+    """Return which cells are among others, which ascend."""
+    if not others.size:
+        return np.zeros(cells.size, np.bool_)
+    return np.asarray(others[np.minimum(np.searchsorted(others, cells), others.size - 1)] == cells)
+
+
+def _sums(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
     """Return distinct keys, ascending, and the sum of the values of each."""
     order = np.argsort(keys, kind="stable")
     keys, values = keys[order], values[order]

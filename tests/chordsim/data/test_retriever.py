@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from chordsim.config.model import SyntheticConfig
+from chordsim.data import retriever
 from chordsim.data.interactions import Interactions, SourceInfo
 from chordsim.data.retriever import CREDIT, VOTERS, Retriever
 from chordsim.data.split import Split, split
@@ -43,8 +44,10 @@ def by_hand(held: Split, user: int, *, repeat: bool) -> list[int]:
     return sorted(left, key=lambda i: (-votes[i], -popular[i], i))[:CANDIDATES]
 
 
-@pytest.mark.parametrize("repeat", [False, True])
-def test_lists_are_those_counted_by_hand(repeat: bool) -> None:
+@pytest.mark.parametrize(("repeat", "bits"), [(False, 63), (True, 63), (False, 20)])
+def test_lists_are_those_counted_by_hand(repeat: bool, bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where votes do not fit into one number, they are sorted by several.
+    monkeypatch.setattr(retriever, "_BITS", bits)
     held = world(cloud_share=0.7)
     users = np.arange(held.log.n_users)
     got = Retriever(held.train_logs(), users.size, CANDIDATES, repeat=repeat).listed(users)
