@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chordsim import seeds
+from chordsim.among import among, pairs_of
 from chordsim.arrays import Bools, Floats, Ints
 from chordsim.config.model import ProtocolConfig, Scenario
 from chordsim.data.retriever import CREDIT, VOTERS
@@ -145,8 +146,7 @@ def rank_listed(
     """
     asked = listed > 0
     if protocol.mask_seen:
-        keys = listed + np.arange(targets.size)[:, None] * (n_items + 1)
-        asked &= ~np.isin(keys, seen[0] * (n_items + 1) + seen[1])
+        asked &= ~among(listed, seen, n_items)
     hit = asked & (listed == targets[:, None])
     # The target's score comes from the same product as its rivals'.
     wanted = np.take_along_axis(scores, hit.argmax(1)[:, None], 1)
@@ -201,12 +201,11 @@ def rank_list(
     if protocol.ranking == "sampled-100":
         raise ScenarioError(f'protocol.ranking = "{protocol.ranking}" needs scores, and a method of this scenario sends a list: use "all"')
     listed = ranking > 0
-    owner = np.arange(targets.size)[:, None] * (n_items + 1)
     if protocol.mask_seen:
-        listed &= ~np.isin(ranking + owner, seen[0] * (n_items + 1) + seen[1])
+        listed &= ~among(ranking, seen, n_items)
     if protocol.ranking == "candidates":
         assert candidates is not None
-        listed &= np.isin(ranking + owner, candidates + owner)
+        listed &= among(ranking, pairs_of(candidates), n_items)
     place = np.cumsum(listed, 1)
     hit = listed & (ranking == targets[:, None])
     first = np.take_along_axis(place, hit.argmax(1)[:, None], 1)[:, 0]
@@ -247,8 +246,7 @@ def fallback_ranks(
 def _popular_candidates(popularity: Ints, targets: Ints, seen: tuple[Ints, Ints], protocol: ProtocolConfig, candidates: Ints) -> Floats:
     asked = candidates > 0
     if protocol.mask_seen:
-        keys = candidates + np.arange(targets.size)[:, None] * popularity.size
-        asked &= ~np.isin(keys, seen[0] * popularity.size + seen[1])
+        asked &= ~among(candidates, seen, popularity.size - 1)
     counts, wanted = popularity[candidates], popularity[targets][:, None]
     above, equal = (asked & (counts > wanted)).sum(1), (asked & (counts == wanted)).sum(1)
     rank: Floats = 1.0 + above + 0.5 * (equal - 1)
@@ -286,11 +284,11 @@ def first_items(
         if protocol.mask_seen:
             masked[seen] = -np.inf
         return _best(masked, np.broadcast_to(np.arange(n_items + 1), masked.shape), protocol.keep_lists)
-    asked, owner = listed > 0, np.arange(len(listed))[:, None] * (n_items + 1)
+    asked = listed > 0
     if protocol.mask_seen:
-        asked &= ~np.isin(listed + owner, seen[0] * (n_items + 1) + seen[1])
+        asked &= ~among(listed, seen, n_items)
     if candidates is not None:
-        asked &= np.isin(listed + owner, candidates + owner)
+        asked &= among(listed, pairs_of(candidates), n_items)
     by_place = np.broadcast_to(-np.arange(listed.shape[1], dtype=np.float32), listed.shape)
     return _best(np.where(asked, by_place if scores is None else scores, -np.inf), listed, protocol.keep_lists)
 

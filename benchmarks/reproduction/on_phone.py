@@ -112,6 +112,7 @@ def write(scenario: str, method: str, overrides: tuple[str, ...], seed: int, fol
     Returns:
         What is told of it, a line each.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     world = build(load(scenario, (f'methods=["{method}"]', *overrides), seed), progress)
     found = sorted(trials(world, method, progress), key=lambda one: -one[2])
     lines: list[Line] = [

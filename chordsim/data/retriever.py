@@ -111,9 +111,9 @@ class Retriever:
         least = vote.max(initial=0) - vote
         shift, wide = n.bit_length(), int(least.max(initial=0)).bit_length()
         if shift + wide + int(cell.max(initial=0) // n).bit_length() > _BITS:
-            return cell[np.lexsort((-self._standing[item], least, cell // n))]
+            return np.asarray(cell[np.lexsort((-self._standing[item], least, cell // n))], np.int64)
         whole = np.sort((cell // n << wide | least) << shift | (n - self._standing[item]))
-        return (whole >> shift + wide) * n + self._popular[(whole & (1 << shift) - 1) - 1]
+        return np.asarray((whole >> shift + wide) * n + self._popular[(whole & (1 << shift) - 1) - 1], np.int64)
 
 
 def neighbours(logs: TrainLogs) -> tuple[Ints, Ints, Ints]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from chordsim.among import among, pairs_of
 from chordsim.arrays import Bools, Ints
 
 #: Ids that phones hold [D, R], the most recently used first, 0 where nothing is held.
@@ -100,9 +101,8 @@ def _first_of_each(ids: Ints) -> Ints:
 
 def _among(ids: Ints, others: Ints | Held) -> Bools:
     """Return which ids [D, n] stand in the same row of ``others`` [D, m]; 0 never does."""
-    rows = np.arange(ids.shape[0], dtype=np.int64)[:, None] << 32
-    inside = np.isin(ids + rows, (others + rows)[others > 0])
-    return np.asarray(inside & (ids > 0))
+    most = max(int(ids.max(initial=0)), int(others.max(initial=0)))
+    return np.asarray(among(ids, pairs_of(others.astype(np.int64)), most) & (ids > 0))
 
 
 def _packed(ids: Ints) -> Ints:

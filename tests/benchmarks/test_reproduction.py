@@ -249,14 +249,15 @@ def test_trials_on_the_phone_begin_with_what_the_cloud_ships(
     suite: tuple[Group, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(on_phone, "STEPS", (2,))
+    tables = tmp_path / "not" / "there"
     for method, rates in on_phone.RATES.items():
-        (told,) = on_phone.write("offline", method, suite[0].overrides, 1, tmp_path, Silent())
-        rows = [row for row in lines(tmp_path / figures.PHONE_TRIALS) if row["method"] == method]
+        (told,) = on_phone.write("offline", method, suite[0].overrides, 1, tables, Silent())
+        rows = [row for row in lines(tables / figures.PHONE_TRIALS) if row["method"] == method]
         scores = [float(row["validation_ndcg_10"]) for row in rows]
         assert sorted((row["steps"], row["rate"]) for row in rows) == [("0", "0"), *(("2", f"{rate:g}") for rate in rates)]
         assert scores == sorted(scores, reverse=True) and f"{scores[0]:.4f}" in told
     run = chordsim.run("offline", overrides=[*suite[0].overrides, 'methods=["fp32"]'], seed=1, out=tmp_path / "run", report=False)
-    tuned = [row for row in lines(tmp_path / figures.PHONE_TRIALS) if row["method"] == "finetune"]
+    tuned = [row for row in lines(tables / figures.PHONE_TRIALS) if row["method"] == "finetune"]
     assert len({row["validation_ndcg_10"] for row in tuned}) > 1
     as_it_is = next(float(row["validation_ndcg_10"]) for row in tuned if row["steps"] == "0")
     assert as_it_is == pytest.approx(run.manifest["trained"]["fp32"]["validation_ndcg_10"], rel=1e-6)
