@@ -12,6 +12,7 @@ from benchmarks.reproduction.verdicts import (
     at_least_of,
     at_most,
     named,
+    not_below,
     reaches,
     seeds_done,
     share,
@@ -226,12 +227,12 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
         ),
     ),
     "What the plan adds": tuple(claim for group in _PAPER_AND_ML_1M for claim in _adds(group)),
-    "Neighbours are as strong as their idea (ml-100k, at the phones' widest)": (
-        Claim("`diet`", "at least 90 % of `fp32`", share("ml-100k/diet", "ml-100k/fp32", 0.90)),
-        Claim("`otaro` at 8 bits", "at least 97 % of `fp32`", share("ml-100k/otaro", "ml-100k/fp32", 0.97)),
-        Claim("`qat-2` is not below `uniform-2`", "at least 100 %", share("ml-100k/qat-2", "ml-100k/uniform-2", 1.0)),
+    "Neighbours are as strong as their idea (ml-100k, at the phones' widest; not held where the whole interval is below)": (
+        Claim("`diet`", "at least 90 % of `fp32`", not_below("ml-100k/diet", "ml-100k/fp32", 0.90)),
+        Claim("`otaro` at 8 bits", "at least 97 % of `fp32`", not_below("ml-100k/otaro", "ml-100k/fp32", 0.97)),
+        Claim("`qat-2` is not below `uniform-2`", "at least 100 %", not_below("ml-100k/qat-2", "ml-100k/uniform-2", 1.0)),
         *(
-            Claim(f"`{name}`", "at least 95 % of `fp32`", share(f"ml-100k/{name}", "ml-100k/fp32", 0.95))
+            Claim(f"`{name}`", "at least 95 % of `fp32`", not_below(f"ml-100k/{name}", "ml-100k/fp32", 0.95))
             for name in ("duet", "forward-ofa", "cocorrrec", "dccl")
         ),
     ),

@@ -56,9 +56,14 @@ RIVAL_NAMES = ("otaro", "diet", "duet", "forward-ofa", "cocorrrec", "dccl", "cda
 #: Both orders joined for everybody, without a planner; and weights that rounds still have something to add to, a shorter `fp32`.
 FUSED = Piece("cda4rec-fused", ("cda4rec",), ("settings.cda4rec.short_history=0",), FUSED_FOR_ALL)
 BEGUN = Piece("fedavg-begun", ("fedavg",), ("settings.fedavg.start_steps=600",), " from 600 steps")
-#: The laws, gains and start that `chord-plus` has there, whose mask is the same for all.
-_AS_PLANS = {"diet": tuple(f"settings.diet.{one}" for one in ('start="reference"', 'law="signed"', "keep=0.3", "gains=true"))}
-NEIGHBOURS = (*(Piece(name, (name,), _AS_PLANS.get(name, ())) for name in RIVAL_NAMES), FUSED, BEGUN)
+#: The laws, gains and start that `chord-plus` has there, whose mask is the same for all; steps and rates on the phone as chosen on the
+#: validation item (`python -m benchmarks.reproduction phones`).
+_CHOSEN = {
+    "diet": ('start="reference"', 'law="signed"', "keep=0.3", "gains=true"),
+    "dccl": ("steps=30", "rate=0.5"),
+    "finetune": ("steps=3", "rate=0.2"),
+}
+NEIGHBOURS = (*(Piece(n, (n,), tuple(f"settings.{n}.{one}" for one in _CHOSEN.get(n, ()))) for n in RIVAL_NAMES), FUSED, BEGUN)
 #: The conventional quantizers as strong as the field has them, and `chord` with the rounded activations that its paper reports.
 LEARNT, NARROW, NARROWEST = " with learnt steps", " and activations of 8 bits", " and activations of 4 bits"
 

@@ -78,6 +78,23 @@ def share(own: str, other: str, least: float) -> Judge:
     return judge
 
 
+def not_below(own: str, other: str, least: float) -> Judge:
+    """Judge whether own has at least a share of other's NDCG@10, over three seeds; missed only where the whole interval lies below."""
+
+    def judge(book: Book) -> Judgement:
+        line = book.difference(own, other)
+        if line is None or not line["relative"]:
+            return _missing(book, own, other)
+        if not line["relative_high"]:
+            return Judgement(NOT_MEASURED, "two seeds are too few for an interval", tuple(book.commands(own, other)))
+        if 1 + float(line["relative"]) >= least:
+            return Judgement(HELD, _share_words(line))
+        reached = 1 + float(line["relative_high"]) >= least
+        return Judgement(HELD if reached else NOT_HELD, _share_words(line) + ("; the interval reaches it" if reached else ""))
+
+    return judge
+
+
 def above(own: str, *others: str, least: float = 0.0) -> Judge:
     """Judge whether own is above the strongest of the others by a share of its NDCG@10, with an interval above zero."""
 

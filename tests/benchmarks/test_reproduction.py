@@ -27,7 +27,18 @@ from benchmarks.reproduction.claims import ABSTRACT, CLAIMS, NEEDED  # noqa: E40
 from benchmarks.reproduction.families import FAMILIES  # noqa: E402
 from benchmarks.reproduction.play import play_all  # noqa: E402
 from benchmarks.reproduction.suite import SUITE  # noqa: E402
-from benchmarks.reproduction.verdicts import HELD, NOT_HELD, NOT_MEASURED, above, at_equal_bits, at_least_of, at_most, reaches, share  # noqa: E402
+from benchmarks.reproduction.verdicts import (
+    HELD,
+    NOT_HELD,
+    NOT_MEASURED,
+    above,
+    at_equal_bits,
+    at_least_of,
+    at_most,
+    not_below,
+    reaches,
+    share,
+)  # noqa: E402
 from chordsim.errors import UserError  # noqa: E402
 from chordsim.ledger.summary import UNKNOWN  # noqa: E402
 from chordsim.progress import Silent  # noqa: E402
@@ -233,6 +244,11 @@ def test_verdicts_judge_what_tables_say(played: Path) -> None:
     part = 1 + float(difference["relative"])
     assert share("tiny/chord-plus", "tiny/fp32", part - 1e-6)(book).verdict == HELD
     assert share("tiny/chord-plus", "tiny/fp32", part + 1e-6)(book).verdict == NOT_HELD
+    high = difference["relative_high"]
+    assert not high and not_below("tiny/chord-plus", "tiny/fp32", 0.0)(book).verdict == NOT_MEASURED
+    wide = replace(book, differences=[{**line, "relative_high": f"{part - 1 + 0.02}"} for line in book.differences])
+    judged = [not_below("tiny/chord-plus", "tiny/fp32", part + more)(wide) for more in (-0.01, 0.01, 0.03)]
+    assert [one.verdict for one in judged] == [HELD, HELD, NOT_HELD] and "reaches it" in judged[1].measured
     assert at_most("tiny/chord-plus", "train_macs", 0, "MAC")(book).verdict == HELD
     assert above("tiny/fp32", "tiny/markov")(book).commands == ("python -m benchmarks.reproduction run --only tiny/more",)
     # fp32 stores 32 bits and the plan at most 2, so neither is above the other at equal bits, whatever the scores.
