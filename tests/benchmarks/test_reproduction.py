@@ -27,7 +27,7 @@ from benchmarks.reproduction.claims import ABSTRACT, CLAIMS, NEEDED  # noqa: E40
 from benchmarks.reproduction.families import FAMILIES  # noqa: E402
 from benchmarks.reproduction.play import play_all  # noqa: E402
 from benchmarks.reproduction.suite import SUITE  # noqa: E402
-from benchmarks.reproduction.verdicts import (
+from benchmarks.reproduction.verdicts import (  # noqa: E402
     HELD,
     NOT_HELD,
     NOT_MEASURED,
@@ -38,7 +38,7 @@ from benchmarks.reproduction.verdicts import (
     not_below,
     reaches,
     share,
-)  # noqa: E402
+)
 from chordsim.errors import UserError  # noqa: E402
 from chordsim.ledger.summary import UNKNOWN  # noqa: E402
 from chordsim.progress import Silent  # noqa: E402
