@@ -36,11 +36,12 @@ def parts_of(column: Array) -> dict[str, Array]:
 
 def empty(parts: Mapping[str, Array], rows: int) -> Array:
     """Return a column of zeros that `fill` can write these parts into."""
-    return np.zeros((rows, int(parts[WIDTH][0])) if WIDTH in parts else rows, _values(parts).dtype)
+    values = _values(parts)
+    return np.zeros((rows, int(parts[WIDTH][0])) if WIDTH in parts else (rows, *values.shape[1:]), values.dtype)
 
 
 def fill(column: Array, parts: Mapping[str, Array]) -> None:
-    """Write the rows that `parts_of` told into a column of zeros.
+    """Write the rows that `parts_of` told, or whole rows as an earlier build kept them, into a column of zeros.
 
     Raises:
         IndexError, ValueError: The parts are not of such a column.

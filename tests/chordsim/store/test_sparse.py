@@ -47,3 +47,14 @@ def test_parts_of_another_column_are_an_error() -> None:
     for other in (np.zeros((3, 3), np.int32), np.zeros((4, 2), np.int32)):
         with pytest.raises((IndexError, ValueError)):
             sparse.fill(other, parts)
+
+
+def test_whole_rows_as_an_earlier_build_kept_them_are_read() -> None:
+    rows = np.array([[3, 0, 5], [7, 0, 0]], np.int32)
+    parts = {sparse.IDS: np.array([1, 3]), sparse.VALUES: rows}
+    column = sparse.empty(parts, 5)
+    assert column.shape == (5, 3) and column.dtype == np.int32
+    small = np.zeros((5, 3), np.uint16)
+    for one in (column, small):
+        sparse.fill(one, parts)
+        assert (one[[1, 3]] == rows).all() and not one[[0, 2, 4]].any()
