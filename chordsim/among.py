@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
 from chordsim.arrays import Bools, Ints
 
-#: Bytes of the marks that are kept at a time, whatever the catalogue's size.
-_MARKS = 1 << 22
+#: Bytes of the marks that a thread keeps, whatever the catalogue's size.
+_MARKS = 1 << 24
+_kept = threading.local()
 
 
 def among(items: Ints, pairs: tuple[Ints, Ints], n_items: int) -> Bools:
@@ -26,7 +29,9 @@ def among(items: Ints, pairs: tuple[Ints, Ints], n_items: int) -> Bools:
         rows, others = rows[order], others[order]
     width, out = n_items + 1, np.empty(items.shape, np.bool_)
     step = max(min(_MARKS // width, len(items)), 1)
-    marks = np.zeros(step * width, np.bool_)
+    marks, _kept.marks = getattr(_kept, "marks", None), None
+    if marks is None or marks.size < step * width:
+        marks = np.zeros(step * width, np.bool_)
     edges = np.searchsorted(rows, np.arange(0, len(items) + step, step))
     for at, start, stop in zip(range(0, len(items), step), edges[:-1].tolist(), edges[1:].tolist(), strict=False):
         some = items[at : at + step]
@@ -34,6 +39,8 @@ def among(items: Ints, pairs: tuple[Ints, Ints], n_items: int) -> Bools:
         marks[place] = True
         out[at : at + step] = marks[some + np.arange(len(some))[:, None] * width]
         marks[place] = False
+    # Only marks that are all taken back are marks to begin with.
+    _kept.marks = marks
     return out
 
 

@@ -78,7 +78,7 @@ def compiled(held: Held, history: Ints, listed: Ints) -> Session:
     most = max(int(part.max(initial=0)) for part in (held, history, listed))
     told = Session(np.zeros(listed.shape, np.bool_), np.zeros(history.shape, np.int64), np.zeros(held.shape, held.dtype))
     given = (np.ascontiguousarray(held), np.ascontiguousarray(history, np.int64), np.ascontiguousarray(listed, np.int64))
-    session_all(*given, np.zeros((4, most + 1), np.int32), told.lacks, told.consumed, told.held)
+    session_all(*given, np.zeros(most + 1, np.int64), told.lacks, told.consumed, told.held)
     return told
 
 
