@@ -16,7 +16,8 @@ _kept = threading.local()
 def among(items: Ints, pairs: tuple[Ints, Ints], n_items: int) -> Bools:
     """Return which items [D, N] are among the others of their row, [D, N].
 
-    Marks in a table of rows and items, a few rows at a time: sets of a million numbers take numpy's own `isin` some twenty times as long.
+    Marks in a table of rows and items, a few rows at a time. For 256 lists of 100 items numpy 2.4's own `isin` takes 18 times as long in a
+    catalogue of 3,416 items, and 8 times in one of a million.
 
     Args:
         items: Item ids, 0 to n_items.
