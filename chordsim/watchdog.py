@@ -23,6 +23,8 @@ from typing import Self
 MARK = "CHORDSIM_ENDS_WITH"
 #: How long processes may take to end by themselves, and how often it is tried.
 GRACE_S, TRIES = 2.0, 20
+#: How often a process without an environment is read again, and after how long: while a program is loaded it shows none.
+READS, AGAIN_S = 10, 0.01
 _DONE = "done"
 
 
@@ -79,13 +81,27 @@ class Watchdog:
 
 
 def marked(value: str) -> list[int]:
-    """Return the processes that carry a mark, where the system tells (Linux)."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if f"{MARK}={value}".encode() in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
-    return found
+    """Return the processes that carry a mark, where the system tells (Linux), in ascending order.
+
+    A process whose program is just being loaded shows an empty environment for an instant, also after `Popen` has returned: it is
+    read again. Kernel threads and zombies show none for ever, and no executable either.
+    """
+    wanted, found = f"{MARK}={value}".encode(), []
+    entries = list(Path("/proc").glob("[0-9]*"))
+    for _ in range(READS):
+        blank = []
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                said = (entry / "environ").read_bytes()
+                if wanted in said.split(b"\0"):
+                    found.append(int(entry.name))
+                elif not said and os.readlink(entry / "exe"):
+                    blank.append(entry)
+        if not blank:
+            break
+        entries = blank
+        time.sleep(AGAIN_S)
+    return sorted(found)
 
 
 def _signal(value: str, groups: Iterable[int], number: int) -> None:
