@@ -158,7 +158,7 @@ def _play_all(
             rate = int(lines[-1]["selected"] or 0) / max(time.monotonic() - began, 1e-9)
             progress.advance(1, f"round {round} {method}:{_short(lines[-1]['ndcg_10'])} {rate:,.0f} devices/s")
         store.append_rounds(lines)
-        stage.close_round(round, store, errors)
+        stage.close_round(round, store, errors, threads)
         tell(progress, Round(round, {str(line["method"]): line for line in lines}))
     progress.done()
     stage.end(store)

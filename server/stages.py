@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -82,7 +82,7 @@ class Stage(Protocol):
         """Play one round of one method, part by part."""
         ...
 
-    def close_round(self, round: int, store: RunDirectory, errors: list[str]) -> None:
+    def close_round(self, round: int, store: RunDirectory, errors: list[str], threads: Executor) -> None:
         """Keep what a resume needs."""
         ...
 
@@ -109,6 +109,7 @@ class LiveStage:
         self.train_s = 0.0
         self._plans, self._aside = PlanSample(world.shapes), dict[str, dict[str, int]]()
         self._saved: list[Path] = []
+        self._writing: Future[list[Path]] | None = None
         self._scenes: dict[bool, Scene] = {}
         self._trained: Trained | None = None
 
@@ -173,18 +174,29 @@ class LiveStage:
             self._plans.add(hosted.spec, self.world.context(method), round, scene.ids[first], crossed)
         yield played
 
-    def close_round(self, round: int, store: RunDirectory, errors: list[str]) -> None:
-        """Note what was set aside, and save a checkpoint."""
+    def close_round(self, round: int, store: RunDirectory, errors: list[str], threads: Executor) -> None:
+        """Note what was set aside, and save a checkpoint, which is written while the next round is played."""
         assert self._trained is not None
         store.note_quarantine(round, self._aside)
         self._aside = {}
-        saved = checkpoint.save(store.path, round, self._trained.methods, errors)
+        self._await_writing()
+        self._writing = threads.submit(checkpoint.write, store.path, checkpoint.taken(round, self._trained.methods, errors))
         # The disk is waited for once in a while, ledger first; until then older checkpoints stay.
-        self._saved += saved
         if store.due or round == self.world.scenario.rounds.count:
+            self._await_writing()
             store.settle(self._saved)
             checkpoint.prune(store.path, errors)
             self._saved = []
+
+    def _await_writing(self) -> None:
+        """Wait for the checkpoint that is being written.
+
+        Raises:
+            UserError, RunError: The disk refused it.
+        """
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            self._saved += writing.result()
 
     def end(self, store: RunDirectory) -> None:
         """Write a sample of plans, what they follow from, and the phones of the last round."""
@@ -238,7 +250,7 @@ class SizesStage:
             self._ids = (round, self.world.population.select(round))
         yield from sizes.play(self._players[method], self.world, round, self._ids[1])
 
-    def close_round(self, round: int, store: RunDirectory, errors: list[str]) -> None:
+    def close_round(self, round: int, store: RunDirectory, errors: list[str], threads: Executor) -> None:
         """Keep nothing: such a run takes seconds and is started anew."""
 
     def end(self, store: RunDirectory) -> None:

@@ -42,14 +42,23 @@ class Checkpoint:
     path: Path
 
 
-def save(run: Path, round: int, enrolled: Sequence[Hosted], errors: list[str]) -> list[Path]:
-    """Write the checkpoint of a closed round, and return its files, which have not reached the disk yet.
+@dataclass(frozen=True)
+class Snapshot:
+    """What a checkpoint will hold, as it was when the round was closed: what comes later does not change it.
 
-    Raises:
-        UserError, RunError: The disk refuses; earlier checkpoints stay.
+    Attributes:
+        round: The round that was closed.
+        tensors: By name, as in the file.
+        meta: What stands beside them.
     """
-    folder = run / CHECKPOINT
-    folder.mkdir(exist_ok=True)
+
+    round: int
+    tensors: dict[str, torch.Tensor]
+    meta: dict[str, Any]
+
+
+def taken(round: int, enrolled: Sequence[Hosted], errors: Sequence[str]) -> Snapshot:
+    """Return device state and learnt state of a closed round, copied."""
     tensors: dict[str, torch.Tensor] = {}
     for method in enrolled:
         for name, column in method.columns().items():
@@ -59,17 +68,29 @@ def save(run: Path, round: int, enrolled: Sequence[Hosted], errors: list[str]) -
             told = method.under_way.arrays().items()
             tensors |= {f"{method.spec.name}/under_way/{name}": torch.from_numpy(np.array(value)) for name, value in told}
         if method.spec.learns:
-            tensors |= {f"{method.spec.name}/state/{name}": value.contiguous() for name, value in method.state.items()}
-    data = safetensors.torch.save(tensors)
-    target = folder / f"round-{round:05d}.safetensors"
-    atomic_write(target, data, lasting=False)
+            state = {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in method.state.items()}
+            tensors |= {f"{method.spec.name}/state/{name}": value for name, value in state.items()}
     meta = {
         "round": round,
-        "errors": errors,
+        "errors": list(errors),
         "versions": {method.spec.name: method.version for method in enrolled},
-        "introduced": {method.spec.name: method.introduced for method in enrolled},
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "introduced": {method.spec.name: dict(method.introduced) for method in enrolled},
     }
+    return Snapshot(round, tensors, meta)
+
+
+def write(run: Path, snapshot: Snapshot) -> list[Path]:
+    """Write a checkpoint, and return its files, which have not reached the disk yet.
+
+    Raises:
+        UserError, RunError: The disk refuses; earlier checkpoints stay.
+    """
+    folder = run / CHECKPOINT
+    folder.mkdir(exist_ok=True)
+    data = safetensors.torch.save(snapshot.tensors)
+    target = folder / f"round-{snapshot.round:05d}.safetensors"
+    atomic_write(target, data, lasting=False)
+    meta = {**snapshot.meta, "sha256": hashlib.sha256(data).hexdigest()}
     atomic_write(target.with_suffix(".json"), json.dumps(meta, indent=1, sort_keys=True).encode(), lasting=False)
     return [target, target.with_suffix(".json")]
 

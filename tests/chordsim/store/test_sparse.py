@@ -16,7 +16,7 @@ TYPES = [np.uint16, np.int32, np.float32, np.float64, np.bool_]
 
 
 def _columns(kind: type) -> st.SearchStrategy[np.ndarray[Any, Any]]:
-    shapes = st.sampled_from([(0,), (7,), (0, 3), (6, 5), (4, 1)])
+    shapes = st.sampled_from([(0,), (7,), (0, 3), (6, 5), (4, 1), (3, 8)])
     return arrays.arrays(kind, shapes, elements={"allow_nan": False} if np.dtype(kind).kind == "f" else None)
 
 
