@@ -59,6 +59,11 @@ class Node:
     lock: Lock = field(default_factory=Lock)
     met: Met = field(default_factory=Met)
 
+    def take(self, parts: Mapping[str, bytes]) -> None:
+        """Keep bootstrap parts that are what their names say; threads that bring the same ones wait until one of them has looked."""
+        with self.lock:
+            self.blobs |= {name: data for name, data in parts.items() if name not in self.blobs and blob_digest(data) == name}
+
     def model(self, world: World, spec: MethodSpec, labels: dict[str, str]) -> tuple[DeviceHalf, Any]:
         """Return the half and its model, loaded anew when the bootstrap changed."""
         key = (world.context_key(spec.name), *(f"{label} {digest}" for label, digest in sorted(labels.items())))
@@ -117,7 +122,7 @@ def step(node: Node, call: CellCall) -> CellReply:
     one_thread_per_product()
     keep_freed_pages()
     header = call.header
-    node.blobs.update({digest: data for digest, data in call.blobs.items() if blob_digest(data) == digest})
+    node.take(call.blobs)
     missing = tuple(d for d in header["blobs"].values() if d not in node.blobs)
     if missing:
         return CellReply(call.cell, missing=missing)

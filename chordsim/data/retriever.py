@@ -24,6 +24,8 @@ VOTERS = 10
 _ROWS = 256
 #: What a whole number holds beside its sign: where all that is sorted by fits into one, that is many times sooner.
 _BITS = 63
+#: Cells of a table for each number that is added up in it; a sparser one takes more time than sorting.
+_DENSE = 8
 
 
 class Lists(Protocol):
@@ -105,15 +107,11 @@ class Retriever:
         return out.astype(np.int64)
 
     def _by_vote(self, cell: Ints, vote: Ints) -> Ints:
-        """Return cells, which ascend, by user, then the most votes first, then what is more popular."""
+        """Return cells by user, then the most votes first, then what is more popular."""
         n = self._standing.size
-        item = cell % n
         least = vote.max(initial=0) - vote
-        shift, wide = n.bit_length(), int(least.max(initial=0)).bit_length()
-        if shift + wide + int(cell.max(initial=0) // n).bit_length() > _BITS:
-            return np.asarray(cell[np.lexsort((-self._standing[item], least, cell // n))], np.int64)
-        whole = np.sort((cell // n << wide | least) << shift | (n - self._standing[item]))
-        return np.asarray((whole >> shift + wide) * n + self._popular[(whole & (1 << shift) - 1) - 1], np.int64)
+        owner, _, behind = _sorted(cell // n, least, n - self._standing[cell % n])
+        return np.asarray(owner * n + self._popular[behind - 1], np.int64)
 
 
 def neighbours(logs: TrainLogs) -> tuple[Ints, Ints, Ints]:
@@ -124,16 +122,15 @@ def neighbours(logs: TrainLogs) -> tuple[Ints, Ints, Ints]:
     for place, credit in enumerate(CREDIT, 1):
         same: Bools = owner[place:] == owner[:-place]
         first, second = logs.items[:-place][same], logs.items[place:][same]
-        pairs, count = np.unique(np.concatenate([first * n + second, second * n + first]), return_counts=True)
-        # Place by place, so that no more than the distinct pairs are kept; two runs that ascend are soon one.
-        key, credit_of = _sums(np.concatenate([key, pairs]), np.concatenate([credit_of, credit * count]))
-    item, near = key // n, key % n
-    order = np.lexsort((near, -credit_of, item))
-    item, near, credit_of = item[order], near[order], credit_of[order]
+        pairs = np.concatenate([first * n + second, second * n + first])
+        # Place by place, so that no more than the distinct pairs are kept.
+        key, credit_of = _sums(np.concatenate([key, pairs]), np.concatenate([credit_of, np.full(pairs.size, credit)]))
+    most = credit_of.max(initial=0)
+    item, less, near = _sorted(key // n, most - credit_of, key % n)
     kept = np.arange(item.size) - np.searchsorted(item, item) < NEIGHBOURS
     starts = np.zeros(n + 1, np.int64)
     np.cumsum(np.bincount(item[kept], minlength=n), out=starts[1:])
-    return starts, near[kept], credit_of[kept]
+    return starts, near[kept], most - less[kept]
 
 
 def _among(cells: Ints, others: Ints) -> Bools:
@@ -144,8 +141,28 @@ def _among(cells: Ints, others: Ints) -> Bools:
 
 
 def _sums(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
-    """Return distinct keys, ascending, and the sum of the values of each."""
+    """Return distinct keys, ascending, and the sum of the values of each, in a table where keys are dense and else by sorting."""
+    if keys.size and int(keys.max()) < _DENSE * keys.size:
+        there = np.flatnonzero(np.bincount(keys))
+        # Sums in float64 are exact: they stay far below 2^53.
+        return there, np.bincount(keys, values)[there].astype(np.int64)
     order = np.argsort(keys, kind="stable")
     keys, values = keys[order], values[order]
     first = np.flatnonzero(np.diff(keys, prepend=-1) != 0)
     return keys[first], np.add.reduceat(values, first) if first.size else np.zeros(0, np.int64)
+
+
+def _sorted(*columns: Ints) -> list[Ints]:
+    """Return columns of whole numbers from 0 on in the order of their rows: by the first, equal ones by the second, and so on."""
+    bits = [int(column.max(initial=0)).bit_length() for column in columns]
+    if sum(bits) > _BITS:
+        order = np.lexsort(columns[::-1])
+        return [column[order] for column in columns]
+    whole = columns[0]
+    for column, wide in zip(columns[1:], bits[1:], strict=True):
+        whole = whole << wide | column
+    whole, parts = np.sort(whole), list[Ints]()
+    for wide in reversed(bits[1:]):
+        parts.append(whole & (1 << wide) - 1)
+        whole = whole >> wide
+    return [whole, *reversed(parts)]

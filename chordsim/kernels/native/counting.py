@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chordsim.kernels.native.compiled import compiled
-from chordsim.kernels.native.pieces import as_columns
+from chordsim.kernels.native.pieces import as_columns, ask_for
 from chordsim.kernels.native.products import NO, NONE, NOTHING, filled, multiply
 from chordsim.kernels.native.tally import matched, tally
 from chordsim.kernels.native.vector import COLUMNS, LANES, ROWS, address
@@ -98,6 +98,8 @@ def score_listed(states: Array, table: Array, listed: Array, room: tuple[Array, 
         for n in range(count):
             places[0, n], places[1, n] = address(table) + 4 * dim * listed[d, n], address(nil)
         as_columns(places[0], places[1], count, dim, one, nil, columns)
+        if d + 1 < states.shape[0]:
+            ask_for(listed[d + 1], table)
         for k in range(dim):
             places[0, k], places[1, k] = address(columns) + 4 * wide * k, 4 * k
         places[2, 0], places[3, 0] = address(states[d]), address(scores)

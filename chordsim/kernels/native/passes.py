@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chordsim.kernels.native.compiled import compiled, merged
-from chordsim.kernels.native.pieces import embed, norm, norm_columns, softmax, softmax_columns
+from chordsim.kernels.native.pieces import ask_for, embed, norm, norm_columns, softmax, softmax_columns
 from chordsim.kernels.native.products import CHANNELS, NO, NONE, NOTHING, YES, dots, filled, layer_rows, listed, multiply, project
 from chordsim.kernels.native.vector import LANES, ROWS, address
 
@@ -56,6 +56,8 @@ def forward_all(
             out[d] = 0
             continue
         vectors[:] = 0
+        if d + 1 < items.shape[0]:
+            ask_for(items[d + 1], item)
         real = embed(items[d], item, position, x, lists[0], lists[1], vectors[ZERO])
         for b in range(blocks - 1):
             _block(meta[PER_BLOCK * b : PER_BLOCK * (b + 1)], d, plan, live, heads, dim, real, room)

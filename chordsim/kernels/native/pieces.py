@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from chordsim.kernels.native.columns import EPSILON, exponentials, normed, raise_to, turned
-from chordsim.kernels.native.compiled import compiled
-from chordsim.kernels.native.vector import COLUMNS, LANES, address, number
+from chordsim.kernels.native.compiled import compiled, merged
+from chordsim.kernels.native.vector import COLUMNS, LANES, LINE, address, number, soon
 
 Array = np.ndarray[Any, Any]
 #: Python's or numpy's, whole or not.
@@ -34,6 +34,15 @@ def embed(items: Array, item: Array, position: Array, x: Array, rows: Array, oth
         real += 1 if items[p] > 0 else 0
     as_columns(rows, others, real, dim, root, nil, x)
     return real
+
+
+@merged
+def ask_for(items: Array, table: Array) -> None:
+    """Have the rows of a table on their way while something else is computed: a large one stands in no cache."""
+    row_bytes = 4 * table.shape[1]
+    for n in range(items.size):
+        for at in range(0, row_bytes, LINE):
+            soon(address(table) + row_bytes * items[n] + at)
 
 
 @compiled

@@ -23,6 +23,8 @@ from chordsim.kernels.lanes import LANES as LANES
 
 #: Rows of a tile.
 ROWS = 4
+#: Bytes of a line of memory.
+LINE = 64
 FLOAT, INT, LONG = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 _FEATURES = numba.config.CPU_FEATURES or llvmlite.binding.get_host_cpu_features().flatten()
 #: Whether there are 32 registers of 16 numbers each; a tile is as wide as registers allow.
@@ -220,6 +222,21 @@ def address(_typing: Any, array: Any) -> Any:
         return builder.ptrtoint(made.data, LONG)
 
     return types.intp(array), generate
+
+
+@emitted
+def soon(_typing: Any, place: Any) -> Any:
+    """Ask for the line of memory at an address, which is read later; it changes no number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, INT, INT, INT])
+        ask = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        to_read, near, data = (ir.Constant(INT, value) for value in (0, 3, 1))
+        builder.call(ask, [builder.inttoptr(arguments[0], byte), to_read, near, data])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
 
 
 @emitted
