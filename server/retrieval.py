@@ -32,6 +32,25 @@ def ranked(shapes: Shapes, state: State, history: Ints, length: int) -> Ints:
     return np.asarray(torch.cat(parts).numpy(), np.int64)
 
 
+def order_of(shapes: Shapes, state: State, history: Ints, listed: Ints) -> Ints:
+    """Return in which order the reference puts what was listed: places in the list, from 1, the best first; 0 pads at the end.
+
+    Args:
+        shapes: The backbone.
+        state: The trained reference.
+        history: What it reads, [D, L], 0 pads on the left.
+        listed: Distinct item ids [D, N], 0 pads at the end.
+    """
+    items, asked = torch.from_numpy(history), torch.from_numpy(listed)
+    with torch.inference_mode():
+        table = _as_trained(shapes, state)
+        states = last_states(items, table, state["position"], dense.weights(shapes, state), shapes.backbone)
+        scores = torch.bmm(table[asked], states.unsqueeze(2)).squeeze(2).masked_fill(asked == 0, -torch.inf)
+        # A stable sort, so that equal scores keep the order of the list.
+        best = torch.sort(scores, dim=1, descending=True, stable=True)
+        return np.asarray(torch.where(best.values > -torch.inf, best.indices + 1, 0).numpy(), np.int64)
+
+
 def _as_trained(shapes: Shapes, state: State) -> torch.Tensor:
     """Return the item table that training saw: rounded where it was trained with the rounding, else as it is."""
     bits, exact = shapes.backbone.embedding_bits, state["item"]

@@ -200,6 +200,7 @@ class MethodSpec:
         not_cached: Why it cannot, as the rest of a sentence that begins with its name.
         by_budgets: Whether what a phone is given depends on the budgets that it grants, refusals aside; None where that is not known.
         by_others: Whether what a phone is given depends on which other phones take part in the round.
+        reads_lists: Whether its cloud half is told what the protocol lists for each user (`Batch.listed`), where the protocol lists.
         allowed: By setting, the lowest and highest number that it (or each entry of a list) may be, or the words to choose from;
             a setting that is not named here may have any value of its default's type.
     """
@@ -222,6 +223,7 @@ class MethodSpec:
     not_cached: str = "needs the whole catalogue on the phone"
     by_budgets: bool | None = None
     by_others: bool = False
+    reads_lists: bool = False
     allowed: Mapping[str, Allowed] = field(default_factory=dict)
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:

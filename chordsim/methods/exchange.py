@@ -88,6 +88,7 @@ class Batch:
         round: The round, from 1.
         budgets: What each phone grants, where that is known: on the cloud None, since a phone tells its budgets in its profile.
         user_ids: Whose account each phone is, as the cloud's logs name users; told where a method learns from updates, None elsewhere.
+        listed: What the protocol lists for each user, best first, [D, N], 0 pads; told where `MethodSpec.reads_lists`, None elsewhere.
     """
 
     device_ids: Ints
@@ -95,6 +96,7 @@ class Batch:
     round: int
     budgets: Budgets | None = None
     user_ids: Ints | None = field(default=None, kw_only=True)
+    listed: Ints | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return self.device_ids.size

@@ -169,7 +169,10 @@ class Live:
         def respond(start: int) -> CloudTurn:
             rows = slice(start, min(start + size, scene.ids.size))
             with blamed(method.spec.name, where):
-                turn = method.half.respond(method.state, leg, scene.batch(rows, book.active), inbox.slice(rows.start, rows.stop))
+                who = scene.batch(rows, book.active)
+                if method.spec.reads_lists:
+                    who = replace(who, listed=self._world.candidates(scene.users[rows]))
+                turn = method.half.respond(method.state, leg, who, inbox.slice(rows.start, rows.stop))
                 return sound(turn, rows.stop - rows.start)
 
         coming = [self._threads.submit(respond, start) for start in range(0, scene.ids.size, size)]

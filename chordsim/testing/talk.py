@@ -11,7 +11,7 @@ import torch
 
 from chordsim import methods
 from chordsim.arrays import Columns, State
-from chordsim.config.model import BackboneConfig, DataConfig, RoundsConfig, Scenario, SyntheticConfig, TrainingConfig
+from chordsim.config.model import BackboneConfig, DataConfig, ProtocolConfig, RoundsConfig, Scenario, SyntheticConfig, TrainingConfig
 from chordsim.data.history import History
 from chordsim.data.split import TrainLogs
 from chordsim.methods import Batch, Budgets, CloudTurn, Leg, MethodContext, MethodSpec, PhoneBatch, Turn
@@ -78,8 +78,9 @@ class Talk:
         cloud, device = methods.load(spec.cloud)(context), methods.load(spec.device)(context)
         ids = np.arange(PHONES)
         plenty = Budgets(np.full(PHONES, 2**40), np.full(PHONES, 10.0), np.full(PHONES, 32.0), np.full(PHONES, 1e9))
-        who = PhoneBatch(ids, ids < PHONES - 1, 1, plenty)
-        history = world.split.history(world.population.users(ids), 1, context.backbone.max_len + spec.extra_history)
+        users = world.population.users(ids)
+        who = PhoneBatch(ids, ids < PHONES - 1, 1, plenty, world.candidates(users))
+        history = world.split.history(users, 1, context.backbone.max_len + spec.extra_history)
         state = train(cloud, world.logs) if train else cloud.train(world.logs, Silent())
         return cls(world, spec, context, cloud, device, state, who, history)
 
@@ -88,7 +89,8 @@ class Talk:
         one = slice(row, row + 1)
         b, h = self.who.budgets, self.history
         budgets = replace(b, **{name: value[one] for name, value in vars(b).items() if isinstance(value, np.ndarray)})
-        who = replace(self.who, device_ids=self.who.device_ids[one], active=self.who.active[one], budgets=budgets)
+        listed = None if self.who.listed is None else self.who.listed[one]
+        who = replace(self.who, device_ids=self.who.device_ids[one], active=self.who.active[one], budgets=budgets, listed=listed)
         cut = {name: value[one] for name, value in vars(h).items() if isinstance(value, np.ndarray) and value.shape[:1] == (len(self.who),)}
         return replace(self, who=who, history=replace(h, **cut))
 
@@ -104,7 +106,8 @@ class Talk:
         nothing = heard = Ragged.empty(len(who))
         for leg in self.spec.exchange:
             if leg.direction == "down":
-                cloud = self.cloud.respond(self.state, leg, Batch(who.device_ids, who.active, who.round), heard)
+                asking = Batch(who.device_ids, who.active, who.round, listed=who.listed if self.spec.reads_lists else None)
+                cloud = self.cloud.respond(self.state, leg, asking, heard)
                 payload = self._garbage() if leg == garbled else cloud.outbox
                 turn = self.act(leg, who, history, payload)
                 out[leg] = Said(payload, turn, cloud)
@@ -127,7 +130,10 @@ class Talk:
 
 
 def small_world(name: str, settings: Mapping[str, Any] | None = None, backbone: Mapping[str, Any] | None = None) -> World:
-    """Return a world of 40 users, 50 items and one method; ``backbone`` changes its small SASRec."""
+    """Return a world of 40 users, 50 items and one method; ``backbone`` changes its small SASRec.
+
+    Where it says that items are cached, lists of ten are ranked.
+    """
     shape = {"dim": 16, "ffn_dim": 16, "max_len": 20} if (backbone or {}).get("kind", "sasrec") == "sasrec" else {"dim": 16, "max_len": 20}
     scenario = Scenario(
         methods=(name,),
@@ -135,6 +141,7 @@ def small_world(name: str, settings: Mapping[str, Any] | None = None, backbone: 
         backbone=BackboneConfig.model_validate({**shape, **(backbone or {})}),
         training=TrainingConfig(max_steps=3, batch=16, eval_every=3, threads=1),
         rounds=RoundsConfig(count=2),
+        protocol=ProtocolConfig(ranking="candidates", candidates=10) if (backbone or {}).get("items") == "cached" else ProtocolConfig(),
         settings={name: dict(settings)} if settings else {},
     )
     return build(resolve_settings(scenario))

@@ -22,9 +22,10 @@ HARD = (
     "rounds.count=4",
     "rounds.new_model_every=2",
     "clock.loss=0.2",
+    "settings.cda4rec.short_history=12",
     *(f"population.tiers.{tier}.memory_mb=9" for tier in ("low", "mid", "high")),
 )
-NAMES = ("retriever", "fp32", "chord-plus", "fedavg")
+NAMES = ("retriever", "fp32", "chord-plus", "fedavg", "cda4rec")
 _WHOLE: dict[str, RunResult] = {}
 
 

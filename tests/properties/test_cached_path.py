@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ import torch
 import chordsim
 from chordsim import evaluate, methods
 from chordsim.methods import ITEM_TABLE, History, PhoneBatch
-from chordsim.nets import blobs, embeddings
+from chordsim.nets import blobs
 from chordsim.progress import Silent
 from chordsim.ragged import Ragged
 from chordsim.round.enrolled import Hosted
+from chordsim.scenario import settings
 from chordsim.scenario.load import load
 from chordsim.scenario.text import dump
 from chordsim.wire.frame import decode_rows, encode_rows
@@ -28,7 +29,9 @@ from chordsim.world import World, of_text
 from server.hosting import train
 
 LISTED, ROOM = 40, 70
-NAMES = ("fp32", "chord-plus", "film-192", "diet", "finetune", "forward-ofa")
+NAMES = ("fp32", "chord-plus", "film-192", "diet", "finetune", "forward-ofa", "cda4rec")
+#: Some users of `cda4rec` are ranked by their phones, some by the cloud.
+BOTH_SIDES = "settings.cda4rec.short_history=12"
 CACHED = (
     'backbone.items="cached"',
     f"backbone.cache_rows={ROOM}",
@@ -131,10 +134,14 @@ class Alone:
                 if leg.direction == "up":
                     inbox = turn.outbox
                 if turn.scores is not None:
-                    scores = turn.scores.of(listed)
-        users = world.population.users(ids)
+                    shown = turn.scores.of(listed)
+                if turn.ranking is not None:
+                    shown = turn.ranking
+        users, protocol = world.population.users(ids), world.scenario.protocol
         targets, seen = world.split.targets(users, round), world.split.seen(users, round)
-        return float(evaluate.rank_listed(scores, listed, targets, seen, world.scenario.protocol, world.n_items)[0])
+        if method.spec.ranks == "list":
+            return float(evaluate.rank_list(shown, targets, seen, world.n_items, protocol, listed)[0])
+        return float(evaluate.rank_listed(shown, listed, targets, seen, protocol, world.n_items)[0])
 
 
 def _forget_what_is_not_held(model: Any, rows: dict[int, bytes]) -> None:
@@ -144,10 +151,10 @@ def _forget_what_is_not_held(model: Any, rows: dict[int, bytes]) -> None:
     model.item[lost] = torch.nan
 
 
-def _bytes_of(item: torch.Tensor, bits: int) -> np.ndarray:
+def _bytes_of(method: Hosted) -> np.ndarray:
     """Return each item's row as a phone stores it: its numbers, then its scale."""
-    stored = embeddings.encode(item, bits, "item")
-    return np.concatenate([stored[name].numpy().view(np.uint8).reshape(len(item), -1) for name in sorted(stored)], 1)
+    stored = blobs.load(method.blobs[method.labels[ITEM_TABLE]], {})
+    return np.concatenate([stored[name].numpy().view(np.uint8).reshape(len(stored[name]), -1) for name in sorted(stored)], 1)
 
 
 def _tensors(rows: np.ndarray, dim: int, bits: int) -> dict[str, torch.Tensor]:
@@ -170,12 +177,13 @@ def test_a_phone_alone_asks_gets_and_ranks_what_the_fleet_does(
     tiny: Callable[..., list[str]], tmp_path: Path, bits: int, phones: int, rounds: int, names: tuple[str, ...]
 ) -> None:
     more = [f"population.devices={phones}", f"rounds.count={rounds}", f"backbone.embedding_bits={bits}", "data.synthetic.items=120"]
+    more += [BOTH_SIDES] if "cda4rec" in names else []
     overrides = tiny(*CACHED, *more, *([f"data.synthetic.users={phones}"] if phones > 30 else []), methods=names)
     ledger = chordsim.run("offline", overrides=overrides, out=tmp_path / "run").ledger.set_index(["method", "device_id", "round"])
     world = of_text(dump(load("offline", overrides)))
     compared, every = 0, 3 if phones == 30 else 1
     for method in train(world, Silent()).methods:
-        stored = _bytes_of(method.state["item"], bits)
+        stored = _bytes_of(method)
         half = methods.load(method.spec.device)(world.context(method.spec.name))
         for device in range(0, phones, every):
             phone = Alone(world, method, half, device, {})
@@ -225,8 +233,8 @@ def _whose_rows_are_spoilt_fails_alone(world: World, method: Hosted, half: Any, 
 
 def test_whoever_ranks_or_trains_on_the_phone_plays_with_the_rows_that_it_holds(tiny: Callable[..., list[str]], tmp_path: Path) -> None:
     """None is refused for its method, none gets rows for nothing, and what phones teach the cloud makes no row stale."""
-    names = ("fp32", "finetune", "fedavg", "dccl", "forward-ofa", "film-192", "uniform-2")
-    overrides = tiny(*CACHED, "data.synthetic.items=120", methods=names)
+    names = ("fp32", "finetune", "fedavg", "dccl", "forward-ofa", "film-192", "uniform-2", "cda4rec")
+    overrides = tiny(*CACHED, "data.synthetic.items=120", BOTH_SIDES, methods=names)
     run = chordsim.run("offline", overrides=overrides, out=tmp_path / "run")
     assert run.manifest["status"] == "complete"
     ledger = run.ledger.set_index(["device_id", "round"])
@@ -247,7 +255,7 @@ def test_whoever_ranks_or_trains_on_the_phone_plays_with_the_rows_that_it_holds(
 
 
 def test_bytes_are_those_of_the_closed_form_and_rows_are_sent_once(tiny: Callable[..., list[str]], tmp_path: Path) -> None:
-    overrides = tiny(*CACHED, "data.synthetic.items=120", methods=("fp32", "markov", "cloud-only"))
+    overrides = tiny(*CACHED, "data.synthetic.items=120", BOTH_SIDES, methods=("fp32", "cda4rec", "markov", "cloud-only"))
     run = chordsim.run("offline", overrides=overrides, out=tmp_path / "run")
     served = run.ledger[run.ledger["outcome"] == "served"]
     one, rows = id_bytes(120), served[served["method"] == "fp32"]
@@ -258,7 +266,15 @@ def test_bytes_are_those_of_the_closed_form_and_rows_are_sent_once(tiny: Callabl
     # A new item of the history at most, since lists stay the same and nothing was thrown out.
     dim = load("offline", overrides).backbone.dim
     assert (first["rows_bytes"] >= LISTED * 4 * dim).all() and (later["rows_bytes"] <= 4 * dim).all()
-    others = run.ledger[run.ledger["method"] != "fp32"]
+    routed = served[served["method"] == "cda4rec"]
+    assert (routed["prescription_bytes"] == 1 + LISTED).all() and (routed["profile_bytes"] == 12 * one).all()
+    assert routed["bits_mean"].isna().any() and (routed["macs"] > 0).any() and (routed["cloud_macs"] > 0).all()
+    assert (
+        routed[["asks_bytes", "rows_bytes", "candidates_bytes"]]
+        .reset_index(drop=True)
+        .equals(rows[["asks_bytes", "rows_bytes", "candidates_bytes"]].reset_index(drop=True))
+    )
+    others = run.ledger[~run.ledger["method"].isin(["fp32", "cda4rec"])]
     assert (others[["asks_bytes", "rows_bytes", "cached_rows"]] == 0).all().all()
 
 
@@ -274,7 +290,6 @@ def test_a_new_model_makes_rows_stale_and_they_come_again(tiny: Callable[..., li
         ('protocol.ranking="all"', 'set protocol.ranking = "candidates"'),
         ("backbone.cache_rows=20", "need at least"),
         ("protocol.candidates=1000", "more than 1000 items"),
-        ('methods=["cda4rec"]', "lists in the middle of a session"),
         ('methods=["chord-aged-40"]', "reads older items too"),
     ],
 )
@@ -283,6 +298,12 @@ def test_what_cannot_be_cached_is_one_clear_line(tiny: Callable[..., list[str]],
     with pytest.raises(chordsim.errors.UserError, match=words) as found:
         chordsim.run("offline", overrides=[*tiny(*CACHED, methods=("fp32",)), *more, override], out=tmp_path / "run")
     assert "\n" not in str(found.value)
+
+
+def test_a_method_that_needs_every_row_is_told_so(tiny: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "_spec", lambda name: replace(methods.find(name), cached="no"))
+    with pytest.raises(chordsim.errors.ScenarioError, match="'fp32' needs the whole catalogue on the phone: leave it out"):
+        chordsim.run("offline", overrides=tiny(*CACHED, methods=("fp32",)), out=tmp_path / "run")
 
 
 def test_one_hash_whatever_the_cells_and_after_a_resume(tiny: Callable[..., list[str]], tmp_path: Path) -> None:

@@ -1,11 +1,17 @@
 """`cda4rec`: the planner's route decides what crosses the link and which side computes."""
 
 import numpy as np
+import pytest
 import torch
 
 from chordsim.methods import DOWN_CANDIDATES, DOWN_PRESCRIPTION
 from chordsim.methods.cda4rec import net as cda4rec
+from chordsim.methods.cda4rec.cached.net import RowRanker, TrainedRowRanker, order_bytes, pack_order, unpack_order
+from chordsim.methods.cda4rec.cached.net import ranker_macs as cached_macs
+from chordsim.methods.cda4rec.cached.net import ranker_size as cached_size
+from chordsim.nets.backbone import last_states
 from chordsim.ragged import Ragged
+from chordsim.testing import check_method
 
 
 def test_the_route_decides_what_crosses_and_who_computes(talk):
@@ -53,3 +59,60 @@ def test_the_closed_form_of_its_size_is_the_rankers():
     ranker = cda4rec.SmallRanker(30, 8)
     places = ranker.rank_of(torch.ones(2, 5, dtype=torch.int64), torch.tensor([[3, 4, 0], [5, 0, 0]]))
     assert places[0, 2] == 2 and places[1, 0] == 0
+
+
+CACHED = {"items": "cached", "cache_rows": 40}
+
+
+@pytest.mark.parametrize("settings", [{"short_history": 12}, {"short_history": 0, "width": 8}])
+def test_where_the_catalogue_stays_in_the_cloud_it_keeps_the_promises_of_every_method(settings, shared_cache, monkeypatch):
+    monkeypatch.setenv("CHORDSIM_CACHE", str(shared_cache))
+    check_method("cda4rec", settings, CACHED)
+
+
+def test_with_cached_rows_the_cloud_orders_the_list_and_the_phone_joins_its_own_order(talk):
+    t = talk("cda4rec", {"short_history": 12}, **CACHED)
+    legs = t.exchange()
+    assert DOWN_CANDIDATES not in legs
+    on, phone = t.who.active, (t.history.items > 0).sum(1) >= 12
+    sent, turn, cloud = legs[DOWN_PRESCRIPTION]
+    listed, items = t.who.listed, torch.from_numpy(t.history.items)
+    assert phone[on].any() and not phone[on].all() and (sent.lengths[on] == 11).all() and (cloud.macs > 0).all()
+    state = {n.removeprefix("cloud."): v for n, v in t.state.items() if n.startswith("cloud.")}
+    weights = [state[f"weights.{n}"] for n in range(len(t.world.shapes.layers))]
+    large = (last_states(items, state["item"], state["position"], weights, t.context.backbone) @ state["item"].T).numpy()
+    ranker = TrainedRowRanker(state["item"], 32, 20, 1)
+    ranker.load_state_dict({"item": state["item"], **{n.removeprefix("phone."): v for n, v in t.state.items() if n.startswith("phone.")}})
+    with torch.inference_mode():
+        small = (ranker.last_states(items) @ ranker.item.T).numpy()
+    for d in np.flatnonzero(on):
+        ordered = sorted(listed[d], key=lambda item, d=d: -large[d, item])
+        own = sorted(ordered, key=lambda item, d=d: -small[d, item])
+        joined = sorted(ordered, key=lambda item: -(1 / (60 + ordered.index(item)) + 1 / (60 + own.index(item))))
+        assert turn.ranking[d].tolist() == (joined if phone[d] else ordered)
+    assert ((turn.cost.macs > 0) == phone).all() and (np.isnan(turn.bits) == ~phone).all()
+
+
+def test_an_order_names_each_listed_item_once():
+    listed = np.array([[5, 9, 7, 0]] * 2)
+    places = np.array([[3, 1, 2, 0], [1, 2, 3, 0]])
+    rows = Ragged.of_matrix(pack_order(np.array([True, False]), places))
+    phone, ordered, sound = unpack_order(rows, listed)
+    assert sound.all() and phone.tolist() == [True, False] and ordered.tolist() == [[7, 5, 9, 0], [5, 9, 7, 0]]
+    bad = [
+        b"",
+        b"\x01",
+        rows[0][:-1],
+        rows[0] + b"\0",
+        *(bytes(row) for row in ([2, 3, 1, 2, 0], [1, 3, 1, 1, 0], [1, 3, 1, 2, 4], [0, 3, 0, 2, 1], [1, 1, 2, 5, 0])),
+    ]
+    phone, ordered, sound = unpack_order(Ragged.of_rows(bad), np.repeat(listed[:1], len(bad), 0))
+    assert not sound.any() and not phone.any() and not ordered.any()
+    assert order_bytes(300) == 601
+
+
+def test_the_closed_forms_of_a_ranker_without_a_table():
+    made = RowRanker(16, 8)
+    assert cached_size(16, 8) == sum(p.numel() for p in made.parameters())
+    products = 5 * (16 * 8 + sum(p.numel() for n, p in made.cell.named_parameters() if n.startswith("weight"))) + 16 * 8 + 3 * 16
+    assert cached_macs(5, 16, 8, 3) == products
