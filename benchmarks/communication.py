@@ -35,7 +35,8 @@ ROOMY = (
     "clock.deadline_s=0.0",
 )
 FOUR = ("fp32", "int8", "uniform-2", "chord-plus")
-EVERY = (*FOUR, "chord", "diet", "duet", "film-192", "cocorrrec", "forward-ofa", "finetune", "cloud-only", "retriever", "markov")
+ADAPTING = ("chord", "diet", "duet", "film-192", "cocorrrec", "forward-ofa", "cda4rec", "finetune")
+EVERY = (*FOUR, *ADAPTING, "cloud-only", "retriever", "markov")
 OWNED = ('backbone.items="owned"', 'protocol.ranking="all"')
 FEW = ("backbone.embedding_bits=2", "settings.chord-plus.extractor_bits=8")
 NAMED = ("small", "medium", "wide")

@@ -120,10 +120,15 @@ class Talk:
         return out
 
     def act(self, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged | None) -> Turn:
-        """Let phones take one leg's turn with the model and the state of the last exchange."""
+        """Let phones take one leg's turn with the model and the state of the last exchange.
+
+        Scores that are made when they are asked for are made here, where the protocol lists: those of the list, [D, N].
+        """
         with torch.enable_grad() if self.spec.needs_autograd else torch.inference_mode():
             turn: Turn = self.device.act(self.model, self.columns, leg, who, history, inbox)
-        return turn
+            if turn.scores is None or isinstance(turn.scores, np.ndarray) or who.listed is None:
+                return turn
+            return replace(turn, scores=turn.scores.of(who.listed))
 
     def _garbage(self) -> Ragged:
         return Ragged.of_rows([bytes(range(255, 250 - row, -1)) for row in range(len(self.who))])

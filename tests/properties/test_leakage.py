@@ -40,6 +40,15 @@ def worlds(tiny_overrides: Callable[..., list[str]]) -> tuple[str, World, World]
     return dump(text), world, shifted(world, first_round=1)
 
 
+@pytest.fixture(scope="module")
+def cached_worlds(tiny_overrides: Callable[..., list[str]]) -> tuple[str, World, World]:
+    """The same where the catalogue stays in the cloud, for a method whose cloud half is told the protocol's lists."""
+    cached = ("backbone.items=cached", "protocol.ranking=candidates", "protocol.candidates=20", "settings.cda4rec.short_history=12")
+    text = load("offline", tiny_overrides(f"rounds.count={ROUNDS}", *cached, methods=("cda4rec",)))
+    world = build(text)
+    return dump(text), world, shifted(world, first_round=1)
+
+
 def shifted(world: World, first_round: int) -> World:
     """Return the world with the targets from a round on moved to other items."""
     log = world.split.log
@@ -136,7 +145,8 @@ def played(text: str, world: World, name: str, state: Any, monkeypatch: pytest.M
         [leg for leg in spec.exchange if leg.direction == "down" or leg.kind == "report"],
     ):
         for leg in (leg for leg in legs if leg.direction == "down"):
-            answer = cloud.respond(state, leg, Batch(columns["device_id"], columns["active"], round), inbox)
+            listed = world.candidates(world.population.users(columns["device_id"])) if spec.reads_lists else None
+            answer = cloud.respond(state, leg, Batch(columns["device_id"], columns["active"], round, listed=listed), inbox)
             wire[leg.kind] = cohort.encode_rows(leg.kind, name, round, answer.outbox, answer.refusal == 0)
             noted.append(list(answer.outbox))
         if not legs:
@@ -151,11 +161,11 @@ def played(text: str, world: World, name: str, state: Any, monkeypatch: pytest.M
     return {"noted": noted, "rank": reply.columns["rank"]}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "of"), [*((name, "worlds") for name in NAMES), ("cda4rec", "cached_worlds")])
 def test_serving_moves_nothing_but_the_rank(
-    worlds: tuple[str, World, World], name: str, shared_cache: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, of: str, request: pytest.FixtureRequest, shared_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text, world, other = worlds
+    text, world, other = request.getfixturevalue(of)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHORDSIM_CACHE", str(shared_cache))
         state, _ = cache.trained(methods.load(world.specs[name].cloud)(world.context(name)), world.logs, Silent())

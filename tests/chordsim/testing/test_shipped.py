@@ -25,6 +25,12 @@ def test_every_method_has_every_property(name: str) -> None:
     assert "deterministic" in testing.check_method(name)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in NAMES if methods.find(name).cached != "no"])
+def test_every_method_has_them_where_the_catalogue_stays_in_the_cloud(name: str) -> None:
+    assert "deterministic" in testing.check_method(name, None, {"items": "cached", "cache_rows": 80})
+
+
 @pytest.mark.parametrize("kind", sorted(known()))
 def test_every_backbone_has_every_property(kind: str) -> None:
     assert "causal" in testing.check_backbone(kind)
