@@ -63,18 +63,30 @@ class Accelerator:
     held: MutableMapping[Any, Tensor]
 
     def last_states(
-        self, items: Tensor, item_table: Tensor, position_table: Tensor, weights: Sequence[Weight], config: BackboneConfig
+        self,
+        items: Tensor,
+        item_table: Tensor,
+        position_table: Tensor,
+        weights: Sequence[Weight],
+        config: BackboneConfig,
+        user: Tensor | None = None,
     ) -> Tensor:
         """Return the state [D, d] that ranks the next item, as `chordsim.nets.backbone.last_states` does, all phones at once."""
-        return self.states_there(items, item_table, position_table, weights, config).cpu()
+        return self.states_there(items, item_table, position_table, weights, config, user).cpu()
 
     def states_there(
-        self, items: Tensor, item_table: Tensor, position_table: Tensor, weights: Sequence[Weight], config: BackboneConfig
+        self,
+        items: Tensor,
+        item_table: Tensor,
+        position_table: Tensor,
+        weights: Sequence[Weight],
+        config: BackboneConfig,
+        user: Tensor | None = None,
     ) -> Tensor:
         """Return the same where it was computed."""
         there = [self._weight(weight) for weight in weights]
         histories, tables = items.to(self.device), (self._kept(item_table), self._kept(position_table))
-        return backbone.last_states(histories, *tables, there, config)
+        return backbone.last_states(histories, *tables, there, config, None if user is None else user.to(self.device))
 
     def rank_states(self, states: Tensor, table: Tensor, targets: Ints, seen: Spans, protocol: ProtocolConfig) -> tuple[Floats, Bools]:
         """Return the rank of each target among all items, as `chordsim.evaluate.rank_scores` does, and whether all scores are numbers.

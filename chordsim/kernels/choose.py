@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from chordsim.arrays import Bools, Floats, Ints
     from chordsim.config.model import BackboneConfig, EngineConfig, ProtocolConfig, Scenario
     from chordsim.data.history import Spans
-    from chordsim.nets.choice import Attend, Weight
+    from chordsim.nets.choice import Attend
     from chordsim.nets.dropout import Thin
     from chordsim.nets.elements import Weigh
     from chordsim.quant.allocate import Allocation, Costs
     from chordsim.quant.budget import Sums
     from chordsim.quant.straight_through import Product
 
+    LastStates = Callable[..., Tensor]
     Ranking = Callable[[Tensor, Tensor, Ints, Spans, ProtocolConfig], tuple[Floats, Bools]]
 
 TORCH, NATIVE = "torch", "native"
@@ -113,7 +114,7 @@ class Kernels:
 
     name: str
     allocate: Callable[[Tensor, Costs, Tensor, int], Allocation]
-    last_states: Callable[[Tensor, Tensor, Tensor, Sequence[Weight], BackboneConfig], Tensor]
+    last_states: LastStates
     channel_sums: Sums
     weigh: Weigh
     product: Product

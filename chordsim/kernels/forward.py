@@ -26,7 +26,14 @@ _LAYERS, _FEED = PER_BLOCK, (4, 5)
 _live: MutableMapping[Tensor, Array] = WeakIdKeyDictionary()
 
 
-def last_states(items: Tensor, item_table: Tensor, position_table: Tensor, weights: Sequence[Weight], config: BackboneConfig) -> Tensor:
+def last_states(
+    items: Tensor,
+    item_table: Tensor,
+    position_table: Tensor,
+    weights: Sequence[Weight],
+    config: BackboneConfig,
+    user: Tensor | None = None,
+) -> Tensor:
     """Return the state [D, d] that ranks the next item, as `chordsim.nets.backbone.last_states` does, up to the order of sums.
 
     A phone's state depends on its own history and weights alone, bit for bit: not on who else is there, nor on the
@@ -38,12 +45,13 @@ def last_states(items: Tensor, item_table: Tensor, position_table: Tensor, weigh
         position_table: [L, d] or longer, float32.
         weights: Per layer [C, K], [D, C, K] or a `Choice`, in plan order.
         config: Kind and shape of the backbone; feed-forwards may have other widths, all the same.
+        user: What is added to all inputs of each phone, [D, d] float32; None for nothing.
 
     Raises:
         ValueError: A layer has another size.
     """
     if config.kind not in COMPILED_KINDS:
-        return reference.last_states(items, item_table, position_table, weights, config)
+        return reference.last_states(items, item_table, position_table, weights, config, user)
     from chordsim.kernels.native.passes import forward_all
 
     kept = [_stored(weight) for weight in weights]
@@ -55,6 +63,7 @@ def last_states(items: Tensor, item_table: Tensor, position_table: Tensor, weigh
         codes,
         _rows(item_table),
         _rows(position_table),
+        np.zeros((0, config.dim), np.float32) if user is None else _rows(user),
         meta,
         live,
         config.heads,

@@ -1,4 +1,4 @@
-"""What users are and what channels are worth to them, behind the switch: the extractor's means and the planner's residual, compiled."""
+"""What users are, to a backbone too, and what channels are worth to them, behind the switch: means, products and residuals, compiled."""
 
 from __future__ import annotations
 
@@ -42,6 +42,22 @@ def read_users(reader: nn.Module, items: Tensor, table: Tensor) -> Tensor:
     lists = np.empty((4, max(inner.shape[0], layers[2].shape[0], BLOCK) + _TILE), np.int64)
     pooled_all(np.ascontiguousarray(items.numpy()), rows, (LONG, SHORT), layers, lists, room, out)
     return torch.from_numpy(out)
+
+
+def turned_users(user: Tensor, matrix: Tensor) -> Tensor:
+    """Return user matrix^T, [D, n], a phone's whoever else is there, bit for bit; without gradients.
+
+    Args:
+        user: [D, width] float32.
+        matrix: [n, width]; the same object for the same numbers.
+    """
+    from chordsim.kernels.native.stacked import BLOCK, product_all
+
+    weights = _by_input(matrix)
+    out = np.empty((user.shape[0], weights.shape[1]), np.float32)
+    lists = np.empty((4, max(weights.shape[0], BLOCK) + _TILE), np.int64)
+    product_all(np.ascontiguousarray(user.numpy()), weights, lists, np.zeros(weights.shape[1], np.float32), out)
+    return torch.from_numpy(out[:, : matrix.shape[0]])
 
 
 def residual(user: Tensor, heads: Tensor, shared: Tensor, bound: float) -> Tensor:

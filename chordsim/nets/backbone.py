@@ -12,6 +12,7 @@ from chordsim.config.model import BackboneConfig
 from chordsim.nets.choice import Attend, Dropout, Fed, Weight
 from chordsim.nets.layers import Layer
 from chordsim.nets.spec import find
+from chordsim.nets.user_input import added
 
 
 class Net(Protocol):
@@ -119,6 +120,7 @@ def last_states(
     position_table: Tensor,
     weights: Sequence[Weight | Fed],
     config: BackboneConfig,
+    user: Tensor | None = None,
 ) -> Tensor:
-    """Return the state [D, d] that ranks the next item after histories [D, L]."""
-    return forward(items, embed(items, item_table, position_table, config), weights, config)
+    """Return the state [D, d] that ranks the next item after histories [D, L]; ``user`` [D, d] is added to all inputs."""
+    return forward(items, added(embed(items, item_table, position_table, config), items, user), weights, config)

@@ -14,6 +14,7 @@ from chordsim.nets import backbone, embeddings
 from chordsim.nets.choice import Attend, Fed, Weight
 from chordsim.nets.dropout import Thin, dropped, thinned
 from chordsim.nets.shapes import Shapes
+from chordsim.nets.user_input import added
 from chordsim.nets.windows import Windows
 
 EMBEDDING_STD = 0.02
@@ -87,13 +88,15 @@ class Recommender(nn.Module):
         """Return item embeddings as phones hold them."""
         return embeddings.rounded(self.item.detach(), self.shapes.backbone.embedding_bits, self.item_widths)
 
-    def run(self, items: Tensor, weights: Sequence[Weight | Fed], dropout: float, generator: torch.Generator) -> Tensor:
-        """Return the states of a training batch under dropout, at the positions that have targets."""
+    def run(
+        self, items: Tensor, weights: Sequence[Weight | Fed], dropout: float, generator: torch.Generator, user: Tensor | None = None
+    ) -> Tensor:
+        """Return the states of a training batch under dropout, at the positions that have targets; ``user`` [B, d] joins all inputs."""
 
         def drop(x: Tensor) -> Tensor:
             return dropped(x, dropout, generator, self.thin)
 
-        states = drop(backbone.embed(items, self.item, self.position, self.shapes.backbone))
+        states = drop(added(backbone.embed(items, self.item, self.position, self.shapes.backbone), items, user))
         reads = min(self.horizon, items.shape[1])
         return backbone.forward(items, states, weights, self.shapes.backbone, reads=reads, dropout=drop, attend=self.attend)
 

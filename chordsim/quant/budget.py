@@ -47,17 +47,24 @@ class PlanBudget:
         widths: Bits that codes 0 to 3 stand for.
         extra_bytes: Resident bytes that the method adds to every model: extractor, mask.
         activation_bits: Of what weights are multiplied with; they count in operations of one bit alone.
+        extra_macs: Multiply-accumulates at 32 bits that the method adds to every request.
     """
 
     shapes: Shapes
     widths: tuple[int, int, int, int]
     extra_bytes: int
     activation_bits: int = footprint.FLOAT_BITS
+    extra_macs: int = 0
 
     @property
     def fixed_bytes(self) -> int:
         """Peak memory of a plan that stores nothing."""
         return footprint.fixed_bytes(self.shapes) + self.extra_bytes + footprint.row_buffer_bytes(self.shapes)
+
+    @property
+    def fixed_macs(self) -> int:
+        """Operations of one request that no plan changes."""
+        return footprint.fixed_macs(self.shapes) + self.extra_macs
 
     def costs(self) -> Costs:
         """Return the cost of every code of every channel for the three budgets, [3, C, 4]; the same object each time."""
@@ -80,7 +87,7 @@ class PlanBudget:
         """
         memory = 8 * np.clip(budgets.memory_bytes - self.fixed_bytes, -_NO_LIMIT // 8, _NO_LIMIT // 8)
         speed = np.minimum(budgets.latency_s * budgets.macs_per_s, _NO_LIMIT)
-        latency = np.floor(speed).astype(np.int64) - footprint.fixed_macs(self.shapes)
+        latency = np.floor(speed).astype(np.int64) - self.fixed_macs
         bits = np.floor(np.minimum(budgets.bits, cap_bits) * self.shapes.weights).astype(np.int64)
         return torch.from_numpy(np.stack([memory, latency, bits], 1))
 
@@ -97,7 +104,7 @@ class PlanBudget:
         fan_in, macs = self._channels
         weight_bits, plan_macs, bit_macs = (sums or channel_sums)(codes, self.widths, fan_in, macs)
         bitops = bit_macs * self.activation_bits
-        fixed_macs = footprint.fixed_macs(self.shapes)
+        fixed_macs = self.fixed_macs
         packed = footprint.packed_bytes(weight_bits)
         model = packed + self.extra_bytes + footprint.embedding_bytes(self.shapes)
         return PlanCost(

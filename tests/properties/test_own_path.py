@@ -109,6 +109,7 @@ def case(request: pytest.FixtureRequest) -> Case:
         overrides += [f"settings.{name}.gains=true", f'settings.{name}.law="signed"']
     if where == "steps":
         overrides += [f"settings.{name}.gains=true", f'settings.{name}.gains_of="code"', f"settings.{name}.widths=[0,2,2,2]"]
+        overrides.append(f"settings.{name}.user_input=true")
     if "groups" in where:
         overrides += [f"settings.{name}.group=4", f"settings.{name}.gains=true"]
     if where == "device":
@@ -166,8 +167,16 @@ def own_path(case: Case, phone: int) -> tuple[bytes, np.ndarray, np.ndarray]:
                 whole[channel, start : start + size] = quantize(row[None, start : start + size], settings.widths[read[at]])[0] * gain
                 at += 1
         weights.append(whole)
-    states = last_states(history, item, stored["position"], weights, config)
+    states = last_states(history, item, stored["position"], weights, config, told_of(user, parts))
     return profile, codes, (states @ item.T)[0].numpy()
+
+
+def told_of(user: np.ndarray, parts: dict[str, bytes]) -> torch.Tensor | None:
+    """What the phone adds to its inputs: its user embedding through the bootstrap's matrix, number by number."""
+    if "user_input" not in parts:
+        return None
+    matrix = blobs.load(parts["user_input"], {})["user_input"].numpy().astype(np.float64)
+    return torch.from_numpy(np.array([[float((row * user[0]).sum()) for row in matrix]], np.float32))
 
 
 def step_of(case: Case, phone: int) -> int:

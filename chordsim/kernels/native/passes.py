@@ -32,7 +32,16 @@ ZERO, WASTE, MOST, TOTAL, NORMAL, ASKED, STATE, MIXED, HIDDEN, HEADED = np.arang
 
 @compiled
 def forward_all(
-    items: Array, codes: Array, item: Array, position: Array, meta: Array, live: Array, heads: Number, room: tuple[Array, ...], out: Array
+    items: Array,
+    codes: Array,
+    item: Array,
+    position: Array,
+    user: Array,
+    meta: Array,
+    live: Array,
+    heads: Number,
+    room: tuple[Array, ...],
+    out: Array,
 ) -> None:
     """Fill ``out`` [D, d] with the state after each phone's history.
 
@@ -41,6 +50,7 @@ def forward_all(
         codes: [D, C] uint8, or one row of zeros where every channel has one precision.
         item: Item embeddings [n_items + 1, d].
         position: Position embeddings [L, d].
+        user: What is added to all inputs of each phone [D, d]; no rows for nothing.
         meta: What each layer's weights are and where, int64 (`chordsim.kernels.native.products`).
         live: Whether a row of a table is anything but zeros, uint8.
         heads: Of attention.
@@ -59,6 +69,10 @@ def forward_all(
         if d + 1 < items.shape[0]:
             ask_for(items[d + 1], item)
         real = embed(items[d], item, position, x, lists[0], lists[1], vectors[ZERO])
+        if user.shape[0] > 0:
+            for c in range(dim):
+                for p in range(real):
+                    x[c, p] += user[d, c]
         for b in range(blocks - 1):
             _block(meta[PER_BLOCK * b : PER_BLOCK * (b + 1)], d, plan, live, heads, dim, real, room)
         _last(meta[PER_BLOCK * (blocks - 1) :], d, plan, live, heads, dim, real, room)

@@ -49,6 +49,21 @@ def pooled_all(
 
 
 @compiled
+def product_all(x: Array, weights: Array, lists: Array, waste: Array, out: Array) -> None:
+    """Fill ``out`` [D, n] with x weights, phone by phone.
+
+    Args:
+        x: [D, width].
+        weights: By input [width, n], n a whole number of vectors.
+        lists: Room for addresses [4, at least width, and a block in whole tiles].
+        waste: Room for numbers that nobody reads [n].
+        out: float32.
+    """
+    for first in range(0, x.shape[0], BLOCK):
+        _multiply(x[first:], min(BLOCK, x.shape[0] - first), weights, NO, NOTHING, lists, waste, out[first:])
+
+
+@compiled
 def residual_all(user: Array, heads: Array, shared: Array, bound: Number, lists: Array, waste: Array, out: Array) -> None:
     """Fill ``out`` with shared + bound tanh(user heads), phone by phone.
 

@@ -19,7 +19,7 @@ from chordsim.methods import INVALID, Batch, Blob, Budgets, CloudTurn, Leg, Meth
 from chordsim.methods.chord.hypernetwork import BLOCK, RESIDUAL_BOUND, BasePlusResidual, ThreeLevel
 from chordsim.methods.chord.network import Planned
 from chordsim.methods.chord.settings import SERVING, PlanSettings, plan_budget
-from chordsim.nets import blobs, extractor
+from chordsim.nets import blobs, extractor, user_input
 from chordsim.nets.frozen import fingerprint
 from chordsim.nets.terms import Teacher
 from chordsim.progress import Progress
@@ -100,7 +100,7 @@ class PlanCloud(Cloud):
         return {f"{IMPORTANCE}{name}": (total / len(history)).clone() for name, total in sums.items()}
 
     def bootstrap(self, state: State) -> list[Blob]:
-        """Return the backbone's seed and fingerprint, embeddings, mask and gains, and the extractor or what codes are worth."""
+        """Return the backbone's seed and fingerprint, embeddings, what codes are worth or the extractor, and what the settings add."""
         model = self._restore(state)
         c = self.context
         trained = c.backbone.init == "trained"
@@ -113,9 +113,11 @@ class PlanCloud(Cloud):
             with torch.inference_mode():
                 worth = model.planner(torch.zeros(1, self.settings.profile_dim))[0]
             parts.append(Blob("utilities", blobs.save({"utilities": worth.clone()})))
-        else:
+        if self.settings.reads_users:
             reader = {k.removeprefix("extractor."): v for k, v in state.items() if k.startswith("extractor.")}
             parts.append(Blob("extractor", blobs.save(extractor.encode(reader, self.settings.extractor_bits))))
+        if self.settings.user_input:
+            parts.append(Blob(user_input.NAME, blobs.save(user_input.encode(model.user_input[0], self.settings.extractor_bits))))
         if self.settings.mask_keep < 1:
             kept = {str(n): pack_bits(w != 0) for n, w in enumerate(model.masked())}
             parts.append(Blob("mask", blobs.save(kept)))

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from chordsim.arrays import Columns
-from chordsim.kernels.users import read_users
+from chordsim.kernels.users import read_users, turned_users
 from chordsim.methods import INVALID, Budgets, Cost, History, Leg, MethodContext, PhoneBatch, Turn
-from chordsim.methods.chord.settings import PlanSettings, plan_budget
-from chordsim.nets import blobs, extractor, footprint
+from chordsim.methods.chord.settings import PlanSettings, plan_budget, session_macs
+from chordsim.nets import blobs, extractor, user_input
 from chordsim.nets.backbone import last_states
 from chordsim.nets.choice import fed
 from chordsim.nets.frozen import masked
@@ -39,14 +39,16 @@ class Model:
     Attributes:
         item: Item embeddings [n_items + 1, d].
         position: Position embeddings [P, d].
-        reader: The feature extractor.
+        reader: The feature extractor; None where nobody reads the user.
+        user_input: What turns its vector into a part of the backbone's inputs, [d, profile_dim]; None where it is none.
         tables: Every channel at every code, per layer [4, C, K]; a simulator's shortcut, exact because a
             quantized channel depends only on (channel, bits).
     """
 
     item: Tensor
     position: Tensor
-    reader: torch.nn.Module
+    reader: torch.nn.Module | None
+    user_input: Tensor | None
     tables: list[Tensor]
 
 
@@ -72,10 +74,17 @@ class PlanDevice(Device):
             BackboneMismatch: The backbone is not the one that the cloud plans for.
             BadPayload: A blob is not what this backbone needs.
         """
-        config, s = self.context.backbone, self.settings
-        item, position = load_tables(blobs_by_label, self.shapes)
-        reader = extractor.restored(blobs_by_label["extractor"], s.extractor, config.dim, s.profile_dim, s.extractor_bits)
-        return Model(item, position, reader, self.tables(blobs_by_label))
+        return Model(*load_tables(blobs_by_label, self.shapes), *self.readers(blobs_by_label), self.tables(blobs_by_label))
+
+    def readers(self, blobs_by_label: Mapping[str, bytes]) -> tuple[torch.nn.Module | None, Tensor | None]:
+        """Return what a bootstrap brings to read users: the extractor, and what brings its vector among the backbone's inputs."""
+        s, dim = self.settings, self.context.backbone.dim
+        reader = matrix = None
+        if s.reads_users:
+            reader = extractor.restored(blobs_by_label["extractor"], s.extractor, dim, s.profile_dim, s.extractor_bits)
+        if s.user_input:
+            matrix = user_input.restored(blobs_by_label[user_input.NAME], dim, s.profile_dim)
+        return reader, matrix
 
     def tables(self, blobs_by_label: Mapping[str, bytes]) -> list[Tensor]:
         """Return every channel at every code, per layer [4, C, K], of the backbone that a bootstrap brings."""
@@ -86,8 +95,8 @@ class PlanDevice(Device):
         return [scaled(choices, gains) for choices, gains in zip(rows, self._gains(blobs_by_label), strict=True)]
 
     def portable(self, blobs_by_label: Mapping[str, bytes]) -> Portable | None:
-        """Return the tables, and the frozen weights that plans are applied to; None where activations are rounded."""
-        if self.settings.activation_bits < 32:
+        """Return the tables, and the frozen weights that plans are applied to; None where inputs are rounded or know the user."""
+        if self.settings.activation_bits < 32 or self.settings.user_input:
             return None
         s, item_and_position = self.settings, load_tables(blobs_by_label, self.shapes)
         source, packed = self._source(blobs_by_label)
@@ -131,10 +140,23 @@ class PlanDevice(Device):
         alike = self.alike(history.items)
         items = history.items if alike is None else history.items[alike[0]]
         given = torch.from_numpy(items)
-        user = (read_users(model.reader, given, model.item) if self.kernels.native else model.reader(given, model.item)).numpy()
+        user = self._users(model, given).numpy()
         user = user if alike is None else user[alike[1]]
         payload = np.concatenate([pack_floats(user), pack_budgets(who.budgets)], 1)
         return quiet(len(who), Ragged.of_matrix(payload, who.active))
+
+    def _users(self, model: Model, items: Tensor) -> Tensor:
+        """Return the user embeddings [D, profile_dim] of phones with these histories."""
+        assert model.reader is not None
+        return read_users(model.reader, items, model.item) if self.kernels.native else model.reader(items, model.item)
+
+    def _joined(self, model: Model, items: Tensor) -> Tensor | None:
+        """Return what joins the backbone's inputs, [D, d]; None where nothing does."""
+        matrix = model.user_input
+        if matrix is None:
+            return None
+        user = self._users(model, items)
+        return turned_users(user, matrix) if self.kernels.native else user @ matrix.T
 
     def _apply(self, model: Model, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         codes, sound = decode_codes(inbox, self.shapes.channels)
@@ -150,8 +172,7 @@ class PlanDevice(Device):
             spent = self.budget.cost_of(some, self.kernels.channel_sums).of(alike[1])
         refusal = np.where(sound, self._refused(plan, spent, who.budgets), INVALID).astype(np.uint8)
         rows = len(who)
-        _, read = extractor.size(self.settings.extractor, self.context.backbone.dim, self.settings.profile_dim)
-        adapt = np.full(rows, footprint.adapt_macs(self.shapes) + read, np.int64)
+        adapt = np.full(rows, session_macs(self.shapes, self.settings), np.int64)
         cost = replace(
             Cost.zero(rows),
             macs=spent.macs,
@@ -166,14 +187,15 @@ class PlanDevice(Device):
     def _states(self, model: Model, plan: Tensor, items: Tensor) -> Tensor:
         """Return the last states [D, d] of phones with these plans [D, C]."""
         layers, config = self.shapes.layers, self.context.backbone
-        bits = self.settings.activation_bits
+        bits, user = self.settings.activation_bits, self._joined(model, items)
         if bits == 32 and self.kernels.compiles(config):
-            return self.kernels.last_states(items, model.item, model.position, gather(model.tables, plan, layers), config)
+            return self.kernels.last_states(items, model.item, model.position, gather(model.tables, plan, layers), config, user)
         room = room_for(min(BLOCK, len(items)), layers)
 
         def last(rows: slice) -> Tensor:
             weights = gather(model.tables, plan[rows].long(), layers, room)
-            return last_states(items[rows], model.item, model.position, fed(weights, bits), config)
+            mine = None if user is None else user[rows]
+            return last_states(items[rows], model.item, model.position, fed(weights, bits), config, mine)
 
         return in_blocks(len(items), last)
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from chordsim.kernels.choose import TORCH, Kernels, kernels
 from chordsim.methods.chord.hypernetwork import BasePlusResidual, ThreeLevel
 from chordsim.methods.chord.settings import START_GAINS, PlanSettings
-from chordsim.nets import extractor, terms
+from chordsim.nets import extractor, terms, user_input
 from chordsim.nets.backbone import last_states
 from chordsim.nets.choice import fed
 from chordsim.nets.frozen import draw, masked
@@ -58,6 +58,9 @@ class Planned(Recommender):
         )
         start = torch.tensor(START_GAINS if settings.gains_of == "code" else (1.0,))
         self.gains = nn.ParameterList(start.repeat(n.channels, 1) for n in shapes.layers if settings.gains)
+        joined = [user_input.start(shapes.backbone.dim, settings.profile_dim, self.generator)] if settings.user_input else []
+        #: What turns a user embedding into a part of the backbone's inputs, [d, profile_dim]; none where it is none.
+        self.user_input = nn.ParameterList(joined)
         self._fixed: list[Tensor] | None = None
         lengths = [w.shape[1] for w in self.frozen]
         #: Layers whose rows are equally long.
@@ -93,7 +96,7 @@ class Planned(Recommender):
 
     def groups(self, lr: float, plan_lr: float) -> list[dict[str, Any]]:
         """Return embeddings, extractor and gains at one rate, hypernetwork and mask at another."""
-        slow = [self.item, self.position, *self.extractor.parameters(), *self.gains]
+        slow = [self.item, self.position, *self.extractor.parameters(), *self.gains, *self.user_input]
         return [{"params": slow, "lr": lr}, {"params": [*self.planner.parameters(), *self.mask_scores], "lr": plan_lr}]
 
     def masked(self) -> list[Tensor]:
@@ -126,9 +129,10 @@ class Planned(Recommender):
             self._fixed = made
         return made
 
-    def utilities(self, history: Tensor, item_table: Tensor) -> Tensor:
-        """Return utilities [B, C, 4] of users with these histories."""
-        return self.planner(self.extractor(history, item_table))  # type: ignore[no-any-return]
+    def read(self, history: Tensor, item_table: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return utilities [B, C, 4] of users with these histories, and what joins their inputs, [B, d] or None."""
+        user = self.extractor(history, item_table)
+        return self.planner(user), user @ self.user_input[0].T if len(self.user_input) else None
 
     def codes(self, utilities: Tensor, bits: Tensor) -> tuple[Tensor, Tensor]:
         """Return plans [B, C] (int64) under ``bits`` per weight [B], and each plan's multiplier [B]."""
@@ -139,7 +143,7 @@ class Planned(Recommender):
     def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
         """Return final states [B, horizon, d]; plans come from `windows.history` alone."""
         s = self.settings
-        utilities = self.utilities(windows.history, self.item)
+        utilities, user = self.read(windows.history, self.item)
         choice = torch.randint(len(s.train_bits), (utilities.shape[0],), generator=generator)
         codes, price = self.codes(utilities, torch.tensor(s.train_bits)[choice])
         net = utilities.permute(2, 0, 1) - price[:, None] * self._price.T[:, None]
@@ -147,10 +151,12 @@ class Planned(Recommender):
             net = torch.cat([torch.full_like(net[: s.lowest], -torch.inf), net[s.lowest :]])
         chances = F.softmax(net / s.temperature, 0)
         weights = straight_through(chances, self.tables(), codes, self.shapes.layers, self.kernels.product)
-        states = self.run(windows.inputs, fed(weights, s.activation_bits), dropout, generator)
-        return self._with_terms(states, windows, codes, dropout, generator)
+        states = self.run(windows.inputs, fed(weights, s.activation_bits), dropout, generator, user)
+        return self._with_terms(states, windows, codes, user, dropout, generator)
 
-    def _with_terms(self, states: Tensor, windows: Windows, codes: Tensor, dropout: float, generator: torch.Generator) -> Tensor:
+    def _with_terms(
+        self, states: Tensor, windows: Windows, codes: Tensor, user: Tensor | None, dropout: float, generator: torch.Generator
+    ) -> Tensor:
         """Join the states with what the settings add to the loss, at some positions."""
         s, reads = self.settings, states.shape[1]
         if not (s.distil_weight or s.contrast_weight):
@@ -165,20 +171,20 @@ class Planned(Recommender):
         if s.contrast_weight:
             with torch.no_grad():
                 swapped = fed(gather(self.tables(), codes.roll(1, 0), self.shapes.layers), s.activation_bits)
-                other = terms.log_chances(self.run(windows.inputs, swapped, dropout, generator), self.item, places)
+                other = terms.log_chances(self.run(windows.inputs, swapped, dropout, generator, user), self.item, places)
             total = total + s.contrast_weight * terms.preference(own, other, targets.reshape(-1)[places])
         return join(states, total)
 
     def last_states(self, items: Tensor) -> Tensor:
         """Return the last state [B, d] under each user's own plan at the budget by which training is selected."""
         shipped = self.item_as_shipped()
-        utilities = self.utilities(items, shipped)
+        utilities, user = self.read(items, shipped)
         codes, _ = self.codes(utilities, torch.full((items.shape[0],), self.settings.selection_bits))
         self._watch(utilities.detach(), codes)
         weights, bits = gather(self.tables(), codes, self.shapes.layers), self.settings.activation_bits
         if bits < 32:
-            return last_states(items, shipped, self.position, fed(weights, bits), self.shapes.backbone)
-        return self.kernels.last_states(items, shipped, self.position, weights, self.shapes.backbone)
+            return last_states(items, shipped, self.position, fed(weights, bits), self.shapes.backbone, user)
+        return self.kernels.last_states(items, shipped, self.position, weights, self.shapes.backbone, user)
 
     def _watch(self, utilities: Tensor, codes: Tensor) -> None:
         layers = self.shapes.layers

@@ -55,6 +55,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "extractor": _one_of(EXTRACTORS),
     "extractor_bits": (lambda v: v in (32, 16, 8) and not isinstance(v, bool), "32, 16 or 8"),
     "profile_dim": _whole(1, 4096),
+    "user_input": _FLAG,
     "horizon": _whole(1, 1000),
     "gains": _FLAG,
     "gains_of": _one_of(GAINED),
@@ -87,6 +88,7 @@ class PlanSettings:
         extractor: ``mean`` or ``gru``.
         extractor_bits: Of the extractor's matrices on phones, rounded after training: 32, 16, or 8 with a scale a row.
         profile_dim: Size of the user embedding.
+        user_input: Whether the user embedding, through a learnt matrix, is added to all inputs of the backbone, in training and on phones.
         horizon: Targets per window that the loss uses.
         gains: Whether the bootstrap brings a learnt scale for each channel, the same for everybody: what random weights cannot learn
             otherwise is how large an output should be (after learnt step sizes, Esser et al. 2020; here inference).
@@ -117,6 +119,7 @@ class PlanSettings:
     extractor: str = "mean"
     extractor_bits: int = 32
     profile_dim: int = 64
+    user_input: bool = False
     horizon: int = 12
     gains: bool = False
     gains_of: str = "channel"
@@ -128,6 +131,11 @@ class PlanSettings:
     plans_of: str = "chord-plus"
     delivery: str = "session"
     activation_bits: int = 32
+
+    @property
+    def reads_users(self) -> bool:
+        """Whether phones read their users: for a profile, or for the backbone's inputs."""
+        return self.delivery == "session" or self.user_input
 
     @property
     def gain_columns(self) -> int:
@@ -172,13 +180,30 @@ class PlanSettings:
 
 def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
     """Return the cost arithmetic of plans, with what the method adds to every model."""
-    from chordsim.nets import extractor
+    from chordsim.nets import user_input
     from chordsim.quant.budget import PlanBudget
 
-    reader = extractor.stored_bytes(settings.extractor, shapes.backbone.dim, settings.profile_dim, settings.extractor_bits)
-    if settings.delivery == "bootstrap":
-        reader = 0
+    s, dim = settings, shapes.backbone.dim
+    reader = _reader(s, dim)[0]
+    joined = user_input.stored_bytes(dim, s.profile_dim, s.extractor_bits) if s.user_input else 0
     mask = -(-shapes.weights // 8) if settings.mask_keep < 1 else 0
     source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0
     gains = 4 * shapes.channels * settings.gain_columns
-    return PlanBudget(shapes, settings.widths, reader + mask + gains + source, settings.activation_bits)
+    asks = _reader(s, dim)[1] + dim * s.profile_dim if s.user_input else 0
+    return PlanBudget(shapes, s.widths, reader + joined + mask + gains + source, s.activation_bits, asks)
+
+
+def session_macs(shapes: Shapes, settings: PlanSettings) -> int:
+    """Return multiply-accumulates before a session's first request: making the plan's weights, and reading the user if no request does."""
+    from chordsim.nets import footprint
+
+    return footprint.adapt_macs(shapes) + (0 if settings.user_input else _reader(settings, shapes.backbone.dim)[1])
+
+
+def _reader(s: PlanSettings, dim: int) -> tuple[int, int]:
+    """Return the bytes of the extractor on a phone, and its multiply-accumulates; none where nobody reads the user there."""
+    from chordsim.nets import extractor
+
+    if not s.reads_users:
+        return 0, 0
+    return extractor.stored_bytes(s.extractor, dim, s.profile_dim, s.extractor_bits), extractor.size(s.extractor, dim, s.profile_dim)[1]

@@ -53,6 +53,7 @@ _PLUS: Mapping[str, Any] = {
     "extractor": "mean",
     "extractor_bits": 32,
     "profile_dim": 64,
+    "user_input": False,
     "horizon": 12,
     "gains": False,
     "gains_of": "channel",
@@ -133,8 +134,8 @@ class PlanSpec(MethodSpec):
 
         Which channels a plan keeps is not known before training, so operations are an upper end.
         """
-        from chordsim.methods.chord.settings import plan_budget
-        from chordsim.nets import extractor, footprint
+        from chordsim.methods.chord.settings import plan_budget, session_macs
+        from chordsim.nets import footprint
         from chordsim.quant.decode import unknown_phones
 
         s = PlanSettings.of(context.name, context.settings)
@@ -149,9 +150,8 @@ class PlanSpec(MethodSpec):
         binding = np.where(refusal > 0, refusal, np.where((planned_for >= top).all(1), 0, tightest)).astype(np.uint8)
         bits = np.maximum(np.minimum(np.minimum(limits[:, 0], limits[:, 2]), top[2]), floor[2])
         kept = np.maximum(np.minimum(limits[:, 1], top[1]), floor[1])
-        packed, fixed = footprint.packed_bytes(bits), footprint.fixed_macs(shapes)
-        _, read = extractor.size(s.extractor, context.backbone.dim, s.profile_dim)
-        adapt = np.full(rows, footprint.adapt_macs(shapes) + read, np.int64)
+        packed, fixed = footprint.packed_bytes(bits), budget.fixed_macs
+        adapt = np.full(rows, session_macs(shapes, s), np.int64)
         bitops = (bits / shapes.weights * kept).astype(np.int64) * s.activation_bits + fixed * footprint.FLOAT_BITS**2
         model = packed + budget.extra_bytes + footprint.embedding_bytes(shapes)
         cost = replace(

@@ -71,6 +71,9 @@ def test_states_are_the_references(config: BackboneConfig, kind: str) -> None:
     longs: list[Weight] = [Choice(w.rows, w.codes.long()) if isinstance(w, Choice) else w for w in weights]
     expected = backbone.last_states(items, item, position, longs, config)
     assert torch.equal(at("cpu").last_states(items, item, position, weights, config), expected)
+    user = torch.randn(len(items), config.dim, generator=torch.Generator().manual_seed(5))
+    expected = backbone.last_states(items, item, position, longs, config, user)
+    assert torch.equal(at("cpu").last_states(items, item, position, weights, config, user), expected)
 
 
 @pytest.mark.parametrize("mask_seen", [True, False])

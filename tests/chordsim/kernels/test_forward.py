@@ -57,6 +57,19 @@ def only(given: tuple, rows: slice) -> tuple:
     return items[rows], item, position, [part(w) for w in weights], config
 
 
+def test_what_is_added_for_a_user_is_added_at_every_position() -> None:
+    given = case(SHAPES[1], 40, "plan")
+    user = torch.randn(40, 12, generator=torch.Generator().manual_seed(1))
+    found = last_states(*given, user)
+    assert torch.allclose(found, backbone.last_states(*given, user), atol=4e-6) and not torch.allclose(found, last_states(*given), atol=0.1)
+    # The same as another table of positions for each phone.
+    items, item, position, weights, config = only(given, slice(7, 8))
+    alone = last_states(items, item, position + user[7], weights, config)
+    assert torch.allclose(alone, found[7:8], atol=4e-6)
+    assert torch.equal(last_states(*only(given, slice(3, 9)), user[3:9]), found[3:9])
+    assert bool((found[given[0][:, -1] == 0] == 0).all())
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("config", SHAPES, ids=lambda c: f"{c.dim}x{c.ffn_dim}x{c.heads}x{c.blocks}x{c.max_len}")
 def test_states_are_those_of_torch(config: BackboneConfig, kind: str) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from chordsim.kernels.allocate import allocate
 from chordsim.kernels.allocate import channel_sums as compiled_sums
-from chordsim.kernels.users import read_users, residual
+from chordsim.kernels.users import read_users, residual, turned_users
 from chordsim.nets.extractor import Gru, MeanPool
 from chordsim.quant.allocate import Costs
 from chordsim.quant.budget import channel_sums
@@ -44,6 +44,15 @@ def test_other_extractors_run_as_they_are() -> None:
     _, table, items = readers(12, 7)
     reader = Gru(12, 7).requires_grad_(False)
     assert torch.equal(read_users(reader, items, table), reader(items, table))
+
+
+def test_users_are_turned_alike_whoever_else_is_there() -> None:
+    torch.manual_seed(4)
+    user, matrix = torch.randn(70, 33), torch.randn(21, 33)
+    got = turned_users(user, matrix)
+    assert torch.allclose(got, user @ matrix.T, rtol=1e-5, atol=1e-5)
+    for rows in (slice(0, 1), slice(31, 40)):
+        assert torch.equal(turned_users(user[rows], matrix), got[rows])
 
 
 @pytest.mark.parametrize(("channels", "width"), [(77, 64), (16, 5), (3, 9)])

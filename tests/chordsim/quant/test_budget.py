@@ -117,6 +117,7 @@ def test_shipped_settings_are_sound_and_count_what_the_method_adds(spec: object)
         ("levels", ["row"]),
         ("extractor", "cnn"),
         ("profile_dim", 0),
+        ("user_input", 1),
         ("horizon", 0),
         ("bits", "two"),
         ("stray", 1),

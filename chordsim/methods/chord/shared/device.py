@@ -16,7 +16,6 @@ from chordsim.methods.chord.device import Model, PlanDevice
 from chordsim.nets import blobs
 from chordsim.ragged import Ragged
 from chordsim.runtime.portable import Portable
-from clients.half import load_tables
 
 
 @dataclass(frozen=True)
@@ -30,15 +29,15 @@ class SharedDevice(PlanDevice):
     """Asks for nothing: the bootstrap says all that a plan is bought by."""
 
     def load(self, blobs_by_label: Mapping[str, bytes]) -> SharedModel:
-        """Draw or unpack the backbone, check it, and decode embeddings, mask, gains and utilities.
+        """Draw or unpack the backbone, check it, and decode embeddings, mask, gains, utilities, and what reads users if something does.
 
         Raises:
             BackboneMismatch: The backbone is not the one that the plan is for.
             BadPayload: A blob is not what this backbone needs.
         """
-        item, position = load_tables(blobs_by_label, self.shapes)
         worth = blobs.load(blobs_by_label["utilities"], {"utilities": (self.shapes.channels, 4)})["utilities"]
-        return SharedModel(item, position, torch.nn.Identity(), self.tables(blobs_by_label), worth)
+        base = super().load(blobs_by_label)
+        return SharedModel(base.item, base.position, base.reader, base.user_input, base.tables, worth)
 
     def portable(self, blobs_by_label: Mapping[str, bytes]) -> Portable | None:
         """Return None: a phone runtime would have to buy the plan."""
