@@ -153,7 +153,7 @@ def _chunks(world: World, spec: MethodSpec, call: CellCall, met: Met, joins: boo
     ids, size = call.columns["device_id"], world.chunk_size
     if ids.size == 0 or ids.size % size:
         raise ValueError(f"a cell of {ids.size} phones is not a whole number of chunks of {size}")
-    round, length = int(call.header["round"]), world.scenario.backbone.max_len + spec.extra_history
+    round, length = int(call.header["round"]), spec.history_length(world.scenario.backbone.max_len)
     together = max(_TOGETHER // size, 1) * size
     turn = max(_JOINED // size, 1) * size if joins else size
     for first in range(0, ids.size, together):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from chordsim.kernels.choose import Kernels, kernels
 from chordsim.methods import ITEM_TABLE, Cost, MethodContext, Turn
 from chordsim.nets import blobs, embeddings, extractor
 from chordsim.nets.backbone import position_shape
+from chordsim.nets.reads import READS
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.quant.costs import same_for_all as same_for_all
 from chordsim.ragged import Ragged
@@ -140,12 +141,12 @@ def load_tables(blobs_by_label: Mapping[str, bytes], shapes: Shapes) -> tuple[to
     return item_table(blobs_by_label, shapes), stored["position"]
 
 
-def load_extractor(data: bytes, kind: str, dim: int, width: int) -> torch.nn.Module:
+def load_extractor(data: bytes, kind: str, dim: int, width: int, reads: Sequence[int] = READS) -> torch.nn.Module:
     """Return the feature extractor of a blob.
 
     Raises:
         BadPayload: Not this extractor.
     """
-    reader = extractor.build(kind, dim, width)
+    reader = extractor.build(kind, dim, width, reads)
     reader.load_state_dict(blobs.load(data, {name: tuple(p.shape) for name, p in reader.named_parameters()}))
     return reader.requires_grad_(False).eval()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 from chordsim.kernels.lanes import whole_vectors
-from chordsim.nets.extractor import LONG, SHORT, MeanPool
+from chordsim.nets.extractor import MeanPool
 
 Array = np.ndarray[Any, Any]
 _TILE = 4
@@ -35,12 +35,12 @@ def read_users(reader: nn.Module, items: Tensor, table: Tensor) -> Tensor:
     rows = np.ascontiguousarray(table.detach().numpy())
     layers = (_by_input(reader.inner.weight), _row(reader.inner.bias), _by_input(reader.outer.weight), _row(reader.outer.bias))
     inner, width = layers[0], reader.outer.weight.shape[0]
-    means = np.zeros((BLOCK, 2 * rows.shape[1]), np.float32)
+    means = np.zeros((BLOCK, len(reader.reads) * rows.shape[1]), np.float32)
     hidden, made = np.zeros((BLOCK, inner.shape[1]), np.float32), np.zeros((BLOCK, layers[2].shape[1]), np.float32)
     out = np.empty((items.shape[0], width), np.float32)
     room = (means, hidden, made, np.zeros(max(inner.shape[1], layers[2].shape[1]), np.float32))
     lists = np.empty((4, max(inner.shape[0], layers[2].shape[0], BLOCK) + _TILE), np.int64)
-    pooled_all(np.ascontiguousarray(items.numpy()), rows, (LONG, SHORT), layers, lists, room, out)
+    pooled_all(np.ascontiguousarray(items.numpy()), rows, np.array(reader.reads), layers, lists, room, out)
     return torch.from_numpy(out)
 
 

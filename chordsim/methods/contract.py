@@ -188,7 +188,8 @@ class MethodSpec:
         needs_autograd: True for training on the phone; otherwise the device path runs under inference mode.
         learns: True if the cloud takes in updates after each round.
         buffers: True if it can also take in updates that were made from an older state, which `rounds.mode = "buffered"` needs.
-        extra_history: Items that its device half is given beyond the backbone's window, older ones on the left.
+        reach: Items that its device half is given however short the backbone's window is; 0 for the window.
+        extra_history: Items that its device half is given beyond those, older ones on the left.
         settings_of: A method whose settings, where it stands in the same scenario, or in its file and was taken out by an override,
             are the defaults of this one's: for controls that must share its training. Empty for none.
         backbones: Kinds of backbone that it can work with; empty for any.
@@ -214,6 +215,7 @@ class MethodSpec:
     needs_autograd: bool = False
     learns: bool = False
     buffers: bool = False
+    reach: int = 0
     extra_history: int = 0
     settings_of: str = ""
     backbones: tuple[str, ...] = ()
@@ -225,6 +227,10 @@ class MethodSpec:
     by_others: bool = False
     reads_lists: bool = False
     allowed: Mapping[str, Allowed] = field(default_factory=dict)
+
+    def history_length(self, window: int) -> int:
+        """Return how many items of its user's history a phone is given, with a backbone of this window."""
+        return max(window, self.reach) + self.extra_history
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return the payload bytes of every leg but the report, [D] each, in closed form.

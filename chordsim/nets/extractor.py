@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import torch
@@ -12,33 +12,35 @@ from torch import Tensor, nn
 from chordsim.nets import blobs, embeddings
 from chordsim.nets.embeddings import look_up
 from chordsim.nets.kinds import EXTRACTORS
+from chordsim.nets.reads import READS
 
-LONG, SHORT = 50, 8
 GRU_STEPS = 20
 
 
 class MeanPool(nn.Module):
-    """LN(MLP[mean of the last 50 item embeddings ; mean of the last 8]): the prototype's best."""
+    """LN(MLP[mean of the last 50 item embeddings ; mean of the last 8]): the prototype's best; or of means of other lengths."""
 
-    def __init__(self, dim: int, width: int) -> None:
+    def __init__(self, dim: int, width: int, reads: Sequence[int] = READS) -> None:
         super().__init__()
-        self.inner = nn.Linear(2 * dim, 2 * width)
+        self.reads = tuple(reads)
+        self.inner = nn.Linear(len(self.reads) * dim, 2 * width)
         self.outer = nn.Linear(2 * width, width)
 
     def forward(self, items: Tensor, item_table: Tensor) -> Tensor:
         """Return the user embedding [D, width] of item ids [D, L], padded with 0 on the left."""
         pooled = []
-        for span in (LONG, SHORT):
+        for span in self.reads:
             recent = items[:, -span:]
             count = (recent > 0).sum(1, keepdim=True).clamp_min(1)
             pooled.append(look_up(item_table, recent).sum(1) / count)
-        hidden = F.relu(self.inner(F.layer_norm(torch.cat(pooled, 1), (2 * item_table.shape[1],))))
+        hidden = F.relu(self.inner(F.layer_norm(torch.cat(pooled, 1), (len(self.reads) * item_table.shape[1],))))
         out = self.outer(hidden)
         return F.layer_norm(out, out.shape[-1:])
 
     def macs(self) -> int:
-        """Multiply-accumulates of one user."""
-        return self.inner.weight.numel() + self.outer.weight.numel()
+        """Multiply-accumulates of one user; adding up the last 50 items counts as nothing, each item before them as one for a number."""
+        dim = self.inner.weight.shape[1] // len(self.reads)
+        return self.inner.weight.numel() + self.outer.weight.numel() + max(*self.reads, READS[0]) * dim - READS[0] * dim
 
 
 class Gru(nn.Module):
@@ -58,19 +60,24 @@ class Gru(nn.Module):
         return GRU_STEPS * sum(p.numel() for n, p in self.named_parameters() if "weight" in n)
 
 
-_MADE: dict[str, type[MeanPool] | type[Gru]] = dict(zip(EXTRACTORS, (MeanPool, Gru), strict=True))
+def build(kind: str, dim: int, width: int, reads: Sequence[int] = READS) -> MeanPool | Gru:
+    """Return an extractor; its weights are whatever the caller loads or initialises next.
 
-
-def build(kind: str, dim: int, width: int) -> MeanPool | Gru:
-    """Return an extractor; its weights are whatever the caller loads or initialises next."""
-    return _MADE[kind](dim, width)
+    Args:
+        kind: One of `chordsim.nets.kinds.EXTRACTORS`.
+        dim: Of item embeddings.
+        width: Of the user embedding.
+        reads: How many of the last items each mean is of; of `mean` alone.
+    """
+    mean, _ = EXTRACTORS
+    return MeanPool(dim, width, reads) if kind == mean else Gru(dim, width)
 
 
 @lru_cache(maxsize=64)
-def size(kind: str, dim: int, width: int) -> tuple[int, int]:
+def size(kind: str, dim: int, width: int, reads: tuple[int, ...] = READS) -> tuple[int, int]:
     """Return (parameters, multiply-accumulates per user) of an extractor, without drawing weights."""
     with torch.device("meta"):
-        made = build(kind, dim, width)
+        made = build(kind, dim, width, reads)
     return sum(p.numel() for p in made.parameters()), made.macs()
 
 
@@ -80,13 +87,13 @@ def encode(parameters: Mapping[str, Tensor], bits: int) -> dict[str, Tensor]:
     return {name: value for part in parts for name, value in part.items()}
 
 
-def restored(data: bytes, kind: str, dim: int, width: int, bits: int = 32) -> MeanPool | Gru:
+def restored(data: bytes, kind: str, dim: int, width: int, bits: int = 32, reads: Sequence[int] = READS) -> MeanPool | Gru:
     """Return the extractor of a blob that `encode` filled.
 
     Raises:
         BadPayload: Not this extractor.
     """
-    reader = build(kind, dim, width)
+    reader = build(kind, dim, width, reads)
     shapes = {name: tuple(p.shape) for name, p in reader.named_parameters()}
     stored = blobs.load(data, shapes)
     if bits < 32:
@@ -96,8 +103,8 @@ def restored(data: bytes, kind: str, dim: int, width: int, bits: int = 32) -> Me
 
 
 @lru_cache(maxsize=64)
-def stored_bytes(kind: str, dim: int, width: int, bits: int) -> int:
+def stored_bytes(kind: str, dim: int, width: int, bits: int, reads: tuple[int, ...] = READS) -> int:
     """Return the bytes of an extractor on a phone, its matrices at ``bits``."""
     with torch.device("meta"):
-        made = build(kind, dim, width)
+        made = build(kind, dim, width, reads)
     return sum(embeddings.table_bytes(p.shape[0], p.shape[1], bits) if p.ndim == 2 else 4 * p.numel() for p in made.parameters())

@@ -71,6 +71,8 @@ class Recommender(nn.Module):
     def __init__(self, shapes: Shapes, seed: int, purpose: str) -> None:
         super().__init__()
         self.shapes, self.horizon = shapes, shapes.backbone.max_len
+        #: Items that `Windows.history` and histories of a validation hold; set by who reads more of a user than the backbone's window.
+        self.reach = shapes.backbone.max_len
         self.generator = seeds.torch_generator(seed, purpose)
         #: Bits of each item's row, where they differ by how often it occurs; set by who knows the logs.
         self.item_widths: Tensor | None = None

@@ -14,7 +14,8 @@ class Windows:
     Attributes:
         inputs: Item ids [B, L], 0 pads on the left.
         targets: The item after each input [B, L]; 0 where the loss does not look.
-        history: Items strictly before the first target [B, L], 0 pads on the left: all that a prescription may be made from.
+        history: Items strictly before the first target [B, L], or more of them (`Recommender.reach`), 0 pads on the left: all that a
+            prescription may be made from.
     """
 
     inputs: Tensor

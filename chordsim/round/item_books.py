@@ -32,7 +32,7 @@ def columns_for(world: World, spec: MethodSpec, devices: int) -> Columns:
 
 def window_of(backbone: BackboneConfig, spec: MethodSpec) -> int:
     """Return how many items of its user's history a phone of this method reads."""
-    return backbone.max_len + spec.extra_history
+    return spec.history_length(backbone.max_len)
 
 
 @dataclass(frozen=True)

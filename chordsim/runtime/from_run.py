@@ -89,7 +89,7 @@ class Source:
         """
         split, population = self.world.split, self.world.population
         who = PhoneBatch(ids, np.ones(ids.size, np.bool_), self.round, population.profiles(ids).budgets)
-        history = split.history(population.users(ids), self.round, self.context.backbone.max_len + self.spec.extra_history)
+        history = split.history(population.users(ids), self.round, self.spec.history_length(self.context.backbone.max_len))
         planned = self.portable.planned is not None
         inbox = Ragged.of_rows(sent[device] for device in ids.tolist()) if planned else Ragged.empty(ids.size)
         with torch.inference_mode():

@@ -27,12 +27,12 @@ def resolve_settings(scenario: Scenario) -> Scenario:
     for name in scenario.methods:
         spec = _spec(name).as_set(scenario.settings.get(name, {}))
         _check_backbone(spec, scenario.backbone.kind)
-        _check_items(spec, scenario)
         _check_ranking(spec, scenario.protocol.ranking)
         _check_mode(spec, scenario.rounds.mode)
         given = {**_shared(spec, scenario), **scenario.settings.get(name, {})}
         table = _filled(f"settings.{name}", name, given, spec.defaults, spec.allowed)
         spec.check(table)
+        _check_items(spec.as_set(table), scenario)
         if table:
             filled[name] = table
     return scenario.model_copy(update={"settings": filled})
@@ -90,7 +90,7 @@ def _check_items(spec: methods.MethodSpec, scenario: Scenario) -> None:
         return
     if spec.cached == "no":
         raise ScenarioError(f'methods: {spec.name!r} {spec.not_cached}: leave it out, or set backbone.items = "owned"')
-    least = backbone.max_len + spec.extra_history + scenario.protocol.list_length
+    least = spec.history_length(backbone.max_len) + scenario.protocol.list_length
     if spec.cached == "rows" and backbone.cache_rows < least:
         raise ScenarioError(f"backbone.cache_rows = {backbone.cache_rows}: {spec.name!r} reads older items too, and needs at least {least}")
 

@@ -80,7 +80,7 @@ class Talk:
         plenty = Budgets(np.full(PHONES, 2**40), np.full(PHONES, 10.0), np.full(PHONES, 32.0), np.full(PHONES, 1e9))
         users = world.population.users(ids)
         who = PhoneBatch(ids, ids < PHONES - 1, 1, plenty, world.candidates(users))
-        history = world.split.history(users, 1, context.backbone.max_len + spec.extra_history)
+        history = world.split.history(users, 1, spec.history_length(context.backbone.max_len))
         state = train(cloud, world.logs) if train else cloud.train(world.logs, Silent())
         return cls(world, spec, context, cloud, device, state, who, history)
 

@@ -86,8 +86,10 @@ def _fit(
 ) -> dict[str, Tensor]:
     assert isinstance(model, nn.Module)
     draws = seeds.generator(seed, f"train.{title}.windows")
-    sampler = Sampler(logs, length, model.horizon, draws, config.latest_of)
-    validation = Validation.of(logs, length, config.eval_users, seed)
+    # A model of another package may know of no histories that are longer than its windows.
+    reach = getattr(model, "reach", length)
+    sampler = Sampler(logs, length, model.horizon, draws, config.latest_of, reach)
+    validation = Validation.of(logs, reach, config.eval_users, seed)
     noise = seeds.torch_generator(seed, f"train.{title}.noise")
     groups = _warm(model, model.groups(config.lr, config.plan_lr), started, config.warm_share)
     optimiser = AdamW(groups, betas=(0.9, 0.98), weight_decay=config.weight_decay)

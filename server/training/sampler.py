@@ -12,7 +12,9 @@ from chordsim.nets.windows import Windows
 class Sampler:
     """Draws windows: a user uniformly, then the window's last target over the sequence, uniformly or leaning to its end."""
 
-    def __init__(self, logs: TrainLogs, length: int, horizon: int, generator: np.random.Generator, latest_of: int = 1) -> None:
+    def __init__(
+        self, logs: TrainLogs, length: int, horizon: int, generator: np.random.Generator, latest_of: int = 1, reach: int = 0
+    ) -> None:
         """Prepare to draw.
 
         Args:
@@ -22,13 +24,14 @@ class Sampler:
             generator: Where draws come from.
             latest_of: The last target is the latest of so many uniform draws; 1: uniform. Published trainings of SASRec
                 take each user's last window alone, which is where ever larger numbers lead.
+            reach: Items before the first target that a prescription may be made from; 0: ``length``.
 
         Raises:
             ValueError: No user has two items.
         """
         lengths = np.diff(logs.offsets)
         self._items, self._length, self._horizon, self._random = logs.items, length, horizon, generator
-        self._latest_of = latest_of
+        self._latest_of, self._reach = latest_of, reach or length
         self._starts = np.asarray(logs.offsets[:-1][lengths >= 2])
         self._lengths = np.asarray(lengths[lengths >= 2])
         if self._starts.size == 0:
@@ -45,7 +48,7 @@ class Sampler:
         first = last - np.minimum(self._horizon, last) + 1
         place = last[:, None] - np.arange(self._length - 1, -1, -1)
         targets = np.where(place >= first[:, None], tokens[:, 1:], 0)
-        history = self._cut(start, first - 1, self._length)
+        history = self._cut(start, first - 1, self._reach)
         return Windows(*(torch.from_numpy(a) for a in (tokens[:, :-1].copy(), targets, history)))
 
     def _cut(self, start: np.ndarray, end: np.ndarray, width: int) -> np.ndarray:

@@ -23,6 +23,7 @@ HARD = (
     "rounds.new_model_every=2",
     "clock.loss=0.2",
     "settings.cda4rec.short_history=12",
+    "settings.chord-plus.reads=[30,8]",
     *(f"population.tiers.{tier}.memory_mb=9" for tier in ("low", "mid", "high")),
 )
 NAMES = ("retriever", "fp32", "chord-plus", "fedavg", "cda4rec")

@@ -35,7 +35,8 @@ ROUNDS = 3
 @pytest.fixture(scope="module")
 def worlds(tiny_overrides: Callable[..., list[str]]) -> tuple[str, World, World]:
     """The scenario's text, its world, and a world in which the targets of all rounds are others."""
-    text = load("offline", tiny_overrides(f"rounds.count={ROUNDS}", methods=NAMES))
+    long = ("settings.chord-shared.reads=[30,8]", "settings.chord-shared.user_input=true")
+    text = load("offline", tiny_overrides(f"rounds.count={ROUNDS}", *long, methods=NAMES))
     world = build(text)
     return dump(text), world, shifted(world, first_round=1)
 

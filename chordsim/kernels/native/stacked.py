@@ -21,14 +21,14 @@ BLOCK = 32
 
 @compiled
 def pooled_all(
-    items: Array, table: Array, spans: tuple[Number, Number], layers: tuple[Array, ...], lists: Array, room: tuple[Array, ...], out: Array
+    items: Array, table: Array, spans: Array, layers: tuple[Array, ...], lists: Array, room: tuple[Array, ...], out: Array
 ) -> None:
     """Fill ``out`` with the norm of two dense layers of the means of the last embeddings (`chordsim.nets.extractor.MeanPool`).
 
     Args:
         items: Item ids [D, L], 0 where there is none.
         table: Item embeddings [n_items + 1, d].
-        spans: How many of the last items each of the two means is of.
+        spans: How many of the last items each mean is of.
         layers: Weights by input and bias of both layers, rows a whole number of vectors long, zeros behind what there is.
         lists: Room for addresses [4, at least inputs of a layer, and a block in whole tiles].
         room: Means, hidden and outer numbers of a block, one row for a phone [BLOCK, whole vectors]; numbers that nobody reads.
@@ -41,7 +41,7 @@ def pooled_all(
         phones = min(BLOCK, items.shape[0] - first)
         for p in range(phones):
             _means(items[first + p], table, spans, means[p])
-            norm(means[p], 2 * dim, means[p])
+            norm(means[p], spans.size * dim, means[p])
         _layer(means, phones, inner, inner_bias, np.float32(0), lists, waste, hidden)
         _layer(hidden, phones, outer, outer_bias, NOTHING, lists, waste, made)
         for p in range(phones):
@@ -105,10 +105,10 @@ def _multiply(x: Array, rows: Number, weights: Array, add: Number, floor: Number
 
 
 @compiled
-def _means(items: Array, table: Array, spans: tuple[Number, Number], out: Array) -> None:
-    """Write the mean of the last embeddings of each of two spans side by side; padding counts as nothing but its own embedding."""
+def _means(items: Array, table: Array, spans: Array, out: Array) -> None:
+    """Write the mean of the last embeddings of each span side by side; padding counts as nothing but its own embedding."""
     dim = table.shape[1]
-    for n in range(2):
+    for n in range(spans.size):
         length = min(spans[n], items.size)
         mine = out[n * dim : (n + 1) * dim]
         mine[:] = 0

@@ -90,7 +90,7 @@ class PlanCloud(Cloud):
             return {}
         c, sums = self.context, dict[str, Tensor]()
         model.load_state_dict(dense.without_notes(state))
-        history = Validation.of(logs, c.backbone.max_len, c.training.eval_users, c.seed).history
+        history = Validation.of(logs, model.reach, c.training.eval_users, c.seed).history
         with torch.inference_mode():
             table = model.item_as_shipped()
             for items in torch.split(history, BLOCK):

@@ -81,7 +81,7 @@ class PlanDevice(Device):
         s, dim = self.settings, self.context.backbone.dim
         reader = matrix = None
         if s.reads_users:
-            reader = extractor.restored(blobs_by_label["extractor"], s.extractor, dim, s.profile_dim, s.extractor_bits)
+            reader = extractor.restored(blobs_by_label["extractor"], s.extractor, dim, s.profile_dim, s.extractor_bits, s.reads)
         if s.user_input:
             matrix = user_input.restored(blobs_by_label[user_input.NAME], dim, s.profile_dim)
         return reader, matrix
@@ -185,9 +185,10 @@ class PlanDevice(Device):
         return Turn(Ragged.empty(rows), refusal, cost, bits, self.score(states, model.item, alike and alike[1]))
 
     def _states(self, model: Model, plan: Tensor, items: Tensor) -> Tensor:
-        """Return the last states [D, d] of phones with these plans [D, C]."""
+        """Return the last states [D, d] of phones with these plans [D, C] and as much of their histories as the extractor reads."""
         layers, config = self.shapes.layers, self.context.backbone
         bits, user = self.settings.activation_bits, self._joined(model, items)
+        items = items[:, -config.max_len :]
         if bits == 32 and self.kernels.compiles(config):
             return self.kernels.last_states(items, model.item, model.position, gather(model.tables, plan, layers), config, user)
         room = room_for(min(BLOCK, len(items)), layers)

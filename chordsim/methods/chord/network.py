@@ -21,6 +21,7 @@ from chordsim.nets.backbone import last_states
 from chordsim.nets.choice import fed
 from chordsim.nets.frozen import draw, masked
 from chordsim.nets.joined import join
+from chordsim.nets.reads import reach_of
 from chordsim.nets.recommender import Recommender
 from chordsim.nets.shapes import Shapes
 from chordsim.nets.windows import Windows
@@ -46,11 +47,11 @@ class Planned(Recommender):
             frozen: Weights to freeze, per layer [C, K]; drawn from the seed where None.
         """
         super().__init__(shapes, seed, "train.plan.init")
-        self.settings, self.horizon = settings, settings.horizon
+        self.settings, self.horizon, self.reach = settings, settings.horizon, max(self.reach, reach_of(settings.reads))
         self.frozen = frozen if frozen is not None else draw(shapes.layers, seed, settings.law)
         #: For `distil_weight`; set by the caller, no part of this module's own state.
         self.teacher: terms.Teacher | None = None
-        self.extractor = extractor.build(settings.extractor, shapes.backbone.dim, settings.profile_dim)
+        self.extractor = extractor.build(settings.extractor, shapes.backbone.dim, settings.profile_dim, settings.reads)
         self.planner = self._planner()
         self._initialise()
         self.mask_scores = nn.ParameterList(
@@ -176,12 +177,13 @@ class Planned(Recommender):
         return join(states, total)
 
     def last_states(self, items: Tensor) -> Tensor:
-        """Return the last state [B, d] under each user's own plan at the budget by which training is selected."""
+        """Return the last state [B, d] under each user's own plan at the budget by which training is selected; items are [B, reach]."""
         shipped = self.item_as_shipped()
         utilities, user = self.read(items, shipped)
         codes, _ = self.codes(utilities, torch.full((items.shape[0],), self.settings.selection_bits))
         self._watch(utilities.detach(), codes)
         weights, bits = gather(self.tables(), codes, self.shapes.layers), self.settings.activation_bits
+        items = items[:, -self.shapes.backbone.max_len :]
         if bits < 32:
             return last_states(items, shipped, self.position, fed(weights, bits), self.shapes.backbone, user)
         return self.kernels.last_states(items, shipped, self.position, weights, self.shapes.backbone, user)

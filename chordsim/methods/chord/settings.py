@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from chordsim.errors import ScenarioError
 from chordsim.nets.kinds import EXTRACTORS, LAWS
+from chordsim.nets.reads import READS, WORDS, are_lengths, held_bytes
 
 if TYPE_CHECKING:
     from chordsim.nets.shapes import Shapes
@@ -56,6 +57,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "extractor_bits": (lambda v: v in (32, 16, 8) and not isinstance(v, bool), "32, 16 or 8"),
     "profile_dim": _whole(1, 4096),
     "user_input": _FLAG,
+    "reads": (are_lengths, WORDS),
     "horizon": _whole(1, 1000),
     "gains": _FLAG,
     "gains_of": _one_of(GAINED),
@@ -89,6 +91,8 @@ class PlanSettings:
         extractor_bits: Of the extractor's matrices on phones, rounded after training: 32, 16, or 8 with a scale a row.
         profile_dim: Size of the user embedding.
         user_input: Whether the user embedding, through a learnt matrix, is added to all inputs of the backbone, in training and on phones.
+        reads: How many of the user's last items each mean of the extractor ``mean`` is of; the default within the backbone's window, others
+            wherever they reach.
         horizon: Targets per window that the loss uses.
         gains: Whether the bootstrap brings a learnt scale for each channel, the same for everybody: what random weights cannot learn
             otherwise is how large an output should be (after learnt step sizes, Esser et al. 2020; here inference).
@@ -120,6 +124,7 @@ class PlanSettings:
     extractor_bits: int = 32
     profile_dim: int = 64
     user_input: bool = False
+    reads: tuple[int, ...] = READS
     horizon: int = 12
     gains: bool = False
     gains_of: str = "channel"
@@ -173,6 +178,8 @@ class PlanSettings:
         made = cls(**values)
         if made.gains_of == "code" and not made.gains:
             raise ScenarioError(f'settings.{name}.gains_of = "code" asks for settings.{name}.gains = true')
+        if made.reads != READS and made.extractor != "mean":
+            raise ScenarioError(f'settings.{name}.reads is of settings.{name}.extractor = "mean" alone, and it is "{made.extractor}"')
         if made.delivery == "bootstrap" and made.decode == "device":
             raise ScenarioError(f'settings.{name}.delivery = "bootstrap" sends no codes to decode: leave decode at "cloud"')
         return made
@@ -186,11 +193,12 @@ def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
     s, dim = settings, shapes.backbone.dim
     reader = _reader(s, dim)[0]
     joined = user_input.stored_bytes(dim, s.profile_dim, s.extractor_bits) if s.user_input else 0
+    held = held_bytes(s.reads, shapes.backbone.max_len, shapes.n_items) if s.reads_users else 0
     mask = -(-shapes.weights // 8) if settings.mask_keep < 1 else 0
     source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0
     gains = 4 * shapes.channels * settings.gain_columns
     asks = _reader(s, dim)[1] + dim * s.profile_dim if s.user_input else 0
-    return PlanBudget(shapes, s.widths, reader + joined + mask + gains + source, s.activation_bits, asks)
+    return PlanBudget(shapes, s.widths, reader + held + joined + mask + gains + source, s.activation_bits, asks)
 
 
 def session_macs(shapes: Shapes, settings: PlanSettings) -> int:
@@ -206,4 +214,5 @@ def _reader(s: PlanSettings, dim: int) -> tuple[int, int]:
 
     if not s.reads_users:
         return 0, 0
-    return extractor.stored_bytes(s.extractor, dim, s.profile_dim, s.extractor_bits), extractor.size(s.extractor, dim, s.profile_dim)[1]
+    stored = extractor.stored_bytes(s.extractor, dim, s.profile_dim, s.extractor_bits, s.reads)
+    return stored, extractor.size(s.extractor, dim, s.profile_dim, s.reads)[1]

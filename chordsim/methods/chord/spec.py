@@ -36,6 +36,7 @@ from chordsim.methods import (
     PlanForm,
 )
 from chordsim.methods.chord.settings import PlanSettings
+from chordsim.nets.reads import READS, reach_of
 from chordsim.nets.shapes import shapes_of
 from chordsim.wire.floats import BUDGET_BYTES
 
@@ -54,6 +55,7 @@ _PLUS: Mapping[str, Any] = {
     "extractor_bits": 32,
     "profile_dim": 64,
     "user_input": False,
+    "reads": list(READS),
     "horizon": 12,
     "gains": False,
     "gains_of": "channel",
@@ -81,6 +83,10 @@ _CHORD: Mapping[str, Any] = {
 @dataclass(frozen=True)
 class PlanSpec(MethodSpec):
     """A method whose prescription is one 2-bit code per channel."""
+
+    def as_set(self, settings: Mapping[str, Any]) -> MethodSpec:
+        """Return the method with as much of a history as its extractor reads."""
+        return replace(self, reach=reach_of(settings.get("reads")))
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return 4 bytes per number of the user embedding plus budgets up, 2 bits per channel or group down."""
@@ -188,8 +194,9 @@ class SharedSpec(PlanSpec):
     def as_set(self, settings: Mapping[str, Any]) -> MethodSpec:
         """Return the method without a session's messages where the bootstrap brings what codes are worth."""
         if settings.get("delivery") != "bootstrap":
-            return self
-        return OnceSpec(**{**vars(self), "exchange": (UP_REPORT,), "device": "chordsim.methods.chord.shared.device:SharedDevice"})
+            return super().as_set(settings)
+        once = OnceSpec(**{**vars(self), "exchange": (UP_REPORT,), "device": "chordsim.methods.chord.shared.device:SharedDevice"})
+        return once.as_set(settings)
 
 
 @dataclass(frozen=True)

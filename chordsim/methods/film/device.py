@@ -37,7 +37,8 @@ class FilmDevice(ShippedDevice):
             BadPayload: A blob is not what this backbone needs.
         """
         base, s = super().load(blobs_by_label), self.context.settings
-        reader = load_extractor(blobs_by_label["extractor"], s["extractor"], self.context.backbone.dim, int(s["profile_dim"]))
+        dim, width = self.context.backbone.dim, int(s["profile_dim"])
+        reader = load_extractor(blobs_by_label["extractor"], s["extractor"], dim, width, s["reads"])
         return Read(base.item, base.position, base.weights, reader)
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
@@ -49,7 +50,8 @@ class FilmDevice(ShippedDevice):
             return quiet(rows)
         packed, sound = inbox.matrix(3 * self.context.backbone.dim)
         numbers = torch.from_numpy(packed.view(np.int8).astype(np.float32)) / net.LEVELS
-        states = net.modulate(self.states(model, history), net.recent_mean(items, model.item), numbers)
+        window = History(history.items[:, -self.context.backbone.max_len :], history.lengths)
+        states = net.modulate(self.states(model, window), net.recent_mean(items, model.item), numbers)
         cost = self.cost(rows)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
         return Turn(Ragged.empty(rows), refusal, cost, np.full(rows, 32.0), self.score(states, model.item))

@@ -10,6 +10,7 @@ from chordsim.methods import MethodContext
 from chordsim.nets import extractor
 from chordsim.nets.draws import draw_parameters
 from chordsim.nets.embeddings import look_up
+from chordsim.nets.reads import reach_of
 from chordsim.nets.recommender import Dense
 from chordsim.nets.shapes import Shapes
 from chordsim.nets.windows import Windows
@@ -50,7 +51,8 @@ class Film(Dense):
         super().__init__(shapes, context.seed)
         s, dim = context.settings, shapes.backbone.dim
         self.horizon, width = int(s["horizon"]), int(s["profile_dim"])
-        self.extractor = extractor.build(s["extractor"], dim, width)
+        self.reach = max(self.reach, reach_of(s["reads"]))
+        self.extractor = extractor.build(s["extractor"], dim, width, s["reads"])
         self.writer = nn.Sequential()
         self.writer.add_module("inner", nn.Linear(width, 2 * width))
         self.writer.add_module("relu", nn.ReLU())
@@ -70,6 +72,6 @@ class Film(Dense):
         return modulate(states, recent, self.numbers(self.extractor(windows.history, self.item)))
 
     def last_states(self, items: Tensor) -> Tensor:
-        """Return the last state [B, d] under each user's numbers."""
-        shipped = self.item_as_shipped()
-        return modulate(super().last_states(items), recent_mean(items, shipped), self.numbers(self.extractor(items, shipped)))
+        """Return the last state [B, d] under each user's numbers; items are [B, reach]."""
+        shipped, window = self.item_as_shipped(), items[:, -self.shapes.backbone.max_len :]
+        return modulate(super().last_states(window), recent_mean(items, shipped), self.numbers(self.extractor(items, shipped)))

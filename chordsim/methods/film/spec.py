@@ -8,13 +8,17 @@ mix in the mean of the recent items; three for each dimension, so 192 at 64.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from chordsim.arrays import Ints
+from chordsim.errors import ScenarioError
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
 from chordsim.nets.kinds import EXTRACTORS
+from chordsim.nets.reads import READS, WORDS, are_lengths, held_bytes, reach_of
 from chordsim.nets.shapes import shapes_of
 from chordsim.quant.costs import shipped_cost
 
@@ -22,6 +26,18 @@ from chordsim.quant.costs import shipped_cost
 @dataclass(frozen=True)
 class FilmSpec(MethodSpec):
     """User embedding up, three int8 numbers per dimension down."""
+
+    def as_set(self, settings: Mapping[str, Any]) -> MethodSpec:
+        """Return the method with as much of a history as its extractor reads."""
+        return replace(self, reach=reach_of(settings.get("reads")))
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse lengths that are none, or that the extractor does not take."""
+        given = tuple(settings["reads"])
+        if not are_lengths(given):
+            raise ScenarioError(f"settings.{self.name}.reads: must be {WORDS}, not {settings['reads']!r}")
+        if given != READS and settings["extractor"] != "mean":
+            raise ScenarioError(f'settings.{self.name}.reads is of settings.{self.name}.extractor = "mean" alone')
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return 4 bytes per number up, one down."""
@@ -36,18 +52,20 @@ class FilmSpec(MethodSpec):
 
 
 def film_cost(context: MethodContext, rows: int) -> Cost:
-    """Return the shipped model's cost and the extractor's."""
+    """Return the shipped model's cost and the extractor's, with the ids of older items that it reads."""
     from chordsim.nets.extractor import size
 
     s, dim = context.settings, context.backbone.dim
     base = shipped_cost(shapes_of(context.backbone, context.n_items, context.ranked), 32, rows)
-    parameters, read = size(s["extractor"], dim, int(s["profile_dim"]))
+    reads = tuple(s["reads"])
+    parameters, read = size(s["extractor"], dim, int(s["profile_dim"]), reads)
+    kept = 4 * parameters + held_bytes(reads, context.backbone.max_len, context.n_items)
     return replace(
         base,
         macs=base.macs + 2 * dim,
         adapt_macs=base.adapt_macs + read,
-        model_bytes=base.model_bytes + 4 * parameters,
-        peak_memory_bytes=base.peak_memory_bytes + 4 * parameters + 3 * dim,
+        model_bytes=base.model_bytes + kept,
+        peak_memory_bytes=base.peak_memory_bytes + kept + 3 * dim,
     )
 
 
@@ -61,6 +79,6 @@ def film(name: str) -> MethodSpec:
         device="chordsim.methods.film.device:FilmDevice",
         by_budgets=False,
         cached="rows",
-        defaults={"profile_dim": 64, "extractor": "mean", "horizon": 12},
+        defaults={"profile_dim": 64, "extractor": "mean", "reads": list(READS), "horizon": 12},
         allowed={"profile_dim": (1, 4096), "extractor": EXTRACTORS, "horizon": (1, 1000)},
     )

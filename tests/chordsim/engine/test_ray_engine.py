@@ -15,8 +15,9 @@ from chordsim.progress import Silent
 
 
 def test_two_workers_give_the_ledger_of_one_process(tiny: Any, tmp_path: Path, nothing_left: Callable[[], bool]) -> None:
-    here = chordsim.run("offline", overrides=tiny("protocol.keep_lists=5"), out=tmp_path / "here")
-    ray = chordsim.run("offline", overrides=tiny("protocol.keep_lists=5"), engine="ray", workers=2, out=tmp_path / "ray")
+    overrides = tiny("protocol.keep_lists=5", "settings.chord-plus.reads=[30,8]", "settings.chord-plus.user_input=true")
+    here = chordsim.run("offline", overrides=overrides, out=tmp_path / "here")
+    ray = chordsim.run("offline", overrides=overrides, engine="ray", workers=2, out=tmp_path / "ray")
     assert ray.manifest["status"] == "complete"
     assert ray.manifest["ledger_sha256"] == here.manifest["ledger_sha256"]
     assert ray.summary["engine"]["nodes"] == 2 and ray.summary["engine"]["worker_peak_rss_bytes"] > 2**26

@@ -29,6 +29,10 @@ def readers(dim: int, width: int) -> tuple[MeanPool, torch.Tensor, torch.Tensor]
 def test_users_are_read_as_the_extractor_reads_them(dim: int, width: int) -> None:
     reader, table, items = readers(dim, width)
     assert torch.allclose(read_users(reader, items, table), reader(items, table), rtol=1e-5, atol=1e-5)
+    # Means of other lengths, and more or fewer of them.
+    for reads in ((40,), (45, 20, 3)):
+        other = MeanPool(dim, width, reads).requires_grad_(False)
+        assert torch.allclose(read_users(other, items, table), other(items, table), rtol=1e-5, atol=1e-5)
     # Histories shorter than what means are taken over.
     assert torch.allclose(read_users(reader, items[:, -5:], table), reader(items[:, -5:], table), rtol=1e-5, atol=1e-5)
 

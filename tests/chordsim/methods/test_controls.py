@@ -107,12 +107,15 @@ def test_an_empty_historys_plan_is_the_same_for_all_and_ranks_by_todays_history(
     assert len({row.tobytes() for row in theirs.scored()[on]}) > 1
 
 
-@pytest.mark.parametrize("age", [1, 5, 12, 500])
-def test_an_aged_plan_is_what_its_user_had_so_many_items_ago(talk, age):
+LONG = {"reads": [30, 8], "user_input": True}
+
+
+@pytest.mark.parametrize(("age", "settings"), [(1, {}), (5, {}), (12, {}), (500, {}), (3, LONG)])
+def test_an_aged_plan_is_what_its_user_had_so_many_items_ago(talk, age, settings):
     """Each phone alone: its log cut by hand, read and planned for by chord-plus."""
-    t, own = talk(f"chord-aged-{age}"), talk("chord-plus")
+    t, own = talk(f"chord-aged-{age}", settings), talk("chord-plus", settings)
     legs, on = t.exchange(), np.flatnonzero(t.who.active)
-    log, window = t.world.split.log, t.context.backbone.max_len
+    log, window = t.world.split.log, own.history.items.shape[1]
     users = t.world.population.users(t.who.device_ids)
     then = np.zeros((len(t.who), window), np.int64)
     for d, user in enumerate(users):

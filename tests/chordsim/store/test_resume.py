@@ -16,7 +16,8 @@ ROUNDS = 4
 
 @pytest.fixture
 def scenario(tiny):
-    return tiny(f"rounds.count={ROUNDS}", "clock.loss=0.2", "engine.workers=1", methods=METHODS)
+    long = ("settings.chord-plus.reads=[30,8]", "settings.chord-plus.user_input=true")
+    return tiny(f"rounds.count={ROUNDS}", "clock.loss=0.2", "engine.workers=1", *long, methods=METHODS)
 
 
 _WHOLE = {}

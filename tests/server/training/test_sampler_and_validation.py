@@ -28,11 +28,11 @@ def logs() -> TrainLogs:
     return split(made, 3, 1.0, 3).train_logs()
 
 
-@pytest.mark.parametrize(("length", "horizon"), [(8, 3), (8, 8), (4, 12), (30, 1)])
-def test_windows_are_cut_as_a_loop_would_cut_them(logs: TrainLogs, length: int, horizon: int) -> None:
+@pytest.mark.parametrize(("length", "horizon", "reach"), [(8, 3, 0), (8, 8, 0), (4, 12, 0), (30, 1, 0), (8, 3, 30), (4, 12, 6)])
+def test_windows_are_cut_as_a_loop_would_cut_them(logs: TrainLogs, length: int, horizon: int, reach: int) -> None:
     """Places of items are told apart by numbering them, so every window says where it was cut."""
     numbered = TrainLogs(np.arange(1, logs.items.size + 1), logs.offsets, logs.items.size, logs.user_ids, logs.validation_targets)
-    got = Sampler(numbered, length, horizon, np.random.default_rng(1)).draw(200)
+    got = Sampler(numbered, length, horizon, np.random.default_rng(1), reach=reach).draw(200)
     ends = set()
     for inputs, targets, history in zip(*(t.tolist() for t in (got.inputs, got.targets, got.history)), strict=True):
         last = targets[-1] - 1
@@ -42,14 +42,14 @@ def test_windows_are_cut_as_a_loop_would_cut_them(logs: TrainLogs, length: int, 
         sequence = list(range(first + 1, last + 2))
         assert place >= 1
 
-        def cut(items: list[int]) -> list[int]:
+        def cut(items: list[int], length: int = length) -> list[int]:
             return ([0] * length + items)[-length:]
 
         asked = min(horizon, place, length)
         assert inputs == cut(sequence[:-1])
         assert targets == [0] * (length - asked) + sequence[-asked:]
         before = sequence[: -min(horizon, place)]
-        assert history == cut(before)
+        assert history == cut(before, reach or length)
         assert not set(history) & {t for t in targets if t}
         ends.add(last)
     assert len(ends) > 50

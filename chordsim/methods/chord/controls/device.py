@@ -10,6 +10,7 @@ import numpy as np
 from chordsim.arrays import Columns
 from chordsim.methods import History, Leg, PhoneBatch, Turn
 from chordsim.methods.chord.device import PlanDevice
+from chordsim.nets.reads import reach_of
 from chordsim.ragged import Ragged
 
 
@@ -41,7 +42,7 @@ class AgedPlanDevice(PlanDevice):
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send the profile of the window that ended k items ago; the rest is as the method that is controlled has it."""
-        window = self.context.backbone.max_len
+        window = max(self.context.backbone.max_len, reach_of(self.settings.reads))
         age = history.items.shape[1] - window
         if leg.kind == "profile":
             then = History(history.items[:, :window], np.clip(history.lengths - age, 0, window))

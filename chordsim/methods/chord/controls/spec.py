@@ -31,9 +31,10 @@ class ControlSpec(PlanSpec):
 
     def as_set(self, settings: Mapping[str, Any]) -> MethodSpec:
         """Return the control of `chord` where ``plans_of`` says so: its settings and defaults stand in place of those of `chord-plus`."""
-        if settings.get("plans_of") != "chord":
-            return self
-        return replace(self, defaults={**chord("chord").defaults, "plans_of": "chord"}, settings_of="chord")
+        made = super().as_set(settings)
+        if settings.get("plans_of") != "chord" or not isinstance(made, ControlSpec):
+            return made
+        return replace(made, defaults={**chord("chord").defaults, "plans_of": "chord"}, settings_of="chord")
 
 
 @dataclass(frozen=True)
