@@ -14,7 +14,7 @@ from chordsim.engine.records import BLOBS, SIM, call_from_record, call_to_record
 from chordsim.methods import Budgets, Kind
 from chordsim.nets import blobs
 from chordsim.ragged import Ragged
-from chordsim.wire.codes import decode_codes, pack_codes, unpack_codes
+from chordsim.wire.codes import decode_codes, decode_numbers, pack_codes, pack_numbers, unpack_codes
 from chordsim.wire.floats import pack_budgets, pack_floats, unpack_budgets, unpack_floats
 from chordsim.wire.frame import decode_rows, encode_rows
 from chordsim.wire.ids import pack_ids, unpack_ids
@@ -67,6 +67,10 @@ def decoders() -> dict[str, Target]:
         found, sound = decode_codes(rows, 767)
         expect(found.max(initial=0) <= 3 and not found[~sound].any(), "a code that is none came through")
 
+    def chosen(rows: Ragged) -> None:
+        found, sound = decode_numbers(rows, 300)
+        expect(((found >= 0) & (found < 300)).all() and not found[~sound].any(), "a number of no plan came through")
+
     def one_plan(row: bytes) -> None:
         unpack_codes(np.frombuffer(row, np.uint8)[None], 768)
 
@@ -89,6 +93,7 @@ def decoders() -> dict[str, Target]:
         "frames": Target(frames, batch, 6, True),
         "plan": Target([row.tobytes() for row in plan], codes, 4),
         "plan, one": Target([row.tobytes() for row in plan], one_by_one(one_plan), 1),
+        "plan's number": Target([row.tobytes() for row in pack_numbers(np.array([0, 7, 299]), 300)], chosen, 1),
         "numbers": Target([row.tobytes() for row in numbers], lambda rows: finite(rows, 32), 3),
         "half numbers": Target([row.tobytes() for row in half], lambda rows: finite(rows, 16), 2),
         "budgets": Target([row.tobytes() for row in pack_budgets(phones)], budgets, 3),

@@ -1,4 +1,4 @@
-"""The 2-bit codec: a plan of C channels is ceil(C / 4) bytes, four codes a byte, lowest bits first."""
+"""The 2-bit codec: a plan of C channels is ceil(C / 4) bytes, four codes a byte, lowest bits first; and plans by their number alone."""
 
 from __future__ import annotations
 
@@ -58,6 +58,26 @@ def decode_codes(rows: Ragged, channels: int) -> tuple[Codes, Bools]:
     sound = fits & clean
     codes[~sound] = 0
     return codes, sound
+
+
+def number_bytes(plans: int) -> int:
+    """Return the payload bytes of a plan's number among ``plans``: log2 of it, in whole bytes."""
+    return max(-(-(plans - 1).bit_length() // 8), 1)
+
+
+def pack_numbers(numbers: npt.NDArray[np.int64], plans: int) -> Bytes:
+    """Return numbers [D] from 0 to ``plans`` - 1 as little-endian bytes [D, `number_bytes`]."""
+    return np.ascontiguousarray(numbers.astype("<i8")).view(np.uint8).reshape(-1, 8)[:, : number_bytes(plans)]
+
+
+def decode_numbers(rows: Ragged, plans: int) -> tuple[npt.NDArray[np.int64], Bools]:
+    """Return numbers [D] below ``plans``, and which rows [D] are sound; others are 0. Total."""
+    packed, fits = rows.matrix(number_bytes(plans))
+    wide = np.zeros((len(rows), 8), np.uint8)
+    wide[:, : packed.shape[1]] = packed
+    numbers = wide.view("<i8")[:, 0].astype(np.int64)
+    sound = fits & (numbers < plans)
+    return np.where(sound, numbers, 0), sound
 
 
 def _unpack(packed: Bytes, channels: int) -> tuple[Codes, Bools]:

@@ -43,10 +43,13 @@ def digest_of(run: chordsim.api.RunResult) -> str:
 
 def test_neither_threads_nor_cells_move_a_ledger(tiny: Any, tmp_path: Path) -> None:
     shapes = [(1, 0), (2, 3), (3, 2)]
-    # One of the six reads more than its backbone's window, and tells the backbone its user.
+    # One of the six reads more than its backbone's window, and tells the backbone its user; one sends numbers of plans.
     long = ("settings.chord-shared.reads=[30,8]", "settings.chord-shared.user_input=true", "settings.chord-shared.delivery=bootstrap")
+    book = ("settings.chord-plus.planner=codebook", "settings.chord-plus.plans=3")
     found = {
-        digest_of(chordsim.run("offline", overrides=tiny(f"engine.cells={n}", *long), workers=workers, out=tmp_path / f"{workers}-{n}"))
+        digest_of(
+            chordsim.run("offline", overrides=tiny(f"engine.cells={n}", *long, *book), workers=workers, out=tmp_path / f"{workers}-{n}")
+        )
         for workers, n in shapes
     }
     assert len(found) == 1

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from chordsim.arrays import State, runs
 from chordsim.data.split import TrainLogs
-from chordsim.kernels.users import residual
+from chordsim.kernels.users import residual, turned_users
 from chordsim.methods import INVALID, Batch, Blob, Budgets, CloudTurn, Leg, MethodContext
+from chordsim.methods.chord.codebook import Codebook
 from chordsim.methods.chord.hypernetwork import BLOCK, RESIDUAL_BOUND, BasePlusResidual, ThreeLevel
 from chordsim.methods.chord.network import Planned
 from chordsim.methods.chord.settings import SERVING, PlanSettings, plan_budget
@@ -26,7 +27,7 @@ from chordsim.progress import Progress
 from chordsim.quant.decode import unknown_phones
 from chordsim.quant.packing import pack_bits
 from chordsim.ragged import Ragged
-from chordsim.wire.codes import pack_codes
+from chordsim.wire.codes import pack_codes, pack_numbers
 from chordsim.wire.floats import BUDGET_BYTES, unpack_budgets, unpack_floats
 from server.half import Cloud
 from server.item_tables import table_blobs
@@ -113,6 +114,8 @@ class PlanCloud(Cloud):
             with torch.inference_mode():
                 worth = model.planner(torch.zeros(1, self.settings.profile_dim))[0]
             parts.append(Blob("utilities", blobs.save({"utilities": worth.clone()})))
+        if isinstance(model.planner, Codebook):
+            parts.append(Blob("utilities", blobs.save({"utilities": model.planner.worth()})))
         if self.settings.reads_users:
             reader = {k.removeprefix("extractor."): v for k, v in state.items() if k.startswith("extractor.")}
             parts.append(Blob("extractor", blobs.save(extractor.encode(reader, self.settings.extractor_bits))))
@@ -148,7 +151,7 @@ class PlanCloud(Cloud):
         if alike is not None:
             user, limits = user[alike[0]], limits[torch.from_numpy(alike[0])]
         with torch.inference_mode():
-            utilities = self.utilities(model, torch.from_numpy(user), who)
+            numbers, utilities = self._chosen(model, torch.from_numpy(user), who)
             # Numbers that are finite but absurd overflow in the planner: that phone's question makes no sense.
             usable = torch.isfinite(utilities.sum((1, 2)))
             if not bool(usable.all()):
@@ -157,11 +160,23 @@ class PlanCloud(Cloud):
         codes, refused, binding, sound = plan.codes.numpy(), plan.refused.numpy(), plan.binding.numpy(), usable.numpy()
         if alike is not None:
             codes, refused, binding, sound = (column[alike[1]] for column in (codes, refused, binding, sound))
+            numbers = None if numbers is None else numbers[torch.from_numpy(alike[1])]
         valid, binding = valid & sound, (binding + 1).astype(np.uint8)
         refusal = np.where(valid, np.where(refused, binding, 0), INVALID).astype(np.uint8)
         sent = who.active & (refusal == 0)
         macs = np.full(len(who), model.planner.macs(), np.int64)
-        return CloudTurn(Ragged.of_matrix(pack_codes(codes), sent), macs, np.where(who.active, refusal, 0), binding)
+        answer = pack_codes(codes) if numbers is None else pack_numbers(numbers.numpy(), self.settings.plans)
+        return CloudTurn(Ragged.of_matrix(answer, sent), macs, np.where(who.active, refusal, 0), binding)
+
+    def _chosen(self, model: Planned, user: Tensor, who: Batch) -> tuple[Tensor | None, Tensor]:
+        """Return the numbers of plans [D] where phones hold them, and the utilities [D, C, 4] that plans are bought by."""
+        book = model.planner
+        if not isinstance(book, Codebook):
+            return None, self.utilities(model, user, who)
+        logits = turned_users(user, book.choice.weight) if self.kernels.native else book.choice(user)
+        numbers = logits.argmax(1)
+        # A logit that is no number leaves no utility that is one.
+        return numbers, torch.where(torch.isfinite(logits).all(1)[:, None, None], book.worth()[numbers], torch.nan)
 
     def utilities(self, model: Planned, user: torch.Tensor, who: Batch) -> torch.Tensor:
         """Return the utilities [D, C, 4] that plans are made from; controls put others in their place."""

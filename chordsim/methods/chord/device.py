@@ -26,7 +26,7 @@ from chordsim.quant.plan import gather, room_for
 from chordsim.quant.quantizer import scaled, table
 from chordsim.ragged import Ragged
 from chordsim.runtime.portable import Planned, Portable, parts_of
-from chordsim.wire.codes import decode_codes
+from chordsim.wire.codes import Codes, decode_codes, decode_numbers
 from chordsim.wire.floats import pack_budgets, pack_floats
 from clients.frozen import load_frozen, load_gains
 from clients.half import BLOCK, Device, in_blocks, load_tables, quiet
@@ -41,6 +41,7 @@ class Model:
         position: Position embeddings [P, d].
         reader: The feature extractor; None where nobody reads the user.
         user_input: What turns its vector into a part of the backbone's inputs, [d, profile_dim]; None where it is none.
+        worth: What every code of every channel is worth under each plan that the phone holds, [K, C, 4]; None where it holds none.
         tables: Every channel at every code, per layer [4, C, K]; a simulator's shortcut, exact because a
             quantized channel depends only on (channel, bits).
     """
@@ -49,6 +50,7 @@ class Model:
     position: Tensor
     reader: torch.nn.Module | None
     user_input: Tensor | None
+    worth: Tensor | None
     tables: list[Tensor]
 
 
@@ -74,7 +76,14 @@ class PlanDevice(Device):
             BackboneMismatch: The backbone is not the one that the cloud plans for.
             BadPayload: A blob is not what this backbone needs.
         """
-        return Model(*load_tables(blobs_by_label, self.shapes), *self.readers(blobs_by_label), self.tables(blobs_by_label))
+        tables, worth = load_tables(blobs_by_label, self.shapes), self.worth(blobs_by_label)
+        return Model(*tables, *self.readers(blobs_by_label), worth, self.tables(blobs_by_label))
+
+    def worth(self, blobs_by_label: Mapping[str, bytes]) -> Tensor | None:
+        """Return what a bootstrap says that codes are worth, [K, C, 4]; None where sessions bring plans."""
+        if not self.settings.by_number:
+            return None
+        return blobs.load(blobs_by_label["utilities"], {"utilities": (self.settings.plans, self.shapes.channels, 4)})["utilities"]
 
     def readers(self, blobs_by_label: Mapping[str, bytes]) -> tuple[torch.nn.Module | None, Tensor | None]:
         """Return what a bootstrap brings to read users: the extractor, and what brings its vector among the backbone's inputs."""
@@ -95,10 +104,14 @@ class PlanDevice(Device):
         return [scaled(choices, gains) for choices, gains in zip(rows, self._gains(blobs_by_label), strict=True)]
 
     def portable(self, blobs_by_label: Mapping[str, bytes]) -> Portable | None:
-        """Return the tables, and the frozen weights that plans are applied to; None where inputs are rounded or know the user."""
-        if self.settings.activation_bits < 32 or self.settings.user_input:
+        """Return the tables, and the frozen weights that plans are applied to.
+
+        None where inputs are rounded or know the user, or where the phone would have to buy its plan.
+        """
+        s = self.settings
+        if s.activation_bits < 32 or s.user_input or s.by_number:
             return None
-        s, item_and_position = self.settings, load_tables(blobs_by_label, self.shapes)
+        item_and_position = load_tables(blobs_by_label, self.shapes)
         source, packed = self._source(blobs_by_label)
         told = json.loads(blobs_by_label["backbone"])
         planned = Planned(
@@ -159,10 +172,14 @@ class PlanDevice(Device):
         return turned_users(user, matrix) if self.kernels.native else user @ matrix.T
 
     def _apply(self, model: Model, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
-        codes, sound = decode_codes(inbox, self.shapes.channels)
-        sound &= (codes >= self.settings.lowest).all(1)
-        codes = np.where(sound[:, None], codes, self.settings.lowest).astype(np.uint8)
-        plan = self._read(torch.from_numpy(codes), who.budgets)
+        if self.settings.by_number:
+            numbers, sound = decode_numbers(inbox, self.settings.plans)
+            plan, short = self._bought(model, torch.from_numpy(numbers), who.budgets)
+        else:
+            codes, sound = decode_codes(inbox, self.shapes.channels)
+            sound &= (codes >= self.settings.lowest).all(1)
+            codes = np.where(sound[:, None], codes, self.settings.lowest).astype(np.uint8)
+            plan, short = self._read(torch.from_numpy(codes), who.budgets), np.zeros(len(who), np.uint8)
         alike = self.alike(history.items, plan.numpy())
         if alike is None:
             states, spent = self._states(model, plan, torch.from_numpy(history.items)), self.budget.cost_of(plan, self.kernels.channel_sums)
@@ -170,7 +187,8 @@ class PlanDevice(Device):
             some = plan[torch.from_numpy(alike[0])]
             states = self._states(model, some, torch.from_numpy(history.items[alike[0]]))
             spent = self.budget.cost_of(some, self.kernels.channel_sums).of(alike[1])
-        refusal = np.where(sound, self._refused(plan, spent, who.budgets), INVALID).astype(np.uint8)
+        short = np.where(short, short, self._refused(plan, spent, who.budgets))
+        refusal = np.where(sound, short, INVALID).astype(np.uint8)
         rows = len(who)
         adapt = np.full(rows, session_macs(self.shapes, self.settings), np.int64)
         cost = replace(
@@ -183,6 +201,14 @@ class PlanDevice(Device):
         )
         bits = spent.weight_bits / self.shapes.weights
         return Turn(Ragged.empty(rows), refusal, cost, bits, self.score(states, model.item, alike and alike[1]))
+
+    def _bought(self, model: Model, numbers: Tensor, granted: Budgets) -> tuple[Tensor, Codes]:
+        """Return the plans [D, C] that phones buy of those that they hold, and which budget the smallest one breaks, [D], 0 for none."""
+        assert model.worth is not None
+        limits, lowest = self.budget.limits(granted, self.settings.bits), self.settings.lowest
+        bought = self.kernels.allocate(model.worth[numbers], self.budget.costs(), limits, lowest)
+        plan = torch.where(bought.refused[:, None], lowest, bought.codes).to(torch.uint8)
+        return plan, np.where(bought.refused.numpy(), bought.binding.numpy() + 1, 0).astype(np.uint8)
 
     def _states(self, model: Model, plan: Tensor, items: Tensor) -> Tensor:
         """Return the last states [D, d] of phones with these plans [D, C] and as much of their histories as the extractor reads."""

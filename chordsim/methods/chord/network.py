@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chordsim.kernels.choose import TORCH, Kernels, kernels
+from chordsim.methods.chord.codebook import START_STD, Codebook
 from chordsim.methods.chord.hypernetwork import BasePlusResidual, ThreeLevel
 from chordsim.methods.chord.settings import START_GAINS, PlanSettings
 from chordsim.nets import extractor, terms, user_input
@@ -73,17 +74,21 @@ class Planned(Recommender):
         #: By layer and code, summed over the users of a validation: how often chosen, what it was worth; and how many users.
         self._chosen, self._worth, self._met = torch.zeros(len(lengths), 4), torch.zeros(len(lengths), 4), 0
 
-    def _planner(self) -> ThreeLevel | BasePlusResidual:
+    def _planner(self) -> ThreeLevel | BasePlusResidual | Codebook:
         s = self.settings
         if s.planner == "levels":
             errors = torch.cat([relative_error(w, s.widths) for w in self.frozen])
             return ThreeLevel(self.shapes, s.profile_dim, [w.abs() for w in self.frozen], errors, s.levels)
+        if s.by_number:
+            return Codebook(self.shapes, s.profile_dim, s.plans)
         return BasePlusResidual(self.shapes, s.profile_dim, personal=s.planner == "personal")
 
     def _initialise(self) -> None:
         for name, p in [*self.extractor.named_parameters(), *self.planner.named_parameters()]:
             if name.endswith("head.weight"):
                 nn.init.normal_(p, std=0.02, generator=self.generator)
+            elif name == "own":
+                nn.init.normal_(p, std=START_STD, generator=self.generator)
             elif p.ndim == 2 and name not in ("base", "layer"):
                 nn.init.normal_(p, std=p.shape[1] ** -0.5, generator=self.generator)
             elif "bias" in name:

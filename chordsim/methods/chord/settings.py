@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from chordsim.nets.shapes import Shapes
     from chordsim.quant.budget import PlanBudget
 
-PLANNERS = ("levels", "personal", "shared")
+PLANNERS = ("levels", "personal", "shared", "codebook")
 LEVELS = ("layer", "filter", "element")
 DECODERS = ("cloud", "device")
 GAINED = ("channel", "code")
@@ -42,6 +42,7 @@ _WEIGHT: tuple[Callable[[Any], bool], str] = (lambda v: 0 <= v <= 1e3, "a number
 #: What each setting may be, and the same in words.
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "planner": _one_of(PLANNERS),
+    "plans": _whole(2, 4096),
     "widths": (
         lambda v: len(v) == 4 and list(v) == sorted(v) and all(w in (0, 2, 3, 4, 5, 6, 7, 8) for w in v),
         "four of 0 and 2 to 8 bits, none below the one before",
@@ -77,7 +78,9 @@ class PlanSettings:
     """How a plan is made.
 
     Attributes:
-        planner: ``levels`` (three importance levels), ``personal`` or ``shared`` (base plus residual).
+        planner: ``levels`` (three importance levels), ``personal`` or ``shared`` (base plus residual), or ``codebook`` (one of some plans
+            that all phones hold, `chordsim.methods.chord.codebook`).
+        plans: How many plans a codebook has; no matter to other planners.
         widths: Bits that codes 0 to 3 stand for.
         group: How many neighbouring weights of a channel share a code; 0: all of the channel.
         lowest: The smallest code in use; 1 where code 0 is reserved.
@@ -112,6 +115,7 @@ class PlanSettings:
     """
 
     planner: str
+    plans: int = 16
     widths: tuple[int, int, int, int] = (0, 2, 4, 8)
     group: int = 0
     lowest: int = 0
@@ -136,6 +140,11 @@ class PlanSettings:
     plans_of: str = "chord-plus"
     delivery: str = "session"
     activation_bits: int = 32
+
+    @property
+    def by_number(self) -> bool:
+        """Whether phones hold all plans, and a session brings the number of one."""
+        return self.planner == "codebook"
 
     @property
     def reads_users(self) -> bool:
@@ -182,6 +191,10 @@ class PlanSettings:
             raise ScenarioError(f'settings.{name}.reads is of settings.{name}.extractor = "mean" alone, and it is "{made.extractor}"')
         if made.delivery == "bootstrap" and made.decode == "device":
             raise ScenarioError(f'settings.{name}.delivery = "bootstrap" sends no codes to decode: leave decode at "cloud"')
+        if made.by_number and (made.decode == "device" or made.delivery == "bootstrap"):
+            raise ScenarioError(
+                f'settings.{name}.planner = "codebook" needs decode = "cloud" and delivery = "session", where numbers cross'
+            )
         return made
 
 
@@ -196,9 +209,10 @@ def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
     held = held_bytes(s.reads, shapes.backbone.max_len, shapes.n_items) if s.reads_users else 0
     mask = -(-shapes.weights // 8) if settings.mask_keep < 1 else 0
     source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0
+    book = 16 * s.plans * shapes.channels if s.by_number else 0
     gains = 4 * shapes.channels * settings.gain_columns
     asks = _reader(s, dim)[1] + dim * s.profile_dim if s.user_input else 0
-    return PlanBudget(shapes, s.widths, reader + held + joined + mask + gains + source, s.activation_bits, asks)
+    return PlanBudget(shapes, s.widths, reader + held + joined + book + mask + gains + source, s.activation_bits, asks)
 
 
 def session_macs(shapes: Shapes, settings: PlanSettings) -> int:

@@ -38,11 +38,13 @@ from chordsim.methods import (
 from chordsim.methods.chord.settings import PlanSettings
 from chordsim.nets.reads import READS, reach_of
 from chordsim.nets.shapes import shapes_of
+from chordsim.wire.codes import number_bytes
 from chordsim.wire.floats import BUDGET_BYTES
 
 _EXCHANGE = (UP_PROFILE, DOWN_PRESCRIPTION, UP_REPORT)
 _PLUS: Mapping[str, Any] = {
     "planner": "personal",
+    "plans": 16,
     "widths": [0, 2, 4, 8],
     "group": 0,
     "lowest": 0,
@@ -89,9 +91,11 @@ class PlanSpec(MethodSpec):
         return replace(self, reach=reach_of(settings.get("reads")))
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
-        """Return 4 bytes per number of the user embedding plus budgets up, 2 bits per channel or group down."""
+        """Return 4 bytes per number of the user embedding plus budgets up, 2 bits per channel or group or a plan's number down."""
         up = 4 * int(context.settings["profile_dim"]) + BUDGET_BYTES
         down = shapes_of(context.backbone, context.n_items, context.ranked).grouped(int(context.settings["group"])).plan_bytes
+        if context.settings["planner"] == "codebook":
+            down = number_bytes(int(context.settings["plans"]))
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
 
     def remarks(self, context: MethodContext) -> tuple[str, ...]:
@@ -109,9 +113,9 @@ class PlanSpec(MethodSpec):
         return tuple(out)
 
     def plan_form(self, context: MethodContext) -> PlanForm | None:
-        """Return the widths of codes, and how many weights share one."""
+        """Return the widths of codes, and how many weights share one; None where only the number of a plan crosses."""
         settings = PlanSettings.of(context.name, context.settings)
-        return PlanForm(settings.widths, settings.group)
+        return None if settings.by_number else PlanForm(settings.widths, settings.group)
 
     def unchanged(self, context: MethodContext, then: Given, now: Budgets, before: Budgets) -> Bools:
         """Return whose plan would have been the recorded one.

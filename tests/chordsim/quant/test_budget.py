@@ -106,6 +106,8 @@ def test_shipped_settings_are_sound_and_count_what_the_method_adds(spec: object)
     ("key", "value"),
     [
         ("planner", "magic"),
+        ("plans", 1),
+        ("plans", 4097),
         ("widths", [0, 4, 2, 8]),
         ("widths", [0, 2, 4]),
         ("widths", [0, 2, 4, 9]),

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from chordsim.methods import BINDINGS, Budgets
 from chordsim.methods.exchange import blob_digest
 from chordsim.ragged import Ragged
-from chordsim.wire.codes import decode_codes, pack_codes, packed_bytes, unpack_codes
+from chordsim.wire.codes import decode_codes, decode_numbers, number_bytes, pack_codes, pack_numbers, packed_bytes, unpack_codes
 from chordsim.wire.errors import BadPayload
 from chordsim.wire.floats import BUDGET_BYTES, pack_budgets, pack_floats, unpack_budgets, unpack_floats
 from chordsim.wire.reports import FLAG_UNVERIFIED, REPORT_BYTES, Reports, pack_reports, unpack_reports
@@ -63,6 +63,23 @@ def test_decode_codes_flags_only_the_bad_rows():
     codes, sound = decode_codes(bytes_of(b"\x1b\x03", b"", b"\x1b\x07", b"\x1b\x03\x00", b"\x00\x01"), 5)
     assert sound.tolist() == [True, False, False, False, True]
     assert codes.tolist() == [[3, 2, 1, 0, 3], [0] * 5, [0] * 5, [0] * 5, [0, 0, 0, 0, 1]]
+
+
+@given(st.integers(2, 4096), st.data())
+def test_a_plans_number_takes_log2_of_how_many_there_are_in_whole_bytes(plans, data):
+    numbers = np.array(data.draw(st.lists(st.integers(0, plans - 1), max_size=6)), np.int64)
+    packed = pack_numbers(numbers, plans)
+    assert packed.shape == (numbers.size, 1 if plans <= 256 else 2) and number_bytes(plans) == (1 if plans <= 256 else 2)
+    assert [int.from_bytes(row.tobytes(), "little") for row in packed] == numbers.tolist()
+    back, sound = decode_numbers(Ragged.of_matrix(packed), plans)
+    assert sound.all() and np.array_equal(back, numbers)
+
+
+@given(noise, st.integers(2, 4096))
+def test_decode_numbers_is_total(rows, plans):
+    numbers, sound = decode_numbers(Ragged.of_rows(rows), plans)
+    fits = [len(row) == number_bytes(plans) and int.from_bytes(row, "little") < plans for row in rows]
+    assert sound.tolist() == fits and ((numbers >= 0) & (numbers < plans)).all() and not numbers[~sound].any()
 
 
 @given(noise, st.integers(0, 20))

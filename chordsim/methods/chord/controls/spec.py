@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chordsim.arrays import Ints
+from chordsim.errors import ScenarioError
 from chordsim.methods import UP_PROFILE, Batch, Leg, MethodContext, MethodSpec, number_of
 from chordsim.methods.chord.spec import PlanSpec, chord, chord_plus
 
@@ -47,11 +48,21 @@ class SwappedSpec(ControlSpec):
         return {**sizes, UP_PROFILE: sizes[UP_PROFILE] + LENGTH_BYTES}
 
 
+@dataclass(frozen=True)
+class RandomSpec(ControlSpec):
+    """A plan method whose cloud draws utilities."""
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that make no plan, and plans that phones hold already: there are no utilities to draw."""
+        super().check(settings)
+        if settings["planner"] == "codebook":
+            raise ScenarioError(f'methods: {self.name!r} draws plans, and settings.{self.name}.planner = "codebook" has them: leave it out')
+
+
 def chord_random(name: str) -> MethodSpec:
     """Return the control whose plans are random."""
-    return _control(
-        name, "control: random plans under the budgets of chord-plus", cloud="chordsim.methods.chord.controls.cloud:RandomPlanCloud"
-    )
+    cloud = "chordsim.methods.chord.controls.cloud:RandomPlanCloud"
+    return RandomSpec(**vars(_control(name, "control: random plans under the budgets of chord-plus", cloud=cloud)))
 
 
 def chord_swapped(name: str) -> MethodSpec:
