@@ -2,7 +2,8 @@
 
 A plan k of K has utilities u[k, c, b] = base[c, b] + layer[l, b] + own[k, c, b]; a user with embedding e gets the plan of the largest
 of the K logits Q e. In training the choice is hard, and gradients reach logits through their softmax (straight-through), as codes'
-do. Phones hold all utilities; the cloud answers with a number of one or two bytes, and each phone buys that plan by its own budgets.
+do; a term of the loss keeps all plans in use, since one that nobody gets learns nothing. Phones hold all utilities; the cloud answers
+with a number of one or two bytes, and each phone buys that plan by its own budgets.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 
 from chordsim.nets.shapes import Shapes
 
+#: Of `Codebook.unevenness` in the loss.
+BALANCE = 0.1
 #: Spread of what plans differ by at their start, that of users' residuals at theirs.
 START_STD = 0.15
 
@@ -38,6 +41,13 @@ class Codebook(nn.Module):
             return self.worth()[chosen]
         hard = F.one_hot(chosen, chances.shape[1]).to(chances.dtype) + (chances - chances.detach())
         return torch.mm(hard, self.worth().flatten(1)).view(len(user), -1, 4)
+
+    def unevenness(self, user: Tensor) -> Tensor:
+        """Return K times the sum over plans of their share of users and their mean chance (Fedus et al. 2022): 1 where all serve alike."""
+        chances = F.softmax(self.choice(user), 1)
+        plans = chances.shape[1]
+        share = torch.bincount(chances.argmax(1), minlength=plans) / len(user)
+        return plans * (share * chances.mean(0)).sum()
 
     def worth(self) -> Tensor:
         """Return what every code of every channel is worth under each plan, [K, C, 4]."""

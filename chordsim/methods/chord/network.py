@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chordsim.kernels.choose import TORCH, Kernels, kernels
-from chordsim.methods.chord.codebook import START_STD, Codebook
+from chordsim.methods.chord.codebook import BALANCE, START_STD, Codebook
 from chordsim.methods.chord.hypernetwork import BasePlusResidual, ThreeLevel
 from chordsim.methods.chord.settings import START_GAINS, PlanSettings
 from chordsim.nets import extractor, terms, user_input
@@ -135,10 +135,9 @@ class Planned(Recommender):
             self._fixed = made
         return made
 
-    def read(self, history: Tensor, item_table: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return utilities [B, C, 4] of users with these histories, and what joins their inputs, [B, d] or None."""
-        user = self.extractor(history, item_table)
-        return self.planner(user), user @ self.user_input[0].T if len(self.user_input) else None
+    def joined(self, user: Tensor) -> Tensor | None:
+        """Return what joins the inputs of users with these embeddings [B, profile_dim], [B, d]; None where nothing does."""
+        return user @ self.user_input[0].T if len(self.user_input) else None
 
     def codes(self, utilities: Tensor, bits: Tensor) -> tuple[Tensor, Tensor]:
         """Return plans [B, C] (int64) under ``bits`` per weight [B], and each plan's multiplier [B]."""
@@ -149,7 +148,8 @@ class Planned(Recommender):
     def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
         """Return final states [B, horizon, d]; plans come from `windows.history` alone."""
         s = self.settings
-        utilities, user = self.read(windows.history, self.item)
+        user = self.extractor(windows.history, self.item)
+        utilities, joined = self.planner(user), self.joined(user)
         choice = torch.randint(len(s.train_bits), (utilities.shape[0],), generator=generator)
         codes, price = self.codes(utilities, torch.tensor(s.train_bits)[choice])
         net = utilities.permute(2, 0, 1) - price[:, None] * self._price.T[:, None]
@@ -157,11 +157,13 @@ class Planned(Recommender):
             net = torch.cat([torch.full_like(net[: s.lowest], -torch.inf), net[s.lowest :]])
         chances = F.softmax(net / s.temperature, 0)
         weights = straight_through(chances, self.tables(), codes, self.shapes.layers, self.kernels.product)
-        states = self.run(windows.inputs, fed(weights, s.activation_bits), dropout, generator, user)
-        return self._with_terms(states, windows, codes, user, dropout, generator)
+        states = self.run(windows.inputs, fed(weights, s.activation_bits), dropout, generator, joined)
+        if isinstance(self.planner, Codebook):
+            states = join(states, BALANCE * self.planner.unevenness(user))
+        return self._with_terms(states, windows, codes, joined, dropout, generator)
 
     def _with_terms(
-        self, states: Tensor, windows: Windows, codes: Tensor, user: Tensor | None, dropout: float, generator: torch.Generator
+        self, states: Tensor, windows: Windows, codes: Tensor, joined: Tensor | None, dropout: float, generator: torch.Generator
     ) -> Tensor:
         """Join the states with what the settings add to the loss, at some positions."""
         s, reads = self.settings, states.shape[1]
@@ -177,21 +179,22 @@ class Planned(Recommender):
         if s.contrast_weight:
             with torch.no_grad():
                 swapped = fed(gather(self.tables(), codes.roll(1, 0), self.shapes.layers), s.activation_bits)
-                other = terms.log_chances(self.run(windows.inputs, swapped, dropout, generator, user), self.item, places)
+                other = terms.log_chances(self.run(windows.inputs, swapped, dropout, generator, joined), self.item, places)
             total = total + s.contrast_weight * terms.preference(own, other, targets.reshape(-1)[places])
         return join(states, total)
 
     def last_states(self, items: Tensor) -> Tensor:
         """Return the last state [B, d] under each user's own plan at the budget by which training is selected; items are [B, reach]."""
         shipped = self.item_as_shipped()
-        utilities, user = self.read(items, shipped)
+        user = self.extractor(items, shipped)
+        utilities, joined = self.planner(user), self.joined(user)
         codes, _ = self.codes(utilities, torch.full((items.shape[0],), self.settings.selection_bits))
         self._watch(utilities.detach(), codes)
         weights, bits = gather(self.tables(), codes, self.shapes.layers), self.settings.activation_bits
         items = items[:, -self.shapes.backbone.max_len :]
         if bits < 32:
-            return last_states(items, shipped, self.position, fed(weights, bits), self.shapes.backbone, user)
-        return self.kernels.last_states(items, shipped, self.position, weights, self.shapes.backbone, user)
+            return last_states(items, shipped, self.position, fed(weights, bits), self.shapes.backbone, joined)
+        return self.kernels.last_states(items, shipped, self.position, weights, self.shapes.backbone, joined)
 
     def _watch(self, utilities: Tensor, codes: Tensor) -> None:
         layers = self.shapes.layers

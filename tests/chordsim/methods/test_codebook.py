@@ -81,6 +81,20 @@ def test_training_chooses_hard_and_gradients_reach_what_chooses_and_what_is_chos
     assert book.choice.weight.grad is not None and torch.allclose(book.choice.weight.grad, wanted, rtol=1e-3, atol=1e-3)
 
 
+def test_plans_that_serve_alike_cost_nothing_and_one_that_serves_all_costs_most() -> None:
+    book = Codebook(small_world("chord-plus", ASKED).shapes, 8, 5)
+    user = torch.eye(5, 8).repeat(3, 1)
+    with torch.no_grad():
+        book.choice.weight.copy_(40 * torch.eye(5, 8))
+    assert float(book.unevenness(user)) == pytest.approx(1.0)
+    assert float(book.unevenness(user[:1])) == pytest.approx(5.0)
+    # Where most users have one plan, its logit falls and those of unused ones rise.
+    with torch.no_grad():
+        book.choice.weight.copy_(torch.eye(5, 8) / 10)
+    book.unevenness(user[[0, 0, 1]]).backward()
+    assert book.choice.weight.grad is not None and book.choice.weight.grad[0, 0] > 0 > book.choice.weight.grad[2, 0]
+
+
 @pytest.mark.parametrize(
     ("name", "more", "words"),
     [
