@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.reproduction.suite import BETWEEN, MASK, OF_CHORD, ONE_BIT
-from benchmarks.reproduction.verdicts import (
+from benchmarks.suites.verdicts import (
     Claim,
     Judge,
     above,

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.reproduction.figures import PHONE_TRIALS
-from benchmarks.reproduction.sheets import Line, read_lines, text, write_lines
+from benchmarks.suites.figures import PHONE_TRIALS
+from benchmarks.suites.sheets import Line, read_lines, text, write_lines
 from chordsim import methods
 from chordsim.data.history import History
 from chordsim.methods.dccl import net

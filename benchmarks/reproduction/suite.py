@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.reproduction.agenda import Group, Piece
+from benchmarks.suites.agenda import Group, Piece
 
 CONTROLS = ("chord-random", "chord-swapped", "chord-empty")
 AGES = (5, 10, 25, 50)

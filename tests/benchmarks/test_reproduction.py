@@ -20,14 +20,15 @@ sys.path.insert(0, str(ROOT))
 
 import chordsim  # noqa: E402
 from benchmarks.reproduction import __main__ as main_module  # noqa: E402
-from benchmarks.reproduction import document, figures, on_phone, raw_tables  # noqa: E402
+from benchmarks.reproduction import document, on_phone  # noqa: E402
 from benchmarks.reproduction.__main__ import main  # noqa: E402
-from benchmarks.reproduction.agenda import Group, Piece, cells  # noqa: E402
 from benchmarks.reproduction.claims import ABSTRACT, CLAIMS, NEEDED  # noqa: E402
 from benchmarks.reproduction.families import FAMILIES  # noqa: E402
-from benchmarks.reproduction.play import play_all  # noqa: E402
 from benchmarks.reproduction.suite import SUITE  # noqa: E402
-from benchmarks.reproduction.verdicts import (  # noqa: E402
+from benchmarks.suites import figures, raw_tables  # noqa: E402
+from benchmarks.suites.agenda import Group, Piece, cells  # noqa: E402
+from benchmarks.suites.play import play_all  # noqa: E402
+from benchmarks.suites.verdicts import (  # noqa: E402
     HELD,
     NOT_HELD,
     NOT_MEASURED,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.reproduction.figures import Book
-from benchmarks.reproduction.sheets import Line
+from benchmarks.suites.figures import Book
+from benchmarks.suites.sheets import Line
 
 #: How far stored bits may lie apart and still count as the same.
 EQUAL_BITS = 0.02
@@ -46,7 +46,7 @@ def reaches(key: str, **least: float) -> Judge:
     def judge(book: Book) -> Judgement:
         found = {column: book.number(key, column) for column in least}
         if None in found.values():
-            return _missing(book, key)
+            return missing(book, key)
         words = ", ".join(f"{column.removesuffix('_last')} {value:.4f}" for column, value in found.items())
         good = all((found[column] or 0.0) >= value for column, value in least.items())
         return Judgement(HELD if good else NOT_HELD, f"{words} (seeds {_seeds(book.line(key))})")
@@ -60,7 +60,7 @@ def at_most(key: str, column: str, most: float, unit: str) -> Judge:
     def judge(book: Book) -> Judgement:
         value = book.number(key, column)
         if value is None:
-            return _missing(book, key)
+            return missing(book, key)
         return Judgement(HELD if value <= most else NOT_HELD, f"{value:,.4g} {unit} (seeds {_seeds(book.line(key))})")
 
     return judge
@@ -72,7 +72,7 @@ def share(own: str, other: str, least: float) -> Judge:
     def judge(book: Book) -> Judgement:
         line = book.difference(own, other)
         if line is None or not line["relative"]:
-            return _missing(book, own, other)
+            return missing(book, own, other)
         return Judgement(HELD if 1 + float(line["relative"]) >= least else NOT_HELD, _share_words(line))
 
     return judge
@@ -84,7 +84,7 @@ def not_below(own: str, other: str, least: float) -> Judge:
     def judge(book: Book) -> Judgement:
         line = book.difference(own, other)
         if line is None or not line["relative"]:
-            return _missing(book, own, other)
+            return missing(book, own, other)
         if not line["relative_high"]:
             return Judgement(NOT_MEASURED, "two seeds are too few for an interval", tuple(book.commands(own, other)))
         if 1 + float(line["relative"]) >= least:
@@ -101,7 +101,7 @@ def above(own: str, *others: str, least: float = 0.0) -> Judge:
     def judge(book: Book) -> Judgement:
         lines = [book.difference(own, other) for other in others]
         if any(line is None or not line["relative"] for line in lines):
-            return _missing(book, own, *others)
+            return missing(book, own, *others)
         if any(line and not line["low"] for line in lines):
             return Judgement(NOT_MEASURED, "two seeds are too few for an interval", tuple(book.commands(own, *others)))
         weakest = min((line for line in lines if line), key=lambda line: float(line["difference"]))
@@ -175,7 +175,8 @@ def seeds_done(groups: Sequence[tuple[str, int]], keys: Sequence[str]) -> Judge:
     return judge
 
 
-def _missing(book: Book, *keys: str) -> Judgement:
+def missing(book: Book, *keys: str) -> Judgement:
+    """Return that nothing can be said, and what would measure these cells."""
     commands = book.commands(*keys)
     return Judgement(NOT_MEASURED, "missing" if commands else "not told by its runs", tuple(commands))
 

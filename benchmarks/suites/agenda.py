@@ -1,4 +1,4 @@
-"""What the suite plays: groups of cells that may be compared, cut into pieces that one process plays in one go."""
+"""What a suite plays: groups of cells that may be compared, cut into pieces that one process plays in one go."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ class Group:
         pieces: What is played.
         overrides: What is set over the scenario in every piece.
         strangers: Whether only users that the cloud never trained on (`data.cloud_share`) count in tables.
+        program: The package whose `run` plays it.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Group:
     pieces: tuple[Piece, ...]
     overrides: tuple[str, ...] = ()
     strangers: bool = False
+    program: str = "benchmarks.reproduction"
 
     def resolved(self, piece: Piece, seed: int) -> Scenario:
         """Return the checked scenario of a piece."""
@@ -88,7 +90,7 @@ class Cell:
     @property
     def command(self) -> str:
         """What fills this cell."""
-        return f"python -m benchmarks.reproduction run --only {self.group.name}/{self.piece.name}"
+        return f"python -m {self.group.program} run --only {self.group.name}/{self.piece.name}"
 
     @property
     def scenario_digest(self) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.reproduction.agenda import Cell, Group, cells
-from benchmarks.reproduction.kept import Kept
-from benchmarks.reproduction.runs import METRICS, Measured, complete_runs, filled, measure
-from benchmarks.reproduction.sheets import (
+from benchmarks.suites.agenda import Cell, Group, cells
+from benchmarks.suites.kept import Kept
+from benchmarks.suites.runs import METRICS, Measured, complete_runs, filled, measure
+from benchmarks.suites.sheets import (
     ACCURACY,
     ALL_SEEDS,
     CELLS,
@@ -22,6 +22,7 @@ from benchmarks.reproduction.sheets import (
     USERS,
     USERS_AND_SEEDS,
     Line,
+    cells_of,
     text,
     write_lines,
 )
@@ -179,8 +180,8 @@ def _corrected(lines: list[Line]) -> list[Line]:
 
 def _difference_lines(family: str, pairs: Sequence[tuple[str, str]], by_cell: Mapping[str, list[Measured]]) -> list[Line]:
     """Return a line per comparison, without Holm's correction."""
-    joined = {" | ".join(pair): _joined(*(by_cell.get(key, []) for key in pair)) for pair in pairs}
-    own_users = {" | ".join(pair) for pair in pairs if not _same_data(by_cell.get(pair[0], []))}
+    joined = {" | ".join(pair): _sides(pair, by_cell) for pair in pairs}
+    own_users = {" | ".join(pair) for pair in pairs if not _same_data(by_cell.get(cells_of(pair[0])[0], []))}
     made = paired_over_seeds({name: list(seeds.values()) for name, seeds in joined.items()}, _BOOTSTRAP_SEED, own_users=own_users)
     out = []
     for own, other in pairs:
@@ -189,6 +190,8 @@ def _difference_lines(family: str, pairs: Sequence[tuple[str, str]], by_cell: Ma
         by_seed = dict(zip(seeds, apart, strict=True))
         own_mean, other_mean = (_level(list(seeds.values()), side, f"{own} | {other}" not in own_users) for side in (0, 1))
         low, high = difference.ci95 or (None, None)
+        # A gain has no level that another gain could be a share of.
+        level = other_mean if len(cells_of(other)) == 1 else None
         line = {
             "family": family,
             "own": own,
@@ -202,9 +205,9 @@ def _difference_lines(family: str, pairs: Sequence[tuple[str, str]], by_cell: Ma
             "low": low,
             "high": high,
             "interval_over": (USERS_AND_SEEDS if len(seeds) > 1 else USERS) if difference.ci95 else "",
-            "relative": _over(difference.mean, other_mean),
-            "relative_low": _over(low, other_mean),
-            "relative_high": _over(high, other_mean),
+            "relative": _over(difference.mean, level),
+            "relative_low": _over(low, level),
+            "relative_high": _over(high, level),
             "p": difference.p if seeds else None,
             "p_holm": None,
             "family_size": len(pairs),
@@ -225,6 +228,16 @@ def _level(by_seed: Sequence[Pair], side: int, same_users: bool) -> float | None
 
 def _over(value: float | None, level: float | None) -> float | None:
     return None if value is None or not level else value / level
+
+
+def _sides(pair: tuple[str, str], by_cell: Mapping[str, list[Measured]]) -> dict[int, Pair]:
+    """Return by seed each user's two values: of two cells, or of two differences between cells."""
+    own, other = map(cells_of, pair)
+    if len(own) == len(other) == 1:
+        return _joined(*(by_cell.get(key, []) for key in (*own, *other)))
+    gains = [_joined(*(by_cell.get(key, []) for key in side)) for side in (own, other)]
+    apart = [{seed: first - second for seed, (first, second) in gain.items()} for gain in gains]
+    return {seed: (gained, apart[1][seed]) for seed, gained in apart[0].items() if seed in apart[1]}
 
 
 def _joined(own: list[Measured], other: list[Measured]) -> dict[int, Pair]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.reproduction.agenda import Cell, Group, cells, world
+from benchmarks.suites.agenda import Cell, Group, cells, world
 from chordsim.arrays import Floats
 from chordsim.config.model import Scenario
 from chordsim.data.split import drawn_for_cloud
@@ -24,7 +24,7 @@ from chordsim.scenario.load import parse
 from chordsim.statistics.by_user import means_by_id
 
 METRICS = ("hr_5", "ndcg_5", "hr_10", "ndcg_10", "mrr")
-MEANS = ("bits_mean", "model_bytes", "peak_memory_bytes", "train_macs", "prescription_bytes")
+MEANS = ("bits_mean", "model_bytes", "peak_memory_bytes", "macs", "train_macs", "prescription_bytes")
 _BYTES = ("bootstrap_bytes", "down_bytes", "up_bytes")
 _COLUMNS = ("device_id", "user_id", "outcome", *MEANS, *_BYTES, *METRICS)
 _TRAINED = re.compile(r"train (\S+): (\d+) steps in (\d+) s, validation NDCG@10 ([\d.]+)")

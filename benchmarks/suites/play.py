@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from benchmarks.reproduction.agenda import Cell, Group, Piece
-from benchmarks.reproduction.runs import complete_runs, filled
+from benchmarks.suites.agenda import Cell, Group, Piece
+from benchmarks.suites.runs import complete_runs, filled
 from chordsim import api
 from chordsim.errors import ChordsimError, UserError
 from chordsim.ledger.names import LOCK, MANIFEST, SCENARIO

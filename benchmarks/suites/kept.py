@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.reproduction.agenda import Cell, Group, cells
-from benchmarks.reproduction.sheets import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES, MEASURED, USERS, Line, read_lines, text
+from benchmarks.suites.agenda import Cell, Group, cells
+from benchmarks.suites.sheets import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES, MEASURED, USERS, Line, cells_of, read_lines, text
 from chordsim.errors import RunError
 
 #: Columns of the accuracy table that say what a line is about; all others are means.
@@ -40,14 +40,19 @@ class Kept:
         outdated = tuple(f"{key}, seed {seed}" for key, seed in there if (key, seed) not in good)
 
         def rests(seeds: str, *keys: str) -> bool:
-            return all((key, int(seed)) in good for key in keys for seed in seeds.split())
+            return all((cell, int(seed)) in good for key in keys for cell in cells_of(key) for seed in seeds.split())
 
         accuracy: dict[str, dict[str, Line]] = {}
         for line in tables[1]:
             if rests(line["seeds"], _key(line)):
                 accuracy.setdefault(_key(line), {})[line["seed"]] = _with_over(line, "ndcg_10_low")
         compared = {(line["own"], line["other"]): _with_over(line, "low") for line in tables[2] if line["seeds"]}
-        return cls(good, accuracy, {at: line for at, line in compared.items() if rests(line["seeds"], *at)}, outdated)
+        return cls(
+            good,
+            accuracy,
+            {at: line for at, line in compared.items() if rests(line["seeds"], *at)},
+            outdated,
+        )
 
     def accuracy_with(self, key: str, made: Sequence[Line]) -> list[Line]:
         """Return a cell's accuracy lines, a line per seed and one over all.

@@ -16,7 +16,14 @@ ALL_SEEDS = "all"
 MEASURED, MISSING = "measured", "missing"
 #: What an interval of more than one seed is over: tables of before knew users alone.
 USERS, USERS_AND_SEEDS = "users", "users and seeds"
+#: Between two cells' keys: what the first has above the second. A comparison of two such differences asks whether one gain is larger.
+MINUS = " minus "
 Line = dict[str, str]
+
+
+def cells_of(key: str) -> tuple[str, ...]:
+    """Return the cells that one side of a comparison is made of: one, or two whose difference it is."""
+    return tuple(key.split(MINUS))
 
 
 def read_lines(path: Path) -> list[Line]:

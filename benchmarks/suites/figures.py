@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.reproduction.sheets import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES, MISSING, Line, read_lines
+from benchmarks.suites.sheets import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES, MISSING, Line, cells_of, read_lines
 
 SHORT_TRIALS, PHONE_TRIALS = "short_trials.csv", "phone_trials.csv"
 
@@ -52,7 +52,7 @@ class Book:
     def number(self, key: str, column: str) -> float | None:
         """Return a number of a cell over all seeds, None if it is not measured or not known."""
         line = self.line(key)
-        return float(line[column]) if line and line[column] else None
+        return float(line[column]) if line and line.get(column) else None
 
     def difference(self, own: str, other: str) -> Line | None:
         """Return a measured comparison."""
@@ -60,7 +60,8 @@ class Book:
 
     def missing(self, *keys: str) -> list[Line]:
         """Return the cells of these keys that are not measured."""
-        return [cell for cell in self.cells if f"{cell['group']}/{cell['label']}" in keys and cell["state"] == MISSING]
+        asked = {one for key in keys for one in cells_of(key)}
+        return [cell for cell in self.cells if f"{cell['group']}/{cell['label']}" in asked and cell["state"] == MISSING]
 
     def commands(self, *keys: str) -> list[str]:
         """Return what fills the missing cells of these keys."""
