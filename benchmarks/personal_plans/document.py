@@ -1,0 +1,124 @@
+"""Writes docs/personal-plans.md and its figures from the raw tables alone: each experiment's claim, rival, falsifier, figure, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.personal_plans import drawings
+from benchmarks.personal_plans.declared import Experiment
+from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST, SMALLEST_GROWTH
+from benchmarks.personal_plans.judging import chosen, claims
+from benchmarks.suites.figures import Book
+from benchmarks.suites.sections import differences, missing, number, verdicts
+from benchmarks.suites.sheets import MISSING
+from benchmarks.throughput.markdown import table
+from chordsim.report.charts.chart import Chart
+from chordsim.report.drawn import picture
+
+NAME = "personal-plans.md"
+_TEXT = Path(__file__).parent / "head.md"
+_NOTHING = "**Not measured yet**: no arm of it has been played. What follows was declared; what fills it stands at the end of the page."
+_COSTS = """A session's bytes go up and down, the report that only a simulation needs included; operations are multiply-accumulates of one
+request."""
+
+
+def write(tables: Path, docs: Path, experiments: Sequence[Experiment] = EXPERIMENTS) -> list[Path]:
+    """Write the page, and its figures where there is something to draw; return the files.
+
+    Args:
+        tables: Where the CSV tables are.
+        docs: Where the page goes.
+        experiments: What was declared.
+
+    Raises:
+        OSError: A table is not there, or a file cannot be written.
+    """
+    book = Book.read(tables)
+    drawn = (*(drawings.accuracy(book, one) for one in experiments), drawings.costs(book, experiments))
+    charts = {chart.key: chart for chart in drawn if chart}
+    out = [docs / f"{key}.svg" for key in charts]
+    for path, chart in zip(out, charts.values(), strict=True):
+        path.write_bytes(picture(chart, "svg"))
+    (docs / NAME).write_text(page(book, experiments, charts))
+    return [docs / NAME, *out]
+
+
+def page(book: Book, experiments: Sequence[Experiment], charts: dict[str, Chart]) -> str:
+    """Return the page."""
+    bar = max(ASKED, *SMALLEST.values())
+    shares = {"asked": ASKED, "bar": bar, "one": SMALLEST[1], "five": SMALLEST[5], "growth": SMALLEST_GROWTH}
+    head = _TEXT.read_text().format(**{name: f"{value * 100:.3g} %" for name, value in shares.items()})
+    parts = [head, *(_experiment(book, one, charts) for one in experiments), _costs(book, experiments, charts), missing(book)]
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _experiment(book: Book, experiment: Experiment, charts: dict[str, Chart]) -> str:
+    lines = drawings.measured(book, experiment)
+    parts = [
+        f"## {experiment.number}. {experiment.title}",
+        f"- **Claim**: {experiment.claim}.\n- **Rival**: {experiment.rival}.\n- **Falsified if** {experiment.falsifier}.",
+        _NOTHING if not lines else f"{len(lines)} of {len(experiment.arms)} arms are measured.",
+        "### Verdicts",
+        verdicts(book, claims(experiment)),
+        _figure(charts.get(f"personal-plans-{experiment.name}")),
+        "### Arms",
+        _arms(book, experiment),
+        _rivals(book, experiment),
+    ]
+    if lines:
+        parts.append(differences(book, experiment.name, "", experiment.family()))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _figure(chart: Chart | None) -> str:
+    return f"![{chart.title}: {chart.meaning}]({chart.key}.svg)" if chart else ""
+
+
+def _arms(book: Book, experiment: Experiment) -> str:
+    """Return every arm with its settings, validation, accuracy and costs."""
+    head = ("arm", "what", "method", "set besides", "seeds", "validation NDCG@10", "NDCG@10", "stored bits", "million operations")
+    rows = []
+    for arm in experiment.arms:
+        about = (
+            f"`{arm.name}`",
+            arm.about,
+            f"`{arm.method}`",
+            ", ".join(f"`{text}`" for text in arm.settings if text not in experiment.frozen),
+        )
+        line, first = book.line(experiment.key(arm.name)), book.line(experiment.key(arm.name), "1")
+        if line is None:
+            rows.append((*about, *[MISSING] * (len(head) - len(about))))
+            continue
+        ends = f" ({number(line['ndcg_10_low'])} to {number(line['ndcg_10_high'])})" if line["ndcg_10_low"] else ""
+        operations = f"{float(line['macs']) / 1e6:,.2f}" if line.get("macs") else "-"
+        shown = number(line["ndcg_10"]) + ends
+        validation = number(first["validation_ndcg_10"]) if first else "-"
+        rows.append((*about, line["seeds"], validation, shown, number(line["bits_mean"], 2), operations))
+    recipe = ", ".join(f"`{text}`" for text in experiment.overrides)
+    frozen = ", ".join(f"`{text}`" for text in experiment.frozen)
+    recipe = f"All arms, over the scenario `{experiment.scenario}`: {recipe}; frozen-weight arms: {frozen}. Validation is that of seed 1."
+    return f"{recipe}\n\n{table(head, rows)}"
+
+
+def _rivals(book: Book, experiment: Experiment) -> str:
+    """Return which rivals validation has chosen."""
+    found = [(contest, chosen(book, experiment, contest)) for contest in experiment.contests]
+    told = [f"`{rival}` against `{contest.own}`" for contest, rival in found if rival]
+    return f"Chosen by validation: {', '.join(told)}." if told else ""
+
+
+def _costs(book: Book, experiments: Sequence[Experiment], charts: dict[str, Chart]) -> str:
+    """Return accuracy against bytes a session, stored bits and operations, drawn and as a table."""
+    head = ("experiment", "arm", "bytes a session", "stored bits", "million operations", "bytes after 100 sessions", "NDCG@10")
+    rows = []
+    for experiment in experiments:
+        for name, line in drawings.measured(book, experiment).items():
+            session = drawings.session_bytes(line)
+            operations = f"{float(line['macs']) / 1e6:,.2f}" if line.get("macs") else "-"
+            bytes_ = ("-" if session is None else f"{session:,.0f}", number(line["bits_mean"], 2), operations)
+            rows.append((experiment.name, f"`{name}`", *bytes_, number(line["bytes_after_100"], 0), number(line["ndcg_10"])))
+    title = "## Accuracy against bytes a session, stored bits and operations"
+    if not rows:
+        return f"{title}\n\n**Not measured yet.**"
+    return "\n\n".join([title, _figure(charts.get("personal-plans-costs")), _COSTS, table(head, rows)])

@@ -1,0 +1,89 @@
+"""The page's figures as charts of the report: each experiment's accuracy, and accuracy against what every arm costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.personal_plans.declared import Experiment
+from benchmarks.suites.figures import Book
+from benchmarks.suites.sheets import Line
+from chordsim.report.charts.chart import Chart
+from chordsim.report.charts.plot import Axis, Plot, Points
+
+#: Sessions between which a session's bytes are counted.
+_BETWEEN = (10, 100)
+
+
+def measured(book: Book, experiment: Experiment) -> dict[str, Line]:
+    """Return the lines of the arms that are measured, by the arm's name."""
+    found = {arm.name: book.line(experiment.key(arm.name)) for arm in experiment.arms}
+    return {name: line for name, line in found.items() if line is not None}
+
+
+def session_bytes(line: Line) -> float | None:
+    """Return what one more session moves, up and down."""
+    few, many = (line[f"bytes_after_{count}"] for count in _BETWEEN)
+    return (float(many) - float(few)) / (_BETWEEN[1] - _BETWEEN[0]) if few and many else None
+
+
+def accuracy(book: Book, experiment: Experiment) -> Chart | None:
+    """Return NDCG@10 of an experiment's arms, lines over its contests where gains should grow; None where nothing is measured."""
+    lines = measured(book, experiment)
+    if not lines:
+        return None
+    title = Axis("NDCG@10")
+    rows = [(name, _number(line, "ndcg_10"), _number(line, "ndcg_10_low"), _number(line, "ndcg_10_high")) for name, line in lines.items()]
+    if experiment.ends is None:
+        points = Points("", 0, [row[1] for row in rows], [row[0] for row in rows], low=_ends(rows, 2), high=_ends(rows, 3), across=True)
+        plot = Plot(title, Axis(kind="names"), (points,))
+    else:
+        kinds = dict.fromkeys(name.partition("-")[0] for name in lines)
+        series = tuple(_line(kind, place, [row for row in rows if row[0].partition("-")[0] == kind]) for place, kind in enumerate(kinds))
+        plot = Plot(Axis("share of the channels", kind="names"), title, series, dodged=False)
+    columns = ("arm", "NDCG@10", "low", "high")
+    return Chart(f"personal-plans-{experiment.name}", experiment.title, "Whiskers are 95 % intervals.", (plot,), columns, rows)
+
+
+def costs(book: Book, experiments: Sequence[Experiment]) -> Chart | None:
+    """Return NDCG@10 of all arms against bytes a session, stored bits and operations; None where nothing is measured."""
+    plots, rows = [], []
+    asked = {"bytes a session, up and down": session_bytes, "stored bits a weight": _bits, "million operations a request": _operations}
+    for title, value in asked.items():
+        series = []
+        for place, experiment in enumerate(experiments):
+            lines = measured(book, experiment)
+            if lines:
+                x, y = [value(line) for line in lines.values()], [_number(line, "ndcg_10") for line in lines.values()]
+                series.append(Points(experiment.name, place, x, y, words=list(lines)))
+        plots.append(Plot(Axis(title), Axis("NDCG@10"), tuple(series)))
+    for experiment in experiments:
+        for name, line in measured(book, experiment).items():
+            rows.append((experiment.name, name, *(value(line) for value in asked.values()), _number(line, "ndcg_10")))
+    if not rows:
+        return None
+    columns = ("experiment", "arm", *asked, "NDCG@10")
+    return Chart("personal-plans-costs", "Accuracy against what it costs", "Left and high is good.", tuple(plots), columns, rows)
+
+
+def _line(kind: str, place: int, rows: Sequence[tuple[str, float | None, float | None, float | None]]) -> Points:
+    x = [row[0].partition("-")[2] for row in rows]
+    return Points(kind, place, x, [row[1] for row in rows], lines=True, low=_ends(rows, 2), high=_ends(rows, 3))
+
+
+def _ends(rows: Sequence[tuple[str, float | None, float | None, float | None]], end: int) -> list[float | None] | None:
+    """Return whiskers' ends, none where any is not known."""
+    found = [row[2] if end == 2 else row[3] for row in rows]
+    return None if None in found else found
+
+
+def _bits(line: Line) -> float | None:
+    return _number(line, "bits_mean")
+
+
+def _operations(line: Line) -> float | None:
+    found = _number(line, "macs")
+    return None if found is None else found / 1e6
+
+
+def _number(line: Line, column: str) -> float | None:
+    return float(line[column]) if line.get(column) else None

@@ -1,0 +1,117 @@
+"""How the experiments' claims are judged: the rival is chosen on validation, then own has to be above it by the bar, from tables alone."""
+
+from __future__ import annotations
+
+from benchmarks.personal_plans.declared import Contest, Experiment
+from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST
+from benchmarks.suites.agenda import Group
+from benchmarks.suites.figures import Book
+from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED, Claim, Judge, Judgement, above, missing
+
+#: How far operations of own and rival may lie apart and still count as equal: the vector's are a few per cent of a narrow pass.
+EQUAL_OPERATIONS = 0.05
+
+
+def bar(seeds: int) -> float:
+    """Return the gain that counts: what was asked for, or what so many seeds can show where that is more."""
+    return max(ASKED, SMALLEST.get(seeds, SMALLEST[min(SMALLEST)]))
+
+
+def chosen(book: Book, experiment: Experiment, contest: Contest) -> str | None:
+    """Return the rival with the best validation NDCG@10 of seed 1, the earlier of equals; None while one is missing."""
+    scores: dict[str, float] = {}
+    for name in contest.rivals:
+        line = book.line(experiment.key(name), "1")
+        if line is None or not line["validation_ndcg_10"]:
+            return None
+        scores[name] = float(line["validation_ndcg_10"])
+    return max(scores, key=lambda name: scores[name])
+
+
+def suite(book: Book | None, experiments: tuple[Experiment, ...] = EXPERIMENTS) -> tuple[Group, ...]:
+    """Return what is played: every arm at seed 1, own at all seeds of its contests, and their rivals once validation has chosen them."""
+    made = []
+    for experiment in experiments:
+        seeds: dict[str, tuple[int, ...]] = {}
+        for contest in experiment.contests:
+            rival = None if book is None else chosen(book, experiment, contest)
+            for name in (contest.own, *([rival] if rival else [])):
+                seeds[name] = max(seeds.get(name, ()), contest.seeds, key=len)
+        made.append(experiment.group(seeds))
+    return tuple(made)
+
+
+def above_best(experiment: Experiment, contest: Contest) -> Judge:
+    """Judge whether own is above the chosen rival by the bar, with an interval above zero, at equal operations."""
+
+    def judge(book: Book) -> Judgement:
+        rival, own = chosen(book, experiment, contest), experiment.key(contest.own)
+        if rival is None:
+            return missing(book, own, *(experiment.key(name) for name in contest.rivals))
+        other = experiment.key(rival)
+        line = book.difference(own, other)
+        if line is None:
+            return missing(book, own, other)
+        made = above(own, other, least=bar(len(line["seeds"].split())))(book)
+        operations = [book.number(key, "macs") for key in (own, other)]
+        if None in operations or made.verdict == NOT_MEASURED:
+            return made
+        mine, theirs = (float(value or 0.0) for value in operations)
+        words = f"{made.measured}; {mine / 1e6:.2f} and {theirs / 1e6:.2f} million operations"
+        if abs(mine - theirs) > EQUAL_OPERATIONS * max(mine, theirs):
+            return Judgement(NOT_MEASURED, f"{words}, which are not the same")
+        return Judgement(made.verdict, words)
+
+    return judge
+
+
+def grows(experiment: Experiment) -> Judge:
+    """Judge whether the gain over the chosen rivals is larger at the second end than at the first, with an interval above zero."""
+
+    def judge(book: Book) -> Judgement:
+        assert experiment.ends is not None
+        ends = [experiment.contests[n] for n in experiment.ends]
+        rivals = tuple(chosen(book, experiment, contest) for contest in ends)
+        asked = [experiment.key(name) for contest in ends for name in (contest.own, *contest.rivals)]
+        pair = next((sides for sides, names in experiment.growths() if names == rivals), None)
+        line = None if pair is None else book.difference(*pair)
+        if line is None:
+            return missing(book, *asked)
+        last, first = (f"{float(line[side]):+.4f}" for side in ("own_mean", "other_mean"))
+        words = f"{last} at {ends[1].at} over `{rivals[1]}`, {first} at {ends[0].at} over `{rivals[0]}`: {float(line['difference']):+.4f}"
+        if not line["low"]:
+            return Judgement(NOT_MEASURED, f"{words}; two seeds are too few for an interval")
+        seeds = line["seeds"].replace(" ", ", ")
+        words += f" ({float(line['low']):+.4f} to {float(line['high']):+.4f}), Holm p {float(line['p_holm']):.3g} (seeds {seeds})"
+        return Judgement(HELD if float(line["low"]) > 0 else NOT_HELD, words)
+
+    return judge
+
+
+def claims(experiment: Experiment) -> tuple[Claim, ...]:
+    """Return an experiment's claims: its contests, growth where that is what is claimed, and its controls."""
+    made = [
+        Claim(
+            f"{contest.at}: `{contest.own}` above the best of {', '.join(f'`{name}`' for name in contest.rivals)}",
+            f"at least +{bar(len(contest.seeds)) * 100:.3g} % over {_seeds(contest)}, interval above zero, at equal operations",
+            above_best(experiment, contest),
+        )
+        for contest in experiment.contests
+    ]
+    if experiment.ends is not None:
+        made.append(Claim("the gain over the best rival grows (the falsifier)", "interval of the growth above zero", grows(experiment)))
+    made += [
+        Claim(f"`{own}` above {_named(other)}", "interval above zero", above(experiment.key(own), experiment.key(other)))
+        for own, other in experiment.others
+    ]
+    return tuple(made)
+
+
+def _seeds(contest: Contest) -> str:
+    return "one seed" if len(contest.seeds) == 1 else f"{len(contest.seeds)} seeds"
+
+
+def _named(name: str) -> str:
+    """Return an arm's name, or what a control beside it is."""
+    control, _, arm = name.rpartition(":")
+    return f"`{arm}`" if not control else "another user's plan" if control == "chord-swapped" else f"`{control}` beside `{arm}`"

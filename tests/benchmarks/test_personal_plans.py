@@ -1,0 +1,223 @@
+"""The personal plans' experiments: what is declared can be played and is fair, the bar can be shown, validation chooses rivals."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.personal_plans import __main__ as main_module  # noqa: E402
+from benchmarks.personal_plans import document, experiments  # noqa: E402
+from benchmarks.personal_plans.declared import Arm, Contest, Experiment  # noqa: E402
+from benchmarks.personal_plans.experiments import EXPERIMENTS, NARROW, SHARES, SMALLEST, SMALLEST_GROWTH  # noqa: E402
+from benchmarks.personal_plans.judging import above_best, chosen, claims, grows, suite  # noqa: E402
+from benchmarks.personal_plans.smallest import smallest_effect  # noqa: E402
+from benchmarks.suites.agenda import cells  # noqa: E402
+from benchmarks.suites.figures import Book  # noqa: E402
+from benchmarks.suites.sheets import MINUS, cells_of, read_lines  # noqa: E402
+from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED  # noqa: E402
+from chordsim.statistics.crossed import over_seeds  # noqa: E402
+
+SPARSITY = experiments.SPARSITY
+
+
+def line(own: str, other: str, **more: str) -> dict[str, str]:
+    """Return a measured difference of five seeds."""
+    known = {"own": own, "other": other, "seeds": "1 2 3 4 5", "p_holm": "0.01", "signs": "+++++", "relative_low": "", "relative_high": ""}
+    return {**known, **more}
+
+
+def book_of(validation: dict[str, float], differences: list[dict[str, str]], macs: dict[str, float] | None = None) -> Book:
+    """Return tables in which these arms of the sparsity experiment have this validation at seed 1, and everybody these operations."""
+    accuracy = [
+        {
+            "group": "sparsity",
+            "label": SPARSITY.key(name).partition("/")[2],
+            "seed": seed,
+            "validation_ndcg_10": str(score),
+            "macs": str((macs or {}).get(name, 1e6)),
+        }
+        for name, score in validation.items()
+        for seed in ("1", "all")
+    ]
+    return Book(accuracy, differences, [], [], [])
+
+
+def test_every_arm_can_be_played_and_every_name_that_is_compared_exists() -> None:
+    for experiment, group in zip(EXPERIMENTS, suite(None), strict=True):
+        assert len({piece.name for piece in group.pieces}) == len(group.pieces)
+        for piece in group.pieces:
+            made = group.resolved(piece, 1)
+            assert made.methods == piece.methods and made.rounds.count == 10
+        keys = {cell.key for cell in cells((group,))}
+        assert {key for pair in experiment.family() for side in pair for key in cells_of(side)} <= keys
+        assert all(claim.judge(Book([], [], [], [], [])).verdict == NOT_MEASURED for claim in claims(experiment))
+
+
+def test_own_plans_of_all_budgets_are_one_training_and_shared_ones_of_each_budget_their_own() -> None:
+    (group,) = (one for one in suite(None) if one.name == SPARSITY.name)
+    settings = {piece.name: group.resolved(piece, 1).settings for piece in group.pieces}
+    own = [dict(settings[f"own-{at}"]["chord-plus"]) for at in SHARES]
+    assert [one.pop("bits") for one in own] == list(SHARES.values()) and all(one == own[0] for one in own)
+    for at, bits in SHARES.items():
+        swapped = settings[f"own-{at}"]["chord-swapped"]
+        assert swapped["bits"] == bits and swapped["train_bits"] == list(SHARES.values())
+        shared, vector = (settings[f"{kind}-{at}"]["chord-shared"] for kind in ("shared", "vector"))
+        assert shared["train_bits"] == [bits] == [shared["bits"]] and shared["delivery"] == "bootstrap"
+        assert vector == {**shared, "user_input": True}
+        # What own and shared plans do not share is the planner, who was trained at which budgets, and when phones are told.
+        differing = {"planner", "train_bits", "delivery"}
+        assert {key for key, value in shared.items() if own[0].get(key, bits) != value} <= differing
+
+
+def test_narrow_rivals_store_and_compute_what_the_wide_network_does_under_its_budget() -> None:
+    def weights(ffn: int) -> int:
+        return 2 * (4 * 64 * 64 + 2 * 64 * ffn)
+
+    for at, (ffn, bits) in NARROW.items():
+        assert weights(ffn) * bits == weights(512) * SHARES[at]
+
+
+def test_the_committed_bar_is_what_the_design_can_show() -> None:
+    for seeds, committed in SMALLEST.items():
+        assert smallest_effect(seeds, 10) == pytest.approx(committed, abs=5e-5)
+    assert smallest_effect(5, 10, gains=2) == pytest.approx(SMALLEST_GROWTH, abs=5e-4)
+
+
+def test_four_of_five_repetitions_show_the_smallest_effect() -> None:
+    random, users, seeds = np.random.default_rng(1), 300, 5
+    of_user, of_seed, level = 0.004, 0.0009, 0.15
+    # As a table of before would tell it: an interval over users of a mean of three items, and two seeds apart by their spread.
+    half, apart = 1.959964 * of_user / users**0.5, of_seed * 2**0.5
+    told = {"users": str(users), "other_mean": str(level), "low": "0", "high": str(2 * half), "by_seed": f"1:0 2:{apart}"}
+    effect = smallest_effect(seeds, 3, [told]) * level
+    shown = 0
+    for _ in range(400):
+        persons = random.normal(0, of_user, users)
+        found = over_seeds([effect + persons + random.normal(0, of_seed) for _ in range(seeds)]).ci95
+        shown += found is not None and found[0] > 0
+    assert 0.74 < shown / 400 < 0.86
+
+
+def test_the_rival_is_chosen_on_validation_whatever_the_test_items_say() -> None:
+    contest = SPARSITY.contests[3]
+    own, shared, vector = (SPARSITY.key(f"{kind}-eighth") for kind in ("own", "shared", "vector"))
+    told = [
+        line(own, shared, relative="-0.05", difference="-0.007", low="-0.01", high="-0.004"),
+        line(own, vector, relative="0.05", difference="0.007", low="0.004", high="0.01"),
+    ]
+    scores = {"own-eighth": 0.16, "shared-eighth": 0.14, "vector-eighth": 0.15, "narrow-eighth": 0.13}
+    book = book_of(scores, told)
+    assert chosen(book, SPARSITY, contest) == "vector-eighth" and above_best(SPARSITY, contest)(book).verdict == HELD
+    assert above_best(SPARSITY, contest)(book_of({**scores, "shared-eighth": 0.155}, told)).verdict == NOT_HELD
+    # Another five per cent of operations are not equal operations, and a rival without validation leaves all open.
+    assert above_best(SPARSITY, contest)(book_of(scores, told, {"own-eighth": 1.2e6})).verdict == NOT_MEASURED
+    assert above_best(SPARSITY, contest)(book_of({**scores, "narrow-eighth": float("nan")}, told)).verdict == HELD
+    del scores["narrow-eighth"]
+    assert above_best(SPARSITY, contest)(book_of(scores, told)).verdict == NOT_MEASURED
+    # An interval above zero is not enough below the bar.
+    small = [told[0], {**told[1], "relative": "0.016"}]
+    assert above_best(SPARSITY, contest)(book_of({**scores, "narrow-eighth": 0.13}, small)).verdict == NOT_HELD
+
+
+def test_the_chosen_rival_and_own_alone_get_more_seeds() -> None:
+    before, after = (
+        {piece.name: group.seeds_of(piece) for group in suite(book) if group.name == "sparsity" for piece in group.pieces}
+        for book in (None, book_of({"shared-all": 0.14, "vector-all": 0.15}, []))
+    )
+    assert before["own-all"] == before["own-eighth"] == (1, 2, 3, 4, 5) and before["own-half"] == (1,)
+    assert {name for name in after if after[name] != before[name]} == {"vector-all"} and after["vector-all"] == (1, 2, 3, 4, 5)
+
+
+def test_growth_is_judged_between_the_rivals_that_validation_chose() -> None:
+    scores = {name: 0.1 for one in SPARSITY.contests for name in (one.own, *one.rivals)} | {"vector-all": 0.2, "narrow-eighth": 0.2}
+    (pair,) = (sides for sides, names in SPARSITY.growths() if names == ("vector-all", "narrow-eighth"))
+    grown = line(*pair, difference="0.004", own_mean="0.006", other_mean="0.002", low="0.001", high="0.007")
+    assert grows(SPARSITY)(book_of(scores, [grown])).verdict == HELD
+    assert grows(SPARSITY)(book_of(scores, [{**grown, "low": "-0.001"}])).verdict == NOT_HELD
+    assert grows(SPARSITY)(book_of({**scores, "shared-all": 0.3}, [grown])).verdict == NOT_MEASURED
+
+
+@pytest.fixture
+def tiny_experiment(tiny: Callable[..., list[str]]) -> Experiment:
+    """Return two budgets of own plans against a shared and a narrower network, over made-up users."""
+    over = tuple(text for text in tiny("population.devices=40", methods=()) if not text.startswith("methods="))
+    small = ("profile_dim=8", "widths=[0, 2, 2, 2]", "gains=true", 'gains_of="code"')
+
+    def shared(name: str, bits: float, *more: str) -> Arm:
+        return Arm(name, "chord-shared", (*more, *small, f"train_bits=[{bits}]", f"bits={bits}", 'delivery="bootstrap"'), "shared")
+
+    arms = (
+        *(
+            Arm(f"own-{at}", "chord-plus", (*small, f"bits={bits}"), "own", ("chord-swapped",))
+            for at, bits in (("all", 2.0), ("half", 1.0))
+        ),
+        shared("shared-all", 2.0),
+        shared("shared-half", 1.0),
+        shared("narrow-half", 2.0, "backbone.ffn_dim=4"),
+    )
+    contests = (
+        Contest("all", "own-all", ("shared-all",), (1, 2, 3)),
+        Contest("half", "own-half", ("shared-half", "narrow-half"), (1, 2, 3)),
+    )
+    others = (("own-all", "chord-swapped:own-all"),)
+    return replace(
+        SPARSITY, name="tiny", scenario="offline", overrides=over, frozen=small, arms=arms, contests=contests, ends=(0, 1), others=others
+    )
+
+
+@pytest.mark.slow
+def test_arms_are_played_one_by_one_and_come_out_as_a_page(
+    tiny_experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main_module, "EXPERIMENTS", (tiny_experiment,))
+    runs, tables = ["--runs", str(tmp_path / "runs")], ["--tables", str(tmp_path)]
+    docs = ["--docs", str(tmp_path)]
+    assert main_module.main(["run", "--only", "tiny/own-all", "--seed", "1", *runs, *tables]) == 0
+    assert [path.name for path in (tmp_path / "runs").iterdir() if path.is_dir()] == ["tiny_own-all_seed-1"]
+    assert main_module.main(["tables", *runs, *tables]) == main_module.main(["page", *tables, *docs]) == 0
+    text = (tmp_path / document.NAME).read_text()
+    assert "2 of 15 cells are measured" in text and "run --only tiny/shared-half`" in text and "1 of 5 arms are measured" in text
+    assert (tmp_path / "personal-plans-tiny.svg").exists() and "not protected yet" in text
+
+    assert main_module.main(["run", *runs, *tables]) == 0
+    assert main_module.main(["tables", *runs, *tables]) == 0
+    book = Book.read(tmp_path)
+    rival = chosen(book, tiny_experiment, tiny_experiment.contests[1])
+    # Validation has named rivals now, so they have two seeds more to play, and nothing else has.
+    assert {f"{one['label']} {one['seed']}" for one in book.cells if one["state"] == "missing"} == {
+        f"chord-shared, {name} {seed}" for name in ("shared-all", rival) for seed in (2, 3)
+    }
+    assert main_module.main(["run", *runs, *tables]) == main_module.main(["tables", *runs, *tables]) == 0
+    assert main_module.main(["page", *tables, *docs]) == 0
+    assert not any(one["state"] == "missing" for one in Book.read(tmp_path).cells)
+
+    def gain(own: str, other: str, seed: int) -> float:
+        means = []
+        for name, method in ((own, "chord-plus"), (other, "chord-shared")):
+            ledger = tmp_path / "runs" / f"tiny_{name}_seed-{seed}" / "ledger"
+            frame = pd.concat(pd.read_parquet(path) for path in sorted(ledger.glob(f"{method}.round-*.parquet")))
+            means.append(frame.groupby(["user_id", "round"]).ndcg_10.mean().groupby("user_id").mean())
+        return float((means[0] - means[1]).mean())
+
+    sides, _ = next(one for one in tiny_experiment.growths() if one[1] == ("shared-all", rival))
+    assert all(MINUS in side for side in sides)
+    grown = next(one for one in read_lines(tmp_path / "differences.csv") if (one["own"], one["other"]) == sides)
+    expected = [gain("own-half", str(rival), seed) - gain("own-all", "shared-all", seed) for seed in (1, 2, 3)]
+    assert float(grown["difference"]) == pytest.approx(sum(expected) / 3, abs=1e-6) and grown["seeds"] == "1 2 3" and not grown["relative"]
+    text = (tmp_path / document.NAME).read_text()
+    assert "**not measured**" not in text.partition("### Arms")[0] or "which are not the same" in text
+    assert "## Missing cells\n\nNone." in text and f"`{rival}` against `own-half`" in text
+    assert (tmp_path / "personal-plans-costs.svg").exists()
+    # What is kept when runs are gone is what stood there, growth included.
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.csv")}
+    assert main_module.main(["tables", "--runs", str(tmp_path / "none"), *tables]) == 0
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.csv")} == before
