@@ -38,12 +38,17 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _tables(given: argparse.Namespace) -> int:
+    from benchmarks.personal_plans.by_length import write
+
     families = {experiment.name: experiment.family() for experiment in EXPERIMENTS}
     before = _suite(given.tables)
-    done = command_line.tables(given, before, families)
+    command_line.tables(given, before, families)
     # What is measured now may have chosen a rival, whose other seeds are asked for from here on.
     after = _suite(given.tables)
-    return done if after == before else command_line.tables(given, after, families)
+    if after != before:
+        command_line.tables(given, after, families)
+    print(*write(given.runs, given.tables, after, EXPERIMENTS), sep="\n")
+    return 0
 
 
 def _page(given: argparse.Namespace) -> int:

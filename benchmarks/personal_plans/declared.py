@@ -73,7 +73,9 @@ class Experiment:
         arms: What is played.
         contests: What is compared, and decides.
         ends: The two contests, by number, whose gains are compared where the claim is that gains grow.
-        others: Pairs of arms that are compared besides, by name; a control as ``method:arm``.
+        others: Pairs of arms that are compared besides, by name; a control as ``method:arm``. The first should be above the second.
+        shares: Pairs of which the first should have at least a share of the second's NDCG@10.
+        lengths: Pairs whose difference is also told by the length of users' histories.
         scenario: A shipped name or a path.
     """
 
@@ -89,6 +91,8 @@ class Experiment:
     contests: tuple[Contest, ...]
     ends: tuple[int, int] | None = None
     others: tuple[tuple[str, str], ...] = ()
+    shares: tuple[tuple[str, str, float], ...] = ()
+    lengths: tuple[tuple[str, str], ...] = ()
     scenario: str = "repro-ml-1m"
 
     def arm(self, name: str) -> Arm:
@@ -111,7 +115,7 @@ class Experiment:
         """Return every comparison that Holm's correction is over: contests, growth of gains, others."""
         pairs = [(self.key(c.own), self.key(rival)) for c in self.contests for rival in c.rivals]
         pairs += [growth for growth, _ in self.growths()]
-        pairs += [(self.key(own), self.key(other)) for own, other in self.others]
+        pairs += [(self.key(own), self.key(other)) for own, other in (*self.others, *((own, other) for own, other, _ in self.shares))]
         return tuple(dict.fromkeys(pairs))
 
     def growths(self) -> list[tuple[tuple[str, str], tuple[str, str]]]:

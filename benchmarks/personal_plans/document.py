@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.personal_plans import drawings
+from benchmarks.personal_plans.by_length import BY_LENGTH
 from benchmarks.personal_plans.declared import Experiment
 from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST, SMALLEST_GROWTH
 from benchmarks.personal_plans.judging import chosen, claims
 from benchmarks.suites.figures import Book
 from benchmarks.suites.sections import differences, missing, number, verdicts
-from benchmarks.suites.sheets import MISSING
+from benchmarks.suites.sheets import MISSING, Line, read_lines
 from benchmarks.throughput.markdown import table
 from chordsim.report.charts.chart import Chart
 from chordsim.report.drawn import picture
@@ -35,25 +36,27 @@ def write(tables: Path, docs: Path, experiments: Sequence[Experiment] = EXPERIME
         OSError: A table is not there, or a file cannot be written.
     """
     book = Book.read(tables)
-    drawn = (*(drawings.accuracy(book, one) for one in experiments), drawings.costs(book, experiments))
+    told = read_lines(tables / BY_LENGTH) if (tables / BY_LENGTH).exists() else []
+    each = (drawn for one in experiments for drawn in (drawings.accuracy(book, one), drawings.lengths(told, one)))
+    drawn = (*each, drawings.costs(book, experiments))
     charts = {chart.key: chart for chart in drawn if chart}
     out = [docs / f"{key}.svg" for key in charts]
     for path, chart in zip(out, charts.values(), strict=True):
         path.write_bytes(picture(chart, "svg"))
-    (docs / NAME).write_text(page(book, experiments, charts))
+    (docs / NAME).write_text(page(book, experiments, charts, told))
     return [docs / NAME, *out]
 
 
-def page(book: Book, experiments: Sequence[Experiment], charts: dict[str, Chart]) -> str:
+def page(book: Book, experiments: Sequence[Experiment], charts: dict[str, Chart], told: Sequence[Line]) -> str:
     """Return the page."""
     bar = max(ASKED, *SMALLEST.values())
     shares = {"asked": ASKED, "bar": bar, "one": SMALLEST[1], "five": SMALLEST[5], "growth": SMALLEST_GROWTH}
     head = _TEXT.read_text().format(**{name: f"{value * 100:.3g} %" for name, value in shares.items()})
-    parts = [head, *(_experiment(book, one, charts) for one in experiments), _costs(book, experiments, charts), missing(book)]
+    parts = [head, *(_experiment(book, one, charts, told) for one in experiments), _costs(book, experiments, charts), missing(book)]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
-def _experiment(book: Book, experiment: Experiment, charts: dict[str, Chart]) -> str:
+def _experiment(book: Book, experiment: Experiment, charts: dict[str, Chart], told: Sequence[Line]) -> str:
     lines = drawings.measured(book, experiment)
     parts = [
         f"## {experiment.number}. {experiment.title}",
@@ -65,6 +68,7 @@ def _experiment(book: Book, experiment: Experiment, charts: dict[str, Chart]) ->
         "### Arms",
         _arms(book, experiment),
         _rivals(book, experiment),
+        _lengths(experiment, charts, told),
     ]
     if lines:
         parts.append(differences(book, experiment.name, "", experiment.family()))
@@ -106,6 +110,27 @@ def _rivals(book: Book, experiment: Experiment) -> str:
     found = [(contest, chosen(book, experiment, contest)) for contest in experiment.contests]
     told = [f"`{rival}` against `{contest.own}`" for contest, rival in found if rival]
     return f"Chosen by validation: {', '.join(told)}." if told else ""
+
+
+def _lengths(experiment: Experiment, charts: dict[str, Chart], told: Sequence[Line]) -> str:
+    """Return gains by length of history, drawn and as a table; nothing where the experiment asks for none."""
+    if not experiment.lengths:
+        return ""
+    rows = []
+    for own, other in experiment.lengths:
+        for line in told:
+            if (line["own"], line["other"]) == (experiment.key(own), experiment.key(other)):
+                ends = f" ({float(line['low']):+.4f} to {float(line['high']):+.4f})" if line["low"] else ""
+                gain = f"{float(line['difference']):+.4f}{ends}" if line["difference"] else "-"
+                means = (number(line["own_mean"]), number(line["other_mean"]))
+                rows.append((f"`{own}`", f"`{other}`", line["seeds"], drawings.span(line), line["users"], *means, gain))
+    if not rows:
+        pairs = ", ".join(f"`{own}` over `{other}`" for own, other in experiment.lengths)
+        return f"### By length of history\n\n**Not measured yet**: {pairs}."
+    head = ("own", "other", "seeds", "items before the first target", "users", "own NDCG@10", "other", "difference (95 %)")
+    about = "Up to 50 items there is nothing older to read: an interval above zero there would say that the gain is not of older items."
+    parts = ["### By length of history", about, _figure(charts.get(f"personal-plans-{experiment.name}-lengths")), table(head, rows)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _costs(book: Book, experiments: Sequence[Experiment], charts: dict[str, Chart]) -> str:

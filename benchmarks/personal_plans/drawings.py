@@ -37,8 +37,8 @@ def accuracy(book: Book, experiment: Experiment) -> Chart | None:
         points = Points("", 0, [row[1] for row in rows], [row[0] for row in rows], low=_ends(rows, 2), high=_ends(rows, 3), across=True)
         plot = Plot(title, Axis(kind="names"), (points,))
     else:
-        kinds = dict.fromkeys(name.partition("-")[0] for name in lines)
-        series = tuple(_line(kind, place, [row for row in rows if row[0].partition("-")[0] == kind]) for place, kind in enumerate(kinds))
+        kinds = dict.fromkeys(map(_kind, lines))
+        series = tuple(_line(kind, place, [row for row in rows if _kind(row[0]) == kind]) for place, kind in enumerate(kinds))
         plot = Plot(Axis("share of the channels", kind="names"), title, series, dodged=False)
     columns = ("arm", "NDCG@10", "low", "high")
     return Chart(f"personal-plans-{experiment.name}", experiment.title, "Whiskers are 95 % intervals.", (plot,), columns, rows)
@@ -46,23 +46,52 @@ def accuracy(book: Book, experiment: Experiment) -> Chart | None:
 
 def costs(book: Book, experiments: Sequence[Experiment]) -> Chart | None:
     """Return NDCG@10 of all arms against bytes a session, stored bits and operations; None where nothing is measured."""
-    plots, rows = [], []
+    found = [(experiment, name, line) for experiment in experiments for name, line in measured(book, experiment).items()]
+    if not found:
+        return None
+    kinds = list(dict.fromkeys(_kind(name) for _, name, _ in found))
     asked = {"bytes a session, up and down": session_bytes, "stored bits a weight": _bits, "million operations a request": _operations}
+    plots = []
     for title, value in asked.items():
         series = []
-        for place, experiment in enumerate(experiments):
-            lines = measured(book, experiment)
-            if lines:
-                x, y = [value(line) for line in lines.values()], [_number(line, "ndcg_10") for line in lines.values()]
-                series.append(Points(experiment.name, place, x, y, words=list(lines)))
+        for place, kind in enumerate(kinds):
+            some = [(name, line) for _, name, line in found if _kind(name) == kind]
+            x, y = ([value(line) for _, line in some], [_number(line, "ndcg_10") for _, line in some])
+            series.append(Points(kind, place, x, y, words=[name for name, _ in some]))
         plots.append(Plot(Axis(title), Axis("NDCG@10"), tuple(series)))
-    for experiment in experiments:
-        for name, line in measured(book, experiment).items():
-            rows.append((experiment.name, name, *(value(line) for value in asked.values()), _number(line, "ndcg_10")))
-    if not rows:
-        return None
+    rows = [(one.name, name, *(value(line) for value in asked.values()), _number(line, "ndcg_10")) for one, name, line in found]
     columns = ("experiment", "arm", *asked, "NDCG@10")
     return Chart("personal-plans-costs", "Accuracy against what it costs", "Left and high is good.", tuple(plots), columns, rows)
+
+
+def lengths(told: Sequence[Line], experiment: Experiment) -> Chart | None:
+    """Return the gains of an experiment's pairs by length of history, from the lines of that table; None where there are none."""
+    series, rows = [], []
+    for place, (own, other) in enumerate(experiment.lengths):
+        pair = (experiment.key(own), experiment.key(other))
+        mine = [line for line in told if (line["own"], line["other"]) == pair and line["difference"]]
+        if mine:
+            name, where = f"{own} over {other}", [span(line) for line in mine]
+            gains, low, high = ([_number(line, column) for line in mine] for column in ("difference", "low", "high"))
+            known = None not in low
+            ends = (low, high) if known else (None, None)
+            series.append(Points(name, place, gains, where, low=ends[0], high=ends[1], across=True))
+            rows += [(name, *row) for row in zip(where, gains, low, high, strict=True)]
+    if not series:
+        return None
+    plot = Plot(Axis("difference in NDCG@10", marked=0.0), Axis("items before the first target", kind="names"), tuple(series))
+    columns = ("pair", "items", "difference", "low", "high")
+    meaning = "Whiskers are 95 % intervals; up to 50 items there is nothing older to read."
+    return Chart(f"personal-plans-{experiment.name}-lengths", "Gain by length of history", meaning, (plot,), columns, rows)
+
+
+def span(line: Line) -> str:
+    """Return the lengths of history that a line of the table by length is about."""
+    return f"{int(line['above']) + 1} to {line['to']}" if line["to"] else f"over {line['above']}"
+
+
+def _kind(name: str) -> str:
+    return name.partition("-")[0]
 
 
 def _line(kind: str, place: int, rows: Sequence[tuple[str, float | None, float | None, float | None]]) -> Points:

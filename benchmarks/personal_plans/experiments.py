@@ -77,4 +77,48 @@ SPARSITY = Experiment(
     others=tuple((f"own-{at}", f"chord-swapped:own-{at}") for at in SHARES),
 )
 
-EXPERIMENTS: tuple[Experiment, ...] = (SPARSITY,)
+_FILM = ("horizon=10",)
+#: 400 items for the extractor, while the backbone reads its window of 50.
+LONG = "reads=[400, 50, 8]"
+
+HISTORY = Experiment(
+    number=3,
+    name="history",
+    title="Long history",
+    claim="a plan that is made from the last 400 items tells a backbone that reads 50 what it does not see",
+    rival="the best, by validation, of a shared plan, and a shared plan whose inputs get the vector of the same extractor added, over 50 "
+    "and over 400 items: no byte a session, since the phone owns that history",
+    falsifier="one of these is as good; expected after a pilot, in which the vector did as well. The placebo is the gain by length of "
+    "history: users with no more than 50 items can gain nothing from older ones",
+    overrides=RECIPE,
+    frozen=FROZEN,
+    arms=(
+        Arm("own-400", "chord-plus", (*FROZEN, LONG), "own plans made from 400 items", ("chord-swapped",)),
+        Arm("own-50", "chord-plus", FROZEN, "own plans made from 50 items"),
+        Arm("shared", "chord-shared", (*FROZEN, TOLD_ONCE), "shared plan"),
+        Arm("vector-50", "chord-shared", (*FROZEN, TOLD_ONCE, VECTOR), "shared plan, vector of 50 items"),
+        Arm("vector-400", "chord-shared", (*FROZEN, TOLD_ONCE, VECTOR, LONG), "shared plan, vector of 400 items"),
+        Arm("own+vector-400", "chord-plus", (*FROZEN, VECTOR, LONG), "own plans and vector, both of 400 items"),
+        Arm("film-50", "film-192", _FILM, "192 bytes that modulate `fp32`, made from 50 items"),
+        Arm("film-400", "film-192", (*_FILM, LONG), "the same made from 400 items"),
+        Arm("fp32-50", "fp32", (), "full precision"),
+        Arm("fp32-200", "fp32", ("backbone.max_len=200",), "full precision that reads 200 items, with their operations"),
+        Arm("qat-2", "qat-2", (), "2 bits for everybody"),
+    ),
+    contests=(Contest("400 items", "own-400", ("shared", "vector-50", "vector-400"), SEEDS),),
+    others=(
+        ("own-400", "chord-swapped:own-400"),
+        ("own-400", "own-50"),
+        ("own+vector-400", "vector-400"),
+        ("own-400", "film-400"),
+        ("own-400", "fp32-200"),
+        ("vector-400", "shared"),
+        ("vector-400", "vector-50"),
+        ("film-400", "film-50"),
+        ("fp32-200", "fp32-50"),
+    ),
+    shares=(("own-400", "fp32-50", 0.97), ("vector-400", "fp32-50", 0.97), ("own-400", "qat-2", 1.0), ("vector-400", "qat-2", 1.0)),
+    lengths=(("own-400", "own-50"), ("vector-400", "vector-50"), ("own-400", "shared"), ("own-400", "vector-400")),
+)
+
+EXPERIMENTS: tuple[Experiment, ...] = (SPARSITY, HISTORY)

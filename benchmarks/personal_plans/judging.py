@@ -6,7 +6,7 @@ from benchmarks.personal_plans.declared import Contest, Experiment
 from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST
 from benchmarks.suites.agenda import Group
 from benchmarks.suites.figures import Book
-from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED, Claim, Judge, Judgement, above, missing
+from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED, Claim, Judge, Judgement, above, missing, share
 
 #: How far operations of own and rival may lie apart and still count as equal: the vector's are a few per cent of a narrow pass.
 EQUAL_OPERATIONS = 0.05
@@ -103,6 +103,10 @@ def claims(experiment: Experiment) -> tuple[Claim, ...]:
     made += [
         Claim(f"`{own}` above {_named(other)}", "interval above zero", above(experiment.key(own), experiment.key(other)))
         for own, other in experiment.others
+    ]
+    made += [
+        Claim(f"`{own}` against `{other}`", f"at least {least:.0%} of it", share(experiment.key(own), experiment.key(other), least))
+        for own, other, least in experiment.shares
     ]
     return tuple(made)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ from chordsim.statistics.families import holm
 #: Whose accuracy a line is the mean of.
 EVERYBODY, STRANGERS = "all users", "users that the cloud never trained on"
 #: Of the bootstrap alone; runs have seeds of their own.
-_BOOTSTRAP_SEED = 1
+BOOTSTRAP_SEED = 1
 #: What intervals of the accuracy table are over, by how they were made.
 _OVER = {
     "bootstrap-by-user": USERS,
@@ -58,12 +58,10 @@ def write(folder: Path, out: Path, suite: tuple[Group, ...], families: Families)
     Raises:
         RunError: A damaged run, or two cells of one comparison over other data or under another protocol.
     """
-    found = {key: measure(*where) for key, where in filled(complete_runs(folder), suite).items()}
+    by_cell = at_hand(folder, suite)
+    found = {(key, one.cell.seed): one for key, several in by_cell.items() for one in several}
     kept = Kept.read(out, suite)
     out.mkdir(parents=True, exist_ok=True)
-    by_cell: dict[str, list[Measured]] = {}
-    for (key, _), measured in sorted(found.items(), key=lambda item: item[0][1]):
-        by_cell.setdefault(key, []).append(measured)
     compared = [
         line
         for name, pairs in families.items()
@@ -74,11 +72,29 @@ def write(folder: Path, out: Path, suite: tuple[Group, ...], families: Families)
     told = [_cell_line(cell, found.get((cell.key, cell.seed)), kept.cells.get((cell.key, cell.seed))) for cell in cells(suite)]
     for name, lines in ((CELLS, told), (ACCURACY, accuracy), (DIFFERENCES, compared)):
         write_lines(out / name, lines)
-    at_hand, measured_at_all = len(found), sum(line["state"] == MEASURED for line in told)
+    here, measured_at_all = len(found), sum(line["state"] == MEASURED for line in told)
     return [
-        f"{measured_at_all} of {len(told)} cells are measured: {at_hand} in {folder}, {measured_at_all - at_hand} before",
+        f"{measured_at_all} of {len(told)} cells are measured: {here} in {folder}, {measured_at_all - here} before",
         *(f"dropped, measured in a form that the suite does not have: {name}" for name in kept.outdated),
     ]
+
+
+def at_hand(folder: Path, suite: tuple[Group, ...], keys: Container[str] | None = None) -> dict[str, list[Measured]]:
+    """Return what complete runs of a folder hold, by cell key, seeds ascending.
+
+    Args:
+        folder: Where the runs are.
+        suite: What is looked for.
+        keys: Of the cells that are read; None is all.
+
+    Raises:
+        ChordsimError: A damaged run.
+    """
+    by_cell: dict[str, list[Measured]] = {}
+    for (key, _), where in sorted(filled(complete_runs(folder), suite).items(), key=lambda item: item[0][1]):
+        if keys is None or key in keys:
+            by_cell.setdefault(key, []).append(measure(*where))
+    return by_cell
 
 
 def _cell_line(cell: Cell, measured: Measured | None, kept: Line | None) -> Line:
@@ -127,7 +143,7 @@ def _accuracy_line(mine: list[Measured], seed: str) -> dict[str, Any]:
         "seeds": " ".join(str(one.cell.seed) for one in mine),
     }
     for name in METRICS:
-        found = estimate_over_seeds([_user_means(one, name) for one in mine], _BOOTSTRAP_SEED, same_users=_same_data(mine))
+        found = estimate_over_seeds([_user_means(one, name) for one in mine], BOOTSTRAP_SEED, same_users=same_data(mine))
         line["users"], line[name] = found.users, found.mean
         if name == "ndcg_10":
             line["ndcg_10_low"], line["ndcg_10_high"] = found.ci95 or (None, None)
@@ -160,7 +176,7 @@ def _user_means(one: Measured, name: str) -> Floats:
     return sums.means()
 
 
-def _same_data(mine: Sequence[Measured]) -> bool:
+def same_data(mine: Sequence[Measured]) -> bool:
     """Return whether a user id is the same person in all of these runs."""
     return len({one.run.manifest["data"]["digest"] for one in mine}) == 1
 
@@ -181,8 +197,8 @@ def _corrected(lines: list[Line]) -> list[Line]:
 def _difference_lines(family: str, pairs: Sequence[tuple[str, str]], by_cell: Mapping[str, list[Measured]]) -> list[Line]:
     """Return a line per comparison, without Holm's correction."""
     joined = {" | ".join(pair): _sides(pair, by_cell) for pair in pairs}
-    own_users = {" | ".join(pair) for pair in pairs if not _same_data(by_cell.get(cells_of(pair[0])[0], []))}
-    made = paired_over_seeds({name: list(seeds.values()) for name, seeds in joined.items()}, _BOOTSTRAP_SEED, own_users=own_users)
+    own_users = {" | ".join(pair) for pair in pairs if not same_data(by_cell.get(cells_of(pair[0])[0], []))}
+    made = paired_over_seeds({name: list(seeds.values()) for name, seeds in joined.items()}, BOOTSTRAP_SEED, own_users=own_users)
     out = []
     for own, other in pairs:
         seeds, difference = joined[f"{own} | {other}"], made[f"{own} | {other}"]
@@ -223,7 +239,7 @@ def _level(by_seed: Sequence[Pair], side: int, same_users: bool) -> float | None
     if not by_seed:
         return None
     both = [np.where(np.isnan(pair[1 - side]), np.nan, pair[side]) for pair in by_seed]
-    return estimate_over_seeds(both, _BOOTSTRAP_SEED, same_users=same_users).mean
+    return estimate_over_seeds(both, BOOTSTRAP_SEED, same_users=same_users).mean
 
 
 def _over(value: float | None, level: float | None) -> float | None:
@@ -234,13 +250,13 @@ def _sides(pair: tuple[str, str], by_cell: Mapping[str, list[Measured]]) -> dict
     """Return by seed each user's two values: of two cells, or of two differences between cells."""
     own, other = map(cells_of, pair)
     if len(own) == len(other) == 1:
-        return _joined(*(by_cell.get(key, []) for key in (*own, *other)))
-    gains = [_joined(*(by_cell.get(key, []) for key in side)) for side in (own, other)]
+        return joined_users(*(by_cell.get(key, []) for key in (*own, *other)))
+    gains = [joined_users(*(by_cell.get(key, []) for key in side)) for side in (own, other)]
     apart = [{seed: first - second for seed, (first, second) in gain.items()} for gain in gains]
     return {seed: (gained, apart[1][seed]) for seed, gained in apart[0].items() if seed in apart[1]}
 
 
-def _joined(own: list[Measured], other: list[Measured]) -> dict[int, Pair]:
+def joined_users(own: list[Measured], other: list[Measured]) -> dict[int, Pair]:
     """Return by seed each user's means over the rounds of both.
 
     Raises:

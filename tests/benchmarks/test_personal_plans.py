@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.personal_plans import __main__ as main_module  # noqa: E402
 from benchmarks.personal_plans import document, experiments  # noqa: E402
+from benchmarks.personal_plans.by_length import BY_LENGTH  # noqa: E402
 from benchmarks.personal_plans.declared import Arm, Contest, Experiment  # noqa: E402
 from benchmarks.personal_plans.experiments import EXPERIMENTS, NARROW, SHARES, SMALLEST, SMALLEST_GROWTH  # noqa: E402
 from benchmarks.personal_plans.judging import above_best, chosen, claims, grows, suite  # noqa: E402
@@ -169,9 +170,8 @@ def tiny_experiment(tiny: Callable[..., list[str]]) -> Experiment:
         Contest("half", "own-half", ("shared-half", "narrow-half"), (1, 2, 3)),
     )
     others = (("own-all", "chord-swapped:own-all"),)
-    return replace(
-        SPARSITY, name="tiny", scenario="offline", overrides=over, frozen=small, arms=arms, contests=contests, ends=(0, 1), others=others
-    )
+    made = replace(SPARSITY, name="tiny", scenario="offline", overrides=over, frozen=small, arms=arms, contests=contests, ends=(0, 1))
+    return replace(made, others=others, shares=(("own-all", "own-half", 0.9),), lengths=(("own-all", "own-half"),))
 
 
 @pytest.mark.slow
@@ -217,6 +217,12 @@ def test_arms_are_played_one_by_one_and_come_out_as_a_page(
     assert "**not measured**" not in text.partition("### Arms")[0] or "which are not the same" in text
     assert "## Missing cells\n\nNone." in text and f"`{rival}` against `own-half`" in text
     assert (tmp_path / "personal-plans-costs.svg").exists()
+    by_length = read_lines(tmp_path / BY_LENGTH)
+    everybody = next(one for one in read_lines(tmp_path / "differences.csv") if one["other"].endswith(", own-half"))
+    assert sum(int(one["users"]) for one in by_length) == int(everybody["users"])
+    of_all = sum(float(one["difference"]) * int(one["users"]) for one in by_length if one["difference"])
+    assert of_all / int(everybody["users"]) == pytest.approx(float(everybody["difference"]), abs=1e-3)
+    assert "| 1 to 50 |" in text and (tmp_path / "personal-plans-tiny-lengths.svg").exists()
     # What is kept when runs are gone is what stood there, growth included.
     before = {path.name: path.read_bytes() for path in tmp_path.glob("*.csv")}
     assert main_module.main(["tables", "--runs", str(tmp_path / "none"), *tables]) == 0
