@@ -121,4 +121,38 @@ HISTORY = Experiment(
     lengths=(("own-400", "own-50"), ("vector-400", "vector-50"), ("own-400", "shared"), ("own-400", "vector-400")),
 )
 
-EXPERIMENTS: tuple[Experiment, ...] = (SPARSITY, HISTORY)
+#: What a session says of a plan, in bits, by the number of plans that phones hold.
+BOOKS = {16: 4, 64: 6, 256: 8}
+
+CODEBOOK = Experiment(
+    number=4,
+    name="codebook",
+    title="How much a plan says",
+    claim="a plan of one's own says more than which of a few groups a user belongs to",
+    rival="16 learnt plans that all phones hold, of which a session names one in 4 bits",
+    falsifier="the 16 do as well as free plans of 192 bytes: then groups matter, not persons, and the bytes can be saved",
+    overrides=RECIPE,
+    frozen=FROZEN,
+    arms=(
+        Arm("shared", "chord-shared", (*FROZEN, TOLD_ONCE), "one plan for all, no bit a session"),
+        *(
+            Arm(
+                f"codes-{plans}",
+                "chord-plus",
+                (*FROZEN, LONG, 'planner="codebook"', f"plans={plans}"),
+                f"{plans} plans, {bits} bits a session",
+            )
+            for plans, bits in BOOKS.items()
+        ),
+        Arm("free", "chord-plus", (*FROZEN, LONG), "free plans, 192 bytes a session"),
+    ),
+    contests=(
+        Contest("free plans", "free", ("codes-16",), SEEDS),
+        Contest("16 plans", "codes-16", ("shared",)),
+        Contest("free plans and none", "free", ("shared",)),
+    ),
+    others=(("codes-64", "codes-16"), ("codes-256", "codes-64"), ("free", "codes-256")),
+    shares=(("codes-16", "free", 1 - ASKED),),
+)
+
+EXPERIMENTS: tuple[Experiment, ...] = (SPARSITY, HISTORY, CODEBOOK)

@@ -92,7 +92,7 @@ def claims(experiment: Experiment) -> tuple[Claim, ...]:
     """Return an experiment's claims: its contests, growth where that is what is claimed, and its controls."""
     made = [
         Claim(
-            f"{contest.at}: `{contest.own}` above the best of {', '.join(f'`{name}`' for name in contest.rivals)}",
+            f"{contest.at}: `{contest.own}` above {_best_of(contest)}",
             f"at least +{bar(len(contest.seeds)) * 100:.3g} % over {_seeds(contest)}, interval above zero, at equal operations",
             above_best(experiment, contest),
         )
@@ -105,10 +105,15 @@ def claims(experiment: Experiment) -> tuple[Claim, ...]:
         for own, other in experiment.others
     ]
     made += [
-        Claim(f"`{own}` against `{other}`", f"at least {least:.0%} of it", share(experiment.key(own), experiment.key(other), least))
+        Claim(f"`{own}` against `{other}`", f"at least {least * 100:.3g} % of it", share(experiment.key(own), experiment.key(other), least))
         for own, other, least in experiment.shares
     ]
     return tuple(made)
+
+
+def _best_of(contest: Contest) -> str:
+    names = ", ".join(f"`{name}`" for name in contest.rivals)
+    return names if len(contest.rivals) == 1 else f"the best of {names}"
 
 
 def _seeds(contest: Contest) -> str:

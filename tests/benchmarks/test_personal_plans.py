@@ -79,6 +79,13 @@ def test_own_plans_of_all_budgets_are_one_training_and_shared_ones_of_each_budge
         assert {key for key, value in shared.items() if own[0].get(key, bits) != value} <= differing
 
 
+def test_an_arm_of_two_experiments_is_played_once() -> None:
+    digests = {(cell.key, cell.seed): cell.scenario_digest for cell in cells(suite(None)) if cell.seed == 1}
+    for one, two in (("chord-plus, own-400", "chord-plus, free"), ("chord-shared, shared", "chord-shared, shared")):
+        assert digests[f"history/{one}", 1] == digests[f"codebook/{two}", 1]
+    assert digests["history/chord-plus, own-50", 1] != digests["codebook/chord-plus, free", 1]
+
+
 def test_narrow_rivals_store_and_compute_what_the_wide_network_does_under_its_budget() -> None:
     def weights(ffn: int) -> int:
         return 2 * (4 * 64 * 64 + 2 * 64 * ffn)
