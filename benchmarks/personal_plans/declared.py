@@ -20,6 +20,7 @@ class Arm:
         settings: ``key=value`` of the method's settings; a key with a dot is the scenario's.
         about: What it is, for the page.
         beside: Controls that are served from the same training.
+        says: Bits of plan information that a session brings, where the experiment asks how much of it there should be.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Arm:
     settings: tuple[str, ...]
     about: str
     beside: tuple[str, ...] = ()
+    says: int | None = None
 
     @property
     def piece(self) -> Piece:

@@ -33,7 +33,12 @@ def accuracy(book: Book, experiment: Experiment) -> Chart | None:
         return None
     title = Axis("NDCG@10")
     rows = [(name, _number(line, "ndcg_10"), _number(line, "ndcg_10_low"), _number(line, "ndcg_10_high")) for name, line in lines.items()]
-    if experiment.ends is None:
+    says = [experiment.arm(name).says for name in lines]
+    if None not in says:
+        x = [f"{bits:,}" for bits in says]
+        points = Points("", 0, x, [row[1] for row in rows], lines=True, low=_ends(rows, 2), high=_ends(rows, 3))
+        plot = Plot(Axis("bits of plan a session", kind="names"), title, (points,))
+    elif experiment.ends is None:
         points = Points("", 0, [row[1] for row in rows], [row[0] for row in rows], low=_ends(rows, 2), high=_ends(rows, 3), across=True)
         plot = Plot(title, Axis(kind="names"), (points,))
     else:

@@ -134,17 +134,12 @@ CODEBOOK = Experiment(
     overrides=RECIPE,
     frozen=FROZEN,
     arms=(
-        Arm("shared", "chord-shared", (*FROZEN, TOLD_ONCE), "one plan for all, no bit a session"),
+        Arm("shared", "chord-shared", (*FROZEN, TOLD_ONCE), "one plan for all", says=0),
         *(
-            Arm(
-                f"codes-{plans}",
-                "chord-plus",
-                (*FROZEN, LONG, 'planner="codebook"', f"plans={plans}"),
-                f"{plans} plans, {bits} bits a session",
-            )
+            Arm(f"codes-{plans}", "chord-plus", (*FROZEN, LONG, 'planner="codebook"', f"plans={plans}"), f"one of {plans} plans", says=bits)
             for plans, bits in BOOKS.items()
         ),
-        Arm("free", "chord-plus", (*FROZEN, LONG), "free plans, 192 bytes a session"),
+        Arm("free", "chord-plus", (*FROZEN, LONG), "free plans of 192 bytes", says=1536),
     ),
     contests=(
         Contest("free plans", "free", ("codes-16",), SEEDS),

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.personal_plans import __main__ as main_module  # noqa: E402
-from benchmarks.personal_plans import document, experiments  # noqa: E402
+from benchmarks.personal_plans import document, drawings, experiments  # noqa: E402
 from benchmarks.personal_plans.by_length import BY_LENGTH  # noqa: E402
 from benchmarks.personal_plans.declared import Arm, Contest, Experiment  # noqa: E402
 from benchmarks.personal_plans.experiments import EXPERIMENTS, NARROW, SHARES, SMALLEST, SMALLEST_GROWTH  # noqa: E402
@@ -25,6 +25,7 @@ from benchmarks.suites.agenda import cells  # noqa: E402
 from benchmarks.suites.figures import Book  # noqa: E402
 from benchmarks.suites.sheets import MINUS, cells_of, read_lines  # noqa: E402
 from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED  # noqa: E402
+from chordsim.report.charts.plot import Points  # noqa: E402
 from chordsim.statistics.crossed import over_seeds  # noqa: E402
 
 SPARSITY = experiments.SPARSITY
@@ -152,6 +153,21 @@ def test_growth_is_judged_between_the_rivals_that_validation_chose() -> None:
     assert grows(SPARSITY)(book_of(scores, [grown])).verdict == HELD
     assert grows(SPARSITY)(book_of(scores, [{**grown, "low": "-0.001"}])).verdict == NOT_HELD
     assert grows(SPARSITY)(book_of({**scores, "shared-all": 0.3}, [grown])).verdict == NOT_MEASURED
+
+
+def test_how_much_a_plan_says_is_drawn_by_its_bits() -> None:
+    experiment = experiments.CODEBOOK
+    scores = {"shared": 0.14, "codes-16": 0.15, "codes-64": 0.16, "free": 0.17}
+    accuracy = [
+        {"group": "codebook", "label": experiment.key(name).partition("/")[2], "seed": "all", "ndcg_10": str(score)}
+        for name, score in scores.items()
+    ]
+    chart = drawings.accuracy(Book(accuracy, [], [], [], []), experiment)
+    assert chart is not None
+    (points,) = chart.plots[0].marks
+    assert isinstance(points, Points) and list(points.x) == ["0", "4", "6", "1,536"] and list(points.y) == list(scores.values())
+    # What free plans say is two bits a channel: four attention matrices of 64 and a feed-forward of 64 and 64, in two blocks.
+    assert 2 * 2 * (4 * 64 + 64 + 64) == experiment.arm("free").says
 
 
 @pytest.fixture
