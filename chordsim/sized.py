@@ -16,7 +16,7 @@ from chordsim.nets import footprint
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.population.generate import Population
 from chordsim.progress import Progress, Silent
-from chordsim.world import World, build, pace_of, ranked_of, size_of, specs_of
+from chordsim.world import World, build, lists_of, pace_of, ranked_of, size_of, specs_of
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class SizedWorld:
         s = self.scenario
         settings = {**self.specs[method].defaults, **s.settings.get(method, {})}
         untrained = s.training.model_copy(update={"max_steps": 0, "threads": 1, "eval_users": 1})
-        return methods.MethodContext(method, settings, s.backbone, untrained, self.n_items, s.seed, ranked_of(s))
+        ranked, lists = ranked_of(s), lists_of(s)
+        return methods.MethodContext(method, settings, s.backbone, untrained, self.n_items, s.seed, ranked, lists=lists)
 
     def logs(self) -> TrainLogs:
         """Return the cloud's logs, or without data the shortest that a training of no steps can start from."""

@@ -151,12 +151,18 @@ class World:
         s = self.scenario
         settings = {**self.specs[method].defaults, **s.settings.get(method, {})}
         how = (self.kernel, s.engine.share_equal, s.engine.device)
-        return methods.MethodContext(method, settings, s.backbone, s.training, self.n_items, s.seed, ranked_of(s), *how)
+        return methods.MethodContext(method, settings, s.backbone, s.training, self.n_items, s.seed, ranked_of(s), *how, lists_of(s))
 
 
 def ranked_of(scenario: Scenario) -> int:
     """Return how many items a request scores: the list where the catalogue stays in the cloud, else 0 for all."""
     return scenario.protocol.list_length if scenario.backbone.items == "cached" else 0
+
+
+def lists_of(scenario: Scenario) -> methods.ListForm | None:
+    """Return which lists the protocol ranks; None where it ranks all items or sampled ones."""
+    protocol = scenario.protocol
+    return methods.ListForm(protocol.retriever, protocol.list_length, not protocol.mask_seen) if protocol.ranking == "candidates" else None
 
 
 def specs_of(scenario: Scenario) -> dict[str, methods.MethodSpec]:

@@ -19,7 +19,7 @@ from chordsim.store.importance import Levels
 from chordsim.store.training import CurveLine
 from chordsim.threads import cores, pool
 from chordsim.world import World
-from server.model_retriever import RetrieverModel, context_of, lists_of
+from server.model_retriever import ModelLists, RetrieverModel, context_of
 from server.training import cache
 from server.training.curve import IMPORTANCE, PREFIX
 
@@ -55,7 +55,8 @@ def train(world: World, progress: Progress) -> Trained:
         with blamed(name, "cloud half"):
             halves[name] = methods.load(spec.cloud)(world.context(name))
     logs = world.logs
-    lister = RetrieverModel(context_of(world)) if world.scenario.protocol.retriever == "model" else None
+    s = world.scenario
+    lister = RetrieverModel(context_of(s.backbone, s.training, world.n_items, s.seed)) if s.protocol.retriever == "model" else None
     sources: dict[str, cache.Source] = {**halves, **({"the retriever": lister} if lister else {})}
     stoppable, workers = Stoppable(progress), max(cores() // world.scenario.training.threads, 1)
     with pool(workers) as threads:
@@ -72,7 +73,8 @@ def train(world: World, progress: Progress) -> Trained:
     listed = {"kind": "counts"} if world.scenario.protocol.ranking == "candidates" else None
     if lister is not None:
         state, _ = states.pop()
-        world.listing.model = lists_of(world, state, lister)
+        users, repeat = world.split.log.n_users, not s.protocol.mask_seen
+        world.listing.model = ModelLists(lister, state, logs, users, s.protocol.list_length, repeat=repeat)
         listed = lister.about(state)
     out = []
     for (name, spec), (state, _) in zip(world.specs.items(), states, strict=True):

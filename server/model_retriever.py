@@ -14,6 +14,7 @@ import torch
 
 from chordsim import seeds
 from chordsim.arrays import Ints, State
+from chordsim.config.model import BackboneConfig, TrainingConfig
 from chordsim.data.split import TrainLogs
 from chordsim.methods import MethodContext
 from chordsim.nets.backbone import last_states
@@ -21,7 +22,6 @@ from chordsim.nets.recommender import Dense
 from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.progress import Progress
 from chordsim.threads import one_thread_per_product
-from chordsim.world import World
 from server.half import Cloud
 from server.training import dense
 from server.training.fit import fit
@@ -33,12 +33,10 @@ _ROWS = 256
 _SCORES = 1 << 24
 
 
-def context_of(world: World) -> MethodContext:
+def context_of(backbone: BackboneConfig, training: TrainingConfig, n_items: int, seed: int) -> MethodContext:
     """Return what the retriever is trained by: the scenario's backbone at full precision, under a seed of its own."""
-    s = world.scenario
-    backbone = s.backbone.model_copy(update={"embedding_bits": 32, "items": "owned"})
-    seed = seeds.key(s.seed, "protocol.retriever") >> 1
-    return MethodContext(TITLE, {}, backbone, s.training, world.n_items, seed)
+    exact = backbone.model_copy(update={"embedding_bits": 32, "items": "owned"})
+    return MethodContext(TITLE, {}, exact, training, n_items, seeds.key(seed, "protocol.retriever") >> 1)
 
 
 class RetrieverModel:
@@ -60,12 +58,6 @@ class RetrieverModel:
         """Return what the manifest says of it."""
         told = {"kind": "model", "seed": self.context.seed, "backbone": self.context.backbone.model_dump(mode="json")}
         return {**told, "steps": int(state["trained.steps"]), "validation_ndcg_10": float(state["trained.ndcg_10"])}
-
-
-def lists_of(world: World, state: State, model: RetrieverModel) -> ModelLists:
-    """Return what a trained retriever lists for the users of a world."""
-    protocol = world.scenario.protocol
-    return ModelLists(model, state, world.logs, world.split.log.n_users, protocol.list_length, repeat=not protocol.mask_seen)
 
 
 class ModelLists:
@@ -108,19 +100,34 @@ class ModelLists:
         out = np.repeat(self._popular[None].astype(np.int64), rows.size, 0)
         if not known.size:
             return out
-        items = torch.from_numpy(self._logs.history(rows[known], self._shapes.backbone.max_len).items)
-        table = self._state["item"]
-        with torch.inference_mode():
-            states = last_states(items, table, self._state["position"], dense.weights(self._shapes, self._state), self._shapes.backbone)
-            step = max(_SCORES // len(table), 1)
-            for at in range(0, known.size, step):
-                scores = states[at : at + step] @ table.T
-                scores[:, 0] = -torch.inf
-                if not self._repeat:
-                    row, item = self._logs.seen(rows[known[at : at + step]])
-                    scores[torch.from_numpy(row), torch.from_numpy(item)] = -torch.inf
-                # A stable sort, so that equal scores keep the order of ids.
-                best = torch.sort(scores, dim=1, descending=True, stable=True)
-                n = self._popular.size
-                out[known[at : at + step]] = torch.where(best.values[:, :n] > -torch.inf, best.indices[:, :n], 0).numpy()
+        row, item = self._logs.seen(rows[known])
+        nothing = np.zeros(0, np.int64)
+        history = self._logs.history(rows[known], self._shapes.backbone.max_len).items
+        out[known] = best(self._shapes, self._state, history, (nothing, nothing) if self._repeat else (row, item), self._popular.size)
         return out
+
+
+def best(shapes: Shapes, state: State, history: Ints, had: tuple[Ints, Ints], length: int) -> Ints:
+    """Return what a trained retriever lists for histories, [D, n], best first; 0 pads at the end where fewer items are left.
+
+    Args:
+        shapes: Its backbone.
+        state: As `RetrieverModel` trains it.
+        history: The last items of each, [D, L], 0 pads on the left.
+        had: Index pairs (row, item) of what is not listed, rows ascending.
+        length: Of a list; no longer than the catalogue.
+    """
+    table, out = state["item"], np.zeros((len(history), length), np.int64)
+    with torch.inference_mode():
+        items = torch.from_numpy(history)
+        states = last_states(items, table, state["position"], dense.weights(shapes, state), shapes.backbone)
+        step = max(_SCORES // len(table), 1)
+        for at in range(0, len(history), step):
+            scores = states[at : at + step] @ table.T
+            scores[:, 0] = -torch.inf
+            here = slice(*np.searchsorted(had[0], (at, at + step)))
+            scores[torch.from_numpy(had[0][here] - at), torch.from_numpy(had[1][here])] = -torch.inf
+            # A stable sort, so that equal scores keep the order of ids.
+            order = torch.sort(scores, dim=1, descending=True, stable=True)
+            out[at : at + step] = torch.where(order.values[:, :length] > -torch.inf, order.indices[:, :length], 0).numpy()
+    return out

@@ -7,6 +7,7 @@ be asked nothing that it finds hard, and the others would be asked what it finds
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -28,12 +29,85 @@ _BITS = 63
 _DENSE = 8
 
 
+@dataclass(frozen=True)
+class ListForm:
+    """Which lists `protocol.ranking = "candidates"` ranks.
+
+    Attributes:
+        retriever: Who lists: ``counts`` or a ``model``.
+        length: Of a list.
+        repeat: Whether what a user had before may be listed.
+    """
+
+    retriever: str
+    length: int
+    repeat: bool
+
+
 class Lists(Protocol):
     """What the cloud lists for users, whoever makes it."""
 
     def listed(self, user_ids: Ints) -> Ints:
         """Return each user's list, best first, item ids [D, n]; 0 pads at the end."""
         ...
+
+
+class Counts:
+    """What stood near what in some logs, and what that lists for anybody's history."""
+
+    def __init__(self, logs: TrainLogs, length: int) -> None:
+        """Count.
+
+        Args:
+            logs: Where is counted.
+            length: Of a list; shorter where the catalogue is.
+        """
+        popular = np.lexsort((np.arange(1, logs.n_items + 1), -logs.popularity[1:])) + 1
+        # Place in the popularity list from behind, at least 1: it decides among equal votes, and no two items share it.
+        self._standing = np.zeros(logs.n_items + 1, np.int64)
+        self._standing[popular] = np.arange(logs.n_items, 0, -1)
+        self._popular = popular
+        self._starts, self._near, self._credit = neighbours(logs)
+        self.length = min(length, logs.n_items)
+
+    def listed(self, history: Ints, had: tuple[Ints, Ints]) -> Ints:
+        """Return lists [D, n], best first; 0 pads at the end where fewer items are left.
+
+        Args:
+            history: The last `VOTERS` items of each, [D, VOTERS], 0 pads on the left.
+            had: Index pairs (row, item) of what is not listed.
+        """
+        n, kept = self._standing.size, self.length
+        cells, votes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for back in range(VOTERS):
+            voters = history[:, VOTERS - 1 - back]
+            count = np.where(voters > 0, self._starts[voters + 1] - self._starts[voters], 0)
+            at = np.repeat(self._starts[voters] - (np.cumsum(count) - count), count) + np.arange(int(count.sum()))
+            cells.append(np.repeat(np.arange(len(history)), count) * n + self._near[at])
+            votes.append((VOTERS - back) * self._credit[at])
+        cell, vote = _sums(np.concatenate(cells), np.concatenate(votes))
+        out_of_it = np.sort(had[0] * n + had[1])
+        cell, vote = (part[~_among(cell, out_of_it)] for part in (cell, vote))
+        cell = self._by_vote(cell, vote)
+        owner = cell // n
+        place = np.arange(cell.size) - np.searchsorted(owner, np.arange(len(history)))[owner]
+        out = np.zeros((len(history), kept), np.int32)
+        out[owner[place < kept], place[place < kept]] = (cell % n)[place < kept]
+        for short in np.flatnonzero(out[:, -1] == 0).tolist():
+            taken = np.concatenate([cell[owner == short] % n, out_of_it[out_of_it // n == short] % n])
+            # So many are surely enough, as no more can be taken.
+            popular = self._popular[: kept + taken.size]
+            more = popular[~np.isin(popular, taken)]
+            free = int((out[short] == 0).sum())
+            out[short, kept - free : kept - free + min(free, more.size)] = more[:free]
+        return out.astype(np.int64)
+
+    def _by_vote(self, cell: Ints, vote: Ints) -> Ints:
+        """Return cells by user, then the most votes first, then what is more popular."""
+        n = self._standing.size
+        least = vote.max(initial=0) - vote
+        owner, _, behind = _sorted(cell // n, least, n - self._standing[cell % n])
+        return np.asarray(owner * n + self._popular[behind - 1], np.int64)
 
 
 class Retriever:
@@ -52,17 +126,11 @@ class Retriever:
             length: Of a list; shorter where the catalogue is.
             repeat: Whether an item that the user already had may be listed.
         """
-        self._logs, self._repeat = logs, repeat
-        popular = np.lexsort((np.arange(1, logs.n_items + 1), -logs.popularity[1:])) + 1
-        # Place in the popularity list from behind, at least 1: it decides among equal votes, and no two items share it.
-        self._standing = np.zeros(logs.n_items + 1, np.int64)
-        self._standing[popular] = np.arange(logs.n_items, 0, -1)
-        self._popular = popular
-        self._starts, self._near, self._credit = neighbours(logs)
+        self._logs, self._repeat, self._counts = logs, repeat, Counts(logs, length)
         self._row = np.full(users, -1, np.int64)
         playing = logs.user_ids < users
         self._row[logs.user_ids[playing]] = np.flatnonzero(playing)
-        self._lists = np.zeros((users, min(length, logs.n_items)), np.int32)
+        self._lists = np.zeros((users, self._counts.length), np.int32)
         self._made = np.zeros(users, np.bool_)
 
     def listed(self, user_ids: Ints) -> Ints:
@@ -77,41 +145,13 @@ class Retriever:
 
     def _make(self, users: Ints) -> Ints:
         """Return the lists of distinct users [D, n]."""
-        logs, rows = self._logs, self._row[users]
+        rows = self._row[users]
         known = np.flatnonzero(rows >= 0)
-        n, kept = logs.n_items + 1, self._lists.shape[1]
-        history = logs.history(rows[known], VOTERS).items
-        cells, votes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        for back in range(VOTERS):
-            voters = history[:, VOTERS - 1 - back]
-            count = np.where(voters > 0, self._starts[voters + 1] - self._starts[voters], 0)
-            at = np.repeat(self._starts[voters] - (np.cumsum(count) - count), count) + np.arange(int(count.sum()))
-            cells.append(np.repeat(known, count) * n + self._near[at])
-            votes.append((VOTERS - back) * self._credit[at])
-        cell, vote = _sums(np.concatenate(cells), np.concatenate(votes))
-        row, item = logs.seen(rows[known])
-        had = np.zeros(0, np.int64) if self._repeat else np.sort(known[row] * n + item)
-        cell, vote = (part[~_among(cell, had)] for part in (cell, vote))
-        cell = self._by_vote(cell, vote)
-        owner = cell // n
-        place = np.arange(cell.size) - np.searchsorted(owner, np.arange(users.size))[owner]
-        out = np.zeros((users.size, kept), np.int32)
-        out[owner[place < kept], place[place < kept]] = (cell % n)[place < kept]
-        for short in np.flatnonzero(out[:, -1] == 0).tolist():
-            taken = np.concatenate([cell[owner == short] % n, had[had // n == short] % n])
-            # So many are surely enough, as no more can be taken.
-            popular = self._popular[: kept + taken.size]
-            more = popular[~np.isin(popular, taken)]
-            free = int((out[short] == 0).sum())
-            out[short, kept - free : kept - free + min(free, more.size)] = more[:free]
-        return out.astype(np.int64)
-
-    def _by_vote(self, cell: Ints, vote: Ints) -> Ints:
-        """Return cells by user, then the most votes first, then what is more popular."""
-        n = self._standing.size
-        least = vote.max(initial=0) - vote
-        owner, _, behind = _sorted(cell // n, least, n - self._standing[cell % n])
-        return np.asarray(owner * n + self._popular[behind - 1], np.int64)
+        history = np.zeros((users.size, VOTERS), np.int64)
+        history[known] = self._logs.history(rows[known], VOTERS).items
+        row, item = self._logs.seen(rows[known])
+        nothing = np.zeros(0, np.int64)
+        return self._counts.listed(history, (nothing, nothing) if self._repeat else (known[row], item))
 
 
 def neighbours(logs: TrainLogs) -> tuple[Ints, Ints, Ints]:

@@ -51,6 +51,15 @@ class TrainLogs:
         """Return the last ``length`` training items of the given rows [D], as items [D, length]."""
         return _window(self.items, self.offsets[rows], self.offsets[rows + 1], length)
 
+    def earlier(self, rows: Ints, known: Ints, length: int) -> tuple[Ints, tuple[Ints, Ints]]:
+        """Return what rows [D] had done when they had done ``known`` [D] of their training items.
+
+        Returns:
+            The last ``length`` of those, [D, length], 0 pads on the left; and index pairs (position in ``rows``, item) of all.
+        """
+        starts = self.offsets[rows]
+        return _window(self.items, starts, starts + known, length).items, Spans(self.items, starts, starts + known).pairs()
+
     def seen(self, rows: Ints) -> tuple[Ints, Ints]:
         """Return index pairs (position in ``rows``, item) of all training items of the given rows."""
         return Spans(self.items, self.offsets[rows], self.offsets[rows + 1]).pairs()

@@ -4,6 +4,7 @@ from chordsim.arrays import Columns as Columns
 from chordsim.arrays import Floats as Floats
 from chordsim.arrays import State as State
 from chordsim.data.history import History as History
+from chordsim.data.retriever import ListForm as ListForm
 from chordsim.methods.contract import GROUP as GROUP
 from chordsim.methods.contract import Allowed as Allowed
 from chordsim.methods.contract import CloudHalf as CloudHalf

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from chordsim.arrays import Bools, Codes, Columns, Floats, Ints, State
 from chordsim.data.history import History
+from chordsim.data.retriever import ListForm
 from chordsim.errors import ScenarioError
 from chordsim.installed import own_sides
 from chordsim.methods.exchange import Batch, Blob, Budgets, CloudTurn, Cost, Leg, PhoneBatch, Turn
@@ -67,6 +68,7 @@ class MethodContext:
         kernel: What runs the inner loops (`chordsim.kernels.choose`).
         share_equal: Whether neighbours of one user and plan are computed once; the results are the same.
         device: Where forward passes and ranks are computed.
+        lists: What the cloud lists; None where it ranks all items or sampled ones.
     """
 
     name: str
@@ -79,6 +81,7 @@ class MethodContext:
     kernel: str = "torch"
     share_equal: bool = False
     device: str = "cpu"
+    lists: ListForm | None = None
 
 
 @dataclass(frozen=True)
@@ -202,6 +205,7 @@ class MethodSpec:
         by_budgets: Whether what a phone is given depends on the budgets that it grants, refusals aside; None where that is not known.
         by_others: Whether what a phone is given depends on which other phones take part in the round.
         reads_lists: Whether its cloud half is told what the protocol lists for each user (`Batch.listed`), where the protocol lists.
+        needs_lists: Whether it cannot do without, so that it plays under `protocol.ranking = "candidates"` alone.
         allowed: By setting, the lowest and highest number that it (or each entry of a list) may be, or the words to choose from;
             a setting that is not named here may have any value of its default's type.
     """
@@ -226,6 +230,7 @@ class MethodSpec:
     by_budgets: bool | None = None
     by_others: bool = False
     reads_lists: bool = False
+    needs_lists: bool = False
     allowed: Mapping[str, Allowed] = field(default_factory=dict)
 
     def history_length(self, window: int) -> int:

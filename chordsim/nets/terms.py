@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from chordsim.nets import backbone
+from chordsim.nets.embeddings import look_up
 from chordsim.nets.shapes import Shapes
 
 
@@ -54,6 +55,27 @@ def log_chances(states: Tensor, item: Tensor, places: Tensor) -> Tensor:
 def divergence(own: Tensor, wanted: Tensor) -> Tensor:
     """Return the mean Kullback-Leibler divergence of own from wanted log-probabilities [P, n_items] (Hinton et al. 2015, T = 1)."""
     return F.kl_div(own, wanted, log_target=True, reduction="batchmean")
+
+
+def listed_order(states: Tensor, item: Tensor, places: Tensor, listed: Tensor) -> Tensor:
+    """Return the mean divergence of scores over lists from their order: listwise, by what stands first (Cao et al. 2007, ListNet).
+
+    An item at place i, from 1, is wanted with a chance that falls as 1 / i (inference: an order has no chances of its own).
+
+    Args:
+        states: [B, n, d].
+        item: Item embeddings [n_items + 1, d].
+        places: Which of the B * n positions, [P].
+        listed: Item ids of each window's list, best first, 0 pads at the end, [B, N].
+    """
+    ids = listed[places // states.shape[1]]
+    real = ids > 0
+    scores = (look_up(item, ids) @ states.reshape(-1, states.shape[-1])[places].unsqueeze(2)).squeeze(2)
+    own = scores.masked_fill(~real, torch.finfo(scores.dtype).min).log_softmax(1)
+    wanted = real / torch.arange(1, ids.shape[1] + 1)
+    wanted = wanted / wanted.sum(1, keepdim=True).clamp_min(torch.finfo(wanted.dtype).tiny)
+    apart = torch.where(real, wanted * (wanted.clamp_min(torch.finfo(wanted.dtype).tiny).log() - own), 0.0)
+    return apart.sum(1).mean()
 
 
 def preference(own: Tensor, other: Tensor, targets: Tensor) -> Tensor:

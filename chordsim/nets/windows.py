@@ -15,9 +15,11 @@ class Windows:
         inputs: Item ids [B, L], 0 pads on the left.
         targets: The item after each input [B, L]; 0 where the loss does not look.
         history: Items strictly before the first target [B, L], or more of them (`Recommender.reach`), 0 pads on the left: all that a
-            prescription may be made from.
+            prescription may be made from,
+        listed: beside what the cloud lists for that history [B, N], best first, 0 pads; None where nobody reads it.
     """
 
     inputs: Tensor
     targets: Tensor
     history: Tensor
+    listed: Tensor | None = None

@@ -12,18 +12,19 @@ where it ranks, and workers own the whole table. `tests/properties/test_cached_p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from chordsim.arrays import Ints
 from chordsim.config.model import BackboneConfig, Scenario
-from chordsim.methods import DOWN_CANDIDATES, DOWN_ROWS, UP_ASKS, MethodSpec
+from chordsim.methods import DOWN_CANDIDATES, DOWN_ROWS, UP_ASKS, Batch, MethodSpec
 from chordsim.nets import by_frequency
 from chordsim.nets.embeddings import table_bytes
 from chordsim.round.book import Book
 from chordsim.wire.ids import id_bytes
 from chordsim.wire.item_rows import ask_bytes, row_bytes
+from chordsim.world import World
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,11 @@ def sent_bytes(scenario: Scenario, spec: MethodSpec, n_items: int) -> int:
     if scenario.protocol.ranking != "candidates" or DOWN_CANDIDATES in spec.exchange:
         return 0
     return payload_bytes(scenario.backbone, n_items, scenario.protocol.list_length)
+
+
+def told_lists(who: Batch, spec: MethodSpec, world: World, users: Ints) -> Batch:
+    """Return the phones of a cloud's turn with the lists of their users [D], where the method reads them: the cloud made them."""
+    return replace(who, listed=world.candidates(users)) if spec.reads_lists else who
 
 
 def asks(scenario: Scenario, spec: MethodSpec) -> bool:

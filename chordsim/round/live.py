@@ -20,7 +20,7 @@ from chordsim.methods.blame import blamed
 from chordsim.methods.contract import apart
 from chordsim.ragged import Ragged
 from chordsim.round.book import STATE, Book
-from chordsim.round.candidates import Asked
+from chordsim.round.candidates import Asked, told_lists
 from chordsim.round.enrolled import Enrolled, Hosted
 from chordsim.round.guarded import codes, sound, within
 from chordsim.round.item_books import Sessions, close_sessions, open_sessions
@@ -169,9 +169,7 @@ class Live:
         def respond(start: int) -> CloudTurn:
             rows = slice(start, min(start + size, scene.ids.size))
             with blamed(method.spec.name, where):
-                who = scene.batch(rows, book.active)
-                if method.spec.reads_lists:
-                    who = replace(who, listed=self._world.candidates(scene.users[rows]))
+                who = told_lists(scene.batch(rows, book.active), method.spec, self._world, scene.users[rows])
                 turn = method.half.respond(method.state, leg, who, inbox.slice(rows.start, rows.stop))
                 return sound(turn, rows.stop - rows.start)
 

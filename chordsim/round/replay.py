@@ -18,6 +18,7 @@ from chordsim.ledger.columns import LIST
 from chordsim.methods import SPENT, Batch, CloudHalf, Leg, MethodSpec
 from chordsim.methods.blame import blamed
 from chordsim.ragged import Ragged
+from chordsim.round.candidates import told_lists
 from chordsim.round.scene import Scene
 from chordsim.round.shown import Shown
 from chordsim.wire.frame import decode_rows, encode_rows
@@ -89,7 +90,8 @@ class Replay:
         size = scene.chunk_size
         out = []
         for at in range(0, ids.size, size):
-            who = Batch(ids[at : at + size], active[at : at + size], made)
+            users = self.world.population.users(ids[at : at + size])
+            who = told_lists(Batch(ids[at : at + size], active[at : at + size], made), self.spec, self.world, users)
             with blamed(self.spec.name, f"cloud half, leg {leg.direction} {leg.kind}, round {made} made again"):
                 out.append(self.half.respond(self.state, leg, who, inbox.slice(at, at + size)).outbox)
         return Ragged.concat(out)

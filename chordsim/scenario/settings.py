@@ -33,6 +33,7 @@ def resolve_settings(scenario: Scenario) -> Scenario:
         table = _filled(f"settings.{name}", name, given, spec.defaults, spec.allowed)
         spec.check(table)
         _check_items(spec.as_set(table), scenario)
+        _check_lists(spec.as_set(table), scenario.protocol.ranking)
         if table:
             filled[name] = table
     return scenario.model_copy(update={"settings": filled})
@@ -98,6 +99,13 @@ def _check_items(spec: methods.MethodSpec, scenario: Scenario) -> None:
 def _check_ranking(spec: methods.MethodSpec, ranking: str) -> None:
     if spec.ranks != "scores" and ranking == "sampled-100":
         raise ScenarioError(f'protocol.ranking: "{ranking}" needs scores, and {spec.name!r} sends a list: use "all", or leave it out')
+
+
+def _check_lists(spec: methods.MethodSpec, ranking: str) -> None:
+    if spec.needs_lists and ranking != "candidates":
+        raise ScenarioError(
+            f'settings.{spec.name} reads what the cloud lists, and protocol.ranking = "{ranking}" has no lists: set it to "candidates"'
+        )
 
 
 def _check_mode(spec: methods.MethodSpec, mode: str) -> None:

@@ -137,16 +137,17 @@ class Talk:
 def small_world(name: str, settings: Mapping[str, Any] | None = None, backbone: Mapping[str, Any] | None = None) -> World:
     """Return a world of 40 users, 50 items and one method; ``backbone`` changes its small SASRec.
 
-    Where it says that items are cached, lists of ten are ranked.
+    Where it says that items are cached, or where the method cannot do without lists, lists of ten are ranked.
     """
     shape = {"dim": 16, "ffn_dim": 16, "max_len": 20} if (backbone or {}).get("kind", "sasrec") == "sasrec" else {"dim": 16, "max_len": 20}
+    lists = (backbone or {}).get("items") == "cached" or methods.find(name).as_set(settings or {}).needs_lists
     scenario = Scenario(
         methods=(name,),
         data=DataConfig(source="synthetic", synthetic=SyntheticConfig(users=40, items=50, groups=4, mean_length=16.0)),
         backbone=BackboneConfig.model_validate({**shape, **(backbone or {})}),
         training=TrainingConfig(max_steps=3, batch=16, eval_every=3, threads=1),
         rounds=RoundsConfig(count=2),
-        protocol=ProtocolConfig(ranking="candidates", candidates=10) if (backbone or {}).get("items") == "cached" else ProtocolConfig(),
+        protocol=ProtocolConfig(ranking="candidates", candidates=10) if lists else ProtocolConfig(),
         settings={name: dict(settings)} if settings else {},
     )
     return build(resolve_settings(scenario))

@@ -26,7 +26,7 @@ from server.training.curve import Curve
 from server.training.loss import linear_cross_entropy
 from server.training.partial import Checkpoint, Place
 from server.training.rounding import Rounding
-from server.training.sampler import Sampler
+from server.training.sampler import Sampler, WindowLists
 from server.training.validation import Validation
 
 CLIP_NORM = 5.0
@@ -45,6 +45,7 @@ def fit(
     title: str,
     progress: Progress,
     started: frozenset[str] = frozenset(),
+    lists: WindowLists | None = None,
 ) -> dict[str, Tensor]:
     """Train until validation stops improving or steps run out; a training that was cut off goes on where it was.
 
@@ -58,6 +59,7 @@ def fit(
         progress: Where progress goes.
         started: Names of parameters that are trained already. They move at `TrainingConfig.warm_share` of the rates, and the model
             is validated before its first step, so that no training ends below its start.
+        lists: Who lists for windows and for the users of validation; None for a model that reads no lists.
 
     Returns:
         The state dict at the best validation NDCG@10, with ``trained.steps``, ``trained.ndcg_10`` and what `Curve` tells of the way.
@@ -71,7 +73,7 @@ def fit(
         loops = training_kernels(config.kernel)
         model.attend, model.thin = loops.attend, loops.thin
     with threads_per_product(config.threads), training():
-        return _fit(model, logs, config, length, seed, title, progress, started)
+        return _fit(model, logs, config, length, seed, title, progress, started, lists)
 
 
 def _fit(
@@ -83,13 +85,14 @@ def _fit(
     title: str,
     progress: Progress,
     started: frozenset[str],
+    lists: WindowLists | None,
 ) -> dict[str, Tensor]:
     assert isinstance(model, nn.Module)
     draws = seeds.generator(seed, f"train.{title}.windows")
     # A model of another package may know of no histories that are longer than its windows.
     reach = getattr(model, "reach", length)
-    sampler = Sampler(logs, length, model.horizon, draws, config.latest_of, reach)
-    validation = Validation.of(logs, reach, config.eval_users, seed)
+    sampler = Sampler(logs, length, model.horizon, draws, config.latest_of, reach, lists)
+    validation = Validation.of(logs, reach, config.eval_users, seed, lists)
     noise = seeds.torch_generator(seed, f"train.{title}.noise")
     groups = _warm(model, model.groups(config.lr, config.plan_lr), started, config.warm_share)
     optimiser = AdamW(groups, betas=(0.9, 0.98), weight_decay=config.weight_decay)

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import torch
 
+from chordsim.arrays import Ints
 from chordsim.data.split import TrainLogs
 from chordsim.nets.windows import Windows
+
+
+class WindowLists(Protocol):
+    """What the cloud lists for users as they were in training."""
+
+    def earlier(self, rows: Ints, known: Ints) -> Ints:
+        """Return lists [D, N] for rows of the logs when they had done ``known`` [D] items, by who has not seen what they did next."""
+        ...
+
+    def now(self, rows: Ints) -> Ints:
+        """Return lists [D, N] for rows of the logs at their end, as they are served."""
+        ...
 
 
 class Sampler:
     """Draws windows: a user uniformly, then the window's last target over the sequence, uniformly or leaning to its end."""
 
     def __init__(
-        self, logs: TrainLogs, length: int, horizon: int, generator: np.random.Generator, latest_of: int = 1, reach: int = 0
+        self,
+        logs: TrainLogs,
+        length: int,
+        horizon: int,
+        generator: np.random.Generator,
+        latest_of: int = 1,
+        reach: int = 0,
+        lists: WindowLists | None = None,
     ) -> None:
         """Prepare to draw.
 
@@ -25,13 +47,15 @@ class Sampler:
             latest_of: The last target is the latest of so many uniform draws; 1: uniform. Published trainings of SASRec
                 take each user's last window alone, which is where ever larger numbers lead.
             reach: Items before the first target that a prescription may be made from; 0: ``length``.
+            lists: Who lists for windows; None: nobody reads lists.
 
         Raises:
             ValueError: No user has two items.
         """
         lengths = np.diff(logs.offsets)
         self._items, self._length, self._horizon, self._random = logs.items, length, horizon, generator
-        self._latest_of, self._reach = latest_of, reach or length
+        self._latest_of, self._reach, self._lists = latest_of, reach or length, lists
+        self._rows = np.flatnonzero(lengths >= 2)
         self._starts = np.asarray(logs.offsets[:-1][lengths >= 2])
         self._lengths = np.asarray(lengths[lengths >= 2])
         if self._starts.size == 0:
@@ -49,7 +73,10 @@ class Sampler:
         place = last[:, None] - np.arange(self._length - 1, -1, -1)
         targets = np.where(place >= first[:, None], tokens[:, 1:], 0)
         history = self._cut(start, first - 1, self._reach)
-        return Windows(*(torch.from_numpy(a) for a in (tokens[:, :-1].copy(), targets, history)))
+        parts = [tokens[:, :-1].copy(), targets, history]
+        if self._lists is not None:
+            parts.append(self._lists.earlier(self._rows[user], first))
+        return Windows(*(torch.from_numpy(part) for part in parts))
 
     def _cut(self, start: np.ndarray, end: np.ndarray, width: int) -> np.ndarray:
         """Return the ``width`` items up to and including place ``end`` of each sequence, zero before its start."""

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from chordsim import seeds
+from chordsim.arrays import Ints
 from chordsim.data.split import TrainLogs
 from chordsim.nets.recommender import Trainable
+from server.training.sampler import WindowLists
 
 ROWS = 256
 #: Scores that are held at a time.
 SCORES = 1 << 24
+
+
+class ReadsLists(Protocol):
+    """A `Trainable` that reads lists beside histories."""
+
+    def last_states(self, items: Tensor, listed: Tensor) -> Tensor:
+        """Return the state [B, d] that ranks the next item, of histories [B, L] and lists [B, N]."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -25,10 +37,12 @@ class Validation:
     targets: Tensor
     seen_rows: Tensor
     seen_items: Tensor
+    chosen: Ints
+    lists: WindowLists | None = None
 
     @classmethod
-    def of(cls, logs: TrainLogs, length: int, users: int, seed: int) -> Validation:
-        """Take at most ``users`` users, drawn from the seed."""
+    def of(cls, logs: TrainLogs, length: int, users: int, seed: int, lists: WindowLists | None = None) -> Validation:
+        """Take at most ``users`` users, drawn from the seed, with lists where the model reads them."""
         chosen = np.arange(len(logs.offsets) - 1)
         if chosen.size > users:
             chosen = np.sort(seeds.generator(seed, "train.validation").choice(chosen, users, replace=False))
@@ -40,7 +54,13 @@ class Validation:
         at = np.arange(rows.size) - np.repeat(np.cumsum(stop - start) - (stop - start), stop - start)
         items = logs.items[np.repeat(start, stop - start) + at].astype(np.int64)
         targets = logs.validation_targets[chosen].astype(np.int64)
-        return cls(*(torch.from_numpy(a) for a in (history, targets, rows, items)))
+        told, asked, row, seen = (torch.from_numpy(a) for a in (history, targets, rows, items))
+        return cls(told, asked, row, seen, chosen, lists)
+
+    @cached_property
+    def listed(self) -> Tensor | None:
+        """What the cloud lists for the users [V, N]; None where nobody reads it."""
+        return None if self.lists is None else torch.from_numpy(self.lists.now(self.chosen))
 
     def ndcg_10(self, model: Trainable) -> float:
         """Return mean NDCG@10 with item embeddings as phones hold them."""
@@ -52,7 +72,12 @@ class Validation:
             rows = min(ROWS, max(SCORES // len(shipped), 1))
             for at in range(0, self.targets.numel(), rows):
                 stop = min(at + rows, self.targets.numel())
-                scores = model.last_states(self.history[at:stop]) @ shipped.T
+                history = self.history[at:stop]
+                if self.listed is None:
+                    states = model.last_states(history)
+                else:
+                    states = cast(ReadsLists, model).last_states(history, self.listed[at:stop])
+                scores = states @ shipped.T
                 inside = (self.seen_rows >= at) & (self.seen_rows < stop)
                 wanted = scores.gather(1, self.targets[at:stop, None])
                 scores[self.seen_rows[inside] - at, self.seen_items[inside]] = -torch.inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import MutableMapping
+from dataclasses import asdict
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from chordsim.arrays import State, runs
 from chordsim.data.split import TrainLogs
+from chordsim.errors import RunError
 from chordsim.kernels.users import residual, turned_users
 from chordsim.methods import INVALID, Batch, Blob, Budgets, CloudTurn, Leg, MethodContext
 from chordsim.methods.chord.codebook import Codebook
@@ -29,11 +31,13 @@ from chordsim.quant.packing import pack_bits
 from chordsim.ragged import Ragged
 from chordsim.wire.codes import pack_codes, pack_numbers
 from chordsim.wire.floats import BUDGET_BYTES, unpack_budgets, unpack_floats
+from server.fold_lists import FoldLists
 from server.half import Cloud
 from server.item_tables import table_blobs
 from server.training import dense
 from server.training.curve import IMPORTANCE
 from server.training.fit import fit
+from server.training.rounding import WIDTHS
 from server.training.validation import Validation
 
 
@@ -46,13 +50,15 @@ class PlanCloud(Cloud):
         self.shapes = self.shapes.grouped(self.settings.group)
         self._cost = plan_budget(self.shapes, self.settings)
         self._model: tuple[State, Planned] | None = None
+        #: Item rows as phones hold them, of the trained networks whose plans read lists.
+        self._rows: tuple[Planned, Tensor] | None = None
         #: Heads and shared part of a trained planner, which are put together once.
         self._parts: MutableMapping[BasePlusResidual, tuple[Tensor, Tensor]] = WeakKeyDictionary()
 
     @property
     def apart(self) -> bool:
         """Whether a phone's plan hangs on nobody else (`chordsim.methods.contract.apart`): compiled loops make one after the other."""
-        return self.kernels.native and self.settings.planner != "levels"
+        return self.kernels.native and self.settings.planner != "levels" and self.settings.sees == "user"
 
     def recipe(self) -> dict[str, Any]:
         """Return backbone, training, plan settings and the name (draws depend on it).
@@ -61,7 +67,8 @@ class PlanCloud(Cloud):
         """
         plan = {key: value for key, value in self.context.settings.items() if key not in SERVING}
         half = {"trainer": "plan", "plan": plan, "name": self.context.name}
-        return {**super().recipe(), **half}
+        lists = {"lists": asdict(self.context.lists)} if self.settings.reads_lists and self.context.lists else {}
+        return {**super().recipe(), **half, **lists}
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:
         """Train embeddings, extractor, mask and hypernetwork over the frozen backbone."""
@@ -82,23 +89,26 @@ class PlanCloud(Cloud):
         if reference and s.distil_weight:
             model.teacher = Teacher(self.shapes, reference)
         extra = {f"frozen.{n}": w for n, w in enumerate(frozen or ())}
-        state = fit(model, logs, c.training, c.backbone.max_len, c.seed, c.name, progress)
-        return {**state, **extra, **self._importance(model, state, logs)}
+        # A training of no steps, which tells sizes, reads none.
+        lists = FoldLists(c, c.lists, logs, progress) if s.reads_lists and c.lists and c.training.max_steps else None
+        state = fit(model, logs, c.training, c.backbone.max_len, c.seed, c.name, progress, lists=lists)
+        return {**state, **extra, **self._importance(model, state, logs, lists)}
 
-    def _importance(self, model: Planned, state: State, logs: TrainLogs) -> State:
+    def _importance(self, model: Planned, state: State, logs: TrainLogs, lists: FoldLists | None) -> State:
         """Return as notes what the three levels say, the mean over the users that chose the state; nothing of planners without levels."""
-        if not isinstance(model.planner, ThreeLevel):
+        if not isinstance(model.planner, ThreeLevel) or self.settings.sees == "candidates" and lists is None:
             return {}
         c, sums = self.context, dict[str, Tensor]()
         model.load_state_dict(dense.without_notes(state))
-        history = Validation.of(logs, model.reach, c.training.eval_users, c.seed).history
+        shown = Validation.of(logs, model.reach, c.training.eval_users, c.seed, lists)
+        listed = [None] * len(shown.history) if shown.listed is None else torch.split(shown.listed, BLOCK)
         with torch.inference_mode():
             table = model.item_as_shipped()
-            for items in torch.split(history, BLOCK):
-                found = model.planner.importance(model.extractor(items, table))
+            for items, known in zip(torch.split(shown.history, BLOCK), listed, strict=False):
+                found = model.planner.importance(model.seen(model.extractor(items, table), table, known))
                 parts = {"layer": found.layer, "filter": found.filter, **{f"element.{n}": one for n, one in enumerate(found.element)}}
                 sums = {name: sums.get(name, 0.0) + values.sum(0) for name, values in parts.items()}
-        return {f"{IMPORTANCE}{name}": (total / len(history)).clone() for name, total in sums.items()}
+        return {f"{IMPORTANCE}{name}": (total / len(shown.history)).clone() for name, total in sums.items()}
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return the backbone's seed and fingerprint, embeddings, what codes are worth or the extractor, and what the settings add."""
@@ -146,12 +156,13 @@ class PlanCloud(Cloud):
         known = budgets if self.settings.decode == "cloud" else unknown_phones(len(who))
         limits = self._cost.limits(known, self.settings.bits)
         # Controls put other users' utilities in place of a phone's own, so neighbours do not decide there.
-        shares = self.context.share_equal and type(self).utilities is PlanCloud.utilities
+        # Nor do embeddings alone where lists are read.
+        shares = self.context.share_equal and type(self).utilities is PlanCloud.utilities and self.settings.sees == "user"
         alike = runs(user, self._cost.enough(limits).numpy()) if shares else None
         if alike is not None:
             user, limits = user[alike[0]], limits[torch.from_numpy(alike[0])]
         with torch.inference_mode():
-            numbers, utilities = self._chosen(model, torch.from_numpy(user), who)
+            numbers, utilities = self._chosen(model, self._seen(model, torch.from_numpy(user), who), who)
             # Numbers that are finite but absurd overflow in the planner: that phone's question makes no sense.
             usable = torch.isfinite(utilities.sum((1, 2)))
             if not bool(usable.all()):
@@ -165,6 +176,8 @@ class PlanCloud(Cloud):
         refusal = np.where(valid, np.where(refused, binding, 0), INVALID).astype(np.uint8)
         sent = who.active & (refusal == 0)
         macs = np.full(len(who), model.planner.macs(), np.int64)
+        if model.reader is not None and who.listed is not None:
+            macs += model.reader.macs(who.listed.shape[1])
         answer = pack_codes(codes) if numbers is None else pack_numbers(numbers.numpy(), self.settings.plans)
         return CloudTurn(Ragged.of_matrix(answer, sent), macs, np.where(who.active, refusal, 0), binding)
 
@@ -177,6 +190,16 @@ class PlanCloud(Cloud):
         numbers = logits.argmax(1)
         # A logit that is no number leaves no utility that is one.
         return numbers, torch.where(torch.isfinite(logits).all(1)[:, None, None], book.worth()[numbers], torch.nan)
+
+    def _seen(self, model: Planned, user: Tensor, who: Batch) -> Tensor:
+        """Return what plans are made from: user embeddings [D, width], joined with the session's lists where these are read."""
+        if model.reader is None:
+            return user
+        if who.listed is None:
+            raise RunError(f"method {self.context.name!r} reads lists, and was told none")
+        if self._rows is None or self._rows[0] is not model:
+            self._rows = (model, model.item_as_shipped())
+        return model.seen(user, self._rows[1], torch.from_numpy(who.listed))
 
     def utilities(self, model: Planned, user: torch.Tensor, who: Batch) -> torch.Tensor:
         """Return the utilities [D, C, 4] that plans are made from; controls put others in their place."""
@@ -195,6 +218,7 @@ class PlanCloud(Cloud):
             frozen = [state[f"frozen.{n}"] for n in range(len(self.shapes.layers))] if "frozen.0" in state else None
             model = Planned(self.shapes, self.settings, self.context.seed, frozen)
             model.load_state_dict({k: v for k, v in state.items() if not k.startswith(("trained.", "frozen."))})
+            model.item_widths = state.get(WIDTHS)
             model.requires_grad_(False).eval()
             model.use(self.kernels)
             self._model = held = (state, model)

@@ -13,9 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from chordsim import seeds
 from chordsim.kernels.choose import TORCH, Kernels, kernels
 from chordsim.methods.chord.codebook import BALANCE, START_STD, Codebook
 from chordsim.methods.chord.hypernetwork import BasePlusResidual, ThreeLevel
+from chordsim.methods.chord.list_reader import ListReader
 from chordsim.methods.chord.settings import START_GAINS, PlanSettings
 from chordsim.nets import extractor, terms, user_input
 from chordsim.nets.backbone import last_states
@@ -63,6 +65,9 @@ class Planned(Recommender):
         joined = [user_input.start(shapes.backbone.dim, settings.profile_dim, self.generator)] if settings.user_input else []
         #: What turns a user embedding into a part of the backbone's inputs, [d, profile_dim]; none where it is none.
         self.user_input = nn.ParameterList(joined)
+        draws = seeds.torch_generator(seed, "train.plan.lists")
+        #: What joins the session's list to its user; None where plans are made from the user alone.
+        self.reader = ListReader(shapes.backbone.dim, settings.profile_dim, draws) if settings.sees == "candidates" else None
         self._fixed: list[Tensor] | None = None
         lengths = [w.shape[1] for w in self.frozen]
         #: Layers whose rows are equally long.
@@ -103,6 +108,7 @@ class Planned(Recommender):
     def groups(self, lr: float, plan_lr: float) -> list[dict[str, Any]]:
         """Return embeddings, extractor and gains at one rate, hypernetwork and mask at another."""
         slow = [self.item, self.position, *self.extractor.parameters(), *self.gains, *self.user_input]
+        slow += self.reader.parameters() if self.reader is not None else []
         return [{"params": slow, "lr": lr}, {"params": [*self.planner.parameters(), *self.mask_scores], "lr": plan_lr}]
 
     def masked(self) -> list[Tensor]:
@@ -139,6 +145,13 @@ class Planned(Recommender):
         """Return what joins the inputs of users with these embeddings [B, profile_dim], [B, d]; None where nothing does."""
         return user @ self.user_input[0].T if len(self.user_input) else None
 
+    def seen(self, user: Tensor, item_table: Tensor, listed: Tensor | None) -> Tensor:
+        """Return what plans are made from [B, width]: user embeddings [B, width], joined with lists [B, N] where these are read."""
+        if self.reader is None:
+            return user
+        assert listed is not None
+        return self.reader(user, listed, item_table)  # type: ignore[no-any-return]
+
     def codes(self, utilities: Tensor, bits: Tensor) -> tuple[Tensor, Tensor]:
         """Return plans [B, C] (int64) under ``bits`` per weight [B], and each plan's multiplier [B]."""
         limits = torch.floor(bits.double() * self.shapes.weights).long()[:, None]
@@ -146,10 +159,11 @@ class Planned(Recommender):
         return plan.codes.long(), plan.multiplier
 
     def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
-        """Return final states [B, horizon, d]; plans come from `windows.history` alone."""
+        """Return final states [B, horizon, d]; plans come from `windows.history` and `windows.listed` alone."""
         s = self.settings
         user = self.extractor(windows.history, self.item)
-        utilities, joined = self.planner(user), self.joined(user)
+        known = self.seen(user, self.item, windows.listed)
+        utilities, joined = self.planner(known), self.joined(user)
         choice = torch.randint(len(s.train_bits), (utilities.shape[0],), generator=generator)
         codes, price = self.codes(utilities, torch.tensor(s.train_bits)[choice])
         net = utilities.permute(2, 0, 1) - price[:, None] * self._price.T[:, None]
@@ -159,7 +173,7 @@ class Planned(Recommender):
         weights = straight_through(chances, self.tables(), codes, self.shapes.layers, self.kernels.product)
         states = self.run(windows.inputs, fed(weights, s.activation_bits), dropout, generator, joined)
         if isinstance(self.planner, Codebook):
-            states = join(states, BALANCE * self.planner.unevenness(user))
+            states = join(states, BALANCE * self.planner.unevenness(known))
         return self._with_terms(states, windows, codes, joined, dropout, generator)
 
     def _with_terms(
@@ -167,12 +181,17 @@ class Planned(Recommender):
     ) -> Tensor:
         """Join the states with what the settings add to the loss, at some positions."""
         s, reads = self.settings, states.shape[1]
-        if not (s.distil_weight or s.contrast_weight):
+        if not (s.distil_weight or s.contrast_weight or s.list_weight):
             return states
         targets = windows.targets[:, -reads:]
         places = terms.some_places(targets, TERM_POSITIONS, generator)
-        own = terms.log_chances(states, self.item, places)
         total = torch.zeros(())
+        if s.list_weight:
+            assert windows.listed is not None
+            total = total + s.list_weight * terms.listed_order(states, self.item, places, windows.listed)
+        if not (s.distil_weight or s.contrast_weight):
+            return join(states, total)
+        own = terms.log_chances(states, self.item, places)
         if s.distil_weight:
             assert self.teacher is not None
             total = total + s.distil_weight * terms.divergence(own, self.teacher.log_chances(windows.inputs, reads, places))
@@ -183,11 +202,12 @@ class Planned(Recommender):
             total = total + s.contrast_weight * terms.preference(own, other, targets.reshape(-1)[places])
         return join(states, total)
 
-    def last_states(self, items: Tensor) -> Tensor:
+    def last_states(self, items: Tensor, listed: Tensor | None = None) -> Tensor:
         """Return the last state [B, d] under each user's own plan at the budget by which training is selected; items are [B, reach]."""
         shipped = self.item_as_shipped()
         user = self.extractor(items, shipped)
-        utilities, joined = self.planner(user), self.joined(user)
+        known = self.seen(user, shipped, listed)
+        utilities, joined = self.planner(known), self.joined(user)
         codes, _ = self.codes(utilities, torch.full((items.shape[0],), self.settings.selection_bits))
         self._watch(utilities.detach(), codes)
         weights, bits = gather(self.tables(), codes, self.shapes.layers), self.settings.activation_bits

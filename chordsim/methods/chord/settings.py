@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PLANNERS = ("levels", "personal", "shared", "codebook")
 LEVELS = ("layer", "filter", "element")
 DECODERS = ("cloud", "device")
+SEEN = ("user", "candidates")
 GAINED = ("channel", "code")
 STARTS = ("scratch", "reference")
 #: Where the scales of codes 0 to 3 start: the base's first choice as it is, softer, louder.
@@ -66,6 +67,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "start": _one_of(STARTS),
     "distil_weight": _WEIGHT,
     "contrast_weight": _WEIGHT,
+    "sees": _one_of(SEEN),
+    "list_weight": _WEIGHT,
     "decode": _one_of(DECODERS),
     "plans_of": _one_of(CONTROLLED),
     "delivery": _one_of(DELIVERIES),
@@ -106,6 +109,9 @@ class PlanSettings:
             `qat-k` and `static-mixed` start too.
         distil_weight: Of the divergence from the full-precision reference's scores in training; 0 trains without a teacher.
         contrast_weight: Of a term that rewards a user's own plan over another user's in training; 0 is without.
+        sees: What plans are made from: the ``user``, or the ``candidates`` too, the list that the cloud made for the session
+            (`chordsim.methods.chord.list_reader`); in training, one by a retriever that has not seen the user.
+        list_weight: Of the divergence of the order of the listed items from the retriever's in training; 0 is without.
         decode: Who turns codes into bits: the ``cloud``, which reads budgets and sends precisions, or the ``device``, which gets
             importance codes and reads them by a table of its own (`chordsim.quant.decode`).
         plans_of: Whose plans a control takes: `chord-plus` or `chord`; no matter to other methods.
@@ -136,6 +142,8 @@ class PlanSettings:
     start: str = "scratch"
     distil_weight: float = 0.0
     contrast_weight: float = 0.0
+    sees: str = "user"
+    list_weight: float = 0.0
     decode: str = "cloud"
     plans_of: str = "chord-plus"
     delivery: str = "session"
@@ -155,6 +163,11 @@ class PlanSettings:
     def gain_columns(self) -> int:
         """Learnt scales of a channel: none, one, or one for each code."""
         return (4 if self.gains_of == "code" else 1) if self.gains else 0
+
+    @property
+    def reads_lists(self) -> bool:
+        """Whether serving or training reads what the cloud lists."""
+        return self.sees == "candidates" or self.list_weight > 0
 
     @property
     def selection_bits(self) -> float:
@@ -189,6 +202,8 @@ class PlanSettings:
             raise ScenarioError(f'settings.{name}.gains_of = "code" asks for settings.{name}.gains = true')
         if made.reads != READS and made.extractor != "mean":
             raise ScenarioError(f'settings.{name}.reads is of settings.{name}.extractor = "mean" alone, and it is "{made.extractor}"')
+        if made.sees == "candidates" and made.planner == "shared":
+            raise ScenarioError(f'settings.{name}.sees = "candidates" makes plans of each session: not with planner = "shared"')
         if made.delivery == "bootstrap" and made.decode == "device":
             raise ScenarioError(f'settings.{name}.delivery = "bootstrap" sends no codes to decode: leave decode at "cloud"')
         if made.by_number and (made.decode == "device" or made.delivery == "bootstrap"):

@@ -7,8 +7,8 @@ the layers' weighs it; 2 bits a channel come down, codes 1 to 3 for 2, 4 and 8 b
 Inference: the operators, ranks and utility (`chordsim/methods/chord/hypernetwork.py`), the quantizer, the allocation under budgets, the
 training (hard plans, straight-through gradients, budgets drawn for each user), what code 0 is (unused), embeddings trained, activations
 rounded by vector where ``activation_bits`` asks for it. `chord-plus`
-(a shared mask, code 0 for off, base plus residual of a user, gains, other laws and starts) and `chord-shared` (its plan the same for all)
-are ours whole.
+(a shared mask, code 0 for off, base plus residual of a user, gains, other laws and starts, plans that read the list) and `chord-shared`
+(its plan the same for all) are ours whole.
 Left out: how the paper quantizes activations, which no source at hand says.
 """
 
@@ -65,6 +65,8 @@ _PLUS: Mapping[str, Any] = {
     "start": "scratch",
     "distil_weight": 0.0,
     "contrast_weight": 0.0,
+    "sees": "user",
+    "list_weight": 0.0,
     "decode": "cloud",
     "activation_bits": 32,
 }
@@ -87,8 +89,9 @@ class PlanSpec(MethodSpec):
     """A method whose prescription is one 2-bit code per channel."""
 
     def as_set(self, settings: Mapping[str, Any]) -> MethodSpec:
-        """Return the method with as much of a history as its extractor reads."""
-        return replace(self, reach=reach_of(settings.get("reads")))
+        """Return the method with as much of a history as its extractor reads, and as one that reads lists where the settings ask for it."""
+        lists = settings.get("sees") == "candidates" or bool(settings.get("list_weight"))
+        return replace(self, reach=reach_of(settings.get("reads")), reads_lists=lists, needs_lists=lists)
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return 4 bytes per number of the user embedding plus budgets up, 2 bits per channel or group or a plan's number down."""
@@ -197,10 +200,10 @@ class SharedSpec(PlanSpec):
 
     def as_set(self, settings: Mapping[str, Any]) -> MethodSpec:
         """Return the method without a session's messages where the bootstrap brings what codes are worth."""
+        made = super().as_set(settings)
         if settings.get("delivery") != "bootstrap":
-            return super().as_set(settings)
-        once = OnceSpec(**{**vars(self), "exchange": (UP_REPORT,), "device": "chordsim.methods.chord.shared.device:SharedDevice"})
-        return once.as_set(settings)
+            return made
+        return OnceSpec(**{**vars(made), "exchange": (UP_REPORT,), "device": "chordsim.methods.chord.shared.device:SharedDevice"})
 
 
 @dataclass(frozen=True)
