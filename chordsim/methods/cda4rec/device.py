@@ -16,6 +16,7 @@ from chordsim.nets import blobs
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
 from chordsim.wire.ids import pack_ids, unpack_ids
+from clients.fusion import fused
 from clients.half import Device, quiet
 
 
@@ -55,7 +56,8 @@ class Cda4RecDevice(Device):
         told, whole = unpack_ids(Ragged.of_rows(row[1:] for row in inbox), listed, n_items)
         phone = plan == 1
         places = model.rank_of(torch.from_numpy(history.items), torch.from_numpy(state["candidates"])).numpy()
-        ranking = np.where(phone[:, None], cda4rec.fuse(state["candidates"], places), told)
+        joined = np.take_along_axis(state["candidates"], fused(state["candidates"], places), 1)
+        ranking = np.where(phone[:, None], joined, told)
         sound = np.where(phone, (inbox.lengths == 1) & (state["candidates"] > 0).any(1), (plan == 0) & whole)
         cost = routed_cost(self.context, phone)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)

@@ -15,9 +15,6 @@ from chordsim.nets.embeddings import look_up
 from chordsim.nets.recommender import EMBEDDING_STD
 from chordsim.nets.windows import Windows
 
-#: Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009).
-FUSION = 60
-
 
 class SmallRanker(nn.Module):
     """A GRU whose state is compared with item embeddings."""
@@ -46,14 +43,6 @@ def ranker_size(n_items: int, width: int) -> int:
 def ranker_macs(length: int, width: int, candidates: int) -> int:
     """Return multiply-accumulates of one request."""
     return length * 6 * width * width + candidates * width
-
-
-def fuse(candidates: Ints, places: Ints) -> Ints:
-    """Return candidates [D, n], in the cloud's order, reordered by the sum of reciprocal ranks of cloud and phone."""
-    cloud = np.arange(candidates.shape[1])[None]
-    worth = 1.0 / (FUSION + cloud) + 1.0 / (FUSION + places)
-    worth = np.where(candidates > 0, worth, -1.0)
-    return np.take_along_axis(candidates, np.argsort(-worth, axis=1, kind="stable"), 1)
 
 
 def on_phone(lengths: Ints, short_history: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

@@ -40,6 +40,9 @@ from server.training.fit import fit
 from server.training.rounding import WIDTHS
 from server.training.validation import Validation
 
+#: Part of a bootstrap: the matrix that turns the numbers of a session into a part of the backbone's inputs.
+TOLD = "told"
+
 
 class PlanCloud(Cloud):
     """Reads a user embedding and budgets, answers with one 2-bit code per channel."""
@@ -58,7 +61,7 @@ class PlanCloud(Cloud):
     @property
     def apart(self) -> bool:
         """Whether a phone's plan hangs on nobody else (`chordsim.methods.contract.apart`): compiled loops make one after the other."""
-        return self.kernels.native and self.settings.planner != "levels" and self.settings.sees == "user"
+        return self.kernels.native and self.settings.planner != "levels" and not self.settings.joins_lists
 
     def recipe(self) -> dict[str, Any]:
         """Return backbone, training, plan settings and the name (draws depend on it).
@@ -67,7 +70,7 @@ class PlanCloud(Cloud):
         """
         plan = {key: value for key, value in self.context.settings.items() if key not in SERVING}
         half = {"trainer": "plan", "plan": plan, "name": self.context.name}
-        lists = {"lists": asdict(self.context.lists)} if self.settings.reads_lists and self.context.lists else {}
+        lists = {"lists": asdict(self.context.lists)} if self.settings.trains_on_lists and self.context.lists else {}
         return {**super().recipe(), **half, **lists}
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:
@@ -90,7 +93,7 @@ class PlanCloud(Cloud):
             model.teacher = Teacher(self.shapes, reference)
         extra = {f"frozen.{n}": w for n, w in enumerate(frozen or ())}
         # A training of no steps, which tells sizes, reads none.
-        lists = FoldLists(c, c.lists, logs, progress) if s.reads_lists and c.lists and c.training.max_steps else None
+        lists = FoldLists(c, c.lists, logs, progress) if s.trains_on_lists and c.lists and c.training.max_steps else None
         state = fit(model, logs, c.training, c.backbone.max_len, c.seed, c.name, progress, lists=lists)
         return {**state, **extra, **self._importance(model, state, logs, lists)}
 
@@ -131,6 +134,8 @@ class PlanCloud(Cloud):
             parts.append(Blob("extractor", blobs.save(extractor.encode(reader, self.settings.extractor_bits))))
         if self.settings.user_input:
             parts.append(Blob(user_input.NAME, blobs.save(user_input.encode(model.user_input[0], self.settings.extractor_bits))))
+        if model.told is not None:
+            parts.append(Blob(TOLD, blobs.save(user_input.encode(model.told.matrix, self.settings.extractor_bits))))
         if self.settings.mask_keep < 1:
             kept = {str(n): pack_bits(w != 0) for n, w in enumerate(model.masked())}
             parts.append(Blob("mask", blobs.save(kept)))

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from chordsim.arrays import Columns
+from chordsim.arrays import Columns, Ints
 from chordsim.kernels.users import read_users, turned_users
-from chordsim.methods import INVALID, Budgets, Cost, History, Leg, MethodContext, PhoneBatch, Turn
+from chordsim.methods import INVALID, Budgets, Cost, History, Leg, MethodContext, PhoneBatch, Scorer, Turn
 from chordsim.methods.chord.settings import PlanSettings, plan_budget, session_macs
 from chordsim.nets import blobs, extractor, user_input
 from chordsim.nets.backbone import last_states
@@ -29,7 +30,8 @@ from chordsim.runtime.portable import Planned, Portable, parts_of
 from chordsim.wire.codes import Codes, decode_codes, decode_numbers
 from chordsim.wire.floats import pack_budgets, pack_floats
 from clients.frozen import load_frozen, load_gains
-from clients.half import BLOCK, Device, in_blocks, load_tables, quiet
+from clients.fusion import Fused
+from clients.half import BLOCK, Device, Products, in_blocks, load_tables, quiet
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,10 @@ class PlanDevice(Device):
     def portable(self, blobs_by_label: Mapping[str, bytes]) -> Portable | None:
         """Return the tables, and the frozen weights that plans are applied to.
 
-        None where inputs are rounded or know the user, or where the phone would have to buy its plan.
+        None where inputs are rounded or know the user, where the phone would have to buy its plan, or where orders are fused.
         """
         s = self.settings
-        if s.activation_bits < 32 or s.user_input or s.by_number:
+        if s.activation_bits < 32 or s.user_input or s.by_number or s.fuse:
             return None
         item_and_position = load_tables(blobs_by_label, self.shapes)
         source, packed = self._source(blobs_by_label)
@@ -200,7 +202,7 @@ class PlanDevice(Device):
             model_bytes=spent.model_bytes,
         )
         bits = spent.weight_bits / self.shapes.weights
-        return Turn(Ragged.empty(rows), refusal, cost, bits, self.score(states, model.item, alike and alike[1]))
+        return Turn(Ragged.empty(rows), refusal, cost, bits, self.scored(states, model.item, alike and alike[1]))
 
     def _bought(self, model: Model, numbers: Tensor, granted: Budgets) -> tuple[Tensor, Codes]:
         """Return the plans [D, C] that phones buy of those that they hold, and which budget the smallest one breaks, [D], 0 for none."""
@@ -210,10 +212,18 @@ class PlanDevice(Device):
         plan = torch.where(bought.refused[:, None], lowest, bought.codes).to(torch.uint8)
         return plan, np.where(bought.refused.numpy(), bought.binding.numpy() + 1, 0).astype(np.uint8)
 
-    def _states(self, model: Model, plan: Tensor, items: Tensor) -> Tensor:
-        """Return the last states [D, d] of phones with these plans [D, C] and as much of their histories as the extractor reads."""
+    def scored(self, states: Tensor, item: Tensor, place: Ints | None = None) -> npt.NDArray[np.float32] | Scorer:
+        """Return the scores that last states give (`clients.half.Device.score`), joined with the cloud's order where asked for."""
+        return Fused(Products(states, item, self.kernels, place)) if self.settings.fuse else self.score(states, item, place)
+
+    def _states(self, model: Model, plan: Tensor, items: Tensor, told: Tensor | None = None) -> Tensor:
+        """Return the last states [D, d] of phones with these plans [D, C] and as much of their histories as the extractor reads.
+
+        ``told`` [D, d] joins their inputs.
+        """
         layers, config = self.shapes.layers, self.context.backbone
         bits, user = self.settings.activation_bits, self._joined(model, items)
+        user = told if user is None else user if told is None else user + told
         items = items[:, -config.max_len :]
         if bits == 32 and self.kernels.compiles(config):
             return self.kernels.last_states(items, model.item, model.position, gather(model.tables, plan, layers), config, user)

@@ -19,6 +19,7 @@ from chordsim.methods.chord.codebook import BALANCE, START_STD, Codebook
 from chordsim.methods.chord.hypernetwork import BasePlusResidual, ThreeLevel
 from chordsim.methods.chord.list_reader import ListReader
 from chordsim.methods.chord.settings import START_GAINS, PlanSettings
+from chordsim.methods.chord.shared.vector import Told
 from chordsim.nets import extractor, terms, user_input
 from chordsim.nets.backbone import last_states
 from chordsim.nets.choice import fed
@@ -67,7 +68,10 @@ class Planned(Recommender):
         self.user_input = nn.ParameterList(joined)
         draws = seeds.torch_generator(seed, "train.plan.lists")
         #: What joins the session's list to its user; None where plans are made from the user alone.
-        self.reader = ListReader(shapes.backbone.dim, settings.profile_dim, draws) if settings.sees == "candidates" else None
+        self.reader = ListReader(shapes.backbone.dim, settings.profile_dim, draws) if settings.joins_lists else None
+        numbers, vector = shapes.plan_bytes, settings.told == "vector"
+        #: What phones are told of that, beside a plan that they share; None where nothing.
+        self.told = Told(shapes.backbone.dim, settings.profile_dim, numbers, draws) if vector else None
         self._fixed: list[Tensor] | None = None
         lengths = [w.shape[1] for w in self.frozen]
         #: Layers whose rows are equally long.
@@ -108,7 +112,7 @@ class Planned(Recommender):
     def groups(self, lr: float, plan_lr: float) -> list[dict[str, Any]]:
         """Return embeddings, extractor and gains at one rate, hypernetwork and mask at another."""
         slow = [self.item, self.position, *self.extractor.parameters(), *self.gains, *self.user_input]
-        slow += self.reader.parameters() if self.reader is not None else []
+        slow += [p for part in (self.reader, self.told) if part is not None for p in part.parameters()]
         return [{"params": slow, "lr": lr}, {"params": [*self.planner.parameters(), *self.mask_scores], "lr": plan_lr}]
 
     def masked(self) -> list[Tensor]:
@@ -152,6 +156,14 @@ class Planned(Recommender):
         assert listed is not None
         return self.reader(user, listed, item_table)  # type: ignore[no-any-return]
 
+    def all_joined(self, user: Tensor, known: Tensor) -> Tensor | None:
+        """Return what joins the inputs, [B, d], of users and of what the cloud knows, [B, width] each; None where nothing does."""
+        own = self.joined(user)
+        if self.told is None:
+            return own
+        told: Tensor = self.told(known)
+        return told if own is None else own + told
+
     def codes(self, utilities: Tensor, bits: Tensor) -> tuple[Tensor, Tensor]:
         """Return plans [B, C] (int64) under ``bits`` per weight [B], and each plan's multiplier [B]."""
         limits = torch.floor(bits.double() * self.shapes.weights).long()[:, None]
@@ -163,7 +175,7 @@ class Planned(Recommender):
         s = self.settings
         user = self.extractor(windows.history, self.item)
         known = self.seen(user, self.item, windows.listed)
-        utilities, joined = self.planner(known), self.joined(user)
+        utilities, joined = self.planner(known), self.all_joined(user, known)
         choice = torch.randint(len(s.train_bits), (utilities.shape[0],), generator=generator)
         codes, price = self.codes(utilities, torch.tensor(s.train_bits)[choice])
         net = utilities.permute(2, 0, 1) - price[:, None] * self._price.T[:, None]
@@ -207,7 +219,7 @@ class Planned(Recommender):
         shipped = self.item_as_shipped()
         user = self.extractor(items, shipped)
         known = self.seen(user, shipped, listed)
-        utilities, joined = self.planner(known), self.joined(user)
+        utilities, joined = self.planner(known), self.all_joined(user, known)
         codes, _ = self.codes(utilities, torch.full((items.shape[0],), self.settings.selection_bits))
         self._watch(utilities.detach(), codes)
         weights, bits = gather(self.tables(), codes, self.shapes.layers), self.settings.activation_bits

@@ -18,12 +18,14 @@ PLANNERS = ("levels", "personal", "shared", "codebook")
 LEVELS = ("layer", "filter", "element")
 DECODERS = ("cloud", "device")
 SEEN = ("user", "candidates")
+TOLD = ("nothing", "vector")
+SWAPPED = ("user", "list")
 GAINED = ("channel", "code")
 STARTS = ("scratch", "reference")
 #: Where the scales of codes 0 to 3 start: the base's first choice as it is, softer, louder.
 START_GAINS = (1.0, 1.0, 0.5, 2.0)
 #: Settings of serving alone: one training serves all of their values.
-SERVING = ("bits", "decode", "extractor_bits", "plans_of", "delivery")
+SERVING = ("bits", "decode", "extractor_bits", "plans_of", "delivery", "fuse", "swaps")
 #: Methods whose plans the controls take.
 CONTROLLED = ("chord-plus", "chord")
 #: When a plan that is the same for all reaches a phone.
@@ -69,6 +71,9 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "contrast_weight": _WEIGHT,
     "sees": _one_of(SEEN),
     "list_weight": _WEIGHT,
+    "fuse": _FLAG,
+    "told": _one_of(TOLD),
+    "swaps": _one_of(SWAPPED),
     "decode": _one_of(DECODERS),
     "plans_of": _one_of(CONTROLLED),
     "delivery": _one_of(DELIVERIES),
@@ -112,6 +117,10 @@ class PlanSettings:
         sees: What plans are made from: the ``user``, or the ``candidates`` too, the list that the cloud made for the session
             (`chordsim.methods.chord.list_reader`); in training, one by a retriever that has not seen the user.
         list_weight: Of the divergence of the order of the listed items from the retriever's in training; 0 is without.
+        fuse: Whether a phone shows the list by the sum of reciprocal ranks of the cloud's order and its own, or by its own alone.
+        told: What a phone with the plan of the bootstrap is told each session: ``nothing``, or a ``vector`` of as many bytes as a plan,
+            made from user and list (`chordsim.methods.chord.shared.vector`); of `chord-shared` alone.
+        swaps: What is another's in the plans of `chord-swapped`: the ``user``, or the ``list``.
         decode: Who turns codes into bits: the ``cloud``, which reads budgets and sends precisions, or the ``device``, which gets
             importance codes and reads them by a table of its own (`chordsim.quant.decode`).
         plans_of: Whose plans a control takes: `chord-plus` or `chord`; no matter to other methods.
@@ -144,6 +153,9 @@ class PlanSettings:
     contrast_weight: float = 0.0
     sees: str = "user"
     list_weight: float = 0.0
+    fuse: bool = False
+    told: str = "nothing"
+    swaps: str = "user"
     decode: str = "cloud"
     plans_of: str = "chord-plus"
     delivery: str = "session"
@@ -157,7 +169,7 @@ class PlanSettings:
     @property
     def reads_users(self) -> bool:
         """Whether phones read their users: for a profile, or for the backbone's inputs."""
-        return self.delivery == "session" or self.user_input
+        return self.delivery == "session" or self.user_input or self.told == "vector"
 
     @property
     def gain_columns(self) -> int:
@@ -166,8 +178,18 @@ class PlanSettings:
 
     @property
     def reads_lists(self) -> bool:
-        """Whether serving or training reads what the cloud lists."""
-        return self.sees == "candidates" or self.list_weight > 0
+        """Whether training, the cloud or the phone's own order reads what the cloud lists."""
+        return self.sees == "candidates" or self.list_weight > 0 or self.told == "vector" or self.fuse
+
+    @property
+    def joins_lists(self) -> bool:
+        """Whether the cloud joins lists to users."""
+        return self.sees == "candidates" or self.told == "vector"
+
+    @property
+    def trains_on_lists(self) -> bool:
+        """Whether training reads lists."""
+        return self.joins_lists or self.list_weight > 0
 
     @property
     def selection_bits(self) -> float:
@@ -204,6 +226,10 @@ class PlanSettings:
             raise ScenarioError(f'settings.{name}.reads is of settings.{name}.extractor = "mean" alone, and it is "{made.extractor}"')
         if made.sees == "candidates" and made.planner == "shared":
             raise ScenarioError(f'settings.{name}.sees = "candidates" makes plans of each session: not with planner = "shared"')
+        if made.told == "vector" and made.delivery != "bootstrap":
+            raise ScenarioError(f'settings.{name}.told = "vector" comes in a plan\'s place: set settings.{name}.delivery = "bootstrap"')
+        if made.swaps == "list" and made.sees == "user":
+            raise ScenarioError(f'settings.{name}.swaps = "list" asks for settings.{name}.sees = "candidates"')
         if made.delivery == "bootstrap" and made.decode == "device":
             raise ScenarioError(f'settings.{name}.delivery = "bootstrap" sends no codes to decode: leave decode at "cloud"')
         if made.by_number and (made.decode == "device" or made.delivery == "bootstrap"):
@@ -221,6 +247,9 @@ def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
     s, dim = settings, shapes.backbone.dim
     reader = _reader(s, dim)[0]
     joined = user_input.stored_bytes(dim, s.profile_dim, s.extractor_bits) if s.user_input else 0
+    if s.told == "vector":
+        # The matrix and the numbers of the session.
+        joined += user_input.stored_bytes(dim, shapes.plan_bytes, s.extractor_bits) + shapes.plan_bytes
     held = held_bytes(s.reads, shapes.backbone.max_len, shapes.n_items) if s.reads_users else 0
     mask = -(-shapes.weights // 8) if settings.mask_keep < 1 else 0
     source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0
@@ -235,6 +264,11 @@ def session_macs(shapes: Shapes, settings: PlanSettings) -> int:
     from chordsim.nets import footprint
 
     return footprint.adapt_macs(shapes) + (0 if settings.user_input else _reader(settings, shapes.backbone.dim)[1])
+
+
+def told_macs(shapes: Shapes, settings: PlanSettings) -> int:
+    """Return multiply-accumulates before a session's first request of a phone that is told a vector: reading the user, and the matrix."""
+    return _reader(settings, shapes.backbone.dim)[1] + shapes.backbone.dim * shapes.plan_bytes
 
 
 def _reader(s: PlanSettings, dim: int) -> tuple[int, int]:

@@ -37,7 +37,7 @@ from chordsim.methods import (
 )
 from chordsim.methods.chord.settings import PlanSettings
 from chordsim.nets.reads import READS, reach_of
-from chordsim.nets.shapes import shapes_of
+from chordsim.nets.shapes import Shapes, shapes_of
 from chordsim.wire.codes import number_bytes
 from chordsim.wire.floats import BUDGET_BYTES
 
@@ -67,9 +67,12 @@ _PLUS: Mapping[str, Any] = {
     "contrast_weight": 0.0,
     "sees": "user",
     "list_weight": 0.0,
+    "fuse": False,
     "decode": "cloud",
     "activation_bits": 32,
 }
+#: One plan for all.
+_SHARED: Mapping[str, Any] = {**_PLUS, "planner": "shared", "delivery": "session", "told": "nothing"}
 #: The paper as far as it can be read: no mask, three levels, code 0 unused, 3 bits on average.
 _CHORD: Mapping[str, Any] = {
     **_PLUS,
@@ -90,7 +93,8 @@ class PlanSpec(MethodSpec):
 
     def as_set(self, settings: Mapping[str, Any]) -> MethodSpec:
         """Return the method with as much of a history as its extractor reads, and as one that reads lists where the settings ask for it."""
-        lists = settings.get("sees") == "candidates" or bool(settings.get("list_weight"))
+        by_word = settings.get("sees") == "candidates" or settings.get("told") == "vector" or settings.get("fuse") is True
+        lists = by_word or bool(settings.get("list_weight"))
         return replace(self, reach=reach_of(settings.get("reads")), reads_lists=lists, needs_lists=lists)
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
@@ -203,7 +207,13 @@ class SharedSpec(PlanSpec):
         made = super().as_set(settings)
         if settings.get("delivery") != "bootstrap":
             return made
-        return OnceSpec(**{**vars(made), "exchange": (UP_REPORT,), "device": "chordsim.methods.chord.shared.device:SharedDevice"})
+        if settings.get("told") != "vector":
+            return OnceSpec(**{**vars(made), "exchange": (UP_REPORT,), "device": "chordsim.methods.chord.shared.device:SharedDevice"})
+        halves = {
+            "cloud": "chordsim.methods.chord.shared.cloud:ToldCloud",
+            "device": "chordsim.methods.chord.shared.device:ToldDevice",
+        }
+        return ToldSpec(**{**vars(made), **halves})
 
 
 @dataclass(frozen=True)
@@ -227,6 +237,27 @@ class OnceSpec(PlanSpec):
         """Return what a plan takes that fills its budgets; it is made at installation, so a session adapts nothing."""
         needs = super().needs(context, budgets)
         return replace(needs, cost=replace(needs.cost, adapt_macs=np.zeros_like(needs.cost.adapt_macs)))
+
+
+@dataclass(frozen=True)
+class ToldSpec(OnceSpec):
+    """A plan that phones buy by themselves, and a vector of as many bytes that each session tells them of user and list."""
+
+    def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
+        """Return 4 bytes per number of the user embedding up, the bytes of a plan down."""
+        up, down = 4 * int(context.settings["profile_dim"]), self._shapes(context).plan_bytes
+        return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
+
+    def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
+        """Return what a plan takes that fills its budgets; a session reads the user and turns the numbers into a vector."""
+        from chordsim.methods.chord.settings import told_macs
+
+        needs, settings = super().needs(context, budgets), PlanSettings.of(context.name, context.settings)
+        adapt = np.full_like(needs.cost.adapt_macs, told_macs(self._shapes(context), settings))
+        return replace(needs, cost=replace(needs.cost, adapt_macs=adapt))
+
+    def _shapes(self, context: MethodContext) -> Shapes:
+        return shapes_of(context.backbone, context.n_items, context.ranked).grouped(int(context.settings["group"]))
 
 
 def _spec(name: str, summary: str, defaults: Mapping[str, Any]) -> PlanSpec:
@@ -254,5 +285,5 @@ def chord_plus(name: str) -> MethodSpec:
 
 def chord_shared(name: str) -> MethodSpec:
     """Return the control of `chord-plus`: one learnt plan, the same for every user."""
-    base = _spec(name, "control: the plan of chord-plus learnt once for everybody", {**_PLUS, "planner": "shared", "delivery": "session"})
+    base = _spec(name, "control: the plan of chord-plus learnt once for everybody", _SHARED)
     return SharedSpec(**vars(base))

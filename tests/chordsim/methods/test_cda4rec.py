@@ -12,6 +12,7 @@ from chordsim.methods.cda4rec.cached.net import ranker_size as cached_size
 from chordsim.nets.backbone import last_states
 from chordsim.ragged import Ragged
 from chordsim.testing import check_method
+from clients.fusion import fused
 
 
 def test_the_route_decides_what_crosses_and_who_computes(talk):
@@ -41,7 +42,8 @@ def test_the_phone_reorders_its_candidates_and_shows_the_clouds_list_as_it_is(ta
 
 
 def test_fusion_is_the_sum_of_reciprocal_ranks():
-    got = cda4rec.fuse(np.array([[7, 8, 9, 0]]), np.array([[2, 0, 1, 3]]))
+    candidates = np.array([[7, 8, 9, 0]])
+    got = np.take_along_axis(candidates, fused(candidates, np.array([[2, 0, 1, 3]])), 1)
     worth = {7: 1 / 60 + 1 / 62, 8: 1 / 61 + 1 / 60, 9: 1 / 62 + 1 / 61}
     assert got[0].tolist() == [*sorted(worth, key=worth.get, reverse=True), 0]
 

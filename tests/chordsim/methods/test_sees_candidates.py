@@ -26,6 +26,7 @@ from chordsim.scenario.load import load
 from chordsim.testing.talk import Talk
 from chordsim.wire.codes import decode_codes
 from server.fold_lists import FOLDS, FoldLists, folds
+from server.training.sampler import Sampler
 
 SEES = {"sees": "candidates", "list_weight": 0.5}
 LISTED = 10
@@ -92,6 +93,32 @@ def test_validation_and_serving_have_the_same_lists(talk: Callable[..., Talk]) -
     assert (allowed[row] == item[:, None]).any()
 
 
+def test_training_plans_follow_history_and_list_alone(talk: Callable[..., Talk]) -> None:
+    """Change what the loss asks for, and what stands between: plans stay; other lists move them."""
+    t = loud(talk("chord-plus", SEES))
+    logs, model, seen = t.world.logs, t.cloud._restore(t.state), list[torch.Tensor]()
+    sampler = Sampler(logs, 20, model.horizon, np.random.default_rng(3), lists=lists_of(t, "counts", logs))
+    windows, original = sampler.draw(32), model.codes
+    assert windows.listed is not None
+
+    def spy(utilities: torch.Tensor, bits: torch.Tensor) -> Any:
+        seen.append(utilities)
+        return original(utilities, bits)
+
+    model.codes = spy
+    moved = replace(windows, inputs=windows.inputs % 50 + 1, targets=torch.where(windows.targets > 0, windows.targets % 50 + 1, 0))
+    for one in (windows, moved, replace(windows, listed=windows.listed.flip(0))):
+        with torch.no_grad():
+            model.states(one, 0.0, torch.Generator().manual_seed(1))
+    assert torch.equal(seen[0], seen[1]) and not torch.allclose(seen[0], seen[2], atol=1e-4)
+
+
+def loud(t: Talk) -> Talk:
+    """Return the talk with a state that three steps of training have moved far: what starts near nothing does something."""
+    made = torch.Generator().manual_seed(1)
+    return replace(t, state={**t.state, "reader.head.weight": torch.randn(t.state["reader.head.weight"].shape, generator=made) / 8})
+
+
 def codes(t: Talk, **changed: Any) -> Ints:
     legs = t.exchange(replace(t.who, **changed))
     sizes = t.spec.sizes(t.context, t.who)
@@ -102,10 +129,7 @@ def codes(t: Talk, **changed: Any) -> Ints:
 
 @pytest.mark.parametrize("name", ["chord-plus", "chord"])
 def test_a_plan_follows_its_own_list_and_nobody_elses(name: str, talk: Callable[..., Talk]) -> None:
-    t = talk(name, SEES)
-    # Three steps of training hardly move what starts near nothing.
-    loud = torch.randn(t.state["reader.head.weight"].shape, generator=torch.Generator().manual_seed(1)) / 8
-    t = replace(t, state={**t.state, "reader.head.weight": loud})
+    t = loud(talk(name, SEES))
     listed = t.who.listed
     assert listed is not None
     own, others = codes(t), codes(t, listed=listed[::-1].copy())

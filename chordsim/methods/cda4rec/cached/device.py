@@ -13,12 +13,12 @@ from torch import Tensor
 from chordsim.arrays import Columns
 from chordsim.methods import INVALID, History, Leg, PhoneBatch, Turn
 from chordsim.methods.cda4rec.cached import net
-from chordsim.methods.cda4rec.net import fuse
 from chordsim.methods.cda4rec.spec import routed_cost
 from chordsim.nets import blobs
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
 from chordsim.wire.ids import pack_ids
+from clients.fusion import fused
 from clients.half import Device, Products, item_table, quiet
 
 
@@ -55,7 +55,7 @@ class Cda4RecCachedDevice(Device):
         phone, ordered, sound = net.unpack_order(inbox, who.listed)
         states = model.ranker.read(torch.from_numpy(history.items), model.item, last=1)[:, 0]
         places = net.places_of(Products(states, model.item, self.kernels).of(ordered), ordered)
-        ranking = np.where(phone[:, None], fuse(ordered, places), ordered)
+        ranking = np.where(phone[:, None], np.take_along_axis(ordered, fused(ordered, places), 1), ordered)
         cost = routed_cost(self.context, phone)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
         return Turn(Ragged.empty(rows), refusal, cost, np.where(phone, 32.0, np.nan), ranking=ranking)

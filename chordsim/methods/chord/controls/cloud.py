@@ -54,12 +54,15 @@ class SwappedPlanCloud(OfAnother):
     apart = False
 
     def respond(self, state: State, leg: Leg, who: Batch, inbox: Ragged) -> CloudTurn:
-        """Swap user embeddings between neighbours in history length, keep budgets, then plan."""
+        """Swap user embeddings, or lists, between neighbours in history length, keep budgets, then plan."""
         packed, fits = inbox.matrix(4 * self.settings.profile_dim + BUDGET_BYTES + LENGTH_BYTES)
         length = packed[:, -LENGTH_BYTES:].copy().view("<u2")[:, 0].astype(np.int64)
         partner = partners(length, who.device_ids, who.active & fits)
         cut = 4 * self.settings.profile_dim
-        swapped = np.concatenate([packed[partner, :cut], packed[:, cut:-LENGTH_BYTES]], 1)
+        theirs = self.settings.swaps == "list"
+        swapped = np.concatenate([packed[:, :cut] if theirs else packed[partner, :cut], packed[:, cut:-LENGTH_BYTES]], 1)
+        if theirs and who.listed is not None:
+            who = replace(who, listed=who.listed[partner])
         return super().respond(state, leg, who, Ragged.of_matrix(swapped, fits))
 
 

@@ -2,7 +2,8 @@
 
 `chord-random` and `chord-swapped` share training, bootstrap and budgets with the method that they control: the first gets random
 utilities, the second the utilities of the phone of its chunk whose history is nearest in length (the profile says how
-long it is, in two bytes more). A personal plan helps only where it beats both. `chord-empty` plans for a phone as if its
+long it is, in two bytes more), or with ``swaps = "list"`` those of its own user under that phone's list. A personal plan
+helps only where it beats both. `chord-empty` plans for a phone as if its
 user had done nothing yet, and `chord-aged-k` from what the user had done k items ago, as a plan that nobody refreshed
 since; both rank by the history of today. A user with fewer than k items gets the plan of an empty history. `plans_of` says whose plans:
 those of `chord-plus`, or of `chord`. All four take that method's settings where the scenario has it, train what it trains, and need
@@ -35,7 +36,8 @@ class ControlSpec(PlanSpec):
         made = super().as_set(settings)
         if settings.get("plans_of") != "chord" or not isinstance(made, ControlSpec):
             return made
-        return replace(made, defaults={**chord("chord").defaults, "plans_of": "chord"}, settings_of="chord")
+        own = {key: value for key, value in self.defaults.items() if key == "swaps"}
+        return replace(made, defaults={**chord("chord").defaults, **own, "plans_of": "chord"}, settings_of="chord")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def chord_swapped(name: str) -> MethodSpec:
         cloud="chordsim.methods.chord.controls.cloud:SwappedPlanCloud",
         device="chordsim.methods.chord.controls.device:SwappedPlanDevice",
     )
-    return SwappedSpec(**{**vars(made), "by_others": True})
+    return SwappedSpec(**{**vars(made), "by_others": True, "defaults": {**made.defaults, "swaps": "user"}})
 
 
 def chord_empty(name: str) -> MethodSpec:

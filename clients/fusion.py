@@ -1,0 +1,49 @@
+"""Two orders of one list made one, by the sum of their reciprocal ranks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from chordsim.arrays import Ints
+from chordsim.methods import Scorer
+
+#: Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009).
+FUSION = 60
+
+
+def fused(candidates: Ints, places: Ints) -> Ints:
+    """Return the order of candidates, in the cloud's order, by the sum of reciprocal ranks of cloud and phone; padding stands last.
+
+    Args:
+        candidates: Item ids [D, n] in the cloud's order, 0 pads.
+        places: The place, from 0, that the phone gives each, [D, n].
+
+    Returns:
+        Which candidate stands where, [D, n]; of equals, the one that the cloud likes more stands first.
+    """
+    cloud = np.arange(candidates.shape[1])[None]
+    worth = 1.0 / (FUSION + cloud) + 1.0 / (FUSION + places)
+    return np.argsort(-np.where(candidates > 0, worth, -1.0), axis=1, kind="stable")
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Scores of the cloud's list that order it as both orders do.
+
+    Attributes:
+        own: The phone's scores.
+    """
+
+    own: Scorer
+
+    def of(self, items: Ints) -> npt.NDArray[np.float32]:
+        """Return the scores of a list [D, n] that stands in the cloud's order: 0 for the first, -1 for the second and so on."""
+        scores = np.where(items > 0, self.own.of(items), -np.inf)
+        # A score that is no number is none here either: the phone has nothing to show.
+        places = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
+        out = np.empty(items.shape, np.float32)
+        np.put_along_axis(out, fused(items, places), -np.arange(items.shape[1], dtype=np.float32)[None].repeat(len(items), 0), 1)
+        return np.where(np.isnan(scores).any(1, keepdims=True), np.float32(np.nan), out)
