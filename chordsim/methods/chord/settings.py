@@ -25,7 +25,7 @@ STARTS = ("scratch", "reference")
 #: Where the scales of codes 0 to 3 start: the base's first choice as it is, softer, louder.
 START_GAINS = (1.0, 1.0, 0.5, 2.0)
 #: Settings of serving alone: one training serves all of their values.
-SERVING = ("bits", "decode", "extractor_bits", "plans_of", "delivery", "fuse", "swaps")
+SERVING = ("bits", "decode", "extractor_bits", "plans_of", "delivery", "fuse", "swaps", "aged")
 #: Methods whose plans the controls take.
 CONTROLLED = ("chord-plus", "chord")
 #: When a plan that is the same for all reaches a phone.
@@ -73,6 +73,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "list_weight": _WEIGHT,
     "fuse": _FLAG,
     "told": _one_of(TOLD),
+    "aged": _whole(0, 10_000),
     "swaps": _one_of(SWAPPED),
     "decode": _one_of(DECODERS),
     "plans_of": _one_of(CONTROLLED),
@@ -120,6 +121,7 @@ class PlanSettings:
         fuse: Whether a phone shows the list by the sum of reciprocal ranks of the cloud's order and its own, or by its own alone.
         told: What a phone with the plan of the bootstrap is told each session: ``nothing``, or a ``vector`` of as many bytes as a plan,
             made from user and list (`chordsim.methods.chord.shared.vector`); of `chord-shared` alone.
+        aged: How many of the user's last items that vector does not know, as one that nobody refreshed since.
         swaps: What is another's in the plans of `chord-swapped`: the ``user``, or the ``list``.
         decode: Who turns codes into bits: the ``cloud``, which reads budgets and sends precisions, or the ``device``, which gets
             importance codes and reads them by a table of its own (`chordsim.quant.decode`).
@@ -155,6 +157,7 @@ class PlanSettings:
     list_weight: float = 0.0
     fuse: bool = False
     told: str = "nothing"
+    aged: int = 0
     swaps: str = "user"
     decode: str = "cloud"
     plans_of: str = "chord-plus"
@@ -228,6 +231,8 @@ class PlanSettings:
             raise ScenarioError(f'settings.{name}.sees = "candidates" makes plans of each session: not with planner = "shared"')
         if made.told == "vector" and made.delivery != "bootstrap":
             raise ScenarioError(f'settings.{name}.told = "vector" comes in a plan\'s place: set settings.{name}.delivery = "bootstrap"')
+        if made.aged and made.told == "nothing":
+            raise ScenarioError(f'settings.{name}.aged asks for settings.{name}.told = "vector"')
         if made.swaps == "list" and made.sees == "user":
             raise ScenarioError(f'settings.{name}.swaps = "list" asks for settings.{name}.sees = "candidates"')
         if made.delivery == "bootstrap" and made.decode == "device":

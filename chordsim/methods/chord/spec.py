@@ -72,7 +72,7 @@ _PLUS: Mapping[str, Any] = {
     "activation_bits": 32,
 }
 #: One plan for all.
-_SHARED: Mapping[str, Any] = {**_PLUS, "planner": "shared", "delivery": "session", "told": "nothing"}
+_SHARED: Mapping[str, Any] = {**_PLUS, "planner": "shared", "delivery": "session", "told": "nothing", "aged": 0}
 #: The paper as far as it can be read: no mask, three levels, code 0 unused, 3 bits on average.
 _CHORD: Mapping[str, Any] = {
     **_PLUS,
@@ -213,7 +213,9 @@ class SharedSpec(PlanSpec):
             "cloud": "chordsim.methods.chord.shared.cloud:ToldCloud",
             "device": "chordsim.methods.chord.shared.device:ToldDevice",
         }
-        return ToldSpec(**{**vars(made), **halves})
+        # What makes no sense as an age is refused by who checks settings.
+        aged = settings.get("aged", 0)
+        return ToldSpec(**{**vars(made), **halves, "extra_history": aged if type(aged) is int and aged > 0 else 0})
 
 
 @dataclass(frozen=True)

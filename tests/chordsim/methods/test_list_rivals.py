@@ -81,6 +81,18 @@ def test_a_vector_follows_user_and_list_and_a_torn_one_fails_its_phone_alone(tal
     assert turn.refusal[0] == INVALID and not turn.refusal[1:-1].any()
 
 
+def test_an_aged_vector_is_that_of_the_history_so_many_items_ago(talk: Callable[..., Talk]) -> None:
+    t, own = loud(talk("chord-shared", {**TOLD, "aged": 3})), loud(talk("chord-shared", TOLD))
+    assert cache.key(t.cloud, t.world.logs) == cache.key(own.cloud, own.world.logs)
+    window, on = t.context.backbone.max_len, t.who.active
+    assert t.history.items.shape[1] == window + 3
+    then = replace(own.history, items=t.history.items[:, :window].copy())
+    got, told = t.exchange()[DOWN_PRESCRIPTION], own.exchange(history=then)[DOWN_PRESCRIPTION].payload
+    assert list(got.payload) == list(told) != list(own.exchange()[DOWN_PRESCRIPTION].payload)
+    ranked = own.act(DOWN_PRESCRIPTION, own.who, own.history, told)
+    assert (got.device.scored()[on] == ranked.scored()[on]).all()
+
+
 def test_matrix_and_numbers_weigh_what_they_are(talk: Callable[..., Talk]) -> None:
     t, once = talk("chord-shared", TOLD), talk("chord-shared", {"delivery": "bootstrap"})
     s, dim, numbers = t.device.settings, t.context.backbone.dim, t.device.shapes.plan_bytes
@@ -161,6 +173,7 @@ def test_a_run_of_all_rivals_has_one_ledger(runs: list[RunResult]) -> None:
         (["settings.chord-shared.told=vector", "settings.chord-shared.delivery=bootstrap"], "settings.chord-shared reads what the cloud"),
         (["settings.chord-shared.told=vector", "protocol.ranking=candidates"], 'set settings.chord-shared.delivery = "bootstrap"'),
         (["settings.chord-plus.told=vector"], "settings.chord-plus.told"),
+        (["settings.chord-shared.aged=2"], 'settings.chord-shared.aged asks for settings.chord-shared.told = "vector"'),
         (["settings.chord-plus.fuse=true"], "settings.chord-plus reads what the cloud lists"),
         (["settings.chord-swapped.swaps=list"], 'settings.chord-swapped.swaps = "list" asks for settings.chord-swapped.sees'),
     ],

@@ -85,16 +85,18 @@ class ToldDevice(SharedDevice):
         return ToldModel(**vars(super().load(blobs_by_label)), told=matrix)
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
-        """Send the user embedding; rank with the numbers that come down."""
+        """Send the user embedding, of as long ago as the settings say; rank with the numbers that come down."""
+        age = self.settings.aged
         if leg.kind == "profile":
-            user = self._users(model, torch.from_numpy(history.items)).numpy()
+            user = self._users(model, torch.from_numpy(history.items[:, : history.items.shape[1] - age])).numpy()
             return quiet(len(who), Ragged.of_matrix(pack_floats(user), who.active))
         if leg.kind != "prescription":
             return quiet(len(who))
         packed, sound = inbox.matrix(self.shapes.plan_bytes)
         numbers = torch.from_numpy(packed.view(np.int8).astype(np.float32)) / LEVELS
         told = turned_users(numbers, model.told) if self.kernels.native else numbers @ model.told.T
-        turn = self.ranked(model, who, history, told)
+        now = history.items[:, age:]
+        turn = self.ranked(model, who, History(now, np.minimum(history.lengths, now.shape[1])), told)
         adapt = np.full(len(who), told_macs(self.shapes, self.settings), np.int64)
         refusal = np.where(sound, turn.refusal, INVALID).astype(np.uint8)
         return replace(turn, refusal=refusal, cost=replace(turn.cost, adapt_macs=adapt))
