@@ -13,7 +13,7 @@ import torch
 import chordsim
 from chordsim.api import RunResult
 from chordsim.errors import ScenarioError
-from chordsim.methods import DOWN_PRESCRIPTION, INVALID, UP_PROFILE, UP_REPORT
+from chordsim.methods import DOWN_PRESCRIPTION, INVALID, UP_PROFILE, UP_REPORT, Turn
 from chordsim.methods.chord.controls.cloud import partners
 from chordsim.methods.chord.settings import PlanSettings, told_macs
 from chordsim.nets.backbone import last_states
@@ -22,7 +22,6 @@ from chordsim.ragged import Ragged
 from chordsim.scenario.load import load
 from chordsim.testing.talk import Talk
 from chordsim.wire.codes import decode_codes
-from clients.fusion import Fused
 from server.training import cache
 
 TOLD = {"told": "vector", "delivery": "bootstrap"}
@@ -34,9 +33,12 @@ def loud(t: Talk) -> Talk:
     return replace(t, state={**t.state, "reader.head.weight": torch.randn(t.state["reader.head.weight"].shape, generator=made) / 8})
 
 
-def scores_of(t: Talk, scores: object) -> np.ndarray:
-    assert isinstance(scores, Fused) and t.who.listed is not None
-    return scores.of(t.who.listed)[t.who.active]
+def on_list(t: Talk, turn: Turn) -> np.ndarray:
+    """Return the scores of what is listed for each phone that takes part."""
+    scores = turn.scored()
+    assert scores is not None and t.who.listed is not None
+    every = scores.shape == (len(t.who), t.world.n_items + 1)
+    return (np.take_along_axis(scores, t.who.listed, 1) if every else scores)[t.who.active]
 
 
 def test_a_vector_has_the_bytes_of_a_plan_and_is_added_to_every_input(talk: Callable[..., Talk]) -> None:
@@ -61,7 +63,8 @@ def test_a_vector_has_the_bytes_of_a_plan_and_is_added_to_every_input(talk: Call
     weights = gather(model.tables, bought.codes.long().expand(len(items), -1), t.device.shapes.layers)
     states = last_states(items, model.item, model.position, weights, t.context.backbone, joins)
     without = last_states(items, model.item, model.position, weights, t.context.backbone)
-    assert np.allclose(turn.scored()[on], states @ model.item.T, atol=1e-4) and not torch.allclose(states, without, atol=1e-3)
+    by_hand = np.take_along_axis((states @ model.item.T).numpy(), t.who.listed[on], 1)
+    assert np.allclose(on_list(t, turn), by_hand, atol=1e-4) and not torch.allclose(states, without, atol=1e-3)
 
 
 def test_a_vector_follows_user_and_list_and_a_torn_one_fails_its_phone_alone(talk: Callable[..., Talk]) -> None:
@@ -90,7 +93,7 @@ def test_an_aged_vector_is_that_of_the_history_so_many_items_ago(talk: Callable[
     got, told = t.exchange()[DOWN_PRESCRIPTION], own.exchange(history=then)[DOWN_PRESCRIPTION].payload
     assert list(got.payload) == list(told) != list(own.exchange()[DOWN_PRESCRIPTION].payload)
     ranked = own.act(DOWN_PRESCRIPTION, own.who, own.history, told)
-    assert (got.device.scored()[on] == ranked.scored()[on]).all()
+    assert on.any() and (on_list(t, got.device) == on_list(own, ranked)).all()
 
 
 def test_matrix_and_numbers_weigh_what_they_are(talk: Callable[..., Talk]) -> None:
@@ -107,11 +110,10 @@ def test_orders_are_fused_by_the_sum_of_reciprocal_ranks(talk: Callable[..., Tal
     alone, both = talk("chord-shared", {"list_weight": 0.1}), talk("chord-shared", {"list_weight": 0.1, "fuse": True})
     key = [cache.key(cache.trainee(t.cloud), t.world.logs) for t in (alone, both)]
     assert key[0] == key[1] and both.who.listed is not None
-    scored = alone.exchange()[DOWN_PRESCRIPTION].device.scored()
-    got = scores_of(both, both.exchange()[DOWN_PRESCRIPTION].device.scores)
+    scored, got = (on_list(one, one.exchange()[DOWN_PRESCRIPTION].device) for one in (alone, both))
     listed = both.who.listed[both.who.active]
     for d in range(len(listed)):
-        own = {int(i): scored[d, i] for i in listed[d] if i}
+        own = {int(i): scored[d, at] for at, i in enumerate(listed[d]) if i}
         places = {item: place for place, item in enumerate(sorted(own, key=lambda i: -own[i]))}
         worth = [1 / (60 + at) + 1 / (60 + places[int(item)]) for at, item in enumerate(listed[d]) if item]
         wanted = sorted(range(len(worth)), key=lambda at: (-worth[at], at))

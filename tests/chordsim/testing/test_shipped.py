@@ -31,6 +31,18 @@ def test_every_method_has_them_where_the_catalogue_stays_in_the_cloud(name: str)
     assert "deterministic" in testing.check_method(name, None, {"items": "cached", "cache_rows": 80})
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("chord-plus", {"sees": "candidates", "list_weight": 0.3, "fuse": True}),
+        ("chord-shared", {"told": "vector", "delivery": "bootstrap", "aged": 3, "user_input": True}),
+        ("chord-swapped", {"sees": "candidates", "swaps": "list"}),
+    ],
+)
+def test_methods_that_read_lists_have_every_property(name: str, settings: dict[str, object]) -> None:
+    assert "deterministic" in testing.check_method(name, settings)
+
+
 @pytest.mark.parametrize("kind", sorted(known()))
 def test_every_backbone_has_every_property(kind: str) -> None:
     assert "causal" in testing.check_backbone(kind)
