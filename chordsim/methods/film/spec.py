@@ -18,7 +18,7 @@ from chordsim.arrays import Ints
 from chordsim.errors import ScenarioError
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
 from chordsim.nets.kinds import EXTRACTORS
-from chordsim.nets.reads import READS, WORDS, are_lengths, held_bytes, reach_of
+from chordsim.nets.reads import LONGEST, READS, WORDS, are_lengths, held_bytes, reach_of
 from chordsim.nets.shapes import shapes_of
 from chordsim.quant.costs import shipped_cost
 
@@ -80,5 +80,5 @@ def film(name: str) -> MethodSpec:
         by_budgets=False,
         cached="rows",
         defaults={"profile_dim": 64, "extractor": "mean", "reads": list(READS), "horizon": 12},
-        allowed={"profile_dim": (1, 4096), "extractor": EXTRACTORS, "horizon": (1, 1000)},
+        allowed={"profile_dim": (1, 4096), "extractor": EXTRACTORS, "reads": (1, LONGEST), "horizon": (1, 1000)},
     )

@@ -72,7 +72,7 @@ def test_controls_take_the_settings_of_the_method_whose_training_they_share() ->
     names = '["chord-plus", "chord-swapped", "chord-aged-5", "chord-shared"]'
     scenario = load("offline", [f"methods={names}", "settings.chord-plus.bits=1", "settings.chord-plus.mask_keep=0.25"])
     controlled = {**scenario.settings["chord-plus"], "plans_of": "chord-plus"}
-    assert scenario.settings["chord-swapped"] == scenario.settings["chord-aged-5"] == controlled
+    assert scenario.settings["chord-swapped"] == {**controlled, "swaps": "user"} and scenario.settings["chord-aged-5"] == controlled
     assert scenario.settings["chord-shared"]["mask_keep"] == 0.5
     own = load("offline", [f"methods={names}", "settings.chord-plus.bits=1", "settings.chord-aged-5.bits=3"])
     assert [own.settings[name]["bits"] for name in ("chord-plus", "chord-swapped", "chord-aged-5")] == [1.0, 1.0, 3.0]
@@ -85,7 +85,10 @@ def test_a_control_keeps_the_settings_of_what_it_controls_where_that_is_not_play
     for name in (name for name in shipped() if name.startswith("repro-")):
         chord, plus = load(name, ['methods=["chord"]']).settings["chord"], load(name, ['methods=["chord-plus"]']).settings["chord-plus"]
         alone = load(name, ['methods=["frozen-3", "chord-swapped", "chord-empty"]', 'settings.chord-swapped.plans_of="chord"']).settings
-        assert alone["chord-swapped"] == {**chord, "plans_of": "chord"} and alone["chord-empty"] == {**plus, "plans_of": "chord-plus"}
+        assert alone["chord-swapped"] == {**chord, "plans_of": "chord", "swaps": "user"} and alone["chord-empty"] == {
+            **plus,
+            "plans_of": "chord-plus",
+        }
         assert alone["frozen-3"]["start"] == chord["start"]
     named, own = (load("repro-ml-100k", ['methods=["frozen-3"]', *more]) for more in ((), ("settings.frozen-3.start=scratch",)))
     assert [one.settings["frozen-3"]["start"] for one in (named, own)] == ["reference", "scratch"]
