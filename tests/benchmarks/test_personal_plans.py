@@ -75,8 +75,8 @@ def test_own_plans_of_all_budgets_are_one_training_and_shared_ones_of_each_budge
         shared, vector = (settings[f"{kind}-{at}"]["chord-shared"] for kind in ("shared", "vector"))
         assert shared["train_bits"] == [bits] == [shared["bits"]] and shared["delivery"] == "bootstrap"
         assert vector == {**shared, "user_input": True}
-        # What own and shared plans do not share is the planner, who was trained at which budgets, and when phones are told.
-        differing = {"planner", "train_bits", "delivery"}
+        # What own and shared plans do not share is the planner, who was trained at which budgets, and when and what phones are told.
+        differing = {"planner", "train_bits", "delivery", "told", "aged"}
         assert {key for key, value in shared.items() if own[0].get(key, bits) != value} <= differing
 
 

@@ -84,7 +84,8 @@ def test_every_shipped_piece_resolves_and_every_name_that_is_judged_exists() -> 
         # Controls of `chord` that are played apart are those of the `chord` that is played here.
         settings = {piece.name: group.resolved(piece, 1).settings for piece in group.pieces}
         for name, table in settings.get("chord-controls", {}).items():
-            assert table == {**settings["chord"]["chord"], "plans_of": "chord"}, (group.name, name)
+            whose = {"swaps": "user"} if name == "chord-swapped" else {}
+            assert table == {**settings["chord"]["chord"], "plans_of": "chord", **whose}, (group.name, name)
         if "no-plan" in settings:
             shared = {key: settings["chord"]["chord"][key] for key in ("law", "gains", "start", "horizon", "activation_bits")}
             assert settings["no-plan"]["frozen-3"] == {"width": 3, **shared}, group.name
