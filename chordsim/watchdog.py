@@ -80,13 +80,13 @@ class Watchdog:
                 self._process.stdin.flush()
 
 
-def marked(value: str) -> list[int]:
-    """Return the processes that carry a mark, where the system tells (Linux), in ascending order.
+def marked(value: str, name: str = MARK) -> list[int]:
+    """Return the processes whose environment says so, where the system tells (Linux), in ascending order.
 
     A process whose program is just being loaded shows an empty environment for an instant, also after `Popen` has returned: it is
     read again. Kernel threads and zombies show none for ever, and no executable either.
     """
-    wanted, found = f"{MARK}={value}".encode(), []
+    wanted, found = f"{name}={value}".encode(), []
     entries = list(Path("/proc").glob("[0-9]*"))
     for _ in range(READS):
         blank = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -153,12 +152,12 @@ def test_a_run_that_is_ended_leaves_no_process_and_no_folder(
         run.send_signal(how)
         _, said = run.communicate(timeout=60)
         assert run.returncode == (-9 if how == signal.SIGKILL else 130), said
-        wait(lambda: not carrying(mark), "all processes are gone")
+        wait(lambda: not marked(mark, TEST_MARK), "all processes are gone")
         ours = "chordsim-" if how != signal.SIGKILL else "chordsim-ray-"  # a folder with a scenario's text is no harm
         assert not list(temporary.glob(f"{ours}*"))
         assert RunResult(out).status == "interrupted"
     finally:
-        for pid in carrying(mark):
+        for pid in marked(mark, TEST_MARK):
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(temporary)
 
@@ -182,18 +181,8 @@ def test_a_deployment_that_is_ended_leaves_no_process_and_no_key(
         time.sleep(3 if how == signal.SIGKILL else 0)  # so that apps run on the nodes, too
         run.send_signal(how)
         assert run.wait(30) == (-9 if how == signal.SIGKILL else 130)
-        wait(lambda: not carrying(mark), "all processes are gone")
+        wait(lambda: not marked(mark, TEST_MARK), "all processes are gone")
         assert not list(temporary.rglob("*.key")) and not list(temporary.glob("chordsim-deploy-*"))
     finally:
-        for pid in carrying(mark):
+        for pid in marked(mark, TEST_MARK):
             os.kill(pid, signal.SIGKILL)
-
-
-def carrying(mark: str) -> list[int]:
-    """Return the living processes of a test."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if f"{TEST_MARK}={mark}".encode() in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
-    return found
