@@ -181,11 +181,12 @@ def _among(cells: Ints, others: Ints) -> Bools:
 
 
 def _sums(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
-    """Return distinct keys, ascending, and the sum of the values of each, in a table where keys are dense and else by sorting."""
+    """Return distinct keys, ascending, and the sum of the values, all above 0, of each; in a table where keys are dense, else sorted."""
     if keys.size and int(keys.max()) < _DENSE * keys.size:
-        there = np.flatnonzero(np.bincount(keys))
-        # Sums in float64 are exact: they stay far below 2^53.
-        return there, np.bincount(keys, values)[there].astype(np.int64)
+        # In float64, and exact: sums stay far below 2^53.
+        sums = np.bincount(keys, values)
+        there = np.flatnonzero(sums)
+        return there, sums[there].astype(np.int64)
     order = np.argsort(keys, kind="stable")
     keys, values = keys[order], values[order]
     first = np.flatnonzero(np.diff(keys, prepend=-1) != 0)
