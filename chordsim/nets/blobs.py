@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TypeVar
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
 from chordsim.wire.errors import BadPayload
 
+M = TypeVar("M", bound=nn.Module)
 #: What bootstraps hold: floats as they are or halved, levels, packed bits.
 _STORED = (torch.float32, torch.float16, torch.int8, torch.uint8)
 
@@ -46,6 +48,16 @@ def load(data: bytes, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor
             raise BadPayload(f"blob tensor {name!r}: {found} where {shape} belongs")
         _check_numbers(name, tensors[name])
     return {name: tensors[name] for name in wanted}
+
+
+def filled(module: M, data: bytes) -> M:
+    """Return a module with the numbers of a blob, one tensor for each of its parameters, ready to be used and not to be trained.
+
+    Raises:
+        BadPayload: Not this module.
+    """
+    module.load_state_dict(load(data, {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}))
+    return module.requires_grad_(False).eval()
 
 
 def _check_numbers(name: str, tensor: Tensor) -> None:

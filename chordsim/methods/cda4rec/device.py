@@ -30,9 +30,7 @@ class Cda4RecDevice(Device):
             BadPayload: The blob is not this ranker.
         """
         ranker = cda4rec.SmallRanker(self.context.n_items, int(self.context.settings["width"]))
-        wanted = {name: tuple(p.shape) for name, p in ranker.named_parameters()}
-        ranker.load_state_dict(blobs.load(blobs_by_label["ranker"], wanted))
-        return ranker.requires_grad_(False).eval()
+        return blobs.filled(ranker, blobs_by_label["ranker"])
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Walk through history, candidates and plan."""

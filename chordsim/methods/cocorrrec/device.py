@@ -39,9 +39,8 @@ class CoCorrRecDevice(Device):
         Raises:
             BadPayload: A blob is not what this backbone needs.
         """
-        layer = net.SelfCorrection(self.shapes)
-        layer.load_state_dict(blobs.load(blobs_by_label["layer"], {n: tuple(p.shape) for n, p in layer.named_parameters()}))
-        return Model(*load_tables(blobs_by_label, self.shapes), layer.requires_grad_(False).eval())
+        layer = blobs.filled(net.SelfCorrection(self.shapes), blobs_by_label["layer"])
+        return Model(*load_tables(blobs_by_label, self.shapes), layer)
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send the last hidden states; rank with the correction that comes back."""

@@ -47,10 +47,8 @@ class ForwardOfaDevice(Device):
         Raises:
             BadPayload: A blob is not what this backbone needs.
         """
-        controller = net.Controller(self.shapes)
-        wanted = {name: tuple(p.shape) for name, p in controller.named_parameters()}
-        controller.load_state_dict(blobs.load(blobs_by_label["controller"], wanted))
-        return Model(*load_tables(blobs_by_label, self.shapes), controller.requires_grad_(False).eval())
+        controller = blobs.filled(net.Controller(self.shapes), blobs_by_label["controller"])
+        return Model(*load_tables(blobs_by_label, self.shapes), controller)
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Check candidates; say which blocks; run them."""

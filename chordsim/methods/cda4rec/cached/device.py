@@ -40,9 +40,7 @@ class Cda4RecCachedDevice(Device):
             BadPayload: A blob is not what this backbone needs.
         """
         ranker = net.RowRanker(self.context.backbone.dim, int(self.context.settings["width"]))
-        wanted = {name: tuple(p.shape) for name, p in ranker.named_parameters()}
-        ranker.load_state_dict(blobs.load(blobs_by_label["ranker"], wanted))
-        return Model(item_table(blobs_by_label, self.shapes), ranker.requires_grad_(False).eval())
+        return Model(item_table(blobs_by_label, self.shapes), blobs.filled(ranker, blobs_by_label["ranker"]))
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Say what was consumed; rank by plan."""
