@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from chordsim.arrays import Ints
+from chordsim.arrays import Bools, Ints
 from chordsim.methods import Scorer
 
 #: Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009).
 FUSION = 60
+
+
+def places_of(scores: npt.NDArray[np.floating[Any]], listed: Ints) -> tuple[Ints, Bools]:
+    """Return the place of each listed item by a phone's scores, and which phones' scores are numbers.
+
+    Args:
+        scores: Of the listed items, [D, n].
+        listed: Item ids [D, n], 0 pads.
+
+    Returns:
+        Places from 0, [D, n]: of equal scores the one that is listed first stands first, padding stands last. And whose scores of
+        listed items are all numbers, [D]: the other phones have nothing to show, as everywhere.
+    """
+    worth = np.where(listed > 0, scores, -np.inf)
+    order = np.argsort(-worth, axis=1, kind="stable")
+    return np.argsort(order, axis=1, kind="stable"), np.asarray(~np.isnan(worth).any(1))
 
 
 def fused(candidates: Ints, places: Ints) -> Ints:
@@ -41,9 +58,7 @@ class Fused:
 
     def of(self, items: Ints) -> npt.NDArray[np.float32]:
         """Return the scores of a list [D, n] that stands in the cloud's order: 0 for the first, -1 for the second and so on."""
-        scores = np.where(items > 0, self.own.of(items), -np.inf)
-        # A score that is no number is none here either: the phone has nothing to show.
-        places = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
+        places, numbers = places_of(self.own.of(items), items)
         out = np.empty(items.shape, np.float32)
         np.put_along_axis(out, fused(items, places), -np.arange(items.shape[1], dtype=np.float32)[None].repeat(len(items), 0), 1)
-        return np.where(np.isnan(scores).any(1, keepdims=True), np.float32(np.nan), out)
+        return np.where(numbers[:, None], out, np.float32(np.nan))

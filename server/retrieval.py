@@ -21,6 +21,11 @@ _SCORES = 1 << 24
 _rounded: MutableMapping[torch.Tensor, torch.Tensor] = WeakIdKeyDictionary()
 
 
+def to_rank(reference: State) -> State:
+    """Return a trained reference without its notes on training, but with the widths of its rows, without which none is rounded."""
+    return {name: value for name, value in reference.items() if name == WIDTHS or not name.startswith("trained.")}
+
+
 def ranked(shapes: Shapes, state: State, history: Ints, length: int) -> Ints:
     """Return the reference's best items [D, length] for histories [D, L], none of them in the history; 0 pads."""
     items = torch.from_numpy(history)
@@ -54,7 +59,7 @@ def order_of(shapes: Shapes, state: State, history: Ints, listed: Ints) -> Ints:
 def _as_trained(shapes: Shapes, state: State) -> torch.Tensor:
     """Return the item table that training saw: rounded where it was trained with the rounding, else as it is."""
     bits, exact = shapes.backbone.embedding_bits, state["item"]
-    if isinstance(bits, str) and WIDTHS not in state or not isinstance(bits, str) and bits >= embeddings.PACKED_BELOW:
+    if not isinstance(bits, str) and bits >= embeddings.PACKED_BELOW:
         return exact
     if exact not in _rounded:
         _rounded[exact] = embeddings.rounded(exact, bits, state.get(WIDTHS))

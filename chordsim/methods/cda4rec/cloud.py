@@ -12,8 +12,8 @@ from chordsim.nets import blobs, footprint
 from chordsim.progress import Progress
 from chordsim.ragged import Ragged
 from chordsim.wire.ids import pack_ids, unpack_ids
-from server.half import Trained, answer
-from server.retrieval import ranked
+from server.half import Cloud, Trained, answer
+from server.retrieval import ranked, to_rank
 from server.training import dense
 from server.training.fit import fit
 
@@ -30,7 +30,8 @@ class Cda4RecCloud(Trained):
         c = self.context
         small = net.TrainedRanker(c.n_items, int(c.settings["width"]), c.backbone.max_len, c.seed)
         phone = fit(small, logs, c.training, c.backbone.max_len, c.seed, c.name, progress)
-        state = {f"cloud.{name}": value for name, value in self.reference(logs, progress).items()}
+        reference = to_rank(dense.cached(c, Cloud.recipe(self), logs, progress))
+        state = {f"cloud.{name}": value for name, value in reference.items()}
         return {**state, **{f"phone.{name}": value for name, value in dense.without_notes(phone).items()}}
 
     def bootstrap(self, state: State) -> list[Blob]:

@@ -16,7 +16,7 @@ from chordsim.nets import blobs
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
 from chordsim.wire.ids import pack_ids, unpack_ids
-from clients.fusion import fused
+from clients.fusion import fused, places_of
 from clients.half import Device, quiet
 
 
@@ -53,10 +53,11 @@ class Cda4RecDevice(Device):
         plan = np.array([row[0] if row else 2 for row in inbox], np.int64)
         told, whole = unpack_ids(Ragged.of_rows(row[1:] for row in inbox), listed, n_items)
         phone = plan == 1
-        places = model.rank_of(torch.from_numpy(history.items), torch.from_numpy(state["candidates"])).numpy()
-        joined = np.take_along_axis(state["candidates"], fused(state["candidates"], places), 1)
+        offered = state["candidates"]
+        places, numbers = places_of(model.scores_of(torch.from_numpy(history.items), torch.from_numpy(offered)).numpy(), offered)
+        joined = np.take_along_axis(offered, fused(offered, places), 1)
         ranking = np.where(phone[:, None], joined, told)
-        sound = np.where(phone, (inbox.lengths == 1) & (state["candidates"] > 0).any(1), (plan == 0) & whole)
+        sound = np.where(phone, (inbox.lengths == 1) & (offered > 0).any(1) & numbers, (plan == 0) & whole)
         cost = routed_cost(self.context, phone)
         refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
         return Turn(Ragged.empty(rows), refusal, cost, np.where(phone, 32.0, np.nan), ranking=ranking)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chordsim import seeds
@@ -17,7 +18,11 @@ from chordsim.nets.windows import Windows
 
 
 class SmallRanker(nn.Module):
-    """A GRU whose state is compared with item embeddings."""
+    """A GRU whose normed state is compared with item embeddings.
+
+    The norm is a part of the ranker wherever it runs, as in SASRec's head and in `cached`: it takes the mean off a state, which changes
+    the order of items, so a ranker that is trained with it ranks with it.
+    """
 
     def __init__(self, n_items: int, width: int) -> None:
         super().__init__()
@@ -25,14 +30,13 @@ class SmallRanker(nn.Module):
         self.cell = nn.GRU(width, width, batch_first=True)
 
     def every_state(self, items: Tensor) -> Tensor:
-        """Return the state after each position [D, L, width] of item ids [D, L], padded with 0 on the left."""
-        return self.cell(look_up(self.item, items) * self.item.shape[1] ** 0.5)[0]  # type: ignore[no-any-return]
+        """Return the normed state after each position [D, L, width] of item ids [D, L], padded with 0 on the left."""
+        states = self.cell(look_up(self.item, items) * self.item.shape[1] ** 0.5)[0]
+        return F.layer_norm(states, states.shape[-1:])
 
-    def rank_of(self, items: Tensor, candidates: Tensor) -> Tensor:
-        """Return the place, from 0, that this ranker gives each candidate [D, n]; padding (0) comes last."""
-        scores = (self.every_state(items)[:, -1:] @ self.item[candidates].transpose(1, 2)).squeeze(1)
-        scores = scores.masked_fill(candidates == 0, -torch.inf)
-        return scores.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    def scores_of(self, items: Tensor, candidates: Tensor) -> Tensor:
+        """Return the scores of candidates [D, n] after histories [D, L]."""
+        return (self.every_state(items)[:, -1:] @ self.item[candidates].transpose(1, 2)).squeeze(1)
 
 
 def ranker_size(n_items: int, width: int) -> int:
@@ -68,11 +72,10 @@ class TrainedRanker(SmallRanker):
 
     def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
         """Return states [B, L, width] of a training batch."""
-        states = self.every_state(windows.inputs)
-        return nn.functional.layer_norm(states, states.shape[-1:])
+        return self.every_state(windows.inputs)
 
     def last_states(self, items: Tensor) -> Tensor:
-        """Return the last state [B, width]; its scale does not change an order."""
+        """Return the last state [B, width]."""
         return self.every_state(items)[:, -1]
 
     def item_as_shipped(self) -> Tensor:

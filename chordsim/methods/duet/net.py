@@ -46,14 +46,16 @@ class Duet(Dense):
         super().__init__(shapes, context.seed)
         dim = shapes.backbone.dim
         self.horizon, self.clicks = int(context.settings["horizon"]), int(context.settings["clicks"])
+        #: Steps of the reader. Where more clicks are asked for than a window holds, a session brings padding, of which training knows none.
+        self.steps = min(self.clicks, shapes.backbone.max_len)
         self.reader, self.trunk = Gru(dim, dim), nn.Sequential(nn.Linear(dim, dim), nn.Tanh(), nn.Linear(dim, dim))
         self.writer = nn.ModuleDict({"head": nn.Linear(dim, head_numbers(dim))})
         for part in (self.reader, self.trunk, self.writer):
             draw_parameters(part, self.generator)
 
-    def head(self, clicks: Tensor) -> Tensor:
-        """Return each user's head [B, numbers] from item ids [B, n], padded with 0 on the left."""
-        z = self.trunk(self.reader(clicks[:, -self.clicks :], self.item))
+    def head(self, clicks: Tensor, table: Tensor) -> Tensor:
+        """Return each user's head [B, numbers] from item ids [B, n], padded with 0 on the left, and item rows [n_items + 1, d]."""
+        z = self.trunk(self.reader(clicks[:, -self.steps :], table))
         dim = self.shapes.backbone.dim
         numbers: Tensor = self.writer["head"](F.layer_norm(z, (dim,)))
         scaled: Tensor = numbers * dim**-0.5
@@ -61,11 +63,11 @@ class Duet(Dense):
 
     def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
         """Return final states [B, L, d]; heads come from `windows.history` alone."""
-        return apply(super().states(windows, dropout, generator), self.head(windows.history))
+        return apply(super().states(windows, dropout, generator), self.head(windows.history, self.item))
 
     def last_states(self, items: Tensor) -> Tensor:
         """Return the last state [B, d] under each user's own head."""
-        return apply(super().last_states(items), self.head(items))
+        return apply(super().last_states(items), self.head(items, self.item_as_shipped()))
 
     def head_macs(self) -> int:
         """Multiply-accumulates of one head."""

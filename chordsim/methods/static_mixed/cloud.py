@@ -26,6 +26,7 @@ from chordsim.wire.codes import pack_codes
 from server.item_tables import table_blobs
 from server.training import dense
 from server.training.loss import linear_cross_entropy
+from server.training.rounding import Rounding
 from server.training.sampler import Sampler
 
 #: Batches, and windows of each, that curvature is the mean over: small ones, so that gradients of single users do not cancel.
@@ -70,7 +71,8 @@ class MixedCloud(QatCloud):
             return super().train(logs, progress)
         network = self.network()
         self.start(network, logs, progress)
-        return {name: value.detach().clone() for name, value in network.state_dict().items()}
+        state = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        return {**state, **Rounding(network, logs).notes()}
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return embeddings, the plan, and each layer's rows packed at each width."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from chordsim.methods import DOWN_CANDIDATES, DOWN_PRESCRIPTION
+from chordsim.methods import DOWN_CANDIDATES, DOWN_PRESCRIPTION, INVALID
 from chordsim.methods.cda4rec import net as cda4rec
 from chordsim.methods.cda4rec.cached.net import RowRanker, TrainedRowRanker, order_bytes, pack_order, unpack_order
 from chordsim.methods.cda4rec.cached.net import ranker_macs as cached_macs
@@ -12,7 +12,7 @@ from chordsim.methods.cda4rec.cached.net import ranker_size as cached_size
 from chordsim.nets.backbone import last_states
 from chordsim.ragged import Ragged
 from chordsim.testing import check_method
-from clients.fusion import fused
+from clients.fusion import fused, places_of
 
 
 def test_the_route_decides_what_crosses_and_who_computes(talk):
@@ -58,9 +58,30 @@ def test_nonsense_is_refused(talk):
 
 def test_the_closed_form_of_its_size_is_the_rankers():
     assert cda4rec.ranker_size(30, 8) == sum(p.numel() for p in cda4rec.SmallRanker(30, 8).parameters())
-    ranker = cda4rec.SmallRanker(30, 8)
-    places = ranker.rank_of(torch.ones(2, 5, dtype=torch.int64), torch.tensor([[3, 4, 0], [5, 0, 0]]))
-    assert places[0, 2] == 2 and places[1, 0] == 0
+
+
+def test_places_by_scores_have_one_rule_for_ties_padding_and_what_is_no_number():
+    listed = np.array([[3, 4, 5, 0], [5, 9, 0, 0], [1, 2, 3, 4], [7, 8, 0, 0], [0, 0, 0, 0]])
+    scores = np.array([[1, 2, 1, 9], [-np.inf, -5, 3, 3], [1, np.nan, 2, 2], [0, 1, np.nan, 0], [np.nan] * 4], np.float32)
+    places, numbers = places_of(scores, listed)
+    assert places[[0, 1, 3]].tolist() == [[1, 0, 2, 3], [1, 0, 2, 3], [1, 0, 2, 3]]
+    assert numbers.tolist() == [True, True, False, True, True]
+    assert all(sorted(row) == [0, 1, 2, 3] for row in places.tolist())
+
+
+@pytest.mark.parametrize("items", ["owned", "cached"])
+def test_a_phone_whose_scores_are_no_numbers_shows_nothing(talk, items):
+    """As everywhere: it is refused, and nobody else notices; whom the cloud ranks for needs no scores."""
+    t = talk("cda4rec", {"short_history": 12, "list_length": 10}, **(CACHED if items == "cached" else {}))
+    sent, whole, _ = t.exchange()[DOWN_PRESCRIPTION]
+    phone, shown = (t.history.items > 0).sum(1) >= 12, whole.ranking
+    lost = int(shown[np.flatnonzero(t.who.active & phone)[0], 0])
+    with torch.inference_mode():
+        t.model.item[lost] = torch.nan
+    turn = t.act(DOWN_PRESCRIPTION, t.who, t.history, sent)
+    hit = phone & ((t.history.items == lost).any(1) | (shown == lost).any(1))
+    on = t.who.active
+    assert hit[on].any() and ((turn.refusal == INVALID) == hit)[on].all() and (turn.ranking[on & ~hit] == shown[on & ~hit]).all()
 
 
 CACHED = {"items": "cached", "cache_rows": 40}

@@ -119,6 +119,13 @@ def test_bits_go_where_rounding_costs_the_loss(talk):
     assert all(torch.equal(a, b) for a, b in zip(measured, t.cloud.curvature(network, t.world.logs), strict=True))
 
 
+def test_without_tuning_rows_by_frequency_have_the_widths_of_the_reference(talk):
+    t = talk("static-mixed", {"tuning": False, "sensitivity": "error"}, embedding_bits="by-frequency")
+    fp32 = talk("fp32", embedding_bits="by-frequency")
+    assert torch.equal(t.state["trained.widths"], fp32.state["trained.widths"])
+    assert not t.exchange()[UP_REPORT].device.refusal[t.who.active].any()
+
+
 @pytest.mark.parametrize("name", ["qat-3", "qat-16"])
 def test_widths_without_a_quantizer_are_refused(name):
     with pytest.raises(ScenarioError, match="qat-k comes with"):

@@ -15,7 +15,7 @@ from chordsim.ragged import Ragged
 from chordsim.wire.ids import unpack_ids
 from server.half import Cloud, Trained, answer
 from server.item_tables import table_blobs
-from server.retrieval import order_of
+from server.retrieval import order_of, to_rank
 from server.training import dense
 from server.training.fit import fit
 from server.training.rounding import WIDTHS
@@ -31,9 +31,7 @@ class Cda4RecCachedCloud(Trained):
     def train(self, logs: TrainLogs, progress: Progress) -> State:
         """Train the phone's ranker over the rows of the cloud's, the shared reference."""
         c = self.context
-        found = dense.cached(c, Cloud.recipe(self), logs, progress)
-        # What the reference notes of its training is its own; the widths of its rows are what phones get.
-        reference = {name: value for name, value in found.items() if name == WIDTHS or not name.startswith("trained.")}
+        reference = to_rank(dense.cached(c, Cloud.recipe(self), logs, progress))
         rows = embeddings.rounded(reference["item"], c.backbone.embedding_bits, reference.get(WIDTHS))
         small = net.TrainedRowRanker(rows, int(c.settings["width"]), c.backbone.max_len, c.seed)
         phone = dense.without_notes(fit(small, logs, c.training, c.backbone.max_len, c.seed, c.name, progress))

@@ -18,7 +18,7 @@ from chordsim.nets import blobs
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
 from chordsim.wire.ids import pack_ids
-from clients.fusion import fused
+from clients.fusion import fused, places_of
 from clients.half import Device, Products, item_table, quiet
 
 
@@ -52,8 +52,8 @@ class Cda4RecCachedDevice(Device):
         assert who.listed is not None
         phone, ordered, sound = net.unpack_order(inbox, who.listed)
         states = model.ranker.read(torch.from_numpy(history.items), model.item, last=1)[:, 0]
-        places = net.places_of(Products(states, model.item, self.kernels).of(ordered), ordered)
+        places, numbers = places_of(Products(states, model.item, self.kernels).of(ordered), ordered)
         ranking = np.where(phone[:, None], np.take_along_axis(ordered, fused(ordered, places), 1), ordered)
         cost = routed_cost(self.context, phone)
-        refusal = np.where(sound, refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
+        refusal = np.where(sound & (numbers | ~phone), refusals(cost.peak_memory_bytes, cost.macs, who.budgets), INVALID).astype(np.uint8)
         return Turn(Ragged.empty(rows), refusal, cost, np.where(phone, 32.0, np.nan), ranking=ranking)

@@ -53,12 +53,6 @@ def ranker_macs(length: int, dim: int, width: int, listed: int) -> int:
     return length * (width * dim + 6 * width * width) + width * dim + listed * dim
 
 
-def places_of(scores: np.ndarray, listed: Ints) -> Ints:
-    """Return the place, from 0, that scores [D, n] give each listed item [D, n]; equal ones as they come, padding (0) last."""
-    order = np.argsort(np.where(listed > 0, -scores, np.inf), axis=1, kind="stable")
-    return np.argsort(order, axis=1, kind="stable")
-
-
 def order_bytes(listed: int) -> int:
     """Return the bytes of a plan with the order of a list: a byte, and a place for each item."""
     return 1 + listed * id_bytes(listed)
