@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+#: The exit code of a command that one of these, or Ctrl-C, has ended.
+INTERRUPTED = 130
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 

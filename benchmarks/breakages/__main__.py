@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.breakages import ends, readings, surroundings
 from benchmarks.breakages.ground import Ground, Seen
+from benchmarks.cut_off import told
 from benchmarks.same_ledgers.checkout import Checkout
 
 WAYS: dict[int, tuple[str, Callable[[Ground], Seen]]] = {
@@ -58,4 +59,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(main, "--only NUMBER tries one way alone"))

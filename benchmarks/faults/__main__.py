@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.cut_off import told
 from benchmarks.faults.finished import Finished
 from benchmarks.faults.plan import plan
 
@@ -72,4 +73,4 @@ def _told(done: Finished, seeds: range, seconds: float) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(main, "seeds in the file of --finished are not played again"))

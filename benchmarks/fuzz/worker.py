@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import resource
+import signal
 from collections.abc import MutableSequence
 from multiprocessing.connection import Connection
 from typing import Any
@@ -39,6 +40,8 @@ def serve(line: Connection, place: MutableSequence[int]) -> None:
         line: Jobs of (messages, seed) come as JSON, and answers go.
         place: Takes the number of the decoder, from 1, and the messages that it had in this piece, for whoever finds this process gone.
     """
+    # Ctrl-C reaches everybody; who started this process ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What ends a process below Python leaves a trace of where it was.
     faulthandler.enable()
     start()

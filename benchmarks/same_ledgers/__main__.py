@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import queue
-import signal
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 
+from benchmarks.cut_off import told
 from benchmarks.same_ledgers.checkout import Checkout
 from benchmarks.same_ledgers.kept import Kept
 from benchmarks.same_ledgers.process import Answer, Process
@@ -35,8 +35,6 @@ def main(arguments: list[str]) -> int:
     """Compare, print, and return the exit code."""
     known = {scenario.name: scenario for scenario in scenarios()}
     given = _parser(list(known)).parse_args(arguments)
-    # Asked to end, it ends what it started first.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     chosen = [known[name] for name in given.only or known]
     old, new = Checkout(given.old.resolve()), Checkout(given.new.resolve())
     added = [name for name in new.methods if name not in old.methods]
@@ -128,4 +126,4 @@ def _parser(names: list[str]) -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(told(lambda: main(sys.argv[1:]), "what stands in the file of --keep is not played again"))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Container, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from benchmarks.suites.agenda import Cell, Group, Piece
 from benchmarks.suites.runs import complete_runs, filled
@@ -51,6 +52,15 @@ class Told:
         self._terminals = [Terminal(stream) for stream in streams]
         self._titles = threading.local()
         self._log = streams[-1]
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        for terminal in self._terminals:
+            self._open.enter_context(terminal)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
 
     def start(self, title: str, total: int | None) -> None:
         self._titles.last = title
@@ -117,13 +127,15 @@ def play_all(
             _play(one, folder / one.folder)
         except ChordsimError as error:
             failed.append(f"{one.name}, seed {one.seed}: {error}")
+        except KeyboardInterrupt as cut:
+            stays = f"what is in {folder} stays: give the same command again to go on with it"
+            raise KeyboardInterrupt(f"in {one.name}, seed {one.seed}; {stays}") from cut
         played += 1
     return played, failed
 
 
 def _play(one: Play, path: Path) -> None:
-    with open(f"{path}.log", "a", buffering=1) as log:
-        progress = Told(sys.stderr, log)
+    with open(f"{path}.log", "a", buffering=1) as log, Told(sys.stderr, log) as progress:
         if (path / MANIFEST).is_file():
             _check(one, path)
             api.run(resume=path, report=False, progress=progress)

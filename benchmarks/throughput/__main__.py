@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import time
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
+from benchmarks.cut_off import told
 from benchmarks.throughput import against, machine
 from benchmarks.throughput.contest import Contestant, Failed
 from benchmarks.throughput.pieces import PIECES, QUICK, Piece, Size
@@ -27,8 +27,6 @@ from benchmarks.throughput.table import table
 def main(arguments: list[str]) -> int:
     """Measure, print, and return 1 if a case failed."""
     given = _parser().parse_args(arguments)
-    # Asked to end, it ends what it started first: those whose turn it is not stand still and would do so for ever.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     known = against.pieces(given.against) if given.against else PIECES
     names = given.only or [name for name, piece in known.items() if piece.default]
     failed = 0
@@ -115,4 +113,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    # Cut off, it ends what it started first: those whose turn it is not stand still, and would do so for ever.
+    sys.exit(told(lambda: main(sys.argv[1:]), "what is in --out is not measured again"))

@@ -11,11 +11,10 @@ import click
 
 from chordsim.cli.commands import app
 from chordsim.errors import ChordsimError
-from chordsim.signals import as_interrupts
+from chordsim.signals import INTERRUPTED, as_interrupts
 from chordsim.streams import forgiving
 
 DEBUG_VARIABLE = "CHORDSIM_DEBUG"
-INTERRUPTED = 130
 USAGE = 2
 _LONGEST = 1200
 
