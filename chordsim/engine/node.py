@@ -14,6 +14,8 @@ from chordsim.methods.blame import RAISED, told
 
 #: Flower's code for a client app that raised.
 CLIENT_RAISED = 2
+#: What encoding raises: a number of more than 64 bits, a lone surrogate in a text or a name.
+UNENCODABLE = (ValueError, TypeError, OverflowError)
 
 
 def node_context(run_id: int, node_id: int, partition: int, partitions: int) -> Context:
@@ -28,6 +30,14 @@ def answer(client_app: ClientApp, message: Message, context: Context) -> Message
         return client_app(message, context)
     except RAISED as error:  # the client app is anybody's code: whatever it raises is its node's error
         return Message(Error(CLIENT_RAISED, str(error) if isinstance(error, MethodError) else told(error)), reply_to=message)
+
+
+def unencodable(message: Message, error: Exception) -> Message:
+    """Return the error reply of a node whose reply to ``message`` holds what Flower's protobuf cannot say.
+
+    Records take any whole number and text of Python; a run in which nothing is encoded passes them on, a SuperLink never could.
+    """
+    return Message(Error(CLIENT_RAISED, f"its reply cannot be encoded: {told(error)}"), reply_to=message)
 
 
 def load_app(path: str) -> Any:

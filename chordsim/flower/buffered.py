@@ -20,7 +20,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, Re
 from flwr.serverapp.strategy import Result
 
 from chordsim import seeds
-from chordsim.arrays import Ints
+from chordsim.arrays import Floats, Ints
 from chordsim.errors import InvariantError, UserError
 from chordsim.flower.carried import Answer
 from chordsim.flower.grid import PhoneGrid
@@ -32,6 +32,8 @@ _SERVED, _LATE = OUTCOMES.index("served"), OUTCOMES.index("late")
 _FALLBACK = SERVED_BY.index("fallback")
 Row = dict[str, Any]
 Weights = dict[str, Any]
+#: Kinds of types that hold real numbers: a bfloat16 of ml_dtypes comes back from a .npy as raw bytes, and a date is no weight.
+_NUMBERS = "biuf"
 
 
 @dataclass(order=True)
@@ -122,7 +124,7 @@ class Buffered:
         return Message(content, dst_node_id=node, message_type="train", group_id=str(version + 1))
 
     def moved(self, weights: Weights, updates: Sequence[tuple[Weights, Answer, float]]) -> Weights:
-        """Return the next version."""
+        """Return the next version, in the types of this one; whole numbers are rounded."""
         total = sum(count for _, _, count in updates)
         if not total:
             return weights
@@ -131,10 +133,10 @@ class Buffered:
             sent = next(iter(answer.reply.content.array_records.values())) if answer.reply is not None else {}
             for name in out:
                 out[name] = out[name] + self._rate * count / total * (sent[name].numpy().astype(np.float64) - base[name])
-        return {name: value.astype(weights[name].dtype) for name, value in out.items()}
+        return {name: _as(value, weights[name].dtype) for name, value in out.items()}
 
     def usable(self, answer: Answer, weights: Weights) -> bool:
-        """Return whether a reply holds finite arrays of the model's names and shapes."""
+        """Return whether a reply holds finite numbers, in arrays of the model's names and shapes."""
         if answer.reply is None or answer.error or len(answer.reply.content.array_records) != 1:
             return False
         sent = next(iter(answer.reply.content.array_records.values()))
@@ -142,7 +144,9 @@ class Buffered:
             found = {name: array.numpy() for name, array in sent.items()}
         except (ValueError, TypeError, OSError):
             return False
-        return found.keys() == weights.keys() and all(v.shape == weights[n].shape and np.isfinite(v).all() for n, v in found.items())
+        if found.keys() != weights.keys() or any(value.dtype.kind not in _NUMBERS for value in found.values()):
+            return False
+        return all(value.shape == weights[name].shape and bool(np.isfinite(value).all()) for name, value in found.items())
 
 
 class _Play:
@@ -271,6 +275,13 @@ class _Play:
 
     def _record(self) -> ArrayRecord:
         return ArrayRecord({name: Array(np.asarray(value)) for name, value in self._weights.items()})
+
+
+def _as(value: Floats, dtype: np.dtype[Any]) -> Any:
+    """Return numbers in another type; to whole numbers by rounding, since to cut them off would pull every mean towards 0."""
+    if dtype.kind in "iu":
+        return np.clip(np.rint(value), np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype)
+    return value >= 0.5 if dtype.kind == "b" else value.astype(dtype)
 
 
 def _late(row: Row, outcome: str = "late") -> Row:

@@ -13,6 +13,7 @@ from flwr.app.message import make_message
 from flwr.serverapp import Grid
 
 from chordsim.arrays import Bools
+from chordsim.engine.node import UNENCODABLE, unencodable
 from chordsim.flower.message_size import Size, size_of, without_sim
 from chordsim.flower.mod import PEAK, PHONE, SECONDS
 
@@ -85,7 +86,16 @@ def carry(
             found[place] = reply
     out = [_NOTHING] * len(messages)
     for n in sent:
-        out[n] = _answer(found[n], most_bytes, examples_key, note, measure) if n in found else Answer(error="its node gave no answer")
+        if n not in found:
+            out[n] = Answer(error="its node gave no answer")
+            continue
+        reply = found[n]
+        try:
+            size = measure(_own(reply))
+        except UNENCODABLE as error:
+            reply = unencodable(messages[n], error)
+            size = measure(reply)
+        out[n] = _answer(reply, size, most_bytes, examples_key, note)
     return out
 
 
@@ -95,21 +105,25 @@ def _is_from(reply: Message, message: Message) -> bool:
     return source == message.metadata.dst_node_id or (reply.has_error() and source == message.metadata.src_node_id)
 
 
-def _answer(reply: Message, most_bytes: int, examples_key: str, note: Callable[[str], None], measure: Callable[[Message], Size]) -> Answer:
+def _own(reply: Message) -> Message:
+    """Return a reply without the simulator's records."""
+    if reply.has_error() or (own := without_sim(reply.content)) is reply.content:
+        return reply
+    return make_message(metadata=reply.metadata, content=own)
+
+
+def _answer(reply: Message, size: Size, most_bytes: int, examples_key: str, note: Callable[[str], None]) -> Answer:
     if reply.has_error():
         reason = " ".join(str(reply.error.reason).split())[-300:]
-        return Answer(reply, measure(reply), f"error {reply.error.code}: {reason}")
+        return Answer(reply, size, f"error {reply.error.code}: {reason}")
     beside = reply.content.get(PHONE)
-    own = without_sim(reply.content)
-    if own is not reply.content:
-        reply = make_message(metadata=reply.metadata, content=own)
-    size = measure(reply)
+    reply = _own(reply)
     if size.whole > most_bytes:
         note("replies that are too large")
         return Answer(error=f"its reply of {size.whole:,} bytes is larger than {most_bytes:,}")
     if not _finite(reply):
         note("replies with arrays that are not finite")
-    metrics = tuple(dict(record) for record in own.metric_records.values())
+    metrics = tuple(dict(record) for record in reply.content.metric_records.values())
     counts = [float(told) for record in metrics if isinstance(told := record.get(examples_key), int | float)]
     seconds, peak = _measured(beside)
     return Answer(reply, size, "", counts[0] if counts else math.nan, seconds, peak, metrics)

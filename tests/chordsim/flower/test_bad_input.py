@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from flwr.app import Array, ArrayRecord, Message, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from chordsim.flower import PhoneGrid
@@ -111,6 +111,28 @@ def test_a_reply_of_100_mb_passes_and_every_byte_is_counted(ideal, tmp_path):
     assert heard == [2, 3] and set(outcome.values()) == {"served"} and manifest["status"] == "complete"
     assert 100_000_000 < ledger.loc[0, "up_bytes"] < 100_010_000
     assert ledger.loc[0, "upload_s"] > 100 * ledger.loc[1, "upload_s"]
+
+
+@pytest.mark.parametrize("told", [2**64, -(2**63) - 1, "\ud800"], ids=["above 64 bits", "below 64 bits", "lone surrogate"])
+def test_a_reply_that_flower_cannot_encode_fails_its_phone(ideal, tmp_path, told):
+    def change(reply):
+        reply.content = RecordDict({"told": ConfigRecord({"x": told})})
+        return [reply]
+
+    heard, outcome, manifest = play(Odd(2, only_node(2, change)), ideal, tmp_path / "run")
+    assert heard == [2, 3] and outcome == {0: "failed", 1: "served"}
+    assert "phone 0: error 2: its reply cannot be encoded" in manifest["errors"][0]
+
+
+def test_an_error_whose_text_cannot_be_encoded_fails_its_phone(ideal, tmp_path):
+    app = ClientApp()
+
+    @app.train()
+    def train(message, context):
+        raise FileNotFoundError("no file \udcff")
+
+    heard, outcome, manifest = play(PhonesInProcess(app, 1), ideal, tmp_path / "run")
+    assert heard == [2] and outcome == {0: "failed"} and "UnicodeEncodeError" in manifest["errors"][0]
 
 
 def test_nodes_that_do_not_exist_are_never_asked(ideal, tmp_path):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from flwr.app import ArrayRecord, ConfigRecord, MetricRecord
+from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
 from chordsim.errors import UserError
 from chordsim.flower import Buffered, PhoneCost, PhoneGrid
 from chordsim.flower.again import forecast
+from chordsim.flower.carried import Answer
 from chordsim.flower.engines import PhonesInProcess
 from chordsim.ledger.parquet import read_ledger
 from chordsim.scenario.load import load
@@ -69,8 +71,6 @@ def test_the_first_version_is_of_the_fastest_whatever_the_threads(apps, ideal, t
 
 
 def test_old_updates_count_less_and_the_oldest_nothing(apps, ideal, tmp_path):
-    from chordsim.flower.carried import Answer
-
     strategy = Buffered(exponent=0.5)
     assert strategy.counts(0, Answer(examples=8.0)) == 8.0 and np.isclose(strategy.counts(3, Answer(examples=8.0)), 4.0)
     play(apps, tmp_path / "run", Buffered(buffer=5, most_stale=0), ideal, versions=3)
@@ -84,3 +84,27 @@ def test_when_nobody_is_free_versions_pass_and_the_clock_goes_on(apps, tmp_path)
     play(apps, tmp_path / "day", Buffered(buffer=4), load("one-day-around-the-world"), versions=4, nodes=12)
     ledger = read_ledger(tmp_path / "day")
     assert (ledger["outcome"] == "offline").any() and json.loads((tmp_path / "day" / "manifest.json").read_text())["status"] == "complete"
+
+
+def answered(values):
+    content = RecordDict({"arrays": ArrayRecord({name: Array(value) for name, value in values.items()})})
+    return Answer(SimpleNamespace(content=content), examples=1.0)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [np.array(["a", "b"]), np.zeros(2, "datetime64[s]"), np.zeros(2, "V2"), np.zeros(2, [("a", "f4")]), np.ones(2, np.complex64)],
+    ids=["texts", "dates", "raw bytes", "records", "complex"],
+)
+def test_arrays_that_hold_no_real_numbers_are_no_update(sent):
+    weights = {"w": np.zeros(2, np.float32)}
+    assert Buffered().usable(answered({"w": np.ones(2, np.int8)}), weights)
+    assert not Buffered().usable(answered({"w": sent}), weights)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "bool"])
+def test_means_of_whole_numbers_are_rounded_and_keep_their_type(dtype):
+    weights = {"w": np.array([1, 1, 0, 0], dtype)}
+    replies = [np.array(row, dtype) for row in ([1, 1, 1, 0], [1, 1, 1, 0], [1, 0, 0, 1])]
+    moved = Buffered().moved(weights, [(weights, answered({"w": row}), 1.0) for row in replies])["w"]
+    assert moved.dtype == dtype and moved.tolist() == [1, 1, 1, 0]
