@@ -27,6 +27,15 @@ def column(values: npt.NDArray[Any], null: Bools | None = None) -> pa.Array[Any]
     return pa.Array.from_buffers(pa.from_numpy_dtype(data.dtype), data.size, [there, pa.py_buffer(held.data)])
 
 
+def is_text(value: str) -> bool:
+    """Return whether a string can be written at all: JSON may hold half of a surrogate pair, which no encoding has."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def texts(values: Sequence[str]) -> pa.Array[Any]:
     """Return texts as an Arrow array."""
     return _rows([value.encode() for value in values], pa.string())

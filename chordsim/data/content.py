@@ -27,7 +27,20 @@ class _Readable(Protocol):
 _BLOCK = 1 << 20
 #: Of an archive, whose other members may be large; what is read of it has limits of its own.
 _LARGEST_FILE = 1 << 40
-_REFUSED = {b"PK\x03\x04": "a zip", b"\xfd7zX": "an xz", b"7z\xbc\xaf": "a 7z", b"Rar!": "a rar", b"\x04\x22\x4d\x18": "an lz4"}
+_ARCHIVES = {b"PK\x03\x04": "a zip", b"\xfd7zX": "an xz", b"7z\xbc\xaf": "a 7z", b"Rar!": "a rar", b"\x04\x22\x4d\x18": "an lz4"}
+#: What is no text either, and how it becomes something that is read.
+_OTHERS = {
+    b"ARROW1": "a Feather or Arrow file: write it as Parquet",
+    b"ORC": "an ORC file: write it as Parquet",
+    b"SQLite format 3": "an SQLite data base: write the table as CSV or Parquet",
+    b"\x89HDF": "an HDF5 file: write the table as CSV or Parquet",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: save the sheet as CSV",
+    b"\xff\xfe": "a text in UTF-16: save it as UTF-8",
+    b"\xfe\xff": "a text in UTF-16: save it as UTF-8",
+}
+#: The first member of a workbook, which is a zip archive.
+_WORKBOOK = b"[Content_Types].xml"
+_LONGEST_MAGIC = 64
 
 
 @dataclass(frozen=True)
@@ -161,10 +174,16 @@ def digest_content(path: Path, member: str | None = None) -> str:
 
 def _unpacking(path: Path, raw: BinaryIO) -> _Readable | None:
     """Return what unpacks the file, or None for a plain one."""
-    magic = raw.read(4)
+    head = raw.read(_LONGEST_MAGIC)
+    magic = head[:4]
     raw.seek(0)
-    if magic in _REFUSED:
-        raise DataError(f"{path}: {_REFUSED[magic]} archive; unpack it and name the file inside")
+    if _WORKBOOK in head:
+        raise DataError(f"{path}: an Excel workbook: save the sheet as CSV")
+    if magic in _ARCHIVES:
+        raise DataError(f"{path}: {_ARCHIVES[magic]} archive; unpack it and name the file inside")
+    other = next((what for begins, what in _OTHERS.items() if head.startswith(begins)), None)
+    if other is not None:
+        raise DataError(f"{path}: {other}")
     if magic[:2] == b"\x1f\x8b":
         return gzip.GzipFile(fileobj=raw)
     if magic[:3] == b"BZh":

@@ -73,6 +73,9 @@ def read_file(
     with opened(path, member, limits) as content:
         lines = Lines(path, content, limits.sequence_line_bytes)
         head = head_lines(lines.head.data)
+        if b"\n" not in lines.head.data and b"\r" in lines.head.data.rstrip(b"\r"):
+            # The whole file would pass for a header.
+            raise DataError(f"{path}: line 1: a carriage return inside the line; end lines with a line feed")
         if not head:
             raise DataError(f"{path}: no line with anything on it")
         found = stated or sniff(path, head)

@@ -33,9 +33,13 @@ def keep_frame(data: Any) -> Path:
         os.close(handle)
         written = Path(name)
         try:
+            import pyarrow as pa
             import pyarrow.parquet as pq
 
-            pq.write_table(table, written, compression="zstd")
+            try:
+                pq.write_table(table, written, compression="zstd")
+            except (pa.ArrowException, UnicodeError) as error:
+                raise _no_table(error) from None
             path = folder / f"frame-{digest_content(written)[:32]}.parquet"
             storing.publish(written, path)
         finally:
@@ -56,6 +60,10 @@ def _table(data: Any) -> Any:
             named = data.set_axis([str(name) for name in data.columns], axis=1)
             return pa.Table.from_pandas(named, preserve_index=False).replace_schema_metadata(None)
         return pa.table(data)
-    except (pa.ArrowException, TypeError, ValueError, AttributeError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise DataError(f"data: no table that can be read ({why}): give a pandas frame or an Arrow table") from None
+    except (pa.ArrowException, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise _no_table(error) from None
+
+
+def _no_table(error: Exception) -> DataError:
+    why = " ".join(str(error).split())[:200]
+    return DataError(f"data: no table that can be read ({why}): give a pandas frame or an Arrow table")

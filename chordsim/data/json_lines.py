@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import json as arrow_json
 
+from chordsim import arrow
 from chordsim.config.model import DataConfig
 from chordsim.data import roles, values
 from chordsim.data.blocks import Block
@@ -87,7 +88,12 @@ class JsonLines:
                 value = found.get(key)
                 if isinstance(value, dict | list | bool):
                     raise DataError(f"{self._path}: line {number}: the {role} {values.shown(str(value))} is neither a text nor a number")
-                texts[role].append(_text(value))
+                text = _text(value)
+                if not arrow.is_text(text):
+                    raise DataError(
+                        f"{self._path}: line {number}: the {role} {values.shown(text)} has half a surrogate pair, which is no text"
+                    )
+                texts[role].append(text)
         return {role: pa.array(found, pa.string()) for role, found in texts.items()}
 
 

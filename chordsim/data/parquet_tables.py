@@ -110,7 +110,7 @@ def _ids(role: str, column: Any, where: values.Where) -> Any:
         return narrow(np.asarray(column).astype(np.int64, copy=False))
     if pa.types.is_floating(type):
         # A table library makes floats of whole numbers where a value was missing once.
-        numbers = np.asarray(column)
+        numbers = np.asarray(column).astype(np.float64, copy=False)
         row = values.first(~(np.abs(numbers) < 2.0**53) | (numbers != np.floor(numbers)))
         if row is not None:
             raise DataError(f"{where(row)}: the {role} id {numbers[row]} is no whole number")

@@ -124,6 +124,8 @@ def token_fault(token: str) -> str | None:
     """Return what is wrong with a user or item id, or None."""
     if not token:
         return "is empty"
+    if "\0" in token:
+        return "holds a NUL character, which no text has"
     if len(token) > LONGEST_TOKEN:
         return f"is longer than {LONGEST_TOKEN} characters"
     if _WIDE_NUMBER.fullmatch(token) and abs(int(token)) > LARGEST_ID:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from chordsim import arrow
 from chordsim.arrays import Bools, Floats, Ints
-from chordsim.data.raw import RawLog
+from chordsim.data.interactions import Tokens
+from chordsim.data.raw import Codes, RawLog
 from chordsim.data.roles import Roles
+from chordsim.data.values import MISSING_WORDS
 from chordsim.errors import DataError
 
 #: Times since 1970 up to here are taken for seconds (until the year 5138), then for milliseconds, then for microseconds.
 _MILLI_FROM, _MICRO_FROM = 1e11, 1e14
 _UNITS = ("seconds", "milliseconds", "microseconds")
 _DAY_S = 86_400
+_PLAIN_NUMBER = r"^(0|-?[1-9][0-9]*)$"
 
 
 def remarks_of(log: RawLog, roles: Roles, guessed: bool) -> tuple[str, ...]:
@@ -40,9 +46,30 @@ def remarks_of(log: RawLog, roles: Roles, guessed: bool) -> tuple[str, ...]:
         if zeros and float(there.max()) == 1 and float(there.min()) == 0 and bool(np.all((there == 0) | (there == 1))):
             such = f"{zeros / log.users.size:.1%} of the interactions have {roles.read['rating']} 0 and count like any other"
             out.append(f"{such}; data.min_rating = 1 leaves them out")
+    for role, tokens, codes in (("user", log.user_tokens, log.users), ("item", log.item_tokens, log.items)):
+        out += _odd_ids(role, tokens, codes)
     if log.timestamps is None:
         out.append("no time stamps: the order of lines is the order")
     return tuple(out)
+
+
+def _odd_ids(role: str, tokens: Tokens, codes: Codes) -> list[str]:
+    """Return what to say of ids that stand for a missing value, and of those that look like another one and count as their own."""
+    words: Any = pa.array(tokens, pa.string())
+    if pc.all(pc.match_substring_regex(words, _PLAIN_NUMBER)).as_py():
+        return []
+    out = []
+    for code in np.flatnonzero(np.asarray(pc.is_in(pc.ascii_lower(words), value_set=arrow.texts(MISSING_WORDS)))).tolist():
+        times = int(np.count_nonzero(codes == code))
+        out.append(f"{str(tokens[code])!r} stands for the {role} in {times:,} interactions, and counts as one {role}")
+    plain = pc.utf8_trim_whitespace(cast(Any, pc).utf8_normalize(words, "NFC"))
+    plain = pc.replace_substring_regex(pc.replace_substring_regex(plain, r"^0+([0-9]+)(\.0+)?$", r"\1"), r"^([0-9]+)\.0+$", r"\1")
+    alike = len(words) - pc.count_distinct(plain).as_py()
+    if alike:
+        out.append(
+            f"{alike:,} {role} ids differ from another one only by Unicode form, blanks, a leading 0 or '.0', and count as their own"
+        )
+    return out
 
 
 def settled(path: Path, log: RawLog, unit: str) -> tuple[RawLog, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -23,7 +24,16 @@ BLANKS = " \t\r\v\f"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _ZONE = r"(Z|[+-][0-9]{2}:?([0-9]{2})?)$"
-_MISSING = arrow.texts(["", "nan", "na", "n/a", "null", "none", "\\n"])
+#: Words for a value that is not there, in small letters.
+MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none", "\\n")
+_MISSING = arrow.texts(MISSING_WORDS)
+_LEAVE_OUT = 'is missing: leave such rows out, or set data.columns.timestamp = "none" for the order of lines'
+#: Of dates, in seconds since 1970: the year 2262. What is later stands for "never", as 9999-12-31 does.
+_DATE_END = 2**63 / 1e9
+#: A zone in words, as BigQuery writes it.
+_UTC = r" ?(UTC|GMT)$"
+_DECIMAL_COMMA = r"[+-]?[0-9]+,[0-9]{1,2}"
+_NANO_FROM, _NANO_END = 1e17, 1e19
 _WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"
 #: A text of so many bytes is neither too long nor a number beyond 64 bits.
 _SURELY_NARROW = 18
@@ -56,9 +66,9 @@ def ids(role: str, texts: Any, where: Where) -> Any:
 
 
 def _odd(words: Any) -> list[int]:
-    """Return the places of texts that need a closer look: empty, long, or numbers that do not fit in 64 bits."""
+    """Return the places of texts that need a closer look: empty, long, with a NUL, or numbers that do not fit in 64 bits."""
     lengths = np.asarray(pc.binary_length(words))
-    odd = np.flatnonzero(lengths == 0).tolist()
+    odd = np.flatnonzero((lengths == 0) | np.asarray(pc.match_substring(words, "\0"))).tolist()
     long = np.flatnonzero(lengths > _SURELY_NARROW)
     if long.size:
         some = words.take(pa.array(long))
@@ -97,11 +107,16 @@ def times(texts: Any, where: Where, kind: TimeKind | None) -> tuple[Floats | Int
     """
     texts = pc.ascii_trim(texts, BLANKS)
     found: TimeKind = kind or _kind(texts[0].as_py())
+
+    def at(row: int) -> str:
+        return f"{where(row)}: the timestamp {shown(texts[row].as_py())}"
+
     if found == "number":
         values = whole(numbers("timestamp", texts, where, None))
+        check_times(values, at)
     else:
         values = _dates(texts, where, found == "zoned date")
-    check_times(values, lambda row: f"{where(row)}: the timestamp {shown(texts[row].as_py())}")
+        _check_dates(values, at)
     return values, found
 
 
@@ -125,20 +140,26 @@ def time_column(column: Any, where: Where, kind: TimeKind | None) -> tuple[Float
         DataError: As `times`.
     """
     type = column.type
+
+    def at(row: int) -> str:
+        return f"{where(row)}: the timestamp {column[row].as_py()}"
+
     if pa.types.is_date(type):
         column = column.cast(pa.timestamp("ms"))
         type = column.type
     if pa.types.is_timestamp(type):
         row = first(np.asarray(column.is_null()))
         if row is not None:
-            raise DataError(f"{where(row)}: the timestamp is missing: leave such rows out")
-        found, kind = seconds(column), "date"
-    elif pa.types.is_integer(type) or pa.types.is_floating(type):
+            raise DataError(f"{where(row)}: the timestamp {_LEAVE_OUT}")
+        dates = seconds(column)
+        _check_dates(dates, lambda row: f"{where(row)}: the timestamp {column.cast(pa.timestamp('s', type.tz), safe=False)[row].as_py()}")
+        return dates, "date"
+    if pa.types.is_integer(type) or pa.types.is_floating(type):
         exact = pa.types.is_integer(type) and not column.null_count
         found, kind = np.asarray(column.cast(pa.int64() if exact else pa.float64()).fill_null(0 if exact else math.nan)), "number"
     else:
         return times(_as_text("timestamp", column, where), where, kind)
-    check_times(found, lambda row: f"{where(row)}: the timestamp {column[row].as_py()}")
+    check_times(found, at)
     return found, kind
 
 
@@ -165,8 +186,20 @@ def check_times(values: Floats | Ints, at: Where) -> None:
     row = first(~((values >= 0) & (values < TIMESTAMP_END)))
     if row is not None:
         if math.isnan(values[row]):
-            raise DataError(f'{at(row)} is missing: leave such rows out, or set data.columns.timestamp = "none" for the order of lines')
-        raise DataError(f"{at(row)} is not plausible: give a value since 1970 in seconds, milliseconds or microseconds")
+            raise DataError(f"{at(row)} {_LEAVE_OUT}")
+        nano = " (divide nanoseconds by 1000)" if _NANO_FROM <= values[row] < _NANO_END else ""
+        raise DataError(f"{at(row)} is not plausible: give a value since 1970 in seconds, milliseconds or microseconds{nano}")
+
+
+def _check_dates(values: Floats | Ints, at: Where) -> None:
+    """Refuse dates that lie before 1970 or stand for "never".
+
+    Raises:
+        DataError: Names the first.
+    """
+    row = first(~((values >= 0) & (values < _DATE_END)))
+    if row is not None:
+        raise DataError(f"{at(row)} is not plausible: give a date from 1970 to 2261, or leave such rows out")
 
 
 def numbers(role: str, texts: Any, where: Where, missing: Any) -> Floats:
@@ -178,8 +211,12 @@ def numbers(role: str, texts: Any, where: Where, missing: Any) -> Floats:
     good = np.asarray(pc.match_substring_regex(texts, _NUMBER))
     row = first(~good if missing is None else ~(good | missing))
     if row is not None:
+        text = texts[row].as_py()
+        if role == "timestamp" and text.lower() in MISSING_WORDS:
+            raise DataError(f"{where(row)}: the timestamp {shown(text)} {_LEAVE_OUT}")
         either = " or an ISO date such as 2024-05-31 12:00:00" if role == "timestamp" else ""
-        raise DataError(f"{where(row)}: the {role} {shown(texts[row].as_py())} is not a finite number{either}")
+        comma = f": write {text.replace(',', '.')}" if role == "rating" and re.fullmatch(_DECIMAL_COMMA, text) else ""
+        raise DataError(f"{where(row)}: the {role} {shown(text)} is not a finite number{either}{comma}")
     try:
         return np.asarray(texts.cast(pa.float64()))
     except pa.ArrowInvalid:
@@ -210,8 +247,10 @@ def whole(values: Floats) -> Floats | Ints:
 
 def seconds(stamps: Any) -> Floats | Ints:
     """Return an Arrow array of time stamps as seconds since 1970, whole numbers where all are."""
-    parts = np.asarray(stamps.cast(pa.timestamp("ns", stamps.type.tz)).cast(pa.int64()))
-    return parts // 1_000_000_000 if bool(np.all(parts % 1_000_000_000 == 0)) else parts / 1e9
+    # Not by way of nanoseconds, which end in the year 2262.
+    each = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[stamps.type.unit]
+    parts = np.asarray(stamps.cast(pa.int64()))
+    return parts // each if bool(np.all(parts % each == 0)) else parts / each
 
 
 def _as_text(role: str, column: Any, where: Where) -> Any:
@@ -224,18 +263,31 @@ def _as_text(role: str, column: Any, where: Where) -> Any:
 def _kind(text: str) -> TimeKind:
     if not pc.match_substring_regex(pa.array([text]), _DATE)[0].as_py():
         return "number"
-    return "zoned date" if pc.match_substring_regex(pa.array([text[10:]]), _ZONE)[0].as_py() else "date"
+    return "zoned date" if re.search(f"{_ZONE}|{_UTC}", text[10:]) else "date"
 
 
 def _dates(texts: Any, where: Where, zoned: bool) -> Floats | Ints:
     stamp = pa.timestamp("ns", "UTC" if zoned else None)
+    plain = pc.replace_substring_regex(texts, _UTC, "Z") if zoned else texts
     try:
-        return seconds(texts.cast(stamp))
+        return seconds(plain.cast(stamp))
     except pa.ArrowInvalid:
-        for row, text in enumerate(texts.to_pylist()):
+        coarse = pa.timestamp("us", stamp.tz)
+        for row, text in enumerate(plain.to_pylist()):
             try:
                 pa.array([text]).cast(stamp)
             except pa.ArrowInvalid:
+                if text.lower() in MISSING_WORDS:
+                    raise DataError(f"{where(row)}: the timestamp {shown(text)} {_LEAVE_OUT}") from None
+                _check_dates(_far(text, coarse), lambda _: f"{where(row)}: the timestamp {shown(texts[row].as_py())}")  # noqa: B023
                 like = " with its zone, as the first one has it" if zoned else " without a zone, as the first one has it"
                 raise DataError(f"{where(row)}: the timestamp {shown(text)} is not an ISO date{like}") from None
         raise
+
+
+def _far(text: str, stamp: Any) -> Ints:
+    """Return the seconds of a date that no nanoseconds reach, or 0 where it is no date."""
+    try:
+        return np.asarray(pa.array([text]).cast(stamp).cast(pa.int64())) // 1_000_000
+    except pa.ArrowInvalid:
+        return np.zeros(1, np.int64)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chordsim.arrays import Floats, Ints
-from chordsim.config.phones import HARDWARE, MEMORY_KEYS, era_tiers
+from chordsim.config.phones import HARDWARE, MEMORY_KEYS, TierConfig, era_tiers
 from chordsim.config.strict import NAME_PATTERN
 from chordsim.errors import DataError
 from chordsim.population.marginals import z_of_shares
@@ -24,6 +24,9 @@ MAX_ROWS = 1_000_000
 TIER, WEIGHT = "tier", "weight"
 #: The tier of all phones where a file names none and has too few models for those of an era.
 ONE_TIER = "own"
+#: What a tier of a scenario may say at most, a file may.
+LARGEST = {name: next(float(rule.le) for rule in TierConfig.model_fields[name].metadata if hasattr(rule, "le")) for name in HARDWARE}
+_LARGEST_WEIGHT = 1e12
 _MAY_BE_ZERO = ("round_trip_ms", "nj_per_mac", "radio_w")
 #: Names that a phone's own numbers have wherever phones are listed, so that no further column can take them.
 TAKEN = frozenset(
@@ -73,8 +76,8 @@ def read_own(path: str) -> OwnPhones:
         DataError: Missing, not a table, a column that is missing or there twice, or a value that no phone has; names file, line and column.
     """
     texts = read_texts(path, HARDWARE, MAX_ROWS)
-    columns = {name: figures(texts, name, zero=name in _MAY_BE_ZERO) for name in HARDWARE}
-    weight = figures(texts, WEIGHT, zero=False) if WEIGHT in texts.columns else np.ones(texts.rows)
+    columns = {name: figures(texts, name, zero=name in _MAY_BE_ZERO, most=LARGEST[name]) for name in HARDWARE}
+    weight = figures(texts, WEIGHT, zero=False, most=_LARGEST_WEIGHT) if WEIGHT in texts.columns else np.ones(texts.rows)
     share = weight / weight.sum()
     order = np.argsort(columns["gmacs_per_s"], kind="stable")
     middle = np.empty(texts.rows)

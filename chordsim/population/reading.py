@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,8 +88,8 @@ def read_texts(path: str, needed: Sequence[str], max_rows: int) -> Texts:
     return Texts(path, columns, ends[-1], place)
 
 
-def figures(texts: Texts, name: str, *, zero: bool) -> Floats:
-    """Return a column of finite numbers, 0 or more (``zero``) or above 0.
+def figures(texts: Texts, name: str, *, zero: bool, most: float = sys.float_info.max) -> Floats:
+    """Return a column of finite numbers, 0 or more (``zero``) or above 0, and no more than ``most``.
 
     Raises:
         DataError: Names the first that is none.
@@ -105,6 +106,9 @@ def figures(texts: Texts, name: str, *, zero: bool) -> Floats:
     if bad is not None:
         least = "0 or more" if zero else "above 0"
         raise DataError(f"{texts.place(bad)}: {name} is {column[bad].as_py()}: must be a finite number, {least}")
+    bad = first(values > most)
+    if bad is not None:
+        raise DataError(f"{texts.place(bad)}: {name} is {column[bad].as_py()}: {most:,.0f} at most")
     return values
 
 

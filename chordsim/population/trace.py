@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from chordsim import arrow
 from chordsim.arrays import Bools, Floats, Ints
 from chordsim.data import values
 from chordsim.data.content import Limits, opened
 from chordsim.data.interactions import Tokens
 from chordsim.data.raw import sorted_tokens
+from chordsim.data.sniff import BOM
 from chordsim.errors import DataError
 from chordsim.population.reading import figures, first, read_texts
 
@@ -69,6 +72,8 @@ def read_trace(path: str) -> Trace:
     if head.startswith(b"\x80"):
         form = '{"ID": {"active": [...], "inactive": [...]}}'
         raise DataError(f"{path}: a pickle, which is not opened here, since it could run anything: write it as JSON, {form}")
+    if head.lstrip().startswith(b"["):
+        raise DataError(f'{path}: a JSON array: write one object by device, {{"ID": {{"active": [...], "inactive": [...]}}}}')
     if head.lstrip().startswith(b"{"):
         codes, names, start, end, place = _json(path)
     else:
@@ -109,7 +114,7 @@ def _check_unit(start: Floats, end: Floats, place: Callable[[int], str]) -> None
 
 def _head(path: str) -> bytes:
     with opened(Path(path).expanduser(), limits=Limits(content_bytes=_LARGEST)) as content:
-        return content.read(64)
+        return content.read(64).removeprefix(BOM)
 
 
 def _json(path: str) -> tuple[Ints, Tokens, Floats, Floats, Callable[[int], str]]:
@@ -121,6 +126,8 @@ def _json(path: str) -> tuple[Ints, Tokens, Floats, Floats, Callable[[int], str]
         where = f"{path}: device {name[:40]}"
         if not isinstance(found, dict):
             raise DataError(f'{where}: not an object of "active" and "inactive"')
+        if not arrow.is_text(name):
+            raise DataError(f"{path}: device {name[:40]!r} has half a surrogate pair, which is no text")
         begins, ends = (_numbers(where, key, found.get(key)) for key in ("active", "inactive"))
         if len(begins) == len(ends) + 1 and "finish_time" in found:
             # Still free when the recording ended.
@@ -150,7 +157,7 @@ def _json(path: str) -> tuple[Ints, Tokens, Floats, Floats, Callable[[int], str]
 def _devices(path: str) -> Iterator[tuple[str, Any]]:
     """Yield every device's name and what is said of it: from one object by device, or from one object a line."""
     with opened(Path(path).expanduser(), limits=Limits(content_bytes=_LARGEST)) as content:
-        data = b"".join(content.blocks())
+        data = b"".join(content.blocks()).removeprefix(BOM)
     try:
         whole = json.loads(data, object_pairs_hook=_once)
         many = all(isinstance(found, dict) for found in whole.values())
@@ -195,6 +202,7 @@ def _numbers(where: str, key: str, found: Any) -> list[float]:
     if not isinstance(found, list):
         raise DataError(f"{where}: {key}: a list of seconds is needed")
     for value in found:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        # A whole number of any length compares, though it may be none that a float holds.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= sys.float_info.max:
             raise DataError(f"{where}: {key}: {str(value)[:40]!r} must be a finite number, 0 or more")
     return [float(value) for value in found]

@@ -255,7 +255,7 @@ BAD_LINES = {
     " ,2,3,4\n": "the user id is empty",
     "1,2,good,4\n": "the rating 'good' is not a finite number",
     "1,2,inf,4\n": "the rating 'inf' is not a finite number",
-    "1,2,3,\n": "the timestamp '' is not a finite number",
+    "1,2,3,\n": "the timestamp '' is missing",
     "1,2,3,-inf\n": "the timestamp '-inf' is not a finite number",
     "1,2,3,1_0\n": "the timestamp '1_0' is not a finite number",
     "1,2,3,1e300\n": "the timestamp '1e300' is not plausible",

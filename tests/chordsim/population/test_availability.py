@@ -140,7 +140,8 @@ FEDSCALE = {
 def test_fedscales_form_is_read_as_json(tmp_path: Path, form: str) -> None:
     path = tmp_path / "trace.json"
     lines = [json.dumps({"device_id": int(name), **found}) for name, found in FEDSCALE.items()]
-    path.write_text(json.dumps(FEDSCALE, indent=1) if form == "one object" else "\n".join(lines))
+    # With the mark that editors of some systems put before a text.
+    path.write_text("\ufeff" + (json.dumps(FEDSCALE, indent=1) if form == "one object" else "\n".join(lines)), encoding="utf-8")
     trace = read_trace(str(path))
     assert trace.devices == 3 and trace.period_s == 2 * 86_400, "one that is never free is a device too"
     for at, free in (
@@ -165,6 +166,9 @@ def test_fedscales_form_is_read_as_json(tmp_path: Path, form: str) -> None:
         ('{"active": [5], "inactive": [900]}', ["line 1", "device_id, client_id, id"]),
         ('{"id": 7, "active": [5], "inactive": [900]}\n{"id": 7, "active": [5], "inactive": [900]}', ["device 7", "twice"]),
         ('{"id": 7, "active": [5], "inactive": [900]}\n{"id": 8', ["line 2", "not JSON"]),
+        ('{"7": {"active": [5], "inactive": [1' + "0" * 400 + "]}}", ["device 7", "inactive", "finite number"]),
+        ('{"\\ud800": {"active": [5], "inactive": [900]}}', ["'\\ud800'", "half a surrogate pair"]),
+        ('[{"id": 7, "active": [5], "inactive": [900]}]', ["a JSON array"]),
         ("\x80\x04}q.", ["a pickle, which is not opened", "JSON"]),
     ],
 )

@@ -189,6 +189,8 @@ def test_own_phones_come_in_their_weights(tmp_path: Path) -> None:
         ((HEADER, "1,x,2,1,90,1,1"), ["line 2", "gmacs_per_s", "not a number"]),
         ((HEADER, "1,1"), ["line 2", "7 values"]),
         ((HEADER,), ["no rows"]),
+        ((HEADER, OLD.replace("1,1,2,", "1,1,2e6,")), ["line 2", "down_mbps is 2e6", "1,000,000 at most"]),
+        ((HEADER + ",weight", OLD + ",1e308", OLD + ",1e308"), ["line 2", "weight", "at most"]),
         ((HEADER + ",tier", OLD + ",ancient"), ["tier 'ancient'", "low, mid, high"]),
     ],
 )
