@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,24 @@ def atomic_write(path: Path, data: bytes | memoryview, *, lasting: bool = True) 
     """Write a file so that it is there whole or not at all, also after a power cut.
 
     Args:
-        path: The file; an older one is replaced.
+        path: The file; an older one is replaced, where it is a link the one that it names. A device or a pipe, such as ``/dev/stdout``, is
+            written to as it is, since it cannot be replaced.
         data: What it will hold.
         lasting: Wait until it has reached the disk. Without, only the end of a process cannot halve it; `made_lasting` makes up for it.
 
     Raises:
-        UserError: The place cannot be written (permissions, read-only, not a folder).
+        UserError: The place cannot be written (permissions, read-only, not a folder), or is a folder.
         RunError: The disk is full or fails; nothing is left of the new file.
     """
+    kind = _kind(path)
+    if stat.S_ISDIR(kind) or not path.name:
+        raise UserError(f"{path}: a folder: name a file in it")
+    if kind and not stat.S_ISREG(kind):
+        with disk_errors(path), open(path, "wb") as stream:
+            stream.write(data)
+        return
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with disk_errors(path):
         try:
@@ -52,6 +63,14 @@ def atomic_write(path: Path, data: bytes | memoryview, *, lasting: bool = True) 
             raise
         if lasting:
             sync_folder(path.parent)
+
+
+def _kind(path: Path) -> int:
+    """Return the mode of what is there, 0 where nothing is."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
 
 
 def made_lasting(paths: Iterable[Path]) -> None:

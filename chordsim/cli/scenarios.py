@@ -46,7 +46,23 @@ def show(
 @app.command("validate", epilog="Example: chordsim scenarios validate mine.toml")
 def validate(path: Annotated[Path, typer.Argument(help="A scenario file.")]) -> None:
     """Check a scenario's file, without loading data."""
+    from chordsim.data.catalog import find
+    from chordsim.errors import DataError, ScenarioError
     from chordsim.scenario.load import digest, load
 
     scenario = load(path)
+    if scenario.data.source not in ("synthetic", "file"):
+        try:
+            find(scenario.data.source)
+        except DataError as error:
+            raise ScenarioError(f"{path}: data.source: {error}") from None
+    population = scenario.population
+    named = {
+        "data.path": scenario.data.path,
+        "population.latency": population.latency,
+        "population.availability.trace": population.availability.trace,
+    }
+    for key, file in named.items():
+        if file and not Path(file).exists():
+            raise ScenarioError(f"{path}: {key}: {file}: no such file")
     typer.echo(f"{path}: fine: {len(scenario.methods)} methods, {scenario.rounds.count} rounds, sha256 {digest(scenario)}")

@@ -10,6 +10,8 @@ from chordsim.config.strict import Name, Table
 
 #: What a tier says about hardware where tiers are all there is; an era or a CSV brings these itself.
 HARDWARE = ("ram_gb", "gmacs_per_s", "down_mbps", "up_mbps", "round_trip_ms", "nj_per_mac", "radio_w")
+#: A bit a second, a thousand operations a second, a thousand bytes: below that a phone's seconds soon are no finite number.
+LEAST = 1e-6
 MEMORY_KEYS = ("memory_of_fp32", "memory_mb", "memory_share")
 
 
@@ -17,10 +19,10 @@ class TierConfig(Table):
     """One named tier of phones: its share, its hardware (medians, where no era or CSV brings it) and its budgets."""
 
     share: float = Field(gt=0, le=1)
-    ram_gb: float | None = Field(None, gt=0, le=1024)
-    gmacs_per_s: float | None = Field(None, gt=0, le=1e6)
-    down_mbps: float | None = Field(None, gt=0, le=1e6)
-    up_mbps: float | None = Field(None, gt=0, le=1e6)
+    ram_gb: float | None = Field(None, ge=LEAST, le=1024)
+    gmacs_per_s: float | None = Field(None, ge=LEAST, le=1e6)
+    down_mbps: float | None = Field(None, ge=LEAST, le=1e6)
+    up_mbps: float | None = Field(None, ge=LEAST, le=1e6)
     round_trip_ms: float | None = Field(None, ge=0, le=1e6)
     nj_per_mac: float | None = Field(None, ge=0, le=1e6)
     radio_w: float | None = Field(None, ge=0, le=1e3)

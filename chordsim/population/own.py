@@ -24,9 +24,14 @@ MAX_ROWS = 1_000_000
 TIER, WEIGHT = "tier", "weight"
 #: The tier of all phones where a file names none and has too few models for those of an era.
 ONE_TIER = "own"
-#: What a tier of a scenario may say at most, a file may.
-LARGEST = {name: next(float(rule.le) for rule in TierConfig.model_fields[name].metadata if hasattr(rule, "le")) for name in HARDWARE}
-_LARGEST_WEIGHT = 1e12
+#: What a tier of a scenario may say at least and at most, a file may.
+_BOUNDS = {
+    name: tuple(
+        next(float(getattr(rule, end)) for rule in TierConfig.model_fields[name].metadata if hasattr(rule, end)) for end in ("ge", "le")
+    )
+    for name in HARDWARE
+}
+_LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-12, 1e12
 _MAY_BE_ZERO = ("round_trip_ms", "nj_per_mac", "radio_w")
 #: Names that a phone's own numbers have wherever phones are listed, so that no further column can take them.
 TAKEN = frozenset(
@@ -76,8 +81,10 @@ def read_own(path: str) -> OwnPhones:
         DataError: Missing, not a table, a column that is missing or there twice, or a value that no phone has; names file, line and column.
     """
     texts = read_texts(path, HARDWARE, MAX_ROWS)
-    columns = {name: figures(texts, name, zero=name in _MAY_BE_ZERO, most=LARGEST[name]) for name in HARDWARE}
-    weight = figures(texts, WEIGHT, zero=False, most=_LARGEST_WEIGHT) if WEIGHT in texts.columns else np.ones(texts.rows)
+    columns = {name: figures(texts, name, zero=name in _MAY_BE_ZERO, least=_BOUNDS[name][0], most=_BOUNDS[name][1]) for name in HARDWARE}
+    weight = (
+        figures(texts, WEIGHT, zero=False, least=_LEAST_WEIGHT, most=_LARGEST_WEIGHT) if WEIGHT in texts.columns else np.ones(texts.rows)
+    )
     share = weight / weight.sum()
     order = np.argsort(columns["gmacs_per_s"], kind="stable")
     middle = np.empty(texts.rows)

@@ -88,8 +88,8 @@ def read_texts(path: str, needed: Sequence[str], max_rows: int) -> Texts:
     return Texts(path, columns, ends[-1], place)
 
 
-def figures(texts: Texts, name: str, *, zero: bool, most: float = sys.float_info.max) -> Floats:
-    """Return a column of finite numbers, 0 or more (``zero``) or above 0, and no more than ``most``.
+def figures(texts: Texts, name: str, *, zero: bool, least: float = 0.0, most: float = sys.float_info.max) -> Floats:
+    """Return a column of finite numbers, 0 or more (``zero``) or above 0, from ``least`` to ``most``.
 
     Raises:
         DataError: Names the first that is none.
@@ -104,11 +104,12 @@ def figures(texts: Texts, name: str, *, zero: bool, most: float = sys.float_info
         values = np.array([float(text) for text in column.to_pylist()])
     bad = first(~(np.isfinite(values) & ((values >= 0) if zero else (values > 0))))
     if bad is not None:
-        least = "0 or more" if zero else "above 0"
-        raise DataError(f"{texts.place(bad)}: {name} is {column[bad].as_py()}: must be a finite number, {least}")
-    bad = first(values > most)
+        which = "0 or more" if zero else "above 0"
+        raise DataError(f"{texts.place(bad)}: {name} is {column[bad].as_py()}: must be a finite number, {which}")
+    bad = first((values < least) | (values > most))
     if bad is not None:
-        raise DataError(f"{texts.place(bad)}: {name} is {column[bad].as_py()}: {most:,.0f} at most")
+        bound = f"{least:g} at least" if values[bad] < least else f"{most:,.0f} at most"
+        raise DataError(f"{texts.place(bad)}: {name} is {column[bad].as_py()}: {bound}")
     return values
 
 

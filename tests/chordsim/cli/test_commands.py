@@ -206,9 +206,15 @@ def test_scenarios_validate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     path.write_text("seed = 2\n")
     assert main(["scenarios", "validate", str(path)]) == 0
     assert "fine" in capsys.readouterr().out
-    path.write_text("sed = 2\n")
-    assert main(["scenarios", "validate", str(path)]) == 2
-    assert "'seed'" in one_line(capsys)
+    for text, says in (
+        ("sed = 2\n", "'seed'"),
+        ('[data]\nsource = "ml-100"\n', "data.source: no data set 'ml-100': did you mean 'ml-100k'?"),
+        ('[data]\nsource = "file"\npath = "nowhere.csv"\n', f"data.path: {tmp_path}/nowhere.csv: no such file"),
+        ('[population]\nlatency = "nowhere.csv"\n', "population.latency: "),
+    ):
+        path.write_text(text)
+        assert main(["scenarios", "validate", str(path)]) == 2
+        assert says in one_line(capsys)
 
 
 def test_population_tables_and_csv_agree_with_the_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

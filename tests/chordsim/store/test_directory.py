@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -194,6 +195,21 @@ def test_atomic_write_replaces_or_keeps(tmp_path, monkeypatch):
         atomic_write(path, b"newer")
     assert path.read_bytes() == b"new"
     assert visible(tmp_path) == ["file"]
+
+
+def test_what_cannot_be_replaced_is_written_to_and_a_link_keeps_pointing(tmp_path):
+    pipe, link, target = tmp_path / "pipe", tmp_path / "link", tmp_path / "target"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    atomic_write(pipe, b"line")
+    assert os.read(reader, 9) == b"line" and stat.S_ISFIFO(pipe.stat().st_mode), "replaced, it would be a file that nobody reads"
+    os.close(reader)
+    link.symlink_to(target)
+    atomic_write(link, b"new")
+    assert link.is_symlink() and target.read_bytes() == b"new"
+    for folder in (tmp_path, Path()):
+        with pytest.raises(UserError, match="a folder: name a file in it"):
+            atomic_write(folder, b"new")
 
 
 def test_reopen_goes_on_where_the_run_was_killed(tmp_path):
