@@ -80,9 +80,18 @@ def describe(scenario: Scenario) -> dict[str, str]:
         "ties": "middle rank",
         "lists": "a target that is absent is a miss; seen items are taken out of the list first",
         "hold_out": _HELD_OUT[scenario.data.split].format(share=scenario.data.train_share),
-        **({"retriever": _RETRIEVERS[protocol.retriever], **_CANDIDATES} if protocol.ranking == "candidates" else {}),
+        **({"retriever": _RETRIEVERS[protocol.retriever] + _own(scenario), **_CANDIDATES} if protocol.ranking == "candidates" else {}),
         **({key: text.format(rows=cached) for key, text in _CACHED.items()} if cached else {}),
     }
+
+
+def _own(scenario: Scenario) -> str:
+    """Return in words what a retriever has of its own."""
+    if scenario.retriever is None:
+        return ""
+    shape = ", ".join(f"{key} {value}" for key, value in scenario.retriever.shape.items())
+    aged = f"; its lists are those of {scenario.retriever.aged} items before the end of the logs" if scenario.retriever.aged else ""
+    return (f"; of its own: {shape}" if shape else "") + aged
 
 
 def rank_scores(

@@ -161,8 +161,10 @@ def ranked_of(scenario: Scenario) -> int:
 
 def lists_of(scenario: Scenario) -> methods.ListForm | None:
     """Return which lists the protocol ranks; None where it ranks all items or sampled ones."""
-    protocol = scenario.protocol
-    return methods.ListForm(protocol.retriever, protocol.list_length, not protocol.mask_seen) if protocol.ranking == "candidates" else None
+    protocol, own = scenario.protocol, scenario.lister
+    if protocol.ranking != "candidates":
+        return None
+    return methods.ListForm(protocol.retriever, protocol.list_length, not protocol.mask_seen, own if own != scenario.backbone else None)
 
 
 def specs_of(scenario: Scenario) -> dict[str, methods.MethodSpec]:

@@ -1,13 +1,12 @@
 """What the cloud lists for users in training, by retrievers that have not seen them: the lists that a plan may be learnt from.
 
 Users are dealt into folds. A window's list is made for what its user had done before the window's first target, by a retriever of the
-scenario's kind that has the logs of all other folds and none of the user's own, so that neither a target nor what follows it can
-have reached the list. Validation and serving have the lists of the retriever that serves, whose logs end before both.
+scenario's kind and shape that has the logs of all other folds and none of the user's own, so that neither a target nor what follows it
+can have reached the list; a model's lists are made at some places of a history alone (`server.kept_lists`). Validation and serving have
+the lists of the retriever that serves, whose logs end before both.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 
@@ -18,14 +17,14 @@ from chordsim.data.split import TrainLogs
 from chordsim.methods import ListForm, MethodContext
 from chordsim.nets.shapes import shapes_of
 from chordsim.progress import Progress
+from server.kept_lists import MOST, KeptLists, Maker
 from server.model_retriever import RetrieverModel, best, context_of
 from server.training import cache
 
 #: Folds by kind of retriever: each costs counting once more, or a training.
 FOLDS = {"counts": 5, "model": 2}
-
-#: Lists [D, N] of histories [D, L] without what users had, as index pairs (row, item).
-Maker = Callable[[Ints, tuple[Ints, Ints]], Ints]
+#: Kinds of backbone that read a narrow window as they read its end of a wide one.
+NARROWS = ("sasrec",)
 
 
 class FoldLists:
@@ -41,14 +40,18 @@ class FoldLists:
             progress: Where training reports to.
         """
         self._logs, self._repeat = logs, form.repeat
-        self._reads = VOTERS if form.retriever == "counts" else context.backbone.max_len
+        backbone, counts = form.backbone or context.backbone, form.retriever == "counts"
+        self._reads = VOTERS if counts else backbone.max_len
         self._fold = folds(logs, FOLDS[form.retriever], context.seed)
         made = [_maker(context, form, without(logs, self._fold == fold), progress) for fold in range(FOLDS[form.retriever])]
         self._makers: list[Maker] = [*made, _maker(context, form, logs, progress)]
+        length, narrow = min(form.length, logs.n_items), backbone.kind in NARROWS
+        kept = (logs, made, self._fold, length, self._reads)
+        self._kept = None if counts else KeptLists(*kept, repeat=form.repeat, narrow=narrow, most=MOST)
 
     def earlier(self, rows: Ints, known: Ints) -> Ints:
         """Return lists [D, N] for rows of the logs when they had done ``known`` [D] items, by who never saw them."""
-        return self._listed(rows, known, self._fold[rows])
+        return self._listed(rows, known, self._fold[rows]) if self._kept is None else self._kept.of(rows, known)
 
     def now(self, rows: Ints) -> Ints:
         """Return lists [D, N] for rows of the logs at their end, by who serves."""
@@ -86,7 +89,7 @@ def _maker(context: MethodContext, form: ListForm, logs: TrainLogs, progress: Pr
     """Return what lists for histories by what is in these logs."""
     if form.retriever == "counts":
         return Counts(logs, form.length).listed
-    model = RetrieverModel(context_of(context.backbone, context.training, context.n_items, context.seed))
+    model = RetrieverModel(context_of(form.backbone or context.backbone, context.training, context.n_items, context.seed))
     state, _ = cache.trained(model, logs, progress)
     shapes, length = shapes_of(model.context.backbone, logs.n_items), min(form.length, logs.n_items)
     return lambda history, had: best(shapes, state, history, had, length)

@@ -56,7 +56,7 @@ def train(world: World, progress: Progress) -> Trained:
             halves[name] = methods.load(spec.cloud)(world.context(name))
     logs = world.logs
     s = world.scenario
-    lister = RetrieverModel(context_of(s.backbone, s.training, world.n_items, s.seed)) if s.protocol.retriever == "model" else None
+    lister = RetrieverModel(context_of(s.lister, s.training, world.n_items, s.seed)) if s.protocol.retriever == "model" else None
     sources: dict[str, cache.Source] = {**halves, **({"the retriever": lister} if lister else {})}
     stoppable, workers = Stoppable(progress), max(cores() // world.scenario.training.threads, 1)
     with pool(workers) as threads:
@@ -70,12 +70,13 @@ def train(world: World, progress: Progress) -> Trained:
             stoppable.stop()
             threads.shutdown(wait=False, cancel_futures=True)
             raise
-    listed = {"kind": "counts"} if world.scenario.protocol.ranking == "candidates" else None
+    listed: dict[str, Any] | None = {"kind": "counts"} if world.scenario.protocol.ranking == "candidates" else None
     if lister is not None:
         state, _ = states.pop()
         users, repeat = world.split.log.n_users, not s.protocol.mask_seen
-        world.listing.model = ModelLists(lister, state, logs, users, s.protocol.list_length, repeat=repeat)
-        listed = lister.about(state)
+        aged = s.retriever.aged if s.retriever else 0
+        world.listing.model = ModelLists(lister, state, logs, users, s.protocol.list_length, repeat=repeat, aged=aged)
+        listed = {**lister.about(state), **({"aged": aged} if aged else {})}
     out = []
     for (name, spec), (state, _) in zip(world.specs.items(), states, strict=True):
         remembered = columns_for(world.scenario, size) | item_columns(world, spec, size)

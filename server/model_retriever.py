@@ -1,8 +1,8 @@
 """`protocol.retriever = "model"`: a recommender of its own lists candidates, with another seed, never one that is compared.
 
-It has the scenario's kind and width of backbone at full precision, is trained on the cloud's logs as `fp32` is, and reads a user's
-logs, which end before the hold-out: a user's list is the same in every round. Users whom the cloud does not know get the most
-popular items.
+It has the scenario's kind and shape of backbone at full precision, or what `[retriever]` says of its shape, is trained on the cloud's
+logs as `fp32` is, and reads a user's logs, which end before the hold-out: a user's list is the same in every round. Users whom the
+cloud does not know get the most popular items, and so do those of whom `retriever.aged` leaves nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SCORES = 1 << 24
 
 
 def context_of(backbone: BackboneConfig, training: TrainingConfig, n_items: int, seed: int) -> MethodContext:
-    """Return what the retriever is trained by: the scenario's backbone at full precision, under a seed of its own."""
+    """Return what the retriever is trained by: this backbone at full precision, under a seed of its own."""
     exact = backbone.model_copy(update={"embedding_bits": 32, "items": "owned"})
     return MethodContext(TITLE, {}, exact, training, n_items, seeds.key(seed, "protocol.retriever") >> 1)
 
@@ -63,7 +63,9 @@ class RetrieverModel:
 class ModelLists:
     """Lists by user, made when they are first asked for."""
 
-    def __init__(self, model: RetrieverModel, state: State, logs: TrainLogs, users: int, length: int, *, repeat: bool) -> None:
+    def __init__(
+        self, model: RetrieverModel, state: State, logs: TrainLogs, users: int, length: int, *, repeat: bool, aged: int = 0
+    ) -> None:
         """Take a trained retriever.
 
         Args:
@@ -73,9 +75,10 @@ class ModelLists:
             users: How many users there are, known to the cloud or not.
             length: Of a list; shorter where the catalogue is.
             repeat: Whether an item that the user already had may be listed.
+            aged: How many of each user's last items the lists do not know.
         """
         self._shapes: Shapes = shapes_of(model.context.backbone, logs.n_items)
-        self._state, self._logs, self._repeat = state, logs, repeat
+        self._state, self._logs, self._repeat, self._aged = state, logs, repeat, aged
         self._row = np.full(users, -1, np.int64)
         playing = logs.user_ids < users
         self._row[logs.user_ids[playing]] = np.flatnonzero(playing)
@@ -96,14 +99,14 @@ class ModelLists:
     def _make(self, rows: Ints) -> Ints:
         """Return the lists [D, n] of users by their row of the logs, -1 for whom the cloud does not know."""
         one_thread_per_product()
-        known = np.flatnonzero(rows >= 0)
+        then = np.diff(self._logs.offsets)[rows] - self._aged
+        known = np.flatnonzero((rows >= 0) & (then > 0))
         out = np.repeat(self._popular[None].astype(np.int64), rows.size, 0)
         if not known.size:
             return out
-        row, item = self._logs.seen(rows[known])
+        history, had = self._logs.earlier(rows[known], then[known], self._shapes.backbone.max_len)
         nothing = np.zeros(0, np.int64)
-        history = self._logs.history(rows[known], self._shapes.backbone.max_len).items
-        out[known] = best(self._shapes, self._state, history, (nothing, nothing) if self._repeat else (row, item), self._popular.size)
+        out[known] = best(self._shapes, self._state, history, (nothing, nothing) if self._repeat else had, self._popular.size)
         return out
 
 
@@ -113,14 +116,17 @@ def best(shapes: Shapes, state: State, history: Ints, had: tuple[Ints, Ints], le
     Args:
         shapes: Its backbone.
         state: As `RetrieverModel` trains it.
-        history: The last items of each, [D, L], 0 pads on the left.
+        history: The last items of each, [D, L], 0 pads on the left; of fewer than the backbone's window, no user has more.
         had: Index pairs (row, item) of what is not listed, rows ascending.
         length: Of a list; no longer than the catalogue.
     """
     table, out = state["item"], np.zeros((len(history), length), np.int64)
+    width, position = history.shape[1], state["position"]
     with torch.inference_mode():
-        items = torch.from_numpy(history)
-        states = last_states(items, table, state["position"], dense.weights(shapes, state), shapes.backbone)
+        # A window ends at the last item, so a narrower one has the last places.
+        position = position[-width:] if width < shapes.backbone.max_len else position
+        parts = torch.split(torch.from_numpy(history), _ROWS)
+        states = torch.cat([last_states(one, table, position, dense.weights(shapes, state), shapes.backbone) for one in parts])
         step = max(_SCORES // len(table), 1)
         for at in range(0, len(history), step):
             scores = states[at : at + step] @ table.T

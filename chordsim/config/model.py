@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 # Re-exported: the rest of chordsim takes every table from here.
 from chordsim.config.phones import AvailabilityConfig as AvailabilityConfig
@@ -14,6 +15,7 @@ from chordsim.config.phones import PopulationConfig as PopulationConfig
 from chordsim.config.phones import TierConfig as TierConfig
 from chordsim.config.phones import default_tiers as default_tiers
 from chordsim.config.phones import era_tiers as era_tiers
+from chordsim.config.retriever import RetrieverConfig as RetrieverConfig
 from chordsim.config.strict import Name as Name
 from chordsim.config.strict import Table as Table
 
@@ -283,6 +285,7 @@ class Scenario(Table):
     rounds: RoundsConfig = RoundsConfig()
     clock: ClockConfig = ClockConfig()
     protocol: ProtocolConfig = ProtocolConfig()
+    retriever: RetrieverConfig | None = None  # of protocol.retriever = "model": a backbone of its own; without, it has the phones'
     engine: EngineConfig = EngineConfig()
     settings: dict[Name, dict[str, Any]] = Field(default_factory=dict)
 
@@ -297,6 +300,23 @@ class Scenario(Table):
         if backbone.cache_rows < least:
             what = f"a history window of {backbone.max_len} items and a list of {protocol.list_length}"
             raise ValueError(f"backbone.cache_rows = {backbone.cache_rows}: {what} need at least {least}")
+        return self
+
+    @property
+    def lister(self) -> BackboneConfig:
+        """The backbone of a model that lists: that of phones, with what `[retriever]` says over it."""
+        own = self.retriever.shape if self.retriever else {}
+        return BackboneConfig.model_validate({**self.backbone.model_dump(), "size": "", **own}) if own else self.backbone
+
+    @model_validator(mode="after")
+    def _a_retriever_of_its_own_is_a_model(self) -> Scenario:
+        if self.retriever is not None and self.protocol.retriever != "model":
+            raise ValueError(f'retriever: this table goes with protocol.retriever = "model", and that is "{self.protocol.retriever}"')
+        try:
+            self.lister  # noqa: B018
+        except ValidationError as error:
+            why = str(error.errors()[0].get("ctx", {}).get("error", error.errors()[0]["msg"]))
+            raise ValueError(re.sub(r"backbone\.(?=dim|ffn_dim|blocks|heads|max_len)", "retriever.", why)) from None
         return self
 
     @model_validator(mode="after")

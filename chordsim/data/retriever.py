@@ -8,11 +8,12 @@ be asked nothing that it finds hard, and the others would be asked what it finds
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from chordsim.arrays import Bools, Ints
+from chordsim.config.model import BackboneConfig
 from chordsim.data.split import TrainLogs
 
 #: What two items of one user's log give one another that stand next to one another, one place further apart, and so on.
@@ -37,11 +38,18 @@ class ListForm:
         retriever: Who lists: ``counts`` or a ``model``.
         length: Of a list.
         repeat: Whether what a user had before may be listed.
+        backbone: Of a model, where it is not that of phones.
     """
 
     retriever: str
     length: int
     repeat: bool
+    backbone: BackboneConfig | None = None
+
+    def recipe(self) -> dict[str, Any]:
+        """Return what lists in training depend on (JSON)."""
+        own = {"backbone": self.backbone.model_dump(mode="json")} if self.backbone else {}
+        return {"retriever": self.retriever, "length": self.length, "repeat": self.repeat, **own}
 
 
 class Lists(Protocol):

@@ -22,6 +22,8 @@ def resolve_settings(scenario: Scenario) -> Scenario:
             backbone, under this ranking or without lists.
     """
     scenario = scenario.model_copy(update={"backbone": resolved_backbone(scenario.backbone)})
+    if scenario.retriever is not None:
+        resolved_backbone(scenario.lister)
     metrics.asked_for(scenario.protocol)
     filled = {}
     for name in scenario.methods:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,14 @@ from chordsim.scenario.load import load
 from chordsim.scenario.text import dump
 from chordsim.world import World, of_text
 from server.hosting import train
+from server.model_retriever import ModelLists, RetrieverModel, context_of
+from server.training import cache
 
 LISTED = 20
 NAMES = ("retriever", "fp32", "chord-plus", "cloud-only")
+WIDE = ("retriever.dim=24", "retriever.ffn_dim=32", "retriever.max_len=30")
 CACHED = (f"protocol.candidates={LISTED}", "protocol.ranking=candidates", "backbone.items=cached", "clock.loss=0.0", "rounds.count=2")
+MODEL = ("protocol.ranking=candidates", "protocol.retriever=model")
 RUN: dict[str, RunResult] = {}
 
 
@@ -74,6 +79,45 @@ def test_a_model_that_lists_is_nobody_who_is_compared_and_stands_in_the_manifest
     one, other = (world_of(tiny, kind).candidates(everybody) for kind in ("counts", "model"))
     assert one is not None and other is not None and (one != other).any()
     assert runs["model"].manifest["protocol"]["retriever"] != runs["counts"].manifest["protocol"]["retriever"]
+
+
+def test_a_model_with_a_shape_of_its_own_reads_as_far_back_as_it_says(tiny: Callable[..., list[str]]) -> None:
+    """Items from beyond the phones' window move the lists of who reads further, and nobody else's; `aged` forgets the last ones."""
+    moved = {}
+    for name, more in (("phones'", ()), ("own", WIDE)):
+        scenario = load("offline", tiny(*CACHED, *more, "protocol.retriever=model", methods=("retriever",)))
+        world = of_text(dump(scenario))
+        model = RetrieverModel(context_of(scenario.lister, scenario.training, world.n_items, scenario.seed))
+        state, logs = cache.trained(model, world.logs, Silent())[0], world.logs
+        assert scenario.backbone.max_len == 12 and state["item"].shape[1] == (24 if more else 16)
+
+        def lists(of: Any, state: Any = state, model: RetrieverModel = model, **how: Any) -> Any:
+            return ModelLists(model, state, of, 40, LISTED, repeat=True, **how).listed(np.arange(40))
+
+        place = np.repeat(logs.offsets[1:], np.diff(logs.offsets)) - np.arange(logs.items.size)
+        older = replace(logs, items=np.where(place > 12, logs.items % logs.n_items + 1, logs.items))
+        moved[name] = (lists(logs) != lists(older)).any(1)
+        # What `aged` leaves is what a shorter log says; users of whom it leaves nothing get what is popular.
+        kept = place > 5
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.maximum(np.diff(logs.offsets) - 5, 0))])
+        some = np.diff(offsets) > 0
+        shorter = replace(logs, items=logs.items[kept], offsets=offsets)
+        assert np.array_equal(lists(logs, aged=5)[some], lists(shorter)[some])
+    long = np.diff(logs.offsets) > 12
+    assert not moved["phones'"].any() and moved["own"][long].any() and not moved["own"][~long].any()
+
+
+def test_a_shape_of_its_own_stands_in_manifest_and_protocol(tiny: Callable[..., list[str]], tmp_path: Path) -> None:
+    overrides = tiny(*CACHED, *WIDE, "retriever.aged=3", "protocol.retriever=model", "rounds.count=1", methods=("retriever",))
+    run = chordsim.run("offline", overrides=overrides, out=tmp_path / "run", report=False)
+    told = run.manifest["retriever"]
+    assert told["aged"] == 3 and {key: told["backbone"][key] for key in ("dim", "ffn_dim", "max_len")} == {
+        "dim": 24,
+        "ffn_dim": 32,
+        "max_len": 30,
+    }
+    assert "of its own: dim 24, ffn_dim 32, max_len 30; its lists are those of 3 items" in run.manifest["protocol"]["retriever"]
+    assert "[retriever]" not in dump(load("offline", tiny(*CACHED, "protocol.retriever=model", methods=("retriever",))))
 
 
 def test_lists_do_not_depend_on_who_is_asked_for(tiny: Callable[..., list[str]]) -> None:
@@ -155,6 +199,14 @@ def test_an_old_plan_is_shown_on_the_models_list(tiny: Callable[..., list[str]],
         (["protocol.retriever=model"], 'protocol.retriever = "model" goes with protocol.ranking = "candidates"'),
         (['methods=["fp32","retriever"]', "protocol.ranking=sampled-100"], "needs scores, and 'retriever' sends a list"),
         (["protocol.retriever=magic"], "protocol.retriever"),
+        (["retriever.dim=128"], 'retriever: this table goes with protocol.retriever = "model", and that is "counts"'),
+        ([*MODEL, "retriever.heads=3"], "retriever.heads must divide retriever.dim"),
+        ([*MODEL, "retriever.max_len=1"], "retriever.max_len: must be greater than or equal to 2"),
+        ([*MODEL, "retriever.kind=caser"], "unknown key 'retriever.kind'"),
+        (
+            [*MODEL, "backbone.kind=caser", "retriever.blocks=1"],
+            'retriever.blocks is for backbone.kind = "sasrec": with "caser" leave it out',
+        ),
         (["protocol.ranking=candidates", "protocol.candidates=5"], "protocol.candidates"),
         (
             ["protocol.ranking=candidates", "backbone.items=cached", "backbone.cache_rows=20"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import MutableMapping
-from dataclasses import asdict
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -70,7 +69,7 @@ class PlanCloud(Cloud):
         """
         plan = {key: value for key, value in self.context.settings.items() if key not in SERVING}
         half = {"trainer": "plan", "plan": plan, "name": self.context.name}
-        lists = {"lists": asdict(self.context.lists)} if self.settings.trains_on_lists and self.context.lists else {}
+        lists = {"lists": self.context.lists.recipe()} if self.settings.trains_on_lists and self.context.lists else {}
         return {**super().recipe(), **half, **lists}
 
     def train(self, logs: TrainLogs, progress: Progress) -> State:

@@ -21,11 +21,15 @@ from chordsim.errors import ScenarioError
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE
 from chordsim.methods.chord.list_reader import ListReader
 from chordsim.nets import terms
+from chordsim.nets.recommender import Dense
+from chordsim.nets.shapes import shapes_of
 from chordsim.progress import Silent
 from chordsim.scenario.load import load
 from chordsim.testing.talk import Talk
 from chordsim.wire.codes import decode_codes
 from server.fold_lists import FOLDS, FoldLists, folds
+from server.kept_lists import KeptLists
+from server.model_retriever import best
 from server.training.sampler import Sampler
 
 SEES = {"sees": "candidates", "list_weight": 0.5}
@@ -64,12 +68,16 @@ def test_the_list_of_a_window_is_counted_in_the_logs_of_other_folds(talk: Callab
         assert got[row].tolist() == sorted(left, key=lambda i: (-votes[i], -popular[i], i))[:LISTED]
 
 
-@pytest.mark.parametrize("kind", ["counts", "model"])
+@pytest.mark.parametrize(("kind", "most"), [("counts", 0), ("model", 1 << 18), ("model", 100)])
 def test_what_a_user_did_next_reaches_no_list_of_its_windows(
-    kind: str, talk: Callable[..., Talk], shared_cache: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, most: int, talk: Callable[..., Talk], shared_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Change all that users of one fold do from a window's first target on: their lists stay, and those that serve move."""
+    """Change all that users of one fold do from a window's first target on: their lists stay, and those that serve move.
+
+    However few lists are made.
+    """
     monkeypatch.setenv("CHORDSIM_CACHE", str(shared_cache))
+    monkeypatch.setattr("server.fold_lists.MOST", most)
     t = talk("chord-plus", SEES)
     logs = t.world.logs
     rows, known = half_of(logs)
@@ -81,6 +89,49 @@ def test_what_a_user_did_next_reaches_no_list_of_its_windows(
     before, after = lists_of(t, kind, logs), lists_of(t, kind, moved)
     assert later.sum() > mine.size and np.array_equal(before.earlier(mine, known[mine]), after.earlier(mine, known[mine]))
     assert not np.array_equal(before.now(rows), after.now(rows))
+
+
+@pytest.mark.parametrize(("most", "narrow"), [(1 << 18, True), (100, True), (100, False)])
+def test_kept_lists_are_the_last_that_were_made_before_a_window(most: int, narrow: bool, talk: Callable[..., Talk]) -> None:
+    """A maker that lists the last items it was given shows what each list was made of; whoever is asked for first."""
+    logs = talk("chord-plus", SEES).world.logs
+    fold, reads, asked = folds(logs, 2, 1), 9, []
+
+    def maker(number: int) -> Any:
+        def made(history: Ints, had: tuple[Ints, Ints]) -> Ints:
+            asked.append(history.shape)
+            wide = np.concatenate([np.zeros((len(history), reads), np.int64), history], 1)
+            return np.concatenate([np.full((len(history), 1), number), wide[:, -reads:]], 1)
+
+        return made
+
+    def kept() -> KeptLists:
+        return KeptLists(logs, [maker(0), maker(1)], fold, reads + 1, reads, repeat=False, narrow=narrow, most=most)
+
+    one, other = kept(), kept()
+    assert one.every == -(-logs.items.size // most)
+    rows = np.repeat(np.arange(len(logs)), np.diff(logs.offsets))
+    known = np.arange(rows.size) - logs.offsets[rows] + 1
+    then = np.maximum(known // one.every * one.every, 1)
+    expected = np.concatenate([fold[rows][:, None], logs.earlier(rows, then, reads)[0]], 1)
+    assert np.array_equal(one.of(rows, known), expected)
+    shapes, last = set(asked), len(asked)
+    for row, count in zip(rows[::-7].tolist(), known[::-7].tolist(), strict=True):
+        other.of(np.array([row]), np.array([count]))
+    # Blocks are the same blocks, and none is made twice; of so few lists, a block holds a long history.
+    assert set(asked[last:]) <= shapes and len(asked) - last <= last <= np.diff(logs.offsets).sum() // 64 + len(logs)
+    assert (min(width for _, width in shapes) < reads) == (narrow and most > 100)
+
+
+def test_a_narrow_window_is_the_end_of_a_wide_one(talk: Callable[..., Talk]) -> None:
+    context = talk("chord-plus", SEES).context
+    shapes, made = shapes_of(context.backbone, context.n_items), torch.Generator().manual_seed(1)
+    state = dict(Dense(shapes, 1).state_dict())
+    state["position"] = torch.randn(state["position"].shape, generator=made)
+    history, nothing = np.zeros((6, context.backbone.max_len), np.int64), np.zeros(0, np.int64)
+    history[:, -4:] = torch.randint(1, context.n_items, (6, 4), generator=made).numpy()
+    wide, narrow = (best(shapes, state, one, (nothing, nothing), LISTED) for one in (history, history[:, -4:]))
+    assert np.array_equal(wide, narrow)
 
 
 def test_validation_and_serving_have_the_same_lists(talk: Callable[..., Talk]) -> None:

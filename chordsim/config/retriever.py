@@ -1,0 +1,23 @@
+"""The table `[retriever]`: a shape of its own for the model of `protocol.retriever = "model"`, and how old its lists are."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from chordsim.config.strict import Table
+
+
+class RetrieverConfig(Table):
+    """What the model that lists has of its own; the rest, its kind too, is that of `[backbone]`."""
+
+    dim: int | None = Field(None, ge=4, le=1024, multiple_of=4)
+    ffn_dim: int | None = Field(None, ge=4, le=4096, multiple_of=4)
+    blocks: int | None = Field(None, ge=1, le=16)
+    heads: int | None = Field(None, ge=1, le=16)
+    max_len: int | None = Field(None, ge=2, le=1000)  # items of a user's logs that it reads, in training and for lists
+    aged: int = Field(0, ge=0, le=10_000)  # lists are those of so many items before the end of the logs; training knows nothing of it
+
+    @property
+    def shape(self) -> dict[str, int]:
+        """What is given over `[backbone]`."""
+        return self.model_dump(exclude={"aged"}, exclude_none=True)
