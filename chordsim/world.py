@@ -161,10 +161,11 @@ def ranked_of(scenario: Scenario) -> int:
 
 def lists_of(scenario: Scenario) -> methods.ListForm | None:
     """Return which lists the protocol ranks; None where it ranks all items or sampled ones."""
-    protocol, own = scenario.protocol, scenario.lister
+    protocol, (backbone, training) = scenario.protocol, scenario.lister
     if protocol.ranking != "candidates":
         return None
-    return methods.ListForm(protocol.retriever, protocol.list_length, not protocol.mask_seen, own if own != scenario.backbone else None)
+    own = (backbone if backbone != scenario.backbone else None, training if training != scenario.training else None)
+    return methods.ListForm(protocol.retriever, protocol.list_length, not protocol.mask_seen, *own)
 
 
 def specs_of(scenario: Scenario) -> dict[str, methods.MethodSpec]:

@@ -89,7 +89,7 @@ def _maker(context: MethodContext, form: ListForm, logs: TrainLogs, progress: Pr
     """Return what lists for histories by what is in these logs."""
     if form.retriever == "counts":
         return Counts(logs, form.length).listed
-    model = RetrieverModel(context_of(form.backbone or context.backbone, context.training, context.n_items, context.seed))
+    model = RetrieverModel(context_of(form.backbone or context.backbone, form.training or context.training, context.n_items, context.seed))
     state, _ = cache.trained(model, logs, progress)
     shapes, length = shapes_of(model.context.backbone, logs.n_items), min(form.length, logs.n_items)
     return lambda history, had: best(shapes, state, history, had, length)

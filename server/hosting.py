@@ -22,6 +22,7 @@ from chordsim.world import World
 from server.model_retriever import ModelLists, RetrieverModel, context_of
 from server.training import cache
 from server.training.curve import IMPORTANCE, PREFIX
+from server.training.validation import ORDERS
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def train(world: World, progress: Progress) -> Trained:
             halves[name] = methods.load(spec.cloud)(world.context(name))
     logs = world.logs
     s = world.scenario
-    lister = RetrieverModel(context_of(s.lister, s.training, world.n_items, s.seed)) if s.protocol.retriever == "model" else None
+    lister = RetrieverModel(context_of(*s.lister, world.n_items, s.seed)) if s.protocol.retriever == "model" else None
     sources: dict[str, cache.Source] = {**halves, **({"the retriever": lister} if lister else {})}
     stoppable, workers = Stoppable(progress), max(cores() // world.scenario.training.threads, 1)
     with pool(workers) as threads:
@@ -98,7 +99,8 @@ def _notes(state: State) -> dict[str, float]:
     """Return what the training loop wrote into a state; empty where nothing was trained."""
     if "trained.steps" not in state:
         return {}
-    return {"steps": int(state["trained.steps"]), "validation_ndcg_10": float(state["trained.ndcg_10"])}
+    listed = {f"validation_{order}_ndcg_10": float(state[f"trained.{order}"]) for order in ORDERS if f"trained.{order}" in state}
+    return {"steps": int(state["trained.steps"]), "validation_ndcg_10": float(state["trained.ndcg_10"]), **listed}
 
 
 def _levels(state: State) -> Levels | None:

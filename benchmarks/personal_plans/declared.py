@@ -51,12 +51,14 @@ class Contest:
         own: Name of the arm.
         rivals: Names of the arms that it has to beat.
         seeds: Seeds of own and, once validation has chosen it, of the rival; all other arms have seed 1.
+        equal_operations: Whether own may take no more operations than the rival.
     """
 
     at: str
     own: str
     rivals: tuple[str, ...]
     seeds: tuple[int, ...] = (1,)
+    equal_operations: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Experiment:
         arms: What is played.
         contests: What is compared, and decides.
         ends: The two contests, by number, whose gains are compared where the claim is that gains grow.
+        steady: Whether the contests are one under several conditions, with the same rivals in the same order, and a rival that equals own
+            under all of them falsifies the claim.
         others: Pairs of arms that are compared besides, by name; a control as ``method:arm``. The first should be above the second.
         shares: Pairs of which the first should have at least a share of the second's NDCG@10.
         lengths: Pairs whose difference is also told by the length of users' histories.
@@ -92,6 +96,7 @@ class Experiment:
     arms: tuple[Arm, ...]
     contests: tuple[Contest, ...]
     ends: tuple[int, int] | None = None
+    steady: bool = False
     others: tuple[tuple[str, str], ...] = ()
     shares: tuple[tuple[str, str, float], ...] = ()
     lengths: tuple[tuple[str, str], ...] = ()

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.personal_plans import drawings
 from benchmarks.personal_plans.by_length import BY_LENGTH
 from benchmarks.personal_plans.declared import Experiment
-from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST, SMALLEST_GROWTH
+from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST, SMALLEST_GROWTH, SMALLEST_MODELS
 from benchmarks.personal_plans.judging import chosen, claims
 from benchmarks.suites.figures import Book
 from benchmarks.suites.sections import differences, missing, number, verdicts
@@ -50,7 +50,7 @@ def write(tables: Path, docs: Path, experiments: Sequence[Experiment] = EXPERIME
 def page(book: Book, experiments: Sequence[Experiment], charts: dict[str, Chart], told: Sequence[Line]) -> str:
     """Return the page."""
     bar = max(ASKED, *SMALLEST.values())
-    shares = {"asked": ASKED, "bar": bar, "one": SMALLEST[1], "five": SMALLEST[5], "growth": SMALLEST_GROWTH}
+    shares = {"asked": ASKED, "bar": bar, "one": SMALLEST[1], "five": SMALLEST[5], "growth": SMALLEST_GROWTH, "models": SMALLEST_MODELS}
     head = _TEXT.read_text().format(**{name: f"{value * 100:.3g} %" for name, value in shares.items()})
     parts = [head, *(_experiment(book, one, charts, told) for one in experiments), _costs(book, experiments, charts), missing(book)]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"

@@ -6,10 +6,12 @@ from benchmarks.personal_plans.declared import Contest, Experiment
 from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST
 from benchmarks.suites.agenda import Group
 from benchmarks.suites.figures import Book
-from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED, Claim, Judge, Judgement, above, missing, share
+from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED, Claim, Judge, Judgement, above, all_of, missing, share
 
 #: How far operations of own and rival may lie apart and still count as equal: the vector's are a few per cent of a narrow pass.
 EQUAL_OPERATIONS = 0.05
+#: Of Holm's p, where one of several comparisons is enough.
+LEVEL = 0.05
 
 
 def bar(seeds: int) -> float:
@@ -42,7 +44,7 @@ def suite(book: Book | None, experiments: tuple[Experiment, ...] = EXPERIMENTS) 
 
 
 def above_best(experiment: Experiment, contest: Contest) -> Judge:
-    """Judge whether own is above the chosen rival by the bar, with an interval above zero, at equal operations."""
+    """Judge whether own is above the chosen rival by the bar, with an interval above zero, and at equal operations where it has to be."""
 
     def judge(book: Book) -> Judgement:
         rival, own = chosen(book, experiment, contest), experiment.key(contest.own)
@@ -53,6 +55,8 @@ def above_best(experiment: Experiment, contest: Contest) -> Judge:
         if line is None:
             return missing(book, own, other)
         made = above(own, other, least=bar(len(line["seeds"].split())))(book)
+        if not contest.equal_operations:
+            return made
         operations = [book.number(key, "macs") for key in (own, other)]
         if None in operations or made.verdict == NOT_MEASURED:
             return made
@@ -88,20 +92,49 @@ def grows(experiment: Experiment) -> Judge:
     return judge
 
 
+def equalled(experiment: Experiment) -> Judge:
+    """Judge whether own is above each rival in one contest at least, with an interval above zero and a corrected p below 0.05."""
+
+    def above_once(rival: int) -> Judge:
+        def judge(book: Book) -> Judgement:
+            pairs = [(experiment.key(contest.own), experiment.key(contest.rivals[rival])) for contest in experiment.contests]
+            lines = [book.difference(*pair) for pair in pairs]
+            known = [line for line in lines if line is not None]
+            if any(float(line["low"] or "nan") > 0 and float(line["p_holm"]) < LEVEL for line in known):
+                verdict = HELD
+            elif len(known) < len(lines):
+                return missing(book, *(key for pair in pairs for key in pair))
+            else:
+                verdict = NOT_HELD
+            gains = (
+                f"{float(line['relative']):+.1%} {contest.at}" for line, contest in zip(lines, experiment.contests, strict=True) if line
+            )
+            return Judgement(verdict, f"over `{experiment.contests[0].rivals[rival].partition('-')[0]}` {', '.join(gains)}")
+
+        return judge
+
+    return all_of(*(above_once(rival) for rival in range(len(experiment.contests[0].rivals))))
+
+
 def claims(experiment: Experiment) -> tuple[Claim, ...]:
     """Return an experiment's claims: its contests, growth where that is what is claimed, and its controls."""
     made = [
         Claim(
             f"{contest.at}: `{contest.own}` above {_best_of(contest)}",
-            f"at least +{bar(len(contest.seeds)) * 100:.3g} % over {_seeds(contest)}, interval above zero, at equal operations",
+            f"at least +{bar(len(contest.seeds)) * 100:.3g} % over {_seeds(contest)}, interval above zero"
+            + ", at equal operations" * contest.equal_operations,
             above_best(experiment, contest),
         )
         for contest in experiment.contests
     ]
     if experiment.ends is not None:
         made.append(Claim("the gain over the best rival grows (the falsifier)", "interval of the growth above zero", grows(experiment)))
+    if experiment.steady:
+        kinds = ", ".join(f"`{rival.partition('-')[0]}`" for rival in experiment.contests[0].rivals)
+        target = f"an interval above zero with Holm p below {LEVEL} somewhere, for each"
+        made.append(Claim(f"none of {kinds} equals `own` at every staleness (the falsifier)", target, equalled(experiment)))
     made += [
-        Claim(f"`{own}` above {_named(other)}", "interval above zero", above(experiment.key(own), experiment.key(other)))
+        Claim(f"`{own}` above {_named(experiment, other)}", "interval above zero", above(experiment.key(own), experiment.key(other)))
         for own, other in experiment.others
     ]
     made += [
@@ -120,7 +153,10 @@ def _seeds(contest: Contest) -> str:
     return "one seed" if len(contest.seeds) == 1 else f"{len(contest.seeds)} seeds"
 
 
-def _named(name: str) -> str:
+def _named(experiment: Experiment, name: str) -> str:
     """Return an arm's name, or what a control beside it is."""
     control, _, arm = name.rpartition(":")
-    return f"`{arm}`" if not control else "another user's plan" if control == "chord-swapped" else f"`{control}` beside `{arm}`"
+    if control == "chord-swapped":
+        lists = any(text.endswith('swaps="list"') for text in experiment.arm(arm).settings)
+        return "the plan of another session's list" if lists else "another user's plan"
+    return f"`{control}` beside `{arm}`" if control else f"`{arm}`"

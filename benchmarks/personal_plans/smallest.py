@@ -9,7 +9,10 @@ users add, and the two seeds' own differences give a variance between seeds; bot
     V_seeds = pooled / seeds                           noise of users in it is not taken off, so the effect is rather too large
 
 and no share of V_users is taken off for more seeds, since how much of it is the seeds' is not known; one seed alone is counted with twice
-of it. The interval excludes zero where the estimate is beyond the margin of `chordsim.statistics.crossed`, and does so in 80 % of
+of it. Where lists are ranked, a target that no list holds is a miss of both sides; what a model ranks among its first ten, the first
+hundred of another hold all but always, so that neither level nor spread move by it.
+
+The interval excludes zero where the estimate is beyond the margin of `chordsim.statistics.crossed`, and does so in 80 % of
 repetitions where the true effect is that margin and 0.84 standard errors more.
 """
 
@@ -24,6 +27,8 @@ from benchmarks.suites.sheets import Line, read_lines
 from chordsim.statistics.crossed import Part, margin
 
 SPREAD = Path(__file__).parents[1] / "results" / "personal_plans" / "spread.csv"
+#: The same of own plans against models of another kind.
+SPREAD_MODELS = SPREAD.with_name("spread_models.csv")
 #: Held-out items of each user in the runs of `spread.csv`.
 ITEMS_THERE = 3
 POWER = 0.8

@@ -137,9 +137,15 @@ def _training(cell: Cell, run: Run) -> Training:
     played = spec.settings_of if spec.settings_of and not cell.method.startswith("frozen-") else cell.method
     logged = run.trainings.get("fp32" if shipped else played, Training())
     noted = run.manifest.get("trained", {}).get(cell.method)
-    if noted is None:
+    if cell.method == "retriever":
+        # Its first ten of a list are its first ten of all items.
+        noted = run.manifest.get("retriever", {})
+    if noted is None or "steps" not in noted:
         return logged
-    return Training(int(noted["steps"]), float(noted["validation_ndcg_10"]), logged.seconds)
+    # Where lists are ranked and training knows them, validation is of the list, in the order in which phones show it.
+    order = "fused" if run.scenario.settings.get(cell.method, {}).get("fuse") else "listed"
+    score = noted.get(f"validation_{order}_ndcg_10", noted["validation_ndcg_10"])
+    return Training(int(noted["steps"]), float(score), logged.seconds)
 
 
 def _logs(folder: Path) -> dict[str, dict[str, Training]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ from chordsim.config.phones import TierConfig as TierConfig
 from chordsim.config.phones import default_tiers as default_tiers
 from chordsim.config.phones import era_tiers as era_tiers
 from chordsim.config.retriever import RetrieverConfig as RetrieverConfig
+from chordsim.config.retriever import named_of_retriever
 from chordsim.config.strict import Name as Name
 from chordsim.config.strict import Table as Table
 
@@ -303,10 +303,11 @@ class Scenario(Table):
         return self
 
     @property
-    def lister(self) -> BackboneConfig:
-        """The backbone of a model that lists: that of phones, with what `[retriever]` says over it."""
-        own = self.retriever.shape if self.retriever else {}
-        return BackboneConfig.model_validate({**self.backbone.model_dump(), "size": "", **own}) if own else self.backbone
+    def lister(self) -> tuple[BackboneConfig, TrainingConfig]:
+        """Backbone and training of a model that lists: those of methods, with what `[retriever]` says over them."""
+        own = self.retriever or RetrieverConfig()
+        backbone = BackboneConfig.model_validate({**self.backbone.model_dump(), "size": "", **own.shape}) if own.shape else self.backbone
+        return backbone, self.training.model_copy(update={"positions": own.positions}) if own.positions else self.training
 
     @model_validator(mode="after")
     def _a_retriever_of_its_own_is_a_model(self) -> Scenario:
@@ -315,8 +316,7 @@ class Scenario(Table):
         try:
             self.lister  # noqa: B018
         except ValidationError as error:
-            why = str(error.errors()[0].get("ctx", {}).get("error", error.errors()[0]["msg"]))
-            raise ValueError(re.sub(r"backbone\.(?=dim|ffn_dim|blocks|heads|max_len)", "retriever.", why)) from None
+            raise ValueError(named_of_retriever(error)) from None
         return self
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from chordsim.arrays import Bools, Ints
-from chordsim.config.model import BackboneConfig
+from chordsim.config.model import BackboneConfig, TrainingConfig
 from chordsim.data.split import TrainLogs
 
 #: What two items of one user's log give one another that stand next to one another, one place further apart, and so on.
@@ -39,16 +39,19 @@ class ListForm:
         length: Of a list.
         repeat: Whether what a user had before may be listed.
         backbone: Of a model, where it is not that of phones.
+        training: Of a model, where it is not that of methods.
     """
 
     retriever: str
     length: int
     repeat: bool
     backbone: BackboneConfig | None = None
+    training: TrainingConfig | None = None
 
     def recipe(self) -> dict[str, Any]:
         """Return what lists in training depend on (JSON)."""
-        own = {"backbone": self.backbone.model_dump(mode="json")} if self.backbone else {}
+        parts = {"backbone": self.backbone, "training": self.training}
+        own = {name: part.model_dump(mode="json") for name, part in parts.items() if part is not None}
         return {"retriever": self.retriever, "length": self.length, "repeat": self.repeat, **own}
 
 

@@ -23,7 +23,7 @@ def resolve_settings(scenario: Scenario) -> Scenario:
     """
     scenario = scenario.model_copy(update={"backbone": resolved_backbone(scenario.backbone)})
     if scenario.retriever is not None:
-        resolved_backbone(scenario.lister)
+        resolved_backbone(scenario.lister[0])
     metrics.asked_for(scenario.protocol)
     filled = {}
     for name in scenario.methods:

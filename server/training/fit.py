@@ -62,7 +62,8 @@ def fit(
         lists: Who lists for windows and for the users of validation; None for a model that reads no lists.
 
     Returns:
-        The state dict at the best validation NDCG@10, with ``trained.steps``, ``trained.ndcg_10`` and what `Curve` tells of the way.
+        The state dict at the best validation NDCG@10, with ``trained.steps``, ``trained.ndcg_10`` and what `Curve` tells of the way; with
+        lists, what the state reaches on them too (`Validation.orders`).
 
     Raises:
         RunError: The loss is not a number any more.
@@ -153,6 +154,10 @@ def _fit(
         progress.advance(1, note)
     progress.done(f"{at.step} steps in {time.monotonic() - began:.0f} s, validation NDCG@10 {at.best_score:.4f}")
     noted = {"trained.steps": torch.tensor(at.step), "trained.ndcg_10": torch.tensor(at.best_score, dtype=torch.float64)}
+    if lists is not None:
+        model.load_state_dict(at.best)
+        told = validation.orders(model)
+        noted |= {f"trained.{name}": torch.tensor(score, dtype=torch.float64) for name, score in told.items()}
     return {**at.best, **noted, **curve.notes(), **rounding.notes()}
 
 

@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 from chordsim import seeds
 from chordsim.arrays import Ints
+from chordsim.data.fusion import fused
 from chordsim.data.split import TrainLogs
 from chordsim.nets.recommender import Trainable
 from server.training.sampler import WindowLists
 
+#: Orders of the cloud's list: by the model's scores, and by these and the cloud's order together.
+ORDERS = ("listed", "fused")
 ROWS = 256
 #: Scores that are held at a time.
 SCORES = 1 << 24
@@ -72,12 +75,7 @@ class Validation:
             rows = min(ROWS, max(SCORES // len(shipped), 1))
             for at in range(0, self.targets.numel(), rows):
                 stop = min(at + rows, self.targets.numel())
-                history = self.history[at:stop]
-                if self.listed is None:
-                    states = model.last_states(history)
-                else:
-                    states = cast(ReadsLists, model).last_states(history, self.listed[at:stop])
-                scores = states @ shipped.T
+                scores = self._states(model, slice(at, stop)) @ shipped.T
                 inside = (self.seen_rows >= at) & (self.seen_rows < stop)
                 wanted = scores.gather(1, self.targets[at:stop, None])
                 scores[self.seen_rows[inside] - at, self.seen_items[inside]] = -torch.inf
@@ -89,3 +87,26 @@ class Validation:
                 gain = 1.0 / torch.log2(above.double() + 2.0)
                 total += float(torch.where((above < 10) & ~repeated, gain, torch.zeros_like(gain)).sum())
         return total / max(self.targets.numel(), 1)
+
+    def orders(self, model: Trainable) -> dict[str, float]:
+        """Return mean NDCG@10 of `ORDERS` where the cloud's list alone is ranked, as phones will; a target that is not listed is a miss."""
+        assert isinstance(model, nn.Module) and self.listed is not None
+        model.eval()
+        totals = dict.fromkeys(ORDERS, 0.0)
+        with torch.no_grad():
+            shipped = model.item_as_shipped()
+            for at in range(0, self.targets.numel(), ROWS):
+                rows = slice(at, at + ROWS)
+                listed, states = self.listed[rows], self._states(model, rows)
+                scores = (shipped[listed] @ states[:, :, None]).squeeze(2).masked_fill(listed == 0, -torch.inf)
+                own = scores.argsort(dim=1, descending=True, stable=True).numpy()
+                joined = fused(listed.numpy(), own.argsort(1))
+                for name, order in zip(ORDERS, (own, joined), strict=True):
+                    found = np.take_along_axis(listed.numpy(), order[:, :10], 1) == self.targets[rows, None].numpy()
+                    totals[name] += float((found / np.log2(np.arange(found.shape[1]) + 2)).sum())
+        return {name: total / max(self.targets.numel(), 1) for name, total in totals.items()}
+
+    def _states(self, model: Trainable, rows: slice) -> Tensor:
+        if self.listed is None:
+            return model.last_states(self.history[rows])
+        return cast(ReadsLists, model).last_states(self.history[rows], self.listed[rows])

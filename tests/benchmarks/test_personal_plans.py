@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,15 +19,17 @@ from benchmarks.personal_plans import __main__ as main_module  # noqa: E402
 from benchmarks.personal_plans import document, drawings, experiments  # noqa: E402
 from benchmarks.personal_plans.by_length import BY_LENGTH  # noqa: E402
 from benchmarks.personal_plans.declared import Arm, Contest, Experiment  # noqa: E402
-from benchmarks.personal_plans.experiments import EXPERIMENTS, NARROW, SHARES, SMALLEST, SMALLEST_GROWTH  # noqa: E402
-from benchmarks.personal_plans.judging import above_best, chosen, claims, grows, suite  # noqa: E402
-from benchmarks.personal_plans.smallest import smallest_effect  # noqa: E402
+from benchmarks.personal_plans.experiments import EXPERIMENTS, NARROW, SHARES, SMALLEST, SMALLEST_GROWTH, SMALLEST_MODELS, STALE  # noqa: E402
+from benchmarks.personal_plans.judging import above_best, chosen, claims, equalled, grows, suite  # noqa: E402
+from benchmarks.personal_plans.smallest import SPREAD_MODELS, smallest_effect  # noqa: E402
 from benchmarks.suites.agenda import cells  # noqa: E402
 from benchmarks.suites.figures import Book  # noqa: E402
 from benchmarks.suites.sheets import MINUS, cells_of, read_lines  # noqa: E402
 from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED  # noqa: E402
+from chordsim.methods.chord.settings import SERVING  # noqa: E402
 from chordsim.report.charts.plot import Points  # noqa: E402
 from chordsim.statistics.crossed import over_seeds  # noqa: E402
+from chordsim.world import lists_of  # noqa: E402
 
 SPARSITY = experiments.SPARSITY
 
@@ -80,6 +83,44 @@ def test_own_plans_of_all_budgets_are_one_training_and_shared_ones_of_each_budge
         assert {key for key, value in shared.items() if own[0].get(key, bits) != value} <= differing
 
 
+def test_every_staleness_is_served_from_one_training_and_swaps_lists() -> None:
+    experiment = experiments.CANDIDATES
+    (group,) = (one for one in suite(None) if one.name == experiment.name)
+    made = {piece.name: group.resolved(piece, 1) for piece in group.pieces}
+    for kind, trainings in (("own", 1), ("fused", 1), ("vector", 1), ("cloud", 0)):
+        some = [made[f"{kind}-{k}"] for k in STALE]
+        assert [one.retriever.aged for one in some if one.retriever] == list(STALE)
+        assert all(lists_of(one) == lists_of(some[0]) and one.lister == some[0].lister for one in some)
+        trained = {
+            json.dumps({key: v for key, v in one.settings[one.methods[0]].items() if key not in SERVING}) for one in some if one.settings
+        }
+        assert len(trained) == trainings
+        assert kind != "vector" or [one.settings["chord-shared"]["aged"] for one in some] == list(STALE)
+    assert made["own-0"].settings["chord-swapped"]["swaps"] == "list" and made["own-0"].settings["chord-swapped"]["sees"] == "candidates"
+    cloud, phones = made["own-0"].lister[0], made["own-0"].backbone
+    assert (cloud.dim, cloud.ffn_dim, cloud.max_len) == (128, 256, 200) and phones.max_len == 50 and phones.dim == 64
+    # Trained arms differ in what the claim is about alone: the same teacher, budgets and targets a step for all.
+    shared, own = made["shared-0"].settings["chord-shared"], made["own-0"].settings["chord-plus"]
+    assert {key for key in own if own[key] != shared.get(key)} == {"planner", "sees"} | ({"delivery"} & own.keys())
+
+
+def test_a_rival_that_equals_own_at_every_staleness_falsifies() -> None:
+    experiment = experiments.CANDIDATES
+
+    def judged(**gains: float) -> str:
+        told = []
+        for contest in experiment.contests:
+            for rival in contest.rivals:
+                gain = gains.get(rival.replace("-", "_"), 0.0)
+                ends = {"low": str(gain - 0.001), "difference": str(gain), "relative": str(gain / 0.15)}
+                told.append(line(experiment.key(contest.own), experiment.key(rival), **ends))
+        return equalled(experiment)(book_of({}, told)).verdict
+
+    assert judged(cloud_0=0.01, fused_10=0.01, vector_5=0.01) == HELD
+    assert judged(cloud_0=0.01, fused_10=0.01) == NOT_HELD == judged(cloud_0=0.01, fused_0=0.01, fused_5=0.01)
+    assert equalled(experiment)(book_of({}, [])).verdict == NOT_MEASURED
+
+
 def test_an_arm_of_two_experiments_is_played_once() -> None:
     digests = {(cell.key, cell.seed): cell.scenario_digest for cell in cells(suite(None)) if cell.seed == 1}
     for one, two in (("chord-plus, own-400", "chord-plus, free"), ("chord-shared, shared", "chord-shared, shared")):
@@ -98,6 +139,8 @@ def test_narrow_rivals_store_and_compute_what_the_wide_network_does_under_its_bu
 def test_the_committed_bar_is_what_the_design_can_show() -> None:
     for seeds, committed in SMALLEST.items():
         assert smallest_effect(seeds, 10) == pytest.approx(committed, abs=5e-5)
+    models = smallest_effect(5, 10, read_lines(SPREAD_MODELS))
+    assert models == pytest.approx(SMALLEST_MODELS, abs=5e-5) and models < SMALLEST[5]
     assert smallest_effect(5, 10, gains=2) == pytest.approx(SMALLEST_GROWTH, abs=5e-4)
 
 

@@ -19,14 +19,14 @@ from chordsim.report.listed import listed
 from chordsim.report.terminal_tables import listed_table
 from chordsim.scenario.load import load
 from chordsim.scenario.text import dump
-from chordsim.world import World, of_text
+from chordsim.world import World, lists_of, of_text
 from server.hosting import train
 from server.model_retriever import ModelLists, RetrieverModel, context_of
 from server.training import cache
 
 LISTED = 20
 NAMES = ("retriever", "fp32", "chord-plus", "cloud-only")
-WIDE = ("retriever.dim=24", "retriever.ffn_dim=32", "retriever.max_len=30")
+WIDE = ("retriever.dim=24", "retriever.ffn_dim=32", "retriever.max_len=30", "retriever.positions=99")
 CACHED = (f"protocol.candidates={LISTED}", "protocol.ranking=candidates", "backbone.items=cached", "clock.loss=0.0", "rounds.count=2")
 MODEL = ("protocol.ranking=candidates", "protocol.retriever=model")
 RUN: dict[str, RunResult] = {}
@@ -87,7 +87,7 @@ def test_a_model_with_a_shape_of_its_own_reads_as_far_back_as_it_says(tiny: Call
     for name, more in (("phones'", ()), ("own", WIDE)):
         scenario = load("offline", tiny(*CACHED, *more, "protocol.retriever=model", methods=("retriever",)))
         world = of_text(dump(scenario))
-        model = RetrieverModel(context_of(scenario.lister, scenario.training, world.n_items, scenario.seed))
+        model = RetrieverModel(context_of(*scenario.lister, world.n_items, scenario.seed))
         state, logs = cache.trained(model, world.logs, Silent())[0], world.logs
         assert scenario.backbone.max_len == 12 and state["item"].shape[1] == (24 if more else 16)
 
@@ -117,6 +117,10 @@ def test_a_shape_of_its_own_stands_in_manifest_and_protocol(tiny: Callable[..., 
         "max_len": 30,
     }
     assert "of its own: dim 24, ffn_dim 32, max_len 30; its lists are those of 3 items" in run.manifest["protocol"]["retriever"]
+    made = [load("offline", tiny(*CACHED, *WIDE, *more, "protocol.retriever=model")) for more in ((), ("retriever.aged=3",))]
+    fresh, aged = (lists_of(one) for one in made)
+    assert fresh and aged and fresh.recipe() == aged.recipe() and fresh.recipe()["training"]["positions"] == 99
+    assert made[0].training.positions != 99 == made[0].lister[1].positions
     assert "[retriever]" not in dump(load("offline", tiny(*CACHED, "protocol.retriever=model", methods=("retriever",))))
 
 

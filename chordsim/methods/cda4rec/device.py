@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from chordsim.arrays import Columns
+from chordsim.data.fusion import fused, places_of
 from chordsim.methods import INVALID, Cost, History, Leg, PhoneBatch, Turn
 from chordsim.methods.cda4rec import net as cda4rec
 from chordsim.methods.cda4rec.spec import routed_cost
@@ -16,7 +17,6 @@ from chordsim.nets import blobs
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
 from chordsim.wire.ids import pack_ids, unpack_ids
-from clients.fusion import fused, places_of
 from clients.half import Device, quiet
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from chordsim.data.fusion import fused, places_of
 from chordsim.methods import DOWN_CANDIDATES, DOWN_PRESCRIPTION, INVALID
 from chordsim.methods.cda4rec import net as cda4rec
 from chordsim.methods.cda4rec.cached.net import RowRanker, TrainedRowRanker, order_bytes, pack_order, unpack_order
@@ -12,7 +13,6 @@ from chordsim.methods.cda4rec.cached.net import ranker_size as cached_size
 from chordsim.nets.backbone import last_states
 from chordsim.ragged import Ragged
 from chordsim.testing import check_method
-from clients.fusion import fused, places_of
 
 
 def test_the_route_decides_what_crosses_and_who_computes(talk):

@@ -6,17 +6,21 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from torch import Tensor, nn
 
 from chordsim import evaluate
+from chordsim.arrays import Ints
 from chordsim.config.model import ProtocolConfig, SyntheticConfig, TrainingConfig
+from chordsim.data.retriever import VOTERS, Counts
 from chordsim.data.split import TrainLogs, split
 from chordsim.data.synthetic import generate
 from chordsim.errors import RunError
 from chordsim.nets.windows import Windows
 from chordsim.progress import Silent
+from clients.fusion import Fused
 from server.training.fit import fit
 from server.training.sampler import Sampler
 from server.training.validation import Validation
@@ -161,6 +165,41 @@ def test_validation_compares_with_embeddings_as_shipped(logs: TrainLogs) -> None
     expected = evaluate.metrics(ranks, logs.n_items)["ndcg_10"].mean()
     made = Validation.of(logs, 6, 1000, 1)
     assert made.ndcg_10(model) == pytest.approx(expected, abs=1e-6) and made.ndcg_10(model) != made.ndcg_10(plain)
+
+
+def test_validation_of_lists_is_what_phones_show_of_them(logs: TrainLogs) -> None:
+    class Reads(Scorer):
+        def last_states(self, items: Tensor, listed: Tensor | None = None) -> Tensor:
+            return super().last_states(items)
+
+    class Lists:
+        def earlier(self, rows: Ints, known: Ints) -> Ints:
+            history, had = logs.earlier(rows, known, VOTERS)
+            return Counts(logs, 15).listed(history, had)
+
+        def now(self, rows: Ints) -> Ints:
+            return self.earlier(rows, np.diff(logs.offsets)[rows])
+
+    model, everybody = Reads(logs.n_items), np.arange(len(logs))
+    with torch.no_grad():
+        model.item += torch.randn(model.item.shape, generator=torch.Generator().manual_seed(8))
+    listed = Lists().now(everybody)
+    scores = (model.item[logs.history(everybody, 1).items[:, 0]] @ model.item.T).detach().numpy().copy()
+
+    class Own:
+        def of(self, items: Ints) -> npt.NDArray[np.float32]:
+            return np.asarray(np.take_along_axis(scores, items, 1))
+
+    def ndcg(shown: npt.NDArray[np.float32]) -> float:
+        spread = np.full_like(scores, -1e9)
+        np.put_along_axis(spread, listed, shown, 1)
+        ways = (ProtocolConfig(ranking="candidates"), (1, logs.user_ids, 0), listed)
+        ranks = evaluate.rank_scores(spread, logs.validation_targets, logs.seen(everybody), *ways)
+        return float(evaluate.metrics(ranks, logs.n_items)["ndcg_10"].mean())
+
+    got = Validation.of(logs, 6, 1000, 1, Lists()).orders(model)
+    assert got["listed"] == pytest.approx(ndcg(Own().of(listed)), abs=1e-6) and got["listed"] > 0
+    assert got["fused"] == pytest.approx(ndcg(Fused(Own()).of(listed)), abs=1e-6) and got["fused"] != got["listed"]
 
 
 def test_scores_that_are_no_numbers_do_not_win(logs: TrainLogs) -> None:

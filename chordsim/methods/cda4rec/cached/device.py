@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from chordsim.arrays import Columns
+from chordsim.data.fusion import fused, places_of
 from chordsim.methods import INVALID, History, Leg, PhoneBatch, Turn
 from chordsim.methods.cda4rec.cached import net
 from chordsim.methods.cda4rec.spec import routed_cost
@@ -18,7 +19,6 @@ from chordsim.nets import blobs
 from chordsim.quant.budget import refusals
 from chordsim.ragged import Ragged
 from chordsim.wire.ids import pack_ids
-from clients.fusion import fused, places_of
 from clients.half import Device, Products, item_table, quiet
 
 
