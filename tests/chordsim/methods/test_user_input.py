@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from chordsim.methods import Budgets
+from chordsim.errors import ScenarioError
+from chordsim.methods import UP_REPORT, Budgets
 from chordsim.methods.chord.network import Planned
 from chordsim.methods.chord.settings import PlanSettings
 from chordsim.nets import embeddings, extractor, user_input
 from chordsim.nets.windows import Windows
+from chordsim.scenario.load import load
 from chordsim.testing import check_method
-from chordsim.testing.talk import small_world
+from chordsim.testing.talk import Talk, small_world
 
 WIDTH, DIM = 8, 16
 ASKED = {"user_input": True, "profile_dim": WIDTH}
@@ -30,7 +32,14 @@ def needs(name: str, settings: dict[str, object]) -> tuple[int, int, int, int]:
     return tuple(int(column[0]) for column in (cost.model_bytes, cost.peak_memory_bytes, cost.macs, cost.adapt_macs))  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize(("name", "more"), [("chord-plus", {}), ("chord-shared", {"delivery": "bootstrap", "extractor_bits": 8})])
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("chord-plus", {}),
+        ("chord-shared", {"delivery": "bootstrap", "extractor_bits": 8}),
+        ("fp32", {"reads": [30, 8]}),
+    ],
+)
 def test_a_method_that_tells_its_backbone_the_user_keeps_all_promises(name: str, more: dict[str, object]) -> None:
     assert len(check_method(name, {**ASKED, **more})) == 8
 
@@ -50,6 +59,32 @@ def test_a_plan_told_once_needs_the_extractor_on_the_phone_only_for_the_vector()
     read = extractor.size("mean", DIM, WIDTH)[1] + DIM * WIDTH
     assert [b - a for a, b in zip(without, told, strict=True)] == [stored, stored, read, 0]
     assert told[3] == 0
+
+
+def test_the_reference_has_a_reader_where_it_is_asked_for_alone() -> None:
+    def asked(settings: dict[str, object]) -> tuple[int, ...]:
+        world = small_world("fp32", settings)
+        told = world.specs["fp32"].needs(world.context("fp32"), PLENTY)
+        assert told is not None
+        return tuple(int(column[0]) for column in (told.cost.model_bytes, told.cost.peak_memory_bytes, told.cost.macs))
+
+    plain, off, told = (asked(settings) for settings in ({}, {**ASKED, "user_input": False}, ASKED))
+    parameters, read = extractor.size("mean", DIM, WIDTH)
+    kept = 4 * parameters + 4 * DIM * WIDTH
+    assert plain == off and [b - a for a, b in zip(plain, told, strict=True)] == [kept, kept, read + DIM * WIDTH]
+    assert load("offline", ['methods=["fp32"]']).settings["fp32"] == {"bits": 32}
+    for key, words in (("reads=[0]", "settings.fp32.reads"), ('extractor="gru"', "settings.fp32.reads is of settings.fp32.extractor")):
+        with pytest.raises(ScenarioError, match=words):
+            load("offline", ['methods=["fp32"]', "settings.fp32.user_input=true", "settings.fp32.reads=[60,8]", f"settings.fp32.{key}"])
+
+
+def test_the_reference_learns_from_what_older_items_say_of_the_user() -> None:
+    t = Talk.of("fp32", {**ASKED, "reads": [60, 8]}, {"max_len": 8})
+    on = t.who.active & (t.history.lengths > 8)
+    newer = t.history.items.copy()
+    newer[:, :-8] = np.where(newer[:, :-8] > 0, newer[:, :-8] % 50 + 1, 0)
+    one, other = (said[UP_REPORT].device.scored()[on] for said in (t.exchange(), t.exchange(history=replace(t.history, items=newer))))
+    assert on.any() and not np.allclose(one, other, atol=1e-4)
 
 
 @pytest.mark.parametrize("bits", [32, 16, 8])
