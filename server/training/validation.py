@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from chordsim import seeds
 from chordsim.arrays import Ints
-from chordsim.data.fusion import fused
+from chordsim.data.fusion import fused, places_of
 from chordsim.data.split import TrainLogs
 from chordsim.nets.recommender import Trainable
 from server.training.sampler import WindowLists
@@ -98,12 +98,11 @@ class Validation:
             for at in range(0, self.targets.numel(), ROWS):
                 rows = slice(at, at + ROWS)
                 listed, states = self.listed[rows], self._states(model, rows)
-                scores = (shipped[listed] @ states[:, :, None]).squeeze(2).masked_fill(listed == 0, -torch.inf)
-                own = scores.argsort(dim=1, descending=True, stable=True).numpy()
-                joined = fused(listed.numpy(), own.argsort(1))
-                for name, order in zip(ORDERS, (own, joined), strict=True):
+                scores = (shipped[listed] @ states[:, :, None]).squeeze(2).numpy()
+                places, numbers = places_of(scores, listed.numpy())
+                for name, order in zip(ORDERS, (np.argsort(places, 1), fused(listed.numpy(), places)), strict=True):
                     found = np.take_along_axis(listed.numpy(), order[:, :10], 1) == self.targets[rows, None].numpy()
-                    totals[name] += float((found / np.log2(np.arange(found.shape[1]) + 2)).sum())
+                    totals[name] += float((found[numbers] / np.log2(np.arange(found.shape[1]) + 2)).sum())
         return {name: total / max(self.targets.numel(), 1) for name, total in totals.items()}
 
     def _states(self, model: Trainable, rows: slice) -> Tensor:
