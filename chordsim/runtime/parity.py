@@ -39,13 +39,13 @@ class Parity:
 
     @property
     def equal(self) -> Bools:
-        """Whose rank is the ledger's."""
-        return np.asarray(self.rank == self.ledger_rank)
+        """Whose rank is the ledger's, and whose scores are all numbers."""
+        return np.asarray((self.rank == self.ledger_rank) & np.isfinite(self.score_difference))
 
     @property
     def unexplained(self) -> Bools:
-        """Whose rank differs by more than near scores can change."""
-        return np.asarray(np.abs(self.rank - self.ledger_rank) > self.near)
+        """Whose rank differs by more than near scores can change, or whose scores are not all numbers: NaN is near to nothing."""
+        return np.asarray(~(np.abs(self.rank - self.ledger_rank) <= self.near) | ~np.isfinite(self.score_difference))
 
 
 def check(export: Export, count: int) -> Parity:
