@@ -8,6 +8,7 @@ from typing import Any
 from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 
+from chordsim.engine import codec
 from chordsim.errors import MethodError
 from chordsim.installed import own_sides, refuse_others
 from chordsim.methods.blame import RAISED, told
@@ -30,6 +31,15 @@ def answer(client_app: ClientApp, message: Message, context: Context) -> Message
         return client_app(message, context)
     except RAISED as error:  # the client app is anybody's code: whatever it raises is its node's error
         return Message(Error(CLIENT_RAISED, str(error) if isinstance(error, MethodError) else told(error)), reply_to=message)
+
+
+def answer_encoded(client_app: ClientApp, data: bytes, context: Context) -> bytes:
+    """Run the client app on one encoded message and encode its reply; one that cannot be encoded becomes an error reply."""
+    message = codec.decode(data)
+    try:
+        return codec.encode(answer(client_app, message, context))[0]
+    except UNENCODABLE as error:
+        return codec.encode(unencodable(message, error))[0]
 
 
 def unencodable(message: Message, error: Exception) -> Message:

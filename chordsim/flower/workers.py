@@ -53,18 +53,14 @@ class Host:
 
     def answer(self, batch: list[bytes], nodes: list[tuple[int, int, int]], run_config: dict[str, Any]) -> list[bytes] | None:
         """Answer messages, encoded; ``nodes`` holds id, partition and partitions of each. None before the app has come."""
-        from chordsim.engine.node import UNENCODABLE, answer, unencodable
+        from chordsim.engine.node import answer_encoded
 
         if self._app is None:
             return None
         out = []
         for data, node in zip(batch, nodes, strict=True):
             context = self._contexts.setdefault(node[0], context_of(*node, run_config))
-            message = codec.decode(data)
-            try:
-                out.append(codec.encode(answer(self._app, message, context))[0])
-            except UNENCODABLE as error:
-                out.append(codec.encode(unencodable(message, error))[0])
+            out.append(answer_encoded(self._app, data, context))
         return out
 
 

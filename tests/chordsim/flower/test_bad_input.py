@@ -9,7 +9,10 @@ import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.clientapp import ClientApp
 
+from chordsim.engine import codec
+from chordsim.engine.node import answer_encoded
 from chordsim.flower import PhoneGrid
+from chordsim.flower.contexts import context_of
 from chordsim.flower.engines import PhonesInProcess
 from chordsim.ledger.parquet import read_ledger
 
@@ -133,6 +136,24 @@ def test_an_error_whose_text_cannot_be_encoded_fails_its_phone(ideal, tmp_path):
 
     heard, outcome, manifest = play(PhonesInProcess(app, 1), ideal, tmp_path / "run")
     assert heard == [2] and outcome == {0: "failed"} and "UnicodeEncodeError" in manifest["errors"][0]
+
+
+def test_a_worker_answers_for_its_neighbours_though_a_reply_cannot_be_encoded():
+    app = ClientApp()
+
+    @app.train()
+    def train(message, context):
+        told = 2**64 if context.node_config["partition-id"] == 0 else 1
+        return Message(RecordDict({"told": ConfigRecord({"x": told})}), reply_to=message)
+
+    PhonesInProcess(app, 2)
+    answers = []
+    for node in (2, 3):
+        message = Message(RecordDict(), dst_node_id=node, message_type="train")
+        data = answer_encoded(app, codec.encode(message)[0], context_of(node, node - 2, 2, None))
+        answers.append(codec.decode(data))
+    assert answers[0].has_error() and "cannot be encoded: ValueError" in answers[0].error.reason
+    assert answers[1].content["told"]["x"] == 1
 
 
 def test_nodes_that_do_not_exist_are_never_asked(ideal, tmp_path):
