@@ -37,7 +37,7 @@ def needs(name: str, settings: dict[str, object]) -> tuple[int, int, int, int]:
     [
         ("chord-plus", {}),
         ("chord-shared", {"delivery": "bootstrap", "extractor_bits": 8}),
-        ("fp32", {"reads": [30, 8]}),
+        pytest.param("fp32", {"reads": [30, 8]}, marks=pytest.mark.slow),
     ],
 )
 def test_a_method_that_tells_its_backbone_the_user_keeps_all_promises(name: str, more: dict[str, object]) -> None:
