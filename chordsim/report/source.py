@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,14 @@ from chordsim.ledger.columns import SCHEMA_VERSION, other_schema
 from chordsim.ledger.names import MANIFEST, ROUNDS, SCENARIO, SUMMARY
 from chordsim.ledger.parquet import check as hold
 from chordsim.store.living import as_it_is
+
+#: What readers take for granted of a manifest; a run without checksums may have been edited.
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("versions", "numerics", "engine", "data", "protocol", "trained", "devices", "budgets", "quarantine"), dict),
+    **dict.fromkeys(("remarks", "errors", "drift"), list),
+    "seed": int,
+}
+_NAMES = {dict: "an object", list: "a list", int: "a whole number"}
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class Source:
         version = manifest.get("schema_version")
         if version != SCHEMA_VERSION:
             raise UserError(f"{run / MANIFEST}: {other_schema(version)}")
+        _check_kinds(run / MANIFEST, manifest, _KINDS)
         manifest = as_it_is(run, manifest)
         checked = hold(run) if check else UNCHECKED
         path = run / SCENARIO
@@ -71,7 +81,10 @@ class Source:
             scenario = tomllib.loads(text)
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+        _check_kinds(path, scenario, {"methods": list, **dict.fromkeys(("data", "population", "rounds", "protocol", "settings"), dict)})
+        _check_kinds(path, scenario.get("population", {}), {"tiers": dict})
         summary = read_json(run / SUMMARY) if (run / SUMMARY).is_file() else {}
+        _check_kinds(run / SUMMARY, summary, dict.fromkeys(("engine", "forecast", "methods"), dict))
         engine, forecast, methods = (summary.get(part) or {} for part in ("engine", "forecast", "methods"))
         return cls(run, manifest, text, scenario, engine, forecast, methods, _closed(run / ROUNDS), checked)
 
@@ -109,6 +122,17 @@ class Source:
     def status(self) -> str:
         """How the run ended, or that it goes on."""
         return str(self.manifest.get("status", "unknown"))
+
+
+def _check_kinds(path: Path, found: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
+    """Refuse a part of another kind.
+
+    Raises:
+        UserError: Names it.
+    """
+    for key, kind in kinds.items():
+        if key in found and not isinstance(found[key], kind):
+            raise UserError(f"{path}: {key}: not {_NAMES[kind]}: it was damaged or edited")
 
 
 def _closed(path: Path) -> dict[tuple[str, int], float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,36 @@ def test_a_mistake_is_one_line(argument, code, tmp_path, monkeypatch, capsys):
     assert main(["report", *argument]) == code
     err = capsys.readouterr().err
     assert err.startswith("chordsim: error: ") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("protocol", None, "protocol: not an object"),
+        ("data", [], "data: not an object"),
+        ("errors", "x", "errors: not a list"),
+        ("seed", "1", "seed: "),
+    ],
+)
+def test_a_manifest_of_another_shape_is_a_mistake_that_names_the_part(key, value, says, made_run, tmp_path, capsys):
+    run = made_run(tmp_path / "run", {"a": [np.full(5, 0.5)]})
+    path = run / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    for words in (["report", str(run)], ["compare", str(run), str(run)]):
+        assert main(words) == 2
+        assert f"{path}: {says}" in capsys.readouterr().err
+
+
+def test_a_scenario_of_another_shape_is_a_mistake_that_names_the_part(made_run, tmp_path, capsys):
+    run = made_run(tmp_path / "run", {"a": [np.full(5, 0.5)]})
+    for text, says in (
+        ("methods = 5", "methods: not a list"),
+        ("population = 3", "population: not an object"),
+        ("[population]\ntiers = []", "tiers: not"),
+    ):
+        (run / "scenario.toml").write_text(text)
+        assert main(["report", str(run)]) == 2
+        assert f"scenario.toml: {says}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, MOST_POINTS, MOST_POINTS + 1, 100_000])
