@@ -67,16 +67,17 @@ class RunResult:
     @cached_property
     def rounds(self) -> pd.DataFrame:
         """One line per method and round."""
-        from chordsim.csv_frame import read_csv
+        from chordsim.ledger.damage import frame
+        from chordsim.ledger.round_lines import ROUND_FIELDS
 
-        return read_csv(self._file("rounds.csv"))
+        return frame(self._file("rounds.csv"), ROUND_FIELDS)
 
     @cached_property
     def devices(self) -> pd.DataFrame:
         """The phones of the last round."""
-        import pandas as pd
+        from chordsim.ledger.damage import frame
 
-        return pd.read_parquet(self._file("devices.parquet"))
+        return frame(self._file("devices.parquet"), ("device_id", "tier"))
 
     @cached_property
     def training(self) -> pd.DataFrame:
@@ -98,8 +99,10 @@ class RunResult:
         """
         import pandas as pd
 
+        from chordsim.ledger.damage import frame
+
         name = "importance.parquet"
-        return pd.read_parquet(self._file(name)) if (self.path / name).exists() else pd.DataFrame()
+        return frame(self._file(name), ("method", "layer", "channel")) if (self.path / name).exists() else pd.DataFrame()
 
     @cached_property
     def figures(self) -> dict[str, Shown]:

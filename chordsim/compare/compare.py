@@ -13,6 +13,7 @@ from chordsim.arrays import Floats
 from chordsim.compare.pairing import pair
 from chordsim.compare.scenario_diff import differences
 from chordsim.errors import RunError, UserError
+from chordsim.ledger.damage import of_runs
 from chordsim.report.gather import Gathered, gather
 from chordsim.report.source import Source
 from chordsim.statistics.differences import Difference, paired
@@ -66,6 +67,7 @@ class Comparison:
         return all(source.sizes_only for source in self.sources)
 
 
+@of_runs
 def compare(runs: Sequence[Path], check: bool = True) -> Comparison:
     """Compare every run with the first, method by method, over the same users.
 

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chordsim.arrays import Columns
 from chordsim.config.model import Scenario
-from chordsim.errors import RunError, UserError
+from chordsim.errors import UserError
 from chordsim.files import read_json
 from chordsim.flower.fleet import Fleet
 from chordsim.flower.phone_cost import PhoneCost
 from chordsim.flower.recorder import PREFIX, TRIPS
 from chordsim.flower.round import PhoneRound
 from chordsim.ledger import parquet
+from chordsim.ledger.damage import named
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.summary import Summary
 from chordsim.round.bindings import accounting
@@ -148,7 +148,7 @@ def _recorded(run: Path) -> tuple[str, PhoneCost | None, dict[int, list[Exchange
     if manifest.get("mode") == "buffered":
         raise UserError(f"{run}: a buffered run cannot be told again: on other phones others would come first; run the app anew")
     given = manifest.get("cost")
-    try:
+    with named(run / TRIPS, "damaged, or of another version"):
         cost = None if given is None else PhoneCost(**given)
         table = pq.read_table(run / TRIPS)
         columns = {name: np.asarray(table.column(name).to_numpy()) for name in table.column_names if name != "kind"}
@@ -157,8 +157,6 @@ def _recorded(run: Path) -> tuple[str, PhoneCost | None, dict[int, list[Exchange
         for part in _cut(columns, edges):
             rounds.setdefault(int(part["round"][0]), []).append(Exchange(part))
         return f"{PREFIX}{manifest['app']}", cost, rounds
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, IndexError) as error:
-        raise RunError(f"{run / TRIPS}: damaged, or of another version ({' '.join(str(error).split())[:160]})") from error
 
 
 def _cut(columns: Columns, edges: Any) -> Iterator[Columns]:

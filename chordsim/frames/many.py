@@ -9,12 +9,13 @@ from typing import Protocol, TypeAlias
 
 import pandas as pd
 
-from chordsim.csv_frame import read_csv
 from chordsim.errors import UserError
 from chordsim.files import disk_errors
 from chordsim.ledger.columns import COLUMNS
+from chordsim.ledger.damage import frame
 from chordsim.ledger.names import DEVICES, MANIFEST, ROUNDS
 from chordsim.ledger.parquet import read_ledger
+from chordsim.ledger.round_lines import ROUND_FIELDS
 
 
 class HasPath(Protocol):
@@ -40,19 +41,19 @@ def ledger_df(*runs: Run) -> pd.DataFrame:
         UserError: No run there, two of one name, or nothing was given.
         RunError: A run without rows, or a damaged file.
     """
-    frame = _together(runs, read_ledger)
+    whole = _together(runs, read_ledger)
     # Runs differ in methods and tiers, and categories that differ come together as objects.
-    return frame.astype({column.name: "category" for column in COLUMNS if column.dtype == "str"})
+    return whole.astype({column.name: "category" for column in COLUMNS if column.dtype == "str"})
 
 
 def rounds_df(*runs: Run) -> pd.DataFrame:
     """Return rounds.csv of runs as one frame, one line per run, method and round; takes and raises what `ledger_df` does."""
-    return _together(runs, lambda run: _read(run / ROUNDS, read_csv))
+    return _together(runs, lambda run: frame(run / ROUNDS, ROUND_FIELDS))
 
 
 def devices_df(*runs: Run) -> pd.DataFrame:
     """Return the phones of the last round of runs as one frame; takes and raises what `ledger_df` does."""
-    return _together(runs, lambda run: _read(run / DEVICES, pd.read_parquet))
+    return _together(runs, lambda run: frame(run / DEVICES, ("device_id", "tier")))
 
 
 def _together(runs: tuple[Run, ...], read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
@@ -89,15 +90,3 @@ def _inside(folder: Path) -> Iterator[Path]:
     with disk_errors(folder):
         for place in (folder, folder / "points"):
             yield from sorted(path.parent.absolute() for path in place.glob(f"*/{MANIFEST}"))
-
-
-def _read(path: Path, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
-    """Return a file as a frame.
-
-    Raises:
-        UserError: It is not there, or cannot be read.
-    """
-    try:
-        return read(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())[:160]}") from error

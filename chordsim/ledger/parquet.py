@@ -19,6 +19,7 @@ from chordsim.errors import InvariantError, RunError
 from chordsim.files import atomic_write, read_json
 from chordsim.ledger import checksums
 from chordsim.ledger.columns import COLUMNS, LIST, PER_ROW, SCHEMA_VERSION, Column, other_schema
+from chordsim.ledger.damage import named
 from chordsim.ledger.digest import ledger_sha256, rows_digest
 from chordsim.ledger.names import MANIFEST
 from chordsim.ledger.rows import Rows
@@ -87,12 +88,10 @@ def read_rows(path: Path) -> Rows:
     """
     table = _read_table(path)
     meta = _metadata(path, table.schema)
-    try:
+    with named(path, "damaged: a column that cannot be read"):  # codes that name no word, words that are no text
         columns = {column.name: _column(table, column) for column in PER_ROW}
         if LIST in table.column_names:
             columns[LIST] = list_values(table.column(LIST))
-    except Exception as error:  # codes that name no word, words that are no text, and what else Arrow makes of damage
-        raise RunError(f"{path}: damaged: a column that cannot be read ({_one_line(error)})") from error
     try:
         rows = Rows.of(meta["method"], int(meta["round"]), columns)
     except (InvariantError, ValueError) as error:
@@ -160,8 +159,15 @@ def read_ledger(run: Path, checked: bool = True) -> pd.DataFrame:
 
     if checked:
         check(run)
-    tables = [_read_table(path) for path in ledger_files(run)]
-    whole = pa.concat_tables([table.replace_schema_metadata(None) for table in tables]).unify_dictionaries()
+    tables: list[pa.Table] = []
+    for path in ledger_files(run):
+        table = _read_table(path).replace_schema_metadata(None)
+        if tables and table.schema != tables[0].schema:
+            raise RunError(f"{path}: damaged, or of another run: not the columns of the files before it")
+        with named(path, "damaged: a column that cannot be read"):
+            table.validate(full=True)
+        tables.append(table)
+    whole = pa.concat_tables(tables).unify_dictionaries()
     ages = whole.column("plan_age_rounds")
     frame = whole.drop_columns(["plan_age_rounds"]).to_pandas()
     frame["plan_age_rounds"] = pd.arrays.IntegerArray(np.asarray(pc.fill_null(ages, pa.scalar(0, pa.int64()))), np.asarray(ages.is_null()))
@@ -208,12 +214,11 @@ def _array(rows: Rows, column: Column) -> pa.Array[Any]:
 
 def _read_table(path: Path) -> pa.Table:
     """Return a file as a table with the contract's columns and types."""
-    try:
-        table = pq.read_table(path, partitioning=None)
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such file") from None
-    except Exception as error:  # what Arrow makes of damage differs by its version, and is not always an error of its own
-        raise RunError(f"{path}: half-written or damaged, not a Parquet file that can be read ({_one_line(error)})") from error
+    with named(path, "half-written or damaged, not a Parquet file that can be read"):
+        try:
+            table = pq.read_table(path, partitioning=None)
+        except FileNotFoundError:
+            raise RunError(f"{path}: no such file") from None
     _metadata(path, table.schema)
     try:
         names = table.column_names
@@ -222,10 +227,8 @@ def _read_table(path: Path) -> pa.Table:
     kept = [table.schema.field(len(names) - 1)] if names[-1:] == [LIST] and _is_list(table.schema.types[-1]) else []
     if names != [*(column.name for column in COLUMNS), *(field.name for field in kept)]:
         raise RunError(f"{path}: the columns are not those of schema {SCHEMA_VERSION}")
-    try:
+    with named(path, "a column is not of its type"):
         return table.cast(pa.schema([*(pa.field(c.name, _TYPES[c.dtype]) for c in COLUMNS), *kept]).with_metadata(table.schema.metadata))
-    except pa.ArrowException as error:
-        raise RunError(f"{path}: a column is not of its type ({_one_line(error)})") from error
 
 
 def _metadata(path: Path, schema: pa.Schema) -> dict[str, str]:
@@ -248,7 +251,3 @@ def _column(table: pa.Table, column: Column) -> np.ndarray[Any, np.dtype[Any]]:
     if column.dtype == "str":
         return np.asarray(data.cast(pa.string()).to_numpy(zero_copy_only=False), dtype=object)
     return np.asarray(data.to_numpy(zero_copy_only=False))
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:160]

@@ -15,7 +15,11 @@ import pyarrow.parquet as pq
 from chordsim.arrays import Bools, Floats
 from chordsim.errors import RunError
 from chordsim.ledger.columns import BY_NAME, LIST, SCHEMA_VERSION, other_schema
+from chordsim.ledger.damage import named
 from chordsim.ledger.parquet import ledger_files, list_values
+
+#: What readers count by.
+_IDS = ("device_id", "user_id")
 
 
 @dataclass(frozen=True)
@@ -71,24 +75,18 @@ def scan(run: Path, columns: Sequence[str]) -> Iterator[Part]:
 
 def read_part(path: Path, columns: Sequence[str]) -> Part:
     """Return the wanted columns of one ledger file; raises as `scan` does."""
-    try:
-        with pq.ParquetFile(path) as file:
-            meta = file.schema_arrow.metadata or {}
-            version = meta.get(b"chordsim.schema_version", b"").decode(errors="replace")
-            if version != str(SCHEMA_VERSION):
-                raise RunError(f"{path}: ledger {other_schema(version or 'unknown')}")
-            table = file.read(list(columns))
-            method, round = meta[b"chordsim.method"].decode(), int(meta[b"chordsim.round"])
-            values, words = {}, {}
-            for name in columns:
-                values[name], found = _column(table.column(name), name)
-                if found is not None:
-                    words[name] = found
-    except RunError:
-        raise
-    except Exception as error:  # what Arrow makes of damage differs by its version, and is not always an error of its own
-        text = " ".join(str(error).split())[:160]
-        raise RunError(f"{path}: half-written or damaged, not a ledger file that can be read ({text})") from error
+    with named(path, "half-written or damaged, not a ledger file that can be read"), pq.ParquetFile(path) as file:
+        meta = file.schema_arrow.metadata or {}
+        version = meta.get(b"chordsim.schema_version", b"").decode(errors="replace")
+        if version != str(SCHEMA_VERSION):
+            raise RunError(f"{path}: ledger {other_schema(version or 'unknown')}")
+        table = file.read(list(columns))
+        method, round = meta[b"chordsim.method"].decode(), int(meta[b"chordsim.round"])
+        values, words = {}, {}
+        for name in columns:
+            values[name], found = _column(table.column(name), name)
+            if found is not None:
+                words[name] = found
     return Part(method, round, values, words)
 
 
@@ -103,4 +101,9 @@ def _column(data: pa.ChunkedArray[Any], name: str) -> tuple[npt.NDArray[Any], tu
         return np.asarray(coded.indices).astype(np.int64), tuple(str(word) for word in coded.dictionary.to_pylist())
     if contract.nullable or contract.dtype == "float64":
         return np.asarray(data.cast(pa.float64()).to_numpy(), np.float64), None
-    return np.asarray(data.cast(pa.int64()).to_numpy(), np.int64), None
+    if data.null_count:
+        raise ValueError(f"{name} is missing in some rows")
+    whole = np.asarray(data.cast(pa.int64()).to_numpy(), np.int64)
+    if name in _IDS and whole.min(initial=0) < 0:
+        raise ValueError(f"{name} is negative in some rows")
+    return whole, None

@@ -17,6 +17,7 @@ from chordsim import evaluate
 from chordsim.arrays import Floats
 from chordsim.config.model import Scenario
 from chordsim.errors import ScenarioError, UserError
+from chordsim.ledger.damage import of_runs
 from chordsim.ledger.parquet import iter_rows
 from chordsim.ledger.rows import Rows, joined
 from chordsim.ledger.summary import Summary
@@ -73,6 +74,7 @@ class Round:
     verdict: Verdict
 
 
+@of_runs
 def recost(run: Path, overrides: Sequence[str], check: bool = True) -> Recosted:
     """Play a finished run again on other phones.
 

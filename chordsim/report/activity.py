@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from chordsim.arrays import Ints
-from chordsim.errors import RunError
+from chordsim.ledger.damage import named
 from chordsim.ledger.names import DEVICES
 
 _GROUPS = 4
@@ -49,13 +49,11 @@ class Activity:
         path = run / DEVICES
         if not path.is_file():
             return None
-        try:
+        with named(path):
             if COLUMN not in pq.read_schema(path).names:
                 return None
             table = pq.read_table(path, columns=["user_id", COLUMN])
             ids, items = (np.asarray(table.column(name).to_numpy(), np.int64) for name in ("user_id", COLUMN))
-        except Exception as error:  # what Arrow makes of damage differs by its version, and is not always an error of its own
-            raise RunError(f"{path}: half-written or damaged ({' '.join(str(error).split())[:160]})") from error
         inside = (ids >= 0) & (ids < users)
         return cls._cut(ids[inside], items[inside], users)
 

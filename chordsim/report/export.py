@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from chordsim.arrays import Floats
+from chordsim.ledger.damage import of_runs
 from chordsim.ledger.scan import scan
 from chordsim.report.latex import printed
 from chordsim.report.run_table import paper
@@ -36,6 +37,7 @@ _TIMES = (
 )
 
 
+@of_runs
 def table(run: Path, form: Format, check: bool = True) -> str:
     """Return a run's results as a table.
 
@@ -55,6 +57,7 @@ def table(run: Path, form: Format, check: bool = True) -> str:
     return printed(paper(run, check), form)
 
 
+@of_runs
 def recbole(run: Path, check: bool = True) -> dict[str, dict[str, float | None]]:
     """Return recall, MRR, NDCG, hit and precision at 5 and 10 by method, as RecBole names and defines them for one target.
 

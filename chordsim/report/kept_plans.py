@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chordsim.arrays import Floats
-from chordsim.errors import ChordsimError, RunError
+from chordsim.ledger.damage import named
 from chordsim.ragged import Ragged
 from chordsim.wire.codes import decode_codes
 
@@ -67,7 +66,7 @@ def read_plans(run: Path) -> dict[str, Plans]:
     path = run / FILE
     if not path.is_file():
         return {}
-    try:
+    with named(path):
         table = pq.read_table(path)
         meta = table.schema.metadata or {}
         widths = {str(name): np.array(w, np.float64) for name, w in json.loads(meta[b"chordsim.widths"]).items()}
@@ -81,6 +80,4 @@ def read_plans(run: Path) -> dict[str, Plans]:
             codes, sound = decode_codes(Ragged.of_rows(c or b"" for m, c in zip(methods, packed, strict=True) if m == name), channels)
             if sound.any():
                 out[name] = Plans(codes[sound], widths[name], layers)
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, ChordsimError) as error:
-        raise RunError(f"{path}: half-written or damaged ({' '.join(str(error).split())[:160]})") from error
     return out

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chordsim.errors import ChordsimError
 from chordsim.files import atomic_write
+from chordsim.ledger.damage import of_runs
 from chordsim.progress import Progress
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 FILE = "report.html"
 
 
+@of_runs
 def write(run: Path, target: Path | None = None, check: bool = True) -> Path:
     """Make the page of a run and return its path.
 
@@ -71,6 +73,7 @@ def write_after_run(run: Path, progress: Progress) -> None:
         progress.done(str(path))
 
 
+@of_runs
 def charts(run: Path, check: bool = True) -> list[Chart]:
     """Return the page's charts.
 

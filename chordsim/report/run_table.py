@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from chordsim.errors import RunError
+from chordsim.ledger.damage import of_runs
 from chordsim.ledger.energy_words import percent, sensitivity
 from chordsim.report.against import against_baseline
 from chordsim.report.gather import Gathered, gather
@@ -31,6 +32,7 @@ _COSTS = {
 }
 
 
+@of_runs
 def paper(run: Path, check: bool = True) -> Paper:
     """Return the table of a run; of one that ranked nothing, what its methods cost.
 

@@ -86,6 +86,7 @@ class Source:
         summary = read_json(run / SUMMARY) if (run / SUMMARY).is_file() else {}
         _check_kinds(run / SUMMARY, summary, dict.fromkeys(("engine", "forecast", "methods"), dict))
         engine, forecast, methods = (summary.get(part) or {} for part in ("engine", "forecast", "methods"))
+        _check_kinds(run / SUMMARY, methods, dict.fromkeys(methods, dict))
         return cls(run, manifest, text, scenario, engine, forecast, methods, _closed(run / ROUNDS), checked)
 
     def table(self, name: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from chordsim import evaluate, methods
 from chordsim.arrays import Floats, Ints
 from chordsim.errors import UserError
 from chordsim.files import read_json
+from chordsim.ledger.damage import named
 from chordsim.ledger.parquet import file_name, read_rows
 from chordsim.ledger.rows import Rows
 from chordsim.methods import DOWN_PRESCRIPTION, UP_REPORT, History, MethodContext, MethodSpec, PhoneBatch
@@ -67,9 +68,10 @@ class Source:
         path = self.run / plans.FILE
         if not path.is_file():
             return {}
-        table = pq.read_table(path).to_pydict()
-        kept = zip(table["method"], table["round"], table["device_id"], table["codes"], strict=True)
-        return {device: codes for method, round, device, codes in kept if method == self.spec.name and round == self.round}
+        with named(path):
+            table = pq.read_table(path).to_pydict()
+            kept = zip(table["method"], table["round"], table["device_id"], table["codes"], strict=True)
+            return {device: codes for method, round, device, codes in kept if method == self.spec.name and round == self.round}
 
     def served(self) -> Ints:
         """Return which devices the model ranked for in the round, by id."""

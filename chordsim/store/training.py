@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from chordsim.csv_frame import read_csv
 from chordsim.errors import RunError
 from chordsim.files import atomic_write
+from chordsim.ledger.damage import named
 from chordsim.ledger.names import TRAINING
 
 if TYPE_CHECKING:
@@ -65,14 +66,12 @@ def read(path: Path | None) -> pd.DataFrame:
         import pandas as pd
 
         return pd.DataFrame(columns=COLUMNS)
-    try:
+    with named(path):
         table = read_csv(
             path,
             keep_default_na=False,
             dtype={"method": str, "step": int, "what": str, "layer": str, "code": str, "value": float},
         )
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: half-written or damaged ({' '.join(str(error).split())[:160]})") from error
     if list(table) != COLUMNS:
         raise RunError(f"{path}: columns are {', '.join(map(str, table))} instead of {', '.join(COLUMNS)}")
     return table
