@@ -68,29 +68,26 @@ def at_most(key: str, column: str, most: float, unit: str) -> Judge:
 
 def share(own: str, other: str, least: float) -> Judge:
     """Judge whether own has at least a share of other's NDCG@10, by the point estimate; the interval is shown."""
-
-    def judge(book: Book) -> Judgement:
-        line = book.difference(own, other)
-        if line is None or not line["relative"]:
-            return missing(book, own, other)
-        return Judgement(HELD if 1 + float(line["relative"]) >= least else NOT_HELD, _share_words(line))
-
-    return judge
+    return _share(own, other, least, within=False)
 
 
 def not_below(own: str, other: str, least: float) -> Judge:
     """Judge whether own has at least a share of other's NDCG@10, over three seeds; missed only where the whole interval lies below."""
+    return _share(own, other, least, within=True)
+
+
+def _share(own: str, other: str, least: float, *, within: bool) -> Judge:
+    """Judge a share; where ``within``, an interval is needed, and one that reaches the share is enough."""
 
     def judge(book: Book) -> Judgement:
         line = book.difference(own, other)
         if line is None or not line["relative"]:
             return missing(book, own, other)
-        if not line["relative_high"]:
+        if within and not line["relative_high"]:
             return Judgement(NOT_MEASURED, "two seeds are too few for an interval", tuple(book.commands(own, other)))
-        if 1 + float(line["relative"]) >= least:
-            return Judgement(HELD, _share_words(line))
-        reached = 1 + float(line["relative_high"]) >= least
-        return Judgement(HELD if reached else NOT_HELD, _share_words(line) + ("; the interval reaches it" if reached else ""))
+        held = 1 + float(line["relative"]) >= least
+        reached = not held and within and 1 + float(line["relative_high"]) >= least
+        return Judgement(HELD if held or reached else NOT_HELD, _share_words(line) + ("; the interval reaches it" if reached else ""))
 
     return judge
 
