@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from chordsim.callbacks.protocol import Heard
 from chordsim.errors import NotWhole, UserError
 from chordsim.events import Ended, tell
-from chordsim.files import read_json
+from chordsim.files import atomic_write, disk_errors, read_json
 from chordsim.progress import CURRENT, Progress, Silent
 
 if TYPE_CHECKING:
@@ -228,9 +228,11 @@ def run(
         shown = Heard(shown, callbacks)
     token = CURRENT.set(shown)
     try:
-        with tempfile.TemporaryDirectory(prefix="chordsim-") as folder:
+        with disk_errors(Path(os.environ.get("TMPDIR") or "the folder for temporary files")):
+            temporary = tempfile.TemporaryDirectory(prefix="chordsim-")
+        with temporary as folder:
             path = Path(folder) / f"{resolved.name}.toml"
-            path.write_text(dump(resolved), encoding="utf-8")
+            atomic_write(path, dump(resolved).encode(), lasting=False)
             given = out if resume is None else resume
             where = Path(os.path.abspath(given)) if given is not None else _next_free(resolved.name, resolved.seed)
             config = {"scenario": str(path), "out": str(where), "resume": resume is not None, "allow-drift": allow_drift, "report": report}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from chordsim.engine.grid import GridCarrier, LocalGrid
-from chordsim.errors import ChordsimError
+from chordsim.errors import ChordsimError, ScenarioError
 from chordsim.files import read_json
 from chordsim.progress import CURRENT, Progress
 from chordsim.report.page import write_after_run
@@ -23,6 +25,12 @@ app = ServerApp()
 DEFAULT_SCENARIO = "quickstart"
 #: Calls that one node may have at once.
 CELLS_PER_NODE = 1
+#: What a key of the run config must be; Flower takes any value that TOML has.
+_KINDS: dict[str, tuple[type, str]] = {
+    **dict.fromkeys(("scenario", "data-root", "out"), (str, "a text in quotes")),
+    "seed": (int, "a whole number, 0 for the scenario's own"),
+    **dict.fromkeys(("resume", "allow-drift", "report"), (bool, "true or false")),
+}
 
 
 @app.main()
@@ -45,8 +53,20 @@ def main(grid: Grid, context: Context) -> None:
     print(f"run directory: {path.absolute()} ({read_json(path / 'manifest.json')['status']})")
 
 
+def _check(config: Mapping[str, Any]) -> None:
+    """Refuse values of another kind.
+
+    Raises:
+        ScenarioError: Names the first.
+    """
+    for key, (kind, what) in _KINDS.items():
+        if key in config and type(config[key]) is not kind:
+            raise ScenarioError(f"run config: {key} = {config[key]!r}: must be {what}")
+
+
 def _run(grid: Grid, context: Context, progress: Progress) -> Path:
     config = context.run_config
+    _check(config)
     if config.get("data-root"):
         os.environ["CHORDSIM_DATA"] = str(config["data-root"])
     scenario = load(str(config.get("scenario") or DEFAULT_SCENARIO), seed=int(config.get("seed", 0)) or None)

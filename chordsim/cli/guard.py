@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -17,6 +18,8 @@ from chordsim.streams import forgiving
 DEBUG_VARIABLE = "CHORDSIM_DEBUG"
 USAGE = 2
 _LONGEST = 1200
+#: What a machine may be out of at any moment: room on a disk, length of a file, open files.
+_SHORT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE}
 
 
 def guarded(argv: Sequence[str] | None) -> int:
@@ -43,11 +46,22 @@ def _run(argv: Sequence[str] | None) -> int:
     except BrokenPipeError:
         # A stream that somebody else put in place, whose reader has seen enough.
         return 0
+    except OSError as error:
+        if error.errno not in _SHORT:
+            return _bug(error)
+        return _say(f"error: {error.filename or 'a file'}: {error.strerror}: this machine is short of it; make room and run again", 1)
+    except MemoryError as error:
+        why = f": {error}" if str(error) else ""
+        return _say(f"error: MemoryError{why}: this machine's memory is too small for it: play fewer phones, users or items", 1)
     except Exception as error:  # anything else is a bug of ours; the person still gets one line
-        return _say(f"error: {type(error).__name__}: {error} (a bug; {DEBUG_VARIABLE}=1 shows where)", 1)
+        return _bug(error)
     if code == INTERRUPTED:  # typer has made this out of a KeyboardInterrupt
         return _interrupted()
     return code if isinstance(code, int) else 0
+
+
+def _bug(error: Exception) -> int:
+    return _say(f"error: {type(error).__name__}: {error} (a bug; {DEBUG_VARIABLE}=1 shows where)", 1)
 
 
 def _interrupted() -> int:

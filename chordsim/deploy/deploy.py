@@ -75,7 +75,7 @@ def deploy(
         link.add_nodes(nodes)
         progress.done(f"{nodes} nodes online at {link.address}, TLS and node authentication on")
         text = link.folder / f"{resolved.name}.toml"
-        text.write_text(dump(resolved), encoding="utf-8")
+        atomic_write(text, dump(resolved).encode(), lasting=False)
         progress.start("run on the nodes", None)
         seen = link.run(text, where, resolved.engine.timeout_s + legs * SECONDS_PER_MESSAGE, os.environ.get("CHORDSIM_DATA", ""))
         progress.done(f"the run took {seen['elapsed']}")

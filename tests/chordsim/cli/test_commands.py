@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import subprocess
@@ -106,7 +107,14 @@ def test_a_degraded_run_shows_its_table_and_fails(monkeypatch: pytest.MonkeyPatc
         (errors.WireError("c"), 1, "error: c"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (KeyError("x"), 1, "KeyError: 'x' (a bug; CHORDSIM_DEBUG=1 shows where)"),
-        (MemoryError(), 1, "MemoryError"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/tmp/x"),
+            1,
+            "error: /tmp/x: No space left on device: this machine is short of it",
+        ),
+        (OSError(errno.EFBIG, "File too large"), 1, "error: a file: File too large: this machine is short of it"),
+        (OSError(errno.EBADF, "Bad file descriptor"), 1, "Bad file descriptor (a bug"),
+        (MemoryError("Unable to allocate 9 GiB"), 1, "MemoryError: Unable to allocate 9 GiB: this machine's memory is too small"),
         (errors.UserError("two\nlines\x1b[31m and \x07 colours"), 2, "two lines [31m and   colours"),
         (errors.UserError("x" * 100_000), 2, "xxx ... xxx"),
     ],
@@ -122,6 +130,16 @@ def test_every_error_is_one_line_with_its_exit_code(
     assert main(["run", "offline"]) == code
     said = one_line(capsys)
     assert words in said and len(said) < 2000
+
+
+def test_no_room_for_temporary_files_is_no_bug(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryDirectory", full)
+    monkeypatch.setenv("TMPDIR", "/small")
+    assert main(["run", "offline"]) == 1
+    assert "error: /small: cannot be written: No space left on device: free some space" in one_line(capsys)
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
