@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -295,6 +296,13 @@ def test_a_closed_pipe_is_no_error() -> None:
     process.stderr.close()
     process.wait(60)
     assert "Traceback" not in said
+
+
+def test_the_package_runs_as_a_module(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["chordsim", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("chordsim", run_name="__main__")
+    assert ended.value.code == 0 and capsys.readouterr().out.startswith("chordsim ")
 
 
 def test_the_console_script_is_main() -> None:
