@@ -8,11 +8,12 @@ from collections.abc import Callable
 from chordsim.signals import INTERRUPTED, as_interrupts
 
 
-def told(command: Callable[[], int], stays: str) -> int:
+def ended(command: Callable[[], int | None], stays: str = "give the same command again") -> int:
     """Give a command; Ctrl-C, SIGTERM and SIGHUP end it in a line on stderr.
 
     Args:
-        command: Returns its exit code. Whoever knows what it was at raises a `KeyboardInterrupt` whose text says that and what stays.
+        command: Returns its exit code, or nothing where there is but one. Whoever knows what it was at raises a `KeyboardInterrupt`
+            whose text says that and what stays.
         stays: What to say where nobody does: what is left, and how to go on.
 
     Returns:
@@ -20,7 +21,7 @@ def told(command: Callable[[], int], stays: str) -> int:
     """
     try:
         with as_interrupts():
-            return command()
+            return command() or 0
     except KeyboardInterrupt as cut:
         print(f"interrupted {cut}" if str(cut) else f"interrupted; {stays}", file=sys.stderr)
         return INTERRUPTED

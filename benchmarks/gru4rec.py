@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.cut_off import ended
 from benchmarks.kept_runs import by_user, played
 from chordsim.api import RunResult
 from chordsim.arrays import Floats
@@ -78,4 +79,4 @@ def ratio_words(users: dict[str, list[Floats]], seed: int) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(ended(main))

@@ -21,9 +21,13 @@ def played(folder: Path, scenario: str, seed: int, overrides: Sequence[str]) -> 
         return RunResult(folder)
     if "protocol.metrics=none" in overrides:
         shutil.rmtree(folder, ignore_errors=True)
-    if (folder / "manifest.json").exists():
-        return chordsim.run(resume=folder, report=False)
-    return chordsim.run(scenario, overrides=overrides, seed=seed, out=folder, report=False)
+    try:
+        if (folder / "manifest.json").exists():
+            return chordsim.run(resume=folder, report=False)
+        return chordsim.run(scenario, overrides=overrides, seed=seed, out=folder, report=False)
+    except KeyboardInterrupt as cut:
+        stays = f"what is in {folder.parent} stays: give the same command again to go on with it"
+        raise KeyboardInterrupt(f"in {folder.name}; {stays}") from cut
 
 
 def by_user(rows: pd.DataFrame, users: int | None = None) -> Floats:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from benchmarks.cut_off import ended
 from benchmarks.kept_runs import played
 from chordsim.report.charts.break_even import Pair, pairs
 from chordsim.report.gather import Gathered, gather
@@ -79,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(ended(main))

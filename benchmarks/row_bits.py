@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.cut_off import ended
 from benchmarks.kept_runs import by_user, played
 from chordsim.api import RunResult
 from chordsim.arrays import Floats
@@ -67,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(ended(main))

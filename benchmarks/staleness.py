@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.communication import ROOMY
+from benchmarks.cut_off import ended
 from benchmarks.kept_runs import by_user, played
 from chordsim.statistics.differences import paired
 
@@ -82,4 +83,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(ended(main))

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.cut_off import ended
 from benchmarks.kept_runs import by_user, played
 from chordsim.arrays import Floats
 from chordsim.statistics.differences import Difference, paired_over_seeds
@@ -108,4 +109,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(ended(main))

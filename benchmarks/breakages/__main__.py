@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.breakages import ends, readings, surroundings
 from benchmarks.breakages.ground import Ground, Seen
-from benchmarks.cut_off import told
+from benchmarks.cut_off import ended
 from benchmarks.same_ledgers.checkout import Checkout
 
 WAYS: dict[int, tuple[str, Callable[[Ground], Seen]]] = {
@@ -59,4 +59,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(told(main, "--only NUMBER tries one way alone"))
+    sys.exit(ended(main, "--only NUMBER tries one way alone"))

@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.cut_off import told
+from benchmarks.cut_off import ended
 from benchmarks.faults.finished import Finished
 from benchmarks.faults.plan import plan
 
@@ -73,4 +73,4 @@ def _told(done: Finished, seeds: range, seconds: float) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(told(main, "seeds in the file of --finished are not played again"))
+    sys.exit(ended(main, "seeds in the file of --finished are not played again"))

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cut_off import told
+from benchmarks.cut_off import ended
 from benchmarks.fuzz.feeders import feed
 from benchmarks.fuzz.target import large
 from benchmarks.fuzz.worker import TARGETS, names
@@ -89,4 +89,4 @@ def _read(path: Path | None) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    sys.exit(told(main, "pieces in the file of --finished are not fed again"))
+    sys.exit(ended(main, "pieces in the file of --finished are not fed again"))

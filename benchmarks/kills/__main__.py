@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.cut_off import told
+from benchmarks.cut_off import ended
 from benchmarks.kills.killed import LINK_EXITED, Case, cases, status
 from benchmarks.kills.process import context
 from benchmarks.kills.site import Site
@@ -154,4 +154,4 @@ def _differences(want: dict[str, str], found: dict[str, str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(told(main, "kills in the file of --finished are not done again"))
+    sys.exit(ended(main, "kills in the file of --finished are not done again"))

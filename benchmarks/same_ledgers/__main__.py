@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 
-from benchmarks.cut_off import told
+from benchmarks.cut_off import ended
 from benchmarks.same_ledgers.checkout import Checkout
 from benchmarks.same_ledgers.kept import Kept
 from benchmarks.same_ledgers.process import Answer, Process
@@ -126,4 +126,4 @@ def _parser(names: list[str]) -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(told(lambda: main(sys.argv[1:]), "what stands in the file of --keep is not played again"))
+    sys.exit(ended(lambda: main(sys.argv[1:]), "what stands in the file of --keep is not played again"))

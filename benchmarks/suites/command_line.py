@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.cut_off import told
+from benchmarks.cut_off import ended
 from benchmarks.suites.agenda import Group
 from chordsim.errors import ChordsimError
 
@@ -19,7 +19,7 @@ def guarded(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Do what a command says; return 1 if a piece failed, 2 for what cannot be done, 130 where it was cut off."""
     given = parser.parse_args(arguments)
     try:
-        return told(lambda: int(given.does(given)), "give the same command again")
+        return ended(lambda: int(given.does(given)))
     except (ChordsimError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -16,7 +16,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from benchmarks.cut_off import told
+from benchmarks.cut_off import ended
 from benchmarks.throughput import against, machine
 from benchmarks.throughput.contest import Contestant, Failed
 from benchmarks.throughput.pieces import PIECES, QUICK, Piece, Size
@@ -114,4 +114,4 @@ def _parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     # Cut off, it ends what it started first: those whose turn it is not stand still, and would do so for ever.
-    sys.exit(told(lambda: main(sys.argv[1:]), "what is in --out is not measured again"))
+    sys.exit(ended(lambda: main(sys.argv[1:]), "what is in --out is not measured again"))

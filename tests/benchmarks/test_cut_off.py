@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import cut_off  # noqa: E402
+import chordsim  # noqa: E402
+from benchmarks import cut_off, kept_runs  # noqa: E402
 from benchmarks.personal_plans import __main__ as personal_plans  # noqa: E402
 from benchmarks.reproduction import __main__ as reproduction  # noqa: E402
 from benchmarks.suites import play  # noqa: E402
@@ -52,8 +53,19 @@ def test_whoever_knows_no_better_says_what_stays(capsys: pytest.CaptureFixture[s
     def cut() -> int:
         raise KeyboardInterrupt
 
-    assert cut_off.told(cut, "give it again") == 130 and capsys.readouterr().err == "interrupted; give it again\n"
-    assert cut_off.told(lambda: 3, "give it again") == 3 and not capsys.readouterr().err
+    assert cut_off.ended(cut, "give it again") == 130 and capsys.readouterr().err == "interrupted; give it again\n"
+    assert cut_off.ended(lambda: 3, "give it again") == 3 and not capsys.readouterr().err
+
+
+def test_a_measurement_that_keeps_its_runs_says_in_which_it_was(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(chordsim, "run", lambda *given, **more: os.kill(os.getpid(), signal.SIGTERM))
+    mine = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        assert cut_off.ended(lambda: bool(kept_runs.played(tmp_path / "bits-2", "offline", 1, ()))) == 130
+    finally:
+        signal.signal(signal.SIGTERM, mine)
+    stays = f"what is in {tmp_path} stays: give the same command again to go on with it"
+    assert capsys.readouterr().err == f"interrupted in bits-2; {stays}\n"
 
 
 @pytest.mark.slow
