@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import markdown
 from chordsim.arrays import Floats
 from chordsim.ledger.rows import Rows
 from chordsim.round import sizes
@@ -74,12 +75,13 @@ def _sums(rows: Rows) -> dict[str, float]:
 def by_part(*more: str) -> str:
     """Return bytes by part at first contact, in a later session, and in one that begins with a new version."""
     played = play(EVERY, "rounds.new_model_every=5", *more, rounds=6)
-    lines = [f"| method | event | {' | '.join(PARTS)} | all, with framing |", f"| --- | --- |{' ---: |' * (len(PARTS) + 1)}"]
-    for method, of in played.items():
-        for event, session in (("first contact", 0), ("session", 4), ("new version", 5)):
-            cells = [f"{of.parts[part][session]:,.0f}" for part in PARTS]
-            lines.append(f"| `{method}` | {event} | {' | '.join(cells)} | {of.whole[session]:,.0f} |")
-    return "\n".join(lines)
+    events = (("first contact", 0), ("session", 4), ("new version", 5))
+    rows = [
+        (f"`{method}`", event, *(f"{of.parts[part][at]:,.0f}" for part in PARTS), f"{of.whole[at]:,.0f}")
+        for method, of in played.items()
+        for event, at in events
+    ]
+    return markdown.table(("method", "event", *PARTS, "all, with framing"), rows, words=2)
 
 
 def sessions_below(mine: Floats, theirs: Floats) -> str:

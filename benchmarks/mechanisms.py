@@ -6,6 +6,7 @@ import importlib
 import re
 from pathlib import Path
 
+from benchmarks.markdown import table
 from chordsim import methods
 
 PAGE = Path(__file__).parents[1] / "docs" / "methods.md"
@@ -42,13 +43,12 @@ def section() -> str:
         if "Source" in parts
     ]
     others = ", ".join(f"`{name}`" for names, parts in found if "Source" not in parts for name in names)
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
     return f"""{TITLE}
 
 Written by `python -m benchmarks.mechanisms` from the docstrings of `chordsim/methods/*/spec.py`; a test holds the two together.
 *Inference* is what no source at hand says and we chose. Controls of this testbed, of no paper: {others}.
 
-{table}
+{table(head, rows, len(head))}
 """
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.markdown import table
 from benchmarks.mechanisms import section
 from chordsim import methods
 from chordsim.config.model import Scenario
@@ -52,7 +53,7 @@ def main(run: Path, page: Path) -> None:
     trained = read_json(run / "manifest.json").get("trained", {})
     ledger = read_ledger(run)
     rows = [[*_row(name, ledger, summary["methods"][name]), _steps(trained.get(name))] for name in scenario.methods]
-    text = [_head(scenario, read_json(run / "manifest.json")), _markdown(COLUMNS, rows), _notes(ledger, scenario, trained)]
+    text = [_head(scenario, read_json(run / "manifest.json")), table(COLUMNS, rows, len(COLUMNS)), _notes(ledger, scenario, trained)]
     if {"chai", "fp32", "cloud-only"} <= set(scenario.methods):
         text.append(_chai(ledger, scenario, summary["methods"]))
     page.write_text("\n\n".join([*text, section()]))
@@ -109,10 +110,6 @@ def _number(value: float | None, places: int) -> str:
 
 def _interval(told: dict[str, Any]) -> str:
     return "-" if told.get("mean") is None else f"{told['mean']:.4f} ({told['ci95'][0]:.4f} to {told['ci95'][1]:.4f})"
-
-
-def _markdown(columns: tuple[str, ...], rows: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, ["---"] * len(columns), *rows))
 
 
 def _head(scenario: Scenario, manifest: dict[str, Any]) -> str:
@@ -184,7 +181,7 @@ def _chai(ledger: pd.DataFrame, scenario: Scenario, told: dict[str, Any]) -> str
     claimed = {name: f"{value:g}x" if value > 1 else f"{value:.0%}" for name, value in CLAIMS.items()}
     rows = [[name, claimed[name], measured[name]] for name in CLAIMS]
     head = "## `chai`: four ratios, claimed and measured\n\nThe claims are a machine-written summary's; no primary source supports them."
-    return f"{head}\n\n{_markdown(('ratio', 'claimed', 'measured here'), rows)}"
+    return f"{head}\n\n{table(('ratio', 'claimed', 'measured here'), rows, 3)}"
 
 
 if __name__ == "__main__":

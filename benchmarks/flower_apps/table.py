@@ -20,6 +20,7 @@ from flwr.app import ArrayRecord, MetricRecord
 from flwr.serverapp.strategy import FedAdam, FedAvg, FedMedian, FedProx, Strategy
 
 from benchmarks.flower_apps import small
+from benchmarks.markdown import table as markdown_table
 from chordsim.cli import main as command_line
 from chordsim.flower import Buffered, PhoneCost, PhoneGrid
 from chordsim.flower.engines import PhonesInProcess
@@ -99,11 +100,11 @@ def markdown(lines: list[dict[str, Any]]) -> str:
     """Return the table as docs/flower.md has it."""
     spent = ("MB", "J", "hours")
     head = ["scenario, strategy", "updates used", "accuracy", *spent, *(f"{unit} to {GOAL:.0%}" for unit in spent)]
-    out = [f"| {' | '.join(head)} |", f"| {' | '.join(['---', *(['---:'] * (len(head) - 1))])} |"]
-    for told in lines:
-        cells = [f"{told['scenario']}, {told['strategy']}", *(told[key] for key in FIELDS if key not in ("scenario", "strategy", "best"))]
-        out.append(f"| {' | '.join('never' if cell is None else str(cell) for cell in cells)} |")
-    return "\n".join(out)
+    shown = [key for key in FIELDS if key not in ("scenario", "strategy", "best")]
+    rows = [
+        (f"{told['scenario']}, {told['strategy']}", *("never" if told[key] is None else str(told[key]) for key in shown)) for told in lines
+    ]
+    return markdown_table(head, rows)
 
 
 def main(runs: str, table: str = "", phones: str = "200", rounds: str = "20") -> None:

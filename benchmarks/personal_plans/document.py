@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.markdown import table
 from benchmarks.personal_plans import drawings
 from benchmarks.personal_plans.by_length import BY_LENGTH
 from benchmarks.personal_plans.declared import Experiment
@@ -13,7 +14,6 @@ from benchmarks.personal_plans.judging import chosen, claims
 from benchmarks.suites.figures import Book
 from benchmarks.suites.sections import differences, missing, number, verdicts
 from benchmarks.suites.sheets import MISSING, Line, read_lines
-from benchmarks.throughput.markdown import table
 from chordsim.report.charts.chart import Chart
 from chordsim.report.drawn import picture
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from benchmarks.markdown import table
 from benchmarks.reproduction.claims import ABSTRACT, CLAIMS
 from benchmarks.reproduction.families import ADDS, FAMILIES, RIVALS, ROUNDED
 from benchmarks.reproduction.suite import AGES, BARE, LEVELS, TRIALS_GROUP
@@ -12,7 +13,6 @@ from benchmarks.suites.figures import Book
 from benchmarks.suites.sections import accuracy, costs, differences, kib, missing, number, verdicts
 from benchmarks.suites.sheets import ALL_SEEDS, MISSING, Line
 from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED
-from benchmarks.throughput.markdown import table
 
 _TEXT = Path(__file__).parent / "text"
 #: Sessions over which the refresh policies are priced.

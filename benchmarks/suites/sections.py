@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from benchmarks.markdown import table
 from benchmarks.suites.figures import Book
 from benchmarks.suites.sheets import MISSING, Line
 from benchmarks.suites.sheets import spread as deviation
 from benchmarks.suites.verdicts import NOT_MEASURED, Claim
-from benchmarks.throughput.markdown import table
 
 
 def verdicts(book: Book, claims: Iterable[Claim]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.markdown import table
 from benchmarks.throughput import against
 from benchmarks.throughput import markdown as md
 from benchmarks.throughput.pieces import PIECES, SGEMM
@@ -81,7 +82,7 @@ def _targets(results: Results) -> str:
         ("its peak memory", "3,072 MiB", f"{md.mebibytes(memory)} MiB" if memory else md.NONE),
         ("`fp32` on ml-1m to its best validation", "720 s", md.figure(best, " s")),
     ]
-    return "## Asked and reached\n\n" + md.table(("what", "asked", "reached"), rows)
+    return "## Asked and reached\n\n" + table(("what", "asked", "reached"), rows)
 
 
 def _against(results: Results) -> str:
@@ -91,13 +92,13 @@ def _against(results: Results) -> str:
     ran = [run for name, run in results.runs.items() if name.startswith("against-")]
     told = "; ".join(dict.fromkeys(f"{run['when']}, load {run['load_before']} before" for run in ran))
     text = _text("performance_against").format(told=told)
-    return f"## Against the build before\n\n{text}\n\n" + md.table(("what", "figure", "before", "now", "times"), rows)
+    return f"## Against the build before\n\n{text}\n\n" + table(("what", "figure", "before", "now", "times"), rows)
 
 
 def _machines(results: Results) -> str:
     keys = ("when", "commit", "processor", "processors", "memory_gib", "load_before", "python", "flwr", "ray", "torch", "numpy", "seconds")
     rows = [(name, *(str(run.get(key, "")) for key in keys)) for name, run in _in_order(results)]
-    return "## Where and with what\n\n" + md.table(("piece", *(key.replace("_", " ") for key in keys)), rows)
+    return "## Where and with what\n\n" + table(("piece", *(key.replace("_", " ") for key in keys)), rows)
 
 
 def _in_order(results: Results) -> list[tuple[str, dict[str, object]]]:
@@ -133,7 +134,7 @@ def _engines(results: Results) -> str:
     flop = results.about("engines", "in-process").get("flop_per_phone", 0)
     text = _text("performance_phone").format(items="3,416")
     reached = f"The sgemm peak of this run, two threads side by side: {peak}. One phone needs {flop / 1e6:.2f} MFLOP, scores included."
-    return f"{text}\n{reached}\n\n" + md.table(head, rows)
+    return f"{text}\n{reached}\n\n" + table(head, rows)
 
 
 def _apart(found: Figure | None, agreed: Figure | None) -> str:
@@ -160,7 +161,7 @@ def _parts(results: Results) -> str:
         share=md.percent(executed),
         peak=md.figure(results.figure("parts", SGEMM, "sgemm_gflop_per_s"), " GFLOP/s"),
     )
-    return f"## The parts alone\n\n{text}\n\n" + md.table(("part, two threads", "phones/s", "GFLOP/s needed", "share of sgemm peak"), rows)
+    return f"## The parts alone\n\n{text}\n\n" + table(("part, two threads", "phones/s", "GFLOP/s needed", "share of sgemm peak"), rows)
 
 
 def _whole(results: Results) -> str:
@@ -182,7 +183,7 @@ def _whole(results: Results) -> str:
     text = (
         "As `chordsim run` plays them: profile, plan, rank, metrics, ledger, checkpoint; not the first round, in which workers load data."
     )
-    return f"## Whole rounds\n\n{text}\n\n" + md.table(head, rows)
+    return f"## Whole rounds\n\n{text}\n\n" + table(head, rows)
 
 
 def _limits(results: Results) -> str:
@@ -205,7 +206,7 @@ def _limits(results: Results) -> str:
         ("a device-round", whole),
     ]
     text = _text("performance_limits").format(room=200, alone=alone / 2, saved=1 - alone / 2 / whole)
-    return f"## What limits it\n\n{text}\n\n" + md.table(
+    return f"## What limits it\n\n{text}\n\n" + table(
         ("part, two processors", "µs of both", "share"), [(what, f"{took:,.0f}", f"{took / whole:.0%}") for what, took in rows]
     )
 
@@ -217,7 +218,7 @@ def _series(results: Results, piece: str) -> str:
         rate, memory = results.figure(piece, case, RATE), results.figure(piece, case, "peak_rss_bytes")
         rows.append((f"{int(case):,}", md.figure(rate), md.mebibytes(memory)))
     text = f"Whole rounds{', ' + remark if remark else ''}."
-    return f"## {PIECES[piece].title}\n\n{text}\n\n" + md.table((what, "device-rounds/s", "peak MiB"), rows)
+    return f"## {PIECES[piece].title}\n\n{text}\n\n" + table((what, "device-rounds/s", "peak MiB"), rows)
 
 
 def _training(results: Results) -> str:
@@ -231,7 +232,7 @@ def _training(results: Results) -> str:
             score = results.figure(piece, case, "best_ndcg_10")
             rows.append((f"`{case}`, {what}", md.figure(step), md.figure(best) if best else "", f"{score.median:.4f}" if score else ""))
     head = ("method", "ms per step", "seconds to the best", "its NDCG@10")
-    return f"## Cloud training\n\n{_text('performance_training')}\n" + md.table(head, rows) if rows else ""
+    return f"## Cloud training\n\n{_text('performance_training')}\n" + table(head, rows) if rows else ""
 
 
 def _commands(results: Results) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.markdown import table
 from benchmarks.throughput import markdown as md
 from benchmarks.throughput.results import Results
 
@@ -114,9 +115,9 @@ def page(results: Results) -> str:
             carried=c.carried_bytes,
             ledger=c.ledger_bytes,
             cells=100 * c.processors,
-            costs=md.table(("of one device-round", "cost", "from"), cost_rows),
-            nodes=md.table(("nodes", "device-rounds/s", "times one node", "MB/s through the driver", "with plans on workers"), node_rows),
-            limits=md.table(("part", "device-rounds/s at most"), [(name, f"{most:,.0f}") for name, most in limits]),
+            costs=table(("of one device-round", "cost", "from"), cost_rows),
+            nodes=table(("nodes", "device-rounds/s", "times one node", "MB/s through the driver", "with plans on workers"), node_rows),
+            limits=table(("part", "device-rounds/s at most"), [(name, f"{most:,.0f}") for name, most in limits]),
             store="about 1 MiB for `chord-plus` on ml-1m",
             call=1e6 * c.carried_bytes / (100 * c.processors) / 2**20,
             daily=f"{rate * 86_400 * c.ledger_bytes / 1e9:,.0f} GB",
@@ -136,7 +137,7 @@ def _fleet(results: Results, c: Costs) -> str:
         ("ledger of such a round", f"{part * c.ledger_bytes / 1e9:,.1f} GB"),
         ("hours for every phone once, on 100 nodes", f"{_FLEET / rate / 3600:,.1f}"),
     ]
-    return md.table(("need", "on paper"), rows)
+    return table(("need", "on paper"), rows)
 
 
 def _slope(results: Results, piece: str) -> float | None:
