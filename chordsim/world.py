@@ -151,7 +151,9 @@ class World:
         s = self.scenario
         settings = {**self.specs[method].defaults, **s.settings.get(method, {})}
         how = (self.kernel, s.engine.share_equal, s.engine.device)
-        return methods.MethodContext(method, settings, s.backbone, s.training, self.n_items, s.seed, ranked_of(s), *how, lists_of(s))
+        return methods.MethodContext(
+            method, settings, s.backbone, s.training, self.n_items, s.seed, ranked_of(s), *how, lists_of(s), not s.protocol.mask_seen
+        )
 
 
 def ranked_of(scenario: Scenario) -> int:

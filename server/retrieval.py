@@ -26,14 +26,17 @@ def to_rank(reference: State) -> State:
     return {name: value for name, value in reference.items() if name == WIDTHS or not name.startswith("trained.")}
 
 
-def ranked(shapes: Shapes, state: State, history: Ints, length: int) -> Ints:
-    """Return the reference's best items [D, length] for histories [D, L], none of them in the history; 0 pads."""
+def ranked(shapes: Shapes, state: State, history: Ints, length: int, repeats: bool) -> Ints:
+    """Return the reference's best items [D, length] for histories [D, L], those in the history only where ``repeats``; 0 pads."""
     items = torch.from_numpy(history)
     with torch.inference_mode():
         table = _as_trained(shapes, state)
         states = last_states(items, table, state["position"], dense.weights(shapes, state), shapes.backbone)
         rows = max(_SCORES // len(table), 1)
-        parts = [_best(states[at : at + rows] @ table.T, items[at : at + rows], length) for at in range(0, max(len(items), 1), rows)]
+        parts = [
+            _best(states[at : at + rows] @ table.T, None if repeats else items[at : at + rows], length)
+            for at in range(0, max(len(items), 1), rows)
+        ]
     return np.asarray(torch.cat(parts).numpy(), np.int64)
 
 
@@ -66,8 +69,9 @@ def _as_trained(shapes: Shapes, state: State) -> torch.Tensor:
     return _rounded[exact]
 
 
-def _best(scores: torch.Tensor, had: torch.Tensor, length: int) -> torch.Tensor:
-    scores.scatter_(1, had, -torch.inf)
+def _best(scores: torch.Tensor, had: torch.Tensor | None, length: int) -> torch.Tensor:
+    if had is not None:
+        scores.scatter_(1, had, -torch.inf)
     scores[:, 0] = -torch.inf
     # A stable sort, so that equal scores keep the order of ids whatever the chunk.
     best = torch.sort(scores, dim=1, descending=True, stable=True)

@@ -69,6 +69,7 @@ class MethodContext:
         share_equal: Whether neighbours of one user and plan are computed once; the results are the same.
         device: Where forward passes and ranks are computed.
         lists: What the cloud lists; None where it ranks all items or sampled ones.
+        repeats: Whether items that a user had before are ranked like any other (`protocol.mask_seen = false`).
     """
 
     name: str
@@ -82,6 +83,7 @@ class MethodContext:
     share_equal: bool = False
     device: str = "cpu"
     lists: ListForm | None = None
+    repeats: bool = False
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ class Cda4RecCloud(Trained):
         history, sound = unpack_ids(inbox, c.backbone.max_len, c.n_items)
         phone = net.on_phone((history > 0).sum(1), int(c.settings["short_history"]))
         reference = {name.removeprefix("cloud."): value for name, value in state.items() if name.startswith("cloud.")}
-        best = pack_ids(ranked(self.shapes, reference, history, min(int(c.settings["list_length"]), c.n_items)), c.n_items)
+        length = min(int(c.settings["list_length"]), c.n_items)
+        best = pack_ids(ranked(self.shapes, reference, history, length, c.repeats), c.n_items)
         mine = phone if leg.kind == "candidates" else ~phone
         turn = answer(who, best, sound, 0)
         sent = turn.outbox.keep(mine)
