@@ -113,7 +113,7 @@ def _candidates(name: str, seeds: tuple[int, ...]) -> Group:
 PUBLISHED = (Piece("references", ("fp32", "popularity", "markov")),)
 
 #: Windows drawn evenly over histories, all of their targets in every step, as many windows as published trainings have: a step then takes
-#: seven times as long. Ahead in a short program beside this one, on a GPU (one seed); not played here.
+#: seven times as long.
 ALL_TARGETS = ("training.positions=0", "training.latest_of=1", "training.patience=8")
 
 WIDE = (Piece("references", ("fp32", "int8")), Piece("plans", ("chord-plus", "chord-swapped")))
