@@ -6,6 +6,7 @@ from benchmarks.personal_plans.declared import Contest, Experiment
 from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST
 from benchmarks.suites.agenda import Group
 from benchmarks.suites.figures import Book
+from benchmarks.suites.sheets import Line
 from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED, Claim, Judge, Judgement, above, all_of, missing, share
 
 #: How far operations of own and rival may lie apart and still count as equal: the vector's are a few per cent of a narrow pass.
@@ -54,19 +55,27 @@ def above_best(experiment: Experiment, contest: Contest) -> Judge:
         line = book.difference(own, other)
         if line is None:
             return missing(book, own, other)
-        made = above(own, other, least=bar(len(line["seeds"].split())))(book)
+        made = _so_far(book, above(own, other, least=bar(len(contest.seeds)))(book), line, contest.seeds, own, other)
         if not contest.equal_operations:
             return made
         operations = [book.number(key, "macs") for key in (own, other)]
-        if None in operations or made.verdict == NOT_MEASURED:
+        if None in operations:
             return made
         mine, theirs = (float(value or 0.0) for value in operations)
         words = f"{made.measured}; {mine / 1e6:.2f} and {theirs / 1e6:.2f} million operations"
         if abs(mine - theirs) > EQUAL_OPERATIONS * max(mine, theirs):
             return Judgement(NOT_MEASURED, f"{words}, which are not the same")
-        return Judgement(made.verdict, words)
+        return Judgement(made.verdict, words, made.commands)
 
     return judge
+
+
+def _so_far(book: Book, made: Judgement, line: Line, seeds: tuple[int, ...], *keys: str) -> Judgement:
+    """Return a judgement as it is where its comparison has all declared seeds, else what they say so far, and no verdict."""
+    done = len(line["seeds"].split())
+    if done >= len(seeds):
+        return made
+    return Judgement(NOT_MEASURED, f"{made.measured}, so far: {done} of {len(seeds)} seeds", tuple(book.commands(*keys)))
 
 
 def grows(experiment: Experiment) -> Judge:
@@ -87,7 +96,8 @@ def grows(experiment: Experiment) -> Judge:
             return Judgement(NOT_MEASURED, f"{words}; two seeds are too few for an interval")
         seeds = line["seeds"].replace(" ", ", ")
         words += f" ({float(line['low']):+.4f} to {float(line['high']):+.4f}), Holm p {float(line['p_holm']):.3g} (seeds {seeds})"
-        return Judgement(HELD if float(line["low"]) > 0 else NOT_HELD, words)
+        made = Judgement(HELD if float(line["low"]) > 0 else NOT_HELD, words)
+        return _so_far(book, made, line, min((contest.seeds for contest in ends), key=len), *asked)
 
     return judge
 
@@ -99,7 +109,8 @@ def equalled(experiment: Experiment) -> Judge:
         def judge(book: Book) -> Judgement:
             pairs = [(experiment.key(contest.own), experiment.key(contest.rivals[rival])) for contest in experiment.contests]
             lines = [book.difference(*pair) for pair in pairs]
-            known = [line for line in lines if line is not None]
+            declared = [len(contest.seeds) for contest in experiment.contests]
+            known = [line for line, seeds in zip(lines, declared, strict=True) if line and len(line["seeds"].split()) >= seeds]
             if any(float(line["low"] or "nan") > 0 and float(line["p_holm"]) < LEVEL for line in known):
                 verdict = HELD
             elif len(known) < len(lines):

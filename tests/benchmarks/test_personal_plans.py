@@ -107,18 +107,18 @@ def test_every_staleness_is_served_from_one_training_and_swaps_lists() -> None:
 def test_a_rival_that_equals_own_at_every_staleness_falsifies() -> None:
     experiment = experiments.CANDIDATES
 
-    def judged(**gains: float) -> str:
+    def judged(seeds: str = "1 2 3 4 5", **gains: float) -> str:
         told = []
         for contest in experiment.contests:
             for rival in contest.rivals:
                 gain = gains.get(rival.replace("-", "_"), 0.0)
                 ends = {"low": str(gain - 0.001), "difference": str(gain), "relative": str(gain / 0.15)}
-                told.append(line(experiment.key(contest.own), experiment.key(rival), **ends))
+                told.append(line(experiment.key(contest.own), experiment.key(rival), seeds=seeds, **ends))
         return equalled(experiment)(book_of({}, told)).verdict
 
     assert judged(cloud_0=0.01, fused_10=0.01, vector_5=0.01) == HELD
     assert judged(cloud_0=0.01, fused_10=0.01) == NOT_HELD == judged(cloud_0=0.01, fused_0=0.01, fused_5=0.01)
-    assert equalled(experiment)(book_of({}, [])).verdict == NOT_MEASURED
+    assert equalled(experiment)(book_of({}, [])).verdict == NOT_MEASURED == judged("1", cloud_0=0.01, fused_10=0.01, vector_5=0.01)
 
 
 def test_an_arm_of_two_experiments_is_played_once() -> None:
@@ -180,6 +180,15 @@ def test_the_rival_is_chosen_on_validation_whatever_the_test_items_say() -> None
     assert above_best(SPARSITY, contest)(book_of({**scores, "narrow-eighth": 0.13}, small)).verdict == NOT_HELD
 
 
+def test_fewer_seeds_than_declared_are_shown_and_judged_by_nobody() -> None:
+    contest, scores = SPARSITY.contests[3], {f"{kind}-eighth": 0.1 for kind in ("shared", "vector", "narrow")}
+    gain = {"relative": "0.05", "difference": "0.007", "low": "0.004", "high": "0.01"}
+    told = line(SPARSITY.key("own-eighth"), SPARSITY.key("shared-eighth"), **gain)
+    assert above_best(SPARSITY, contest)(book_of(scores, [told])).verdict == HELD
+    early = above_best(SPARSITY, contest)(book_of(scores, [{**told, "seeds": "1 2 3"}]))
+    assert early.verdict == NOT_MEASURED and "+5.0%" in early.measured and "3 of 5 seeds" in early.measured
+
+
 def test_the_chosen_rival_and_own_alone_get_more_seeds() -> None:
     before, after = (
         {piece.name: group.seeds_of(piece) for group in suite(book) if group.name == "sparsity" for piece in group.pieces}
@@ -196,6 +205,7 @@ def test_growth_is_judged_between_the_rivals_that_validation_chose() -> None:
     assert grows(SPARSITY)(book_of(scores, [grown])).verdict == HELD
     assert grows(SPARSITY)(book_of(scores, [{**grown, "low": "-0.001"}])).verdict == NOT_HELD
     assert grows(SPARSITY)(book_of({**scores, "shared-all": 0.3}, [grown])).verdict == NOT_MEASURED
+    assert grows(SPARSITY)(book_of(scores, [{**grown, "seeds": "1"}])).verdict == NOT_MEASURED
 
 
 def test_how_much_a_plan_says_is_drawn_by_its_bits() -> None:
