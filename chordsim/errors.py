@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 
+def one_line(error: BaseException, longest: int | None = None) -> str:
+    """Return what an error of somebody else's code says, in one line, or its type where it says nothing.
+
+    Args:
+        error: The error.
+        longest: Characters of the line at most.
+    """
+    return " ".join(str(error).split())[:longest] or type(error).__name__
+
+
 class ChordsimError(Exception):
     """Base of every error that chordsim raises on purpose; its text is one line for a person."""
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Protocol, cast
 import pyarrow as pa
 
 from chordsim.door import open_regular
-from chordsim.errors import DataError
+from chordsim.errors import DataError, one_line
 
 
 class _Readable(Protocol):
@@ -203,12 +203,8 @@ def _told(what: str) -> Iterator[None]:
         raise DataError(f"{what}: truncated: the compressed data end too early") from None
     # zipfile raises RuntimeError for an encrypted member and its subclass NotImplementedError for an unknown compression.
     except (gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
-        raise DataError(f"{what}: damaged or not readable as an archive ({_one_line(error)})") from None
+        raise DataError(f"{what}: damaged or not readable as an archive ({one_line(error)})") from None
     except OSError as error:
         # bzip2 and Arrow say with an OSError without a number that the data are damaged.
-        why = f"cannot be read ({error.strerror})" if error.errno else f"damaged or truncated ({_one_line(error)})"
+        why = f"cannot be read ({error.strerror})" if error.errno else f"damaged or truncated ({one_line(error)})"
         raise DataError(f"{what}: {why}") from None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -19,7 +19,7 @@ from chordsim.data.joining import Part, narrow
 from chordsim.data.roles import Roles
 from chordsim.data.values import TimeKind
 from chordsim.door import open_regular
-from chordsim.errors import DataError
+from chordsim.errors import DataError, one_line
 
 MAGIC = b"PAR1"
 _BATCH, _HASHED = 1 << 20, 1 << 20
@@ -53,7 +53,7 @@ class Parquet:
             schema = self._file.schema_arrow
             rows = self._file.metadata.num_rows
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{path}: damaged or no Parquet file ({_line(error)})") from None
+            raise DataError(f"{path}: damaged or no Parquet file ({one_line(error, 120)})") from None
         wanted = rows * _ROW_BYTES
         if wanted > limits.content_bytes or wanted > max(limits.ratio_from_bytes, size * limits.ratio):
             raise DataError(f"{path}: {rows:,} rows, too many to unpack from {size:,} bytes; split the file")
@@ -65,7 +65,7 @@ class Parquet:
         try:
             head = next(self._file.iter_batches(batch_size=_SAMPLE, row_groups=[0], columns=flat)).to_pydict()
         except (pa.ArrowException, OSError, StopIteration) as error:
-            raise DataError(f"{path}: damaged ({_line(error)})") from None
+            raise DataError(f"{path}: damaged ({one_line(error, 120)})") from None
         names = [name for name in schema.names if name in head]
         sample = [["" if value is None else str(value) for value in row] for row in zip(*(head[name] for name in names), strict=True)]
         self.roles: Roles = roles.by_name(f"{path}", names, sample, config.columns)
@@ -84,7 +84,7 @@ class Parquet:
             try:
                 batch = next(batches, None)
             except (pa.ArrowException, OSError) as error:
-                raise DataError(f"{self._path}: damaged after row {before:,} ({_line(error)})") from None
+                raise DataError(f"{self._path}: damaged after row {before:,} ({one_line(error, 120)})") from None
             if batch is None:
                 return
 
@@ -121,7 +121,3 @@ def _ids(role: str, column: Any, where: values.Where) -> Any:
         return values.ids(role, column.cast(pa.string()), where)
     except pa.ArrowException:
         raise DataError(f"{where(0)}: the {role} ids are of type {type}: give whole numbers or texts") from None
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__

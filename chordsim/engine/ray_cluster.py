@@ -20,7 +20,7 @@ import ray
 from ray.job_config import JobConfig
 
 from chordsim import signals
-from chordsim.errors import RunError, UserError
+from chordsim.errors import RunError, UserError, one_line
 from chordsim.installed import HOME
 from chordsim.threads import cores
 from chordsim.watchdog import Watchdog
@@ -209,7 +209,7 @@ class Cluster:
             with marked(self._watchdog), signals.kept():
                 self._begin()
         except Exception as error:  # Ray raises plain ones where a process of its own was not up in time
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            reason = one_line(error, 200)
             raise RunError(f"Ray does not start on this machine: {reason}; --engine inprocess needs none") from error
         self.where = "Ray on this machine"
 

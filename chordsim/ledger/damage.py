@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from chordsim.csv_frame import read_csv
-from chordsim.errors import ChordsimError, InvariantError, RunError, UserError
+from chordsim.errors import ChordsimError, InvariantError, RunError, UserError, one_line
 from chordsim.ledger.checksums import check_files
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def named(path: Path, what: str = "half-written or damaged") -> Iterator[None]:
             raise
         if isinstance(error, OSError) and error.errno is not None:
             raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-        raise RunError(f"{path}: {what} ({one_line(error)})") from error
+        raise RunError(f"{path}: {what} ({one_line(error, _LONGEST)})") from error
 
 
 @contextmanager
@@ -65,23 +65,18 @@ def sound(*runs: Path) -> Iterator[None]:
         unsealed = [run for run in runs if check_files(run) is None]
         if not unsealed:
             raise
-        raise RunError(f"{unsealed[0]}: its files do not fit together ({type(error).__name__}: {one_line(error)})") from error
+        raise RunError(f"{unsealed[0]}: its files do not fit together ({type(error).__name__}: {one_line(error, _LONGEST)})") from error
 
 
 def of_runs(read: Callable[Concatenate[G, P], T]) -> Callable[Concatenate[G, P], T]:
     """Return a reader, whose first argument is a run directory or several, with its body inside `sound`."""
 
     @wraps(read)
-    def held(given: G, /, *more: P.args, **named: P.kwargs) -> T:
+    def held(given: G, /, *more: P.args, **options: P.kwargs) -> T:
         with sound(*([given] if isinstance(given, Path) else given)):
-            return read(given, *more, **named)
+            return read(given, *more, **options)
 
     return held
-
-
-def one_line(error: BaseException) -> str:
-    """Return what an error says, cut to a line."""
-    return " ".join((str(error) or type(error).__name__).split())[:_LONGEST]
 
 
 def frame(path: Path, columns: Iterable[str] = ()) -> pd.DataFrame:
