@@ -99,12 +99,13 @@ class ModelLists:
     def _make(self, rows: Ints) -> Ints:
         """Return the lists [D, n] of users by their row of the logs, -1 for whom the cloud does not know."""
         one_thread_per_product()
-        then = np.diff(self._logs.offsets)[rows] - self._aged
-        known = np.flatnonzero((rows >= 0) & (then > 0))
+        known = np.flatnonzero(rows >= 0)
+        then = np.diff(self._logs.offsets)[rows[known]] - self._aged
+        known, then = known[then > 0], then[then > 0]
         out = np.repeat(self._popular[None].astype(np.int64), rows.size, 0)
         if not known.size:
             return out
-        history, had = self._logs.earlier(rows[known], then[known], self._shapes.backbone.max_len)
+        history, had = self._logs.earlier(rows[known], then, self._shapes.backbone.max_len)
         nothing = np.zeros(0, np.int64)
         out[known] = best(self._shapes, self._state, history, (nothing, nothing) if self._repeat else had, self._popular.size)
         return out

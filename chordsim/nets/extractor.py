@@ -81,6 +81,11 @@ def size(kind: str, dim: int, width: int, reads: tuple[int, ...] = READS) -> tup
     return sum(p.numel() for p in made.parameters()), made.macs()
 
 
+def part_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the parameters of the extractor of a trained network, under their own names."""
+    return {name.removeprefix("extractor."): value for name, value in state.items() if name.startswith("extractor.")}
+
+
 def encode(parameters: Mapping[str, Tensor], bits: int) -> dict[str, Tensor]:
     """Return the tensors that store an extractor: matrices row by row at ``bits`` (32, 16 or 8), biases as they are."""
     parts = [embeddings.encode(p, bits, name) if p.ndim == 2 else {name: p} for name, p in parameters.items()]

@@ -1,18 +1,20 @@
-"""What every recommender that the cloud trains shares, and the one of dense weights."""
+"""What every recommender that the cloud trains shares, the one of dense weights, and the one that reads its user beside."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from chordsim import seeds
-from chordsim.nets import backbone, embeddings
+from chordsim.nets import backbone, embeddings, extractor
 from chordsim.nets.choice import Attend, Fed, Weight
+from chordsim.nets.draws import draw_parameters
 from chordsim.nets.dropout import Thin, dropped, thinned
+from chordsim.nets.reads import reach_of
 from chordsim.nets.shapes import Shapes
 from chordsim.nets.user_input import added
 from chordsim.nets.windows import Windows
@@ -123,3 +125,22 @@ class Dense(Recommender):
     def last_states(self, items: Tensor) -> Tensor:
         """Return the last state [B, d] with embeddings as shipped."""
         return backbone.last_states(items, self.item_as_shipped(), self.position, list(self.weights), self.shapes.backbone)
+
+
+class Reading(Dense):
+    """A backbone with trained weights, and an extractor that reads its user."""
+
+    def __init__(self, shapes: Shapes, seed: int, settings: Mapping[str, Any]) -> None:
+        """Draw both.
+
+        Args:
+            shapes: The backbone's.
+            seed: Of the run.
+            settings: ``extractor``, ``profile_dim``, ``reads`` and ``horizon`` of a method.
+        """
+        super().__init__(shapes, seed)
+        self.horizon = int(settings["horizon"])
+        self.reach = max(self.reach, reach_of(settings["reads"]))
+        dim, width = shapes.backbone.dim, int(settings["profile_dim"])
+        self.extractor = extractor.build(settings["extractor"], dim, width, settings["reads"])
+        draw_parameters(self.extractor, self.generator)

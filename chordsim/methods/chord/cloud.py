@@ -129,8 +129,7 @@ class PlanCloud(Cloud):
         if isinstance(model.planner, Codebook):
             parts.append(Blob("utilities", blobs.save({"utilities": model.planner.worth()})))
         if self.settings.reads_users:
-            reader = {k.removeprefix("extractor."): v for k, v in state.items() if k.startswith("extractor.")}
-            parts.append(Blob("extractor", blobs.save(extractor.encode(reader, self.settings.extractor_bits))))
+            parts.append(Blob("extractor", blobs.save(extractor.encode(extractor.part_of(state), self.settings.extractor_bits))))
         if self.settings.user_input:
             parts.append(Blob(user_input.NAME, blobs.save(user_input.encode(model.user_input[0], self.settings.extractor_bits))))
         if model.told is not None:

@@ -11,7 +11,7 @@ from chordsim.arrays import State
 from chordsim.data.split import TrainLogs
 from chordsim.methods import Batch, Blob, CloudTurn, Leg
 from chordsim.methods.diet import net
-from chordsim.nets import blobs
+from chordsim.nets import blobs, extractor
 from chordsim.nets.frozen import fingerprint
 from chordsim.progress import Progress
 from chordsim.ragged import Ragged
@@ -51,11 +51,10 @@ class DietCloud(Trained):
         others = [Blob("weights", blobs.save({str(n): w for n, w in enumerate(model.frozen)}))] if model.owned else []
         if len(model.gains):
             others.append(Blob("gains", blobs.save({str(n): gain.detach() for n, gain in enumerate(model.gains)})))
-        reader = {k.removeprefix("extractor."): v for k, v in state.items() if k.startswith("extractor.")}
         return [
             Blob("backbone", json.dumps(backbone, sort_keys=True).encode()),
             *table_blobs(self.shapes, state, {"position": state["position"]}),
-            Blob("extractor", blobs.save(reader)),
+            Blob("extractor", blobs.save(extractor.part_of(state))),
             *others,
         ]
 

@@ -12,7 +12,7 @@ from chordsim.data.split import TrainLogs
 from chordsim.methods import Batch, Blob, CloudTurn, Leg
 from chordsim.methods.film import net
 from chordsim.methods.shipped.cloud import model_blobs
-from chordsim.nets import blobs
+from chordsim.nets import blobs, extractor
 from chordsim.progress import Progress
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import unpack_floats
@@ -32,8 +32,7 @@ class FilmCloud(Trained):
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return backbone and extractor."""
-        reader = {k.removeprefix("extractor."): v for k, v in state.items() if k.startswith("extractor.")}
-        return [*model_blobs(self.shapes, state, 32), Blob("extractor", blobs.save(reader))]
+        return [*model_blobs(self.shapes, state, 32), Blob("extractor", blobs.save(extractor.part_of(state)))]
 
     def respond(self, state: State, leg: Leg, who: Batch, inbox: Ragged) -> CloudTurn:
         """Turn profiles into numbers."""

@@ -7,11 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chordsim.methods import MethodContext
-from chordsim.nets import extractor
 from chordsim.nets.draws import draw_parameters
 from chordsim.nets.embeddings import look_up
-from chordsim.nets.reads import reach_of
-from chordsim.nets.recommender import Dense
+from chordsim.nets.recommender import Reading
 from chordsim.nets.shapes import Shapes
 from chordsim.nets.windows import Windows
 
@@ -44,20 +42,16 @@ def rounded(numbers: Tensor) -> Tensor:
     return torch.round(numbers * LEVELS) / LEVELS
 
 
-class Film(Dense):
+class Film(Reading):
     """A trained backbone whose last state a user's numbers modulate."""
 
     def __init__(self, shapes: Shapes, context: MethodContext) -> None:
-        super().__init__(shapes, context.seed)
-        s, dim = context.settings, shapes.backbone.dim
-        self.horizon, width = int(s["horizon"]), int(s["profile_dim"])
-        self.reach = max(self.reach, reach_of(s["reads"]))
-        self.extractor = extractor.build(s["extractor"], dim, width, s["reads"])
+        super().__init__(shapes, context.seed, context.settings)
+        dim, width = shapes.backbone.dim, int(context.settings["profile_dim"])
         self.writer = nn.Sequential()
         self.writer.add_module("inner", nn.Linear(width, 2 * width))
         self.writer.add_module("relu", nn.ReLU())
         self.writer.add_module("head", nn.Linear(2 * width, 3 * dim))
-        draw_parameters(self.extractor, self.generator)
         draw_parameters(self.writer, self.generator)
 
     def numbers(self, user: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from chordsim.data.split import TrainLogs
 from chordsim.methods import Blob
 from chordsim.methods.shipped.cloud import model_blobs
 from chordsim.methods.shipped.vector import net
-from chordsim.nets import blobs, user_input
+from chordsim.nets import blobs, extractor, user_input
 from chordsim.progress import Progress
 from server.half import Trained
 
@@ -27,6 +27,5 @@ class VectorCloud(Trained):
 
     def bootstrap(self, state: State) -> list[Blob]:
         """Return backbone, extractor and matrix."""
-        reader = {k.removeprefix("extractor."): v for k, v in state.items() if k.startswith("extractor.")}
         told = blobs.save(user_input.encode(state["matrix"], 32))
-        return [*model_blobs(self.shapes, state, 32), Blob("extractor", blobs.save(reader)), Blob(user_input.NAME, told)]
+        return [*model_blobs(self.shapes, state, 32), Blob("extractor", blobs.save(extractor.part_of(state))), Blob(user_input.NAME, told)]

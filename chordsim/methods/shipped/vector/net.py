@@ -6,26 +6,19 @@ import torch
 from torch import Tensor, nn
 
 from chordsim.methods import MethodContext
-from chordsim.nets import backbone, extractor, user_input
-from chordsim.nets.draws import draw_parameters
-from chordsim.nets.reads import reach_of
-from chordsim.nets.recommender import Dense
+from chordsim.nets import backbone, user_input
+from chordsim.nets.recommender import Reading
 from chordsim.nets.shapes import Shapes
 from chordsim.nets.windows import Windows
 
 
-class Told(Dense):
+class Told(Reading):
     """A backbone with trained weights, an extractor and a matrix."""
 
     def __init__(self, shapes: Shapes, context: MethodContext) -> None:
-        super().__init__(shapes, context.seed)
-        s, dim = context.settings, shapes.backbone.dim
-        self.horizon, width = int(s["horizon"]), int(s["profile_dim"])
-        self.reach = max(self.reach, reach_of(s["reads"]))
-        self.extractor = extractor.build(s["extractor"], dim, width, s["reads"])
-        draw_parameters(self.extractor, self.generator)
+        super().__init__(shapes, context.seed, context.settings)
         #: What turns a user embedding into a part of the inputs, [d, profile_dim].
-        self.matrix = nn.Parameter(user_input.start(dim, width, self.generator))
+        self.matrix = nn.Parameter(user_input.start(shapes.backbone.dim, int(context.settings["profile_dim"]), self.generator))
 
     def joined(self, items: Tensor, item_table: Tensor) -> Tensor:
         """Return what joins the inputs of users with these items [B, reach], [B, d]."""
