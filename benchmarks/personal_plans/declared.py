@@ -81,6 +81,7 @@ class Experiment:
             under all of them falsifies the claim.
         others: Pairs of arms that are compared besides, by name; a control as ``method:arm``. The first should be above the second.
         shares: Pairs of which the first should have at least a share of the second's NDCG@10.
+        settles: Arms whose training should be within 1 % of its best validation after so many seconds.
         lengths: Pairs whose difference is also told by the length of users' histories.
         scenario: A shipped name or a path.
     """
@@ -99,6 +100,7 @@ class Experiment:
     steady: bool = False
     others: tuple[tuple[str, str], ...] = ()
     shares: tuple[tuple[str, str, float], ...] = ()
+    settles: tuple[tuple[str, float], ...] = ()
     lengths: tuple[tuple[str, str], ...] = ()
     scenario: str = "repro-ml-1m"
 

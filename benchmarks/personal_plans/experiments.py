@@ -190,6 +190,7 @@ HISTORY = Experiment(
         ("fp32+vector-400", "fp32-50"),
     ),
     shares=(("own-400", "fp32-50", 0.97), ("vector-400", "fp32-50", 0.97), ("own-400", "qat-2", 1.0), ("vector-400", "qat-2", 1.0)),
+    settles=(("own-400", 1200.0),),
     lengths=(("own-400", "own-50"), ("vector-400", "vector-50"), ("own-400", "shared"), ("own-400", "vector-400")),
 )
 

@@ -7,7 +7,7 @@ from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST
 from benchmarks.suites.agenda import Group
 from benchmarks.suites.figures import Book
 from benchmarks.suites.sheets import Line
-from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED, Claim, Judge, Judgement, above, all_of, missing, share
+from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED, Claim, Judge, Judgement, above, all_of, at_most, missing, share
 
 #: How far operations of own and rival may lie apart and still count as equal: the vector's are a few per cent of a narrow pass.
 EQUAL_OPERATIONS = 0.05
@@ -151,6 +151,14 @@ def claims(experiment: Experiment) -> tuple[Claim, ...]:
     made += [
         Claim(f"`{own}` against `{other}`", f"at least {least * 100:.3g} % of it", share(experiment.key(own), experiment.key(other), least))
         for own, other, least in experiment.shares
+    ]
+    made += [
+        Claim(
+            f"the training of `{name}` comes within 1 % of its best validation",
+            f"in under {most / 60:.3g} minutes",
+            at_most(experiment.key(name), "settled_s", most, "s"),
+        )
+        for name, most in experiment.settles
     ]
     return tuple(made)
 

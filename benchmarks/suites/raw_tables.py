@@ -159,6 +159,8 @@ def _accuracy_line(mine: list[Measured], seed: str) -> dict[str, Any]:
     line["validation_ndcg_10"] = _mean(one.training.validation for one in mine)
     line["train_steps"] = _mean(one.training.steps for one in mine)
     line["train_s"] = _mean(one.training.seconds for one in mine)
+    line["settled_steps"] = _mean(one.training.settled_steps for one in mine)
+    line["settled_s"] = _mean(one.training.settled_seconds for one in mine)
     return line
 
 

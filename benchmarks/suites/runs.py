@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,20 @@ from chordsim.config.model import Scenario
 from chordsim.data.split import drawn_for_cloud
 from chordsim.errors import RunError
 from chordsim.files import read_json
-from chordsim.ledger.names import MANIFEST, SCENARIO
+from chordsim.ledger.names import MANIFEST, SCENARIO, TRAINING
 from chordsim.ledger.parquet import ledger_files
 from chordsim.ledger.scan import Part, read_part
 from chordsim.ledger.sessions import Sessions
 from chordsim.scenario.load import parse
 from chordsim.statistics.by_user import means_by_id
+from chordsim.store.training import read as read_curves
 
 METRICS = ("hr_5", "ndcg_5", "hr_10", "ndcg_10", "mrr")
 MEANS = ("bits_mean", "model_bytes", "peak_memory_bytes", "macs", "train_macs", "prescription_bytes")
 _BYTES = ("bootstrap_bytes", "down_bytes", "up_bytes")
 _COLUMNS = ("device_id", "user_id", "outcome", *MEANS, *_BYTES, *METRICS)
+#: The share of its best validation from which a training counts as settled.
+WITHIN = 0.99
 _TRAINED = re.compile(r"train (\S+): (\d+) steps in (\d+) s, validation NDCG@10 ([\d.]+)")
 _RESUMED = re.compile(r"train (\S+): going on after step (\d+)")
 _RUN = re.compile(r"run directory: (.+)")
@@ -34,11 +37,26 @@ _RUN = re.compile(r"run directory: (.+)")
 
 @dataclass(frozen=True)
 class Training:
-    """What a training said: steps, validation NDCG@10 that chose its state, and seconds; None where unknown."""
+    """What a training said; None where unknown.
+
+    Attributes:
+        steps: How many it took.
+        validation: The NDCG@10 that chose its state.
+        seconds: How long they took.
+        settled_steps: After how many its validation first was within 1 % of its best.
+    """
 
     steps: int | None = None
     validation: float | None = None
     seconds: float | None = None
+    settled_steps: int | None = None
+
+    @property
+    def settled_seconds(self) -> float | None:
+        """The share of the seconds that came before it settled, as if all steps took as long."""
+        if self.seconds is None or self.settled_steps is None or not self.steps:
+            return None
+        return self.seconds * self.settled_steps / self.steps
 
 
 @dataclass(frozen=True)
@@ -135,7 +153,8 @@ def _training(cell: Cell, run: Run) -> Training:
     shipped = cell.method == "int8" or cell.method.startswith("uniform-")
     # A backbone without a plan follows the settings of `chord` and is trained by itself.
     played = spec.settings_of if spec.settings_of and not cell.method.startswith("frozen-") else cell.method
-    logged = run.trainings.get("fp32" if shipped else played, Training())
+    trained = "fp32" if shipped else played
+    logged = replace(run.trainings.get(trained, Training()), settled_steps=settled_steps(run.path, trained))
     noted = run.manifest.get("trained", {}).get(cell.method)
     if cell.method == "retriever":
         # Its first ten of a list are its first ten of all items.
@@ -145,7 +164,26 @@ def _training(cell: Cell, run: Run) -> Training:
     # Where lists are ranked and training knows them, validation is of the list, in the order in which phones show it.
     order = "fused" if run.scenario.settings.get(cell.method, {}).get("fuse") else "listed"
     score = noted.get(f"validation_{order}_ndcg_10", noted["validation_ndcg_10"])
-    return Training(int(noted["steps"]), float(score), logged.seconds)
+    return replace(logged, steps=int(noted["steps"]), validation=float(score))
+
+
+def settled_steps(path: Path, method: str) -> int | None:
+    """Return the first step at which a method's validation was within 1 % of its best.
+
+    Args:
+        path: The run directory.
+        method: The method that was trained.
+
+    Returns:
+        The step, None where the run keeps no curve of that training.
+
+    Raises:
+        RunError: A damaged file.
+    """
+    curve = read_curves(path / TRAINING if (path / TRAINING).exists() else None)
+    curve = curve[(curve["method"] == method) & (curve["what"] == "validation_ndcg_10")].sort_values("step")
+    near = curve[curve["value"] >= WITHIN * curve["value"].max()]
+    return None if near.empty else int(near["step"].iloc[0])
 
 
 def _logs(folder: Path) -> dict[str, dict[str, Training]]:

@@ -24,11 +24,14 @@ from benchmarks.personal_plans.judging import above_best, chosen, claims, equall
 from benchmarks.personal_plans.smallest import SPREAD_MODELS, smallest_effect  # noqa: E402
 from benchmarks.suites.agenda import cells  # noqa: E402
 from benchmarks.suites.figures import Book  # noqa: E402
+from benchmarks.suites.runs import Training, settled_steps  # noqa: E402
 from benchmarks.suites.sheets import MINUS, cells_of, read_lines  # noqa: E402
 from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED  # noqa: E402
 from chordsim.methods.chord.settings import SERVING  # noqa: E402
 from chordsim.report.charts.plot import Points  # noqa: E402
 from chordsim.statistics.crossed import over_seeds  # noqa: E402
+from chordsim.store.training import CurveLine  # noqa: E402
+from chordsim.store.training import write as write_curves  # noqa: E402
 from chordsim.world import lists_of  # noqa: E402
 
 SPARSITY = experiments.SPARSITY
@@ -303,3 +306,15 @@ def test_arms_are_played_one_by_one_and_come_out_as_a_page(
     before = {path.name: path.read_bytes() for path in tmp_path.glob("*.csv")}
     assert main_module.main(["tables", "--runs", str(tmp_path / "none"), *tables]) == 0
     assert {path.name: path.read_bytes() for path in tmp_path.glob("*.csv")} == before
+
+
+def test_a_training_has_settled_where_its_validation_first_is_within_one_per_cent_of_its_best(tmp_path: Path) -> None:
+    curve = {0: 0.05, 250: 0.14, 500: 0.1584, 750: 0.1586, 1000: 0.1602, 1250: 0.1599}
+    lines = [CurveLine("chord-plus", step, what, "", "", value) for step, value in curve.items() for what in ("loss", "validation_ndcg_10")]
+    write_curves(tmp_path, [*lines, CurveLine("fp32", 250, "validation_ndcg_10", "", "", 0.9)])
+    naive = min(step for step, value in curve.items() if value >= 0.99 * max(curve.values()))
+    assert settled_steps(tmp_path, "chord-plus") == naive == 750 and settled_steps(tmp_path, "qat-2") is None
+    assert Training(1250, 0.1602, 500.0, naive).settled_seconds == 300.0
+    assert Training(1250, 0.1602, None, naive).settled_seconds is None
+    (tmp_path / "training.csv").unlink()
+    assert settled_steps(tmp_path, "chord-plus") is None
