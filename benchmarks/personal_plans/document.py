@@ -14,12 +14,13 @@ from benchmarks.personal_plans.judging import chosen, claims
 from benchmarks.suites.figures import Book
 from benchmarks.suites.sections import differences, missing, number, verdicts
 from benchmarks.suites.sheets import MISSING, Line, read_lines
+from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED
 from chordsim.report.charts.chart import Chart
 from chordsim.report.drawn import picture
 
 NAME = "personal-plans.md"
 _TEXT = Path(__file__).parent / "head.md"
-_NOTHING = "**Not measured yet**: no arm of it has been played. What follows was declared; what fills it stands at the end of the page."
+_NOTHING = "**Not measured yet**: no arm of it has been played. What follows was declared ([what is missing](#what-is-missing))."
 _COSTS = """A session's bytes go up and down, the report that only a simulation needs included; operations are multiply-accumulates of one
 request."""
 
@@ -52,8 +53,23 @@ def page(book: Book, experiments: Sequence[Experiment], charts: dict[str, Chart]
     bar = max(ASKED, *SMALLEST.values())
     shares = {"asked": ASKED, "bar": bar, "one": SMALLEST[1], "five": SMALLEST[5], "growth": SMALLEST_GROWTH, "models": SMALLEST_MODELS}
     head = _TEXT.read_text().format(**{name: f"{value * 100:.3g} %" for name, value in shares.items()})
-    parts = [head, *(_experiment(book, one, charts, told) for one in experiments), _costs(book, experiments, charts), missing(book)]
+    each = (_experiment(book, one, charts, told) for one in experiments)
+    parts = [head, _short(book, experiments), *each, _costs(book, experiments, charts), missing(book)]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _short(book: Book, experiments: Sequence[Experiment]) -> str:
+    """Return what became of the claims, a line for each experiment."""
+    out = ["## In short\n"]
+    for one in experiments:
+        found: dict[str, list[str]] = {}
+        for claim in claims(one):
+            found.setdefault(claim.judge(book).verdict, []).append(claim.text)
+        told = [f"**{verdict}**: {'; '.join(found[verdict])}" for verdict in (HELD, NOT_HELD) if verdict in found]
+        if open_ := len(found.get(NOT_MEASURED, ())):
+            told.append(f"**{NOT_MEASURED}**: {open_} of {len(claims(one))} claims")
+        out.append(f"- {one.title} ({one.number}): {'. '.join(told)}.")
+    return "\n".join(out)
 
 
 def _experiment(book: Book, experiment: Experiment, charts: dict[str, Chart], told: Sequence[Line]) -> str:
@@ -62,8 +78,8 @@ def _experiment(book: Book, experiment: Experiment, charts: dict[str, Chart], to
         f"## {experiment.number}. {experiment.title}",
         f"- **Claim**: {experiment.claim}.\n- **Rival**: {experiment.rival}.\n- **Falsified if** {experiment.falsifier}.",
         _NOTHING if not lines else f"{len(lines)} of {len(experiment.arms)} arms are measured.",
-        "### Verdicts",
-        verdicts(book, claims(experiment)),
+        "### Verdicts" if lines else "### What is claimed",
+        verdicts(book, claims(experiment)) if lines else _declared(experiment),
         _figure(charts.get(f"personal-plans-{experiment.name}")),
         "### Arms",
         _arms(book, experiment),
@@ -75,13 +91,20 @@ def _experiment(book: Book, experiment: Experiment, charts: dict[str, Chart], to
     return "\n\n".join(part for part in parts if part)
 
 
+def _declared(experiment: Experiment) -> str:
+    """Return claims and targets of an experiment of which nothing is measured."""
+    return table(("claim", "target"), [(claim.text, claim.target) for claim in claims(experiment)], words=2)
+
+
 def _figure(chart: Chart | None) -> str:
     return f"![{chart.title}: {chart.meaning}]({chart.key}.svg)" if chart else ""
 
 
 def _arms(book: Book, experiment: Experiment) -> str:
-    """Return every arm with its settings, validation, accuracy and costs."""
-    head = ("arm", "what", "method", "set besides", "seeds", "validation NDCG@10", "NDCG@10", "stored bits", "million operations")
+    """Return every arm with its settings, and with validation, accuracy and costs where any arm has them."""
+    head: tuple[str, ...] = ("arm", "what", "method", "set besides")
+    if drawings.measured(book, experiment):
+        head += ("seeds", "validation NDCG@10", "NDCG@10", "stored bits", "million operations")
     rows = []
     for arm in experiment.arms:
         about = (
@@ -102,7 +125,7 @@ def _arms(book: Book, experiment: Experiment) -> str:
     recipe = ", ".join(f"`{text}`" for text in experiment.overrides)
     frozen = ", ".join(f"`{text}`" for text in experiment.frozen)
     recipe = f"All arms, over the scenario `{experiment.scenario}`: {recipe}; frozen-weight arms: {frozen}. Validation is that of seed 1."
-    return f"{recipe}\n\n{table(head, rows)}"
+    return f"{recipe}\n\n{table(head, rows, words=4)}"
 
 
 def _rivals(book: Book, experiment: Experiment) -> str:
@@ -129,7 +152,12 @@ def _lengths(experiment: Experiment, charts: dict[str, Chart], told: Sequence[Li
         return f"### By length of history\n\n**Not measured yet**: {pairs}."
     head = ("own", "other", "seeds", "items before the first target", "users", "own NDCG@10", "other", "difference (95 %)")
     about = "Up to 50 items there is nothing older to read: an interval above zero there would say that the gain is not of older items."
-    parts = ["### By length of history", about, _figure(charts.get(f"personal-plans-{experiment.name}-lengths")), table(head, rows)]
+    parts = [
+        "### By length of history",
+        about,
+        _figure(charts.get(f"personal-plans-{experiment.name}-lengths")),
+        table(head, rows, words=2),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -146,4 +174,4 @@ def _costs(book: Book, experiments: Sequence[Experiment], charts: dict[str, Char
     title = "## Accuracy against bytes a session, stored bits and operations"
     if not rows:
         return f"{title}\n\n**Not measured yet.**"
-    return "\n\n".join([title, _figure(charts.get("personal-plans-costs")), _COSTS, table(head, rows)])
+    return "\n\n".join([title, _figure(charts.get("personal-plans-costs")), _COSTS, table(head, rows, words=2)])

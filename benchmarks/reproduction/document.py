@@ -77,7 +77,7 @@ def _group(book: Book, group: str) -> str:
     """Return a group's accuracy, costs and paired differences."""
     lines = {label: book.line(f"{group}/{label}") for label in book.labels(group)}
     if not any(lines.values()):
-        return f"## {group}\n\nNothing is measured yet; what fills it stands at the end."
+        return f"## {group}\n\nNothing is measured yet ([what is missing](#what-is-missing))."
     first = next(line for line in lines.values() if line)
     about = (
         f"Data `{first['data']}`, backbone {first['backbone']}, width {first['width']}, histories of {first['max_len']}, "

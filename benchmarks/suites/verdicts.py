@@ -138,7 +138,7 @@ def at_least_of(count: int, *judges: Judge) -> Judge:
         held, open_ = (sum(j.verdict == verdict for j in made) for verdict in (HELD, NOT_MEASURED))
         verdict = HELD if held >= count else NOT_MEASURED if held + open_ >= count else NOT_HELD
         commands = dict.fromkeys(command for j in made for command in j.commands)
-        return Judgement(verdict, "; ".join(j.measured for j in made), tuple(commands))
+        return Judgement(verdict, "; ".join(dict.fromkeys(j.measured for j in made)), tuple(commands))
 
     return judge
 

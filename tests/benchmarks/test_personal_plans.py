@@ -264,7 +264,7 @@ def test_arms_are_played_one_by_one_and_come_out_as_a_page(
     assert [path.name for path in (tmp_path / "runs").iterdir() if path.is_dir()] == ["tiny_own-all_seed-1"]
     assert main_module.main(["tables", *runs, *tables]) == main_module.main(["page", *tables, *docs]) == 0
     text = (tmp_path / document.NAME).read_text()
-    assert "2 of 15 cells are measured" in text and "run --only tiny/shared-half`" in text and "1 of 5 arms are measured" in text
+    assert "2 of 15 cells are measured" in text and "run --only tiny/shared-half" in text and "1 of 5 arms are measured" in text
     assert (tmp_path / "personal-plans-tiny.svg").exists() and "not protected yet" in text
 
     assert main_module.main(["run", *runs, *tables]) == 0
@@ -294,7 +294,7 @@ def test_arms_are_played_one_by_one_and_come_out_as_a_page(
     assert float(grown["difference"]) == pytest.approx(sum(expected) / 3, abs=1e-6) and grown["seeds"] == "1 2 3" and not grown["relative"]
     text = (tmp_path / document.NAME).read_text()
     assert "**not measured**" not in text.partition("### Arms")[0] or "which are not the same" in text
-    assert "## Missing cells\n\nNone." in text and f"`{rival}` against `own-half`" in text
+    assert "## What is missing\n\nNothing." in text and f"`{rival}` against `own-half`" in text
     assert (tmp_path / "personal-plans-costs.svg").exists()
     by_length = read_lines(tmp_path / BY_LENGTH)
     everybody = next(one for one in read_lines(tmp_path / "differences.csv") if one["other"].endswith(", own-half"))

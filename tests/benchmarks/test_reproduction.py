@@ -166,8 +166,11 @@ def test_missing_cells_are_counted_in_holm_and_shown_with_their_command(played: 
         assert float(row["difference"]) == pytest.approx(float(row["own_mean"]) - float(row["other_mean"]), abs=1e-7)
     monkeypatch.setattr(document, "FAMILIES", PAIRS)
     text = document.page(played / "tables")
-    assert "| `markov` | missing |" in text and "6 of 8 cells are measured" in text
-    assert "`python -m benchmarks.reproduction run --only tiny/more` | `markov` (1), `markov` (2) |" in text
+    assert "Missing: `markov`." in text and "6 of 8 cells are measured" in text
+    # The command that fills it stands once, on a line of its own that can be copied, and no table has it.
+    command = "python -m benchmarks.reproduction run --only tiny/more"
+    assert [line for line in text.splitlines() if command in line] == [f"{command}  # markov (seeds 1 2)"]
+    assert "family of 3" in text and "Missing, and counted in Holm's correction: " in text
     # Claims on other sets are open, and none is held by what is not there.
     assert text.count("**not measured**") == len(ABSTRACT) + sum(map(len, CLAIMS.values())) and "**held**" not in text
 
