@@ -55,7 +55,7 @@ def above_best(experiment: Experiment, contest: Contest) -> Judge:
         line = book.difference(own, other)
         if line is None:
             return missing(book, own, other)
-        made = _so_far(book, above(own, other, least=bar(len(contest.seeds)))(book), line, contest.seeds, own, other)
+        made = _so_far(above(own, other, least=bar(len(contest.seeds)))(book), line, contest.seeds)
         if not contest.equal_operations:
             return made
         operations = [book.number(key, "macs") for key in (own, other)]
@@ -65,17 +65,17 @@ def above_best(experiment: Experiment, contest: Contest) -> Judge:
         words = f"{made.measured}; {mine / 1e6:.2f} and {theirs / 1e6:.2f} million operations"
         if abs(mine - theirs) > EQUAL_OPERATIONS * max(mine, theirs):
             return Judgement(NOT_MEASURED, f"{words}, which are not the same")
-        return Judgement(made.verdict, words, made.commands)
+        return Judgement(made.verdict, words)
 
     return judge
 
 
-def _so_far(book: Book, made: Judgement, line: Line, seeds: tuple[int, ...], *keys: str) -> Judgement:
+def _so_far(made: Judgement, line: Line, seeds: tuple[int, ...]) -> Judgement:
     """Return a judgement as it is where its comparison has all declared seeds, else what they say so far, and no verdict."""
     done = len(line["seeds"].split())
     if done >= len(seeds):
         return made
-    return Judgement(NOT_MEASURED, f"{made.measured}, so far: {done} of {len(seeds)} seeds", tuple(book.commands(*keys)))
+    return Judgement(NOT_MEASURED, f"{made.measured}, so far: {done} of {len(seeds)} seeds")
 
 
 def grows(experiment: Experiment) -> Judge:
@@ -97,7 +97,7 @@ def grows(experiment: Experiment) -> Judge:
         seeds = line["seeds"].replace(" ", ", ")
         words += f" ({float(line['low']):+.4f} to {float(line['high']):+.4f}), Holm p {float(line['p_holm']):.3g} (seeds {seeds})"
         made = Judgement(HELD if float(line["low"]) > 0 else NOT_HELD, words)
-        return _so_far(book, made, line, min((contest.seeds for contest in ends), key=len), *asked)
+        return _so_far(made, line, min((contest.seeds for contest in ends), key=len))
 
     return judge
 

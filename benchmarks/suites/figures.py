@@ -62,7 +62,3 @@ class Book:
         """Return the cells of these keys that are not measured."""
         asked = {one for key in keys for one in cells_of(key)}
         return [cell for cell in self.cells if f"{cell['group']}/{cell['label']}" in asked and cell["state"] == MISSING]
-
-    def commands(self, *keys: str) -> list[str]:
-        """Return what fills the missing cells of these keys."""
-        return list(dict.fromkeys(cell["command"] for cell in self.missing(*keys)))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.suites.figures import Book
-from benchmarks.suites.sheets import Line
+from benchmarks.suites.sheets import MISSING, Line
 
 #: How far stored bits may lie apart and still count as the same.
 EQUAL_BITS = 0.02
@@ -20,12 +20,10 @@ class Judgement:
     Attributes:
         verdict: One of the three.
         measured: The figures in words.
-        commands: What measures what is missing.
     """
 
     verdict: str
     measured: str
-    commands: tuple[str, ...] = ()
 
 
 Judge = Callable[[Book], Judgement]
@@ -84,7 +82,7 @@ def _share(own: str, other: str, least: float, *, within: bool) -> Judge:
         if line is None or not line["relative"]:
             return missing(book, own, other)
         if within and not line["relative_high"]:
-            return Judgement(NOT_MEASURED, "two seeds are too few for an interval", tuple(book.commands(own, other)))
+            return Judgement(NOT_MEASURED, "two seeds are too few for an interval")
         held = 1 + float(line["relative"]) >= least
         reached = not held and within and 1 + float(line["relative_high"]) >= least
         return Judgement(HELD if held or reached else NOT_HELD, _share_words(line) + ("; the interval reaches it" if reached else ""))
@@ -100,7 +98,7 @@ def above(own: str, *others: str, least: float = 0.0) -> Judge:
         if any(line is None or not line["relative"] for line in lines):
             return missing(book, own, *others)
         if any(line and not line["low"] for line in lines):
-            return Judgement(NOT_MEASURED, "two seeds are too few for an interval", tuple(book.commands(own, *others)))
+            return Judgement(NOT_MEASURED, "two seeds are too few for an interval")
         weakest = min((line for line in lines if line), key=lambda line: float(line["difference"]))
         good = float(weakest["relative"]) >= least and float(weakest["low"]) > 0
         return Judgement(HELD if good else NOT_HELD, f"against `{_label(weakest['other'])}`: {_relative_words(weakest)}")
@@ -137,8 +135,7 @@ def at_least_of(count: int, *judges: Judge) -> Judge:
         made = [one(book) for one in judges]
         held, open_ = (sum(j.verdict == verdict for j in made) for verdict in (HELD, NOT_MEASURED))
         verdict = HELD if held >= count else NOT_MEASURED if held + open_ >= count else NOT_HELD
-        commands = dict.fromkeys(command for j in made for command in j.commands)
-        return Judgement(verdict, "; ".join(dict.fromkeys(j.measured for j in made)), tuple(commands))
+        return Judgement(verdict, "; ".join(dict.fromkeys(j.measured for j in made)))
 
     return judge
 
@@ -148,7 +145,7 @@ def named(name: str, judge: Judge) -> Judge:
 
     def judged(book: Book) -> Judgement:
         made = judge(book)
-        return Judgement(made.verdict, f"{name}: {made.measured}", made.commands)
+        return Judgement(made.verdict, f"{name}: {made.measured}")
 
     return judged
 
@@ -158,7 +155,6 @@ def seeds_done(groups: Sequence[tuple[str, int]], keys: Sequence[str]) -> Judge:
 
     def judge(book: Book) -> Judgement:
         words: list[str] = []
-        commands: dict[str, None] = {}
         good = True
         for group, count in groups:
             wanted = [key for key in keys if key in book.labels(group)]
@@ -166,16 +162,14 @@ def seeds_done(groups: Sequence[tuple[str, int]], keys: Sequence[str]) -> Judge:
             done = sum(n >= count for n in seeds.values())
             good &= 0 < len(wanted) == done
             words.append(f"{group}: {done} of {len(wanted)} methods with {count} seed{'s' * (count > 1)}")
-            commands |= dict.fromkeys(book.commands(*(f"{group}/{key}" for key, n in seeds.items() if n < count)))
-        return Judgement(HELD if good else NOT_MEASURED, "; ".join(words), tuple(commands))
+        return Judgement(HELD if good else NOT_MEASURED, "; ".join(words))
 
     return judge
 
 
 def missing(book: Book, *keys: str) -> Judgement:
-    """Return that nothing can be said, and what would measure these cells."""
-    commands = book.commands(*keys)
-    return Judgement(NOT_MEASURED, "missing" if commands else "not told by its runs", tuple(commands))
+    """Return that nothing can be said, since cells are missing or since their runs do not tell it."""
+    return Judgement(NOT_MEASURED, MISSING if book.missing(*keys) else "not told by its runs")
 
 
 def _share_words(line: Line) -> str:
