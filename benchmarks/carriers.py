@@ -1,12 +1,11 @@
 """What each carrier costs: wall seconds of whole commands on one scenario with cached models, which must all give one hash.
 
-Run: python benchmarks/carriers.py [--scenario NAME] [--repetitions N]. Prints a Markdown table; exit code 1
+Run: python -m benchmarks.carriers [--scenario NAME] [--repetitions N]. Prints a Markdown table; exit code 1
 if a hash differs. Carriers take turns, so that a repetition compares them under the same conditions.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import statistics
@@ -16,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of, positive
 from chordsim.engine import flower_env
 from chordsim.errors import RunError
 from chordsim.files import read_json
@@ -89,9 +90,9 @@ class Carriers:
 
 def main(arguments: list[str]) -> int:
     """Run, print the table, and return 1 if carriers disagree."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("--scenario", default="quickstart")
-    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--repetitions", type=positive, default=3)
     given = parser.parse_args(arguments)
     names = [*CARRIERS, CLUSTER, FLOWER]
     seconds: dict[str, list[float]] = {name: [] for name in names}
@@ -113,4 +114,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ended(lambda: main(sys.argv[1:])))

@@ -10,7 +10,6 @@ smallest, by processors. Cloud models are trained in the first turn and then com
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import chordsim
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of, positive
 from benchmarks.throughput.kinds.rounds import Clock
 from chordsim.files import atomic_write, json_bytes, read_json
 
@@ -47,10 +48,10 @@ def play_here(items: int, folder: Path, overrides: Sequence[str]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--items", type=int, nargs="+", default=list(SIZES))
-    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--turns", type=positive, default=3)
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="as of chordsim run")
     parser.add_argument("--here", action="store_true", help="play one size in this process, into --out itself")
     given = parser.parse_args()
@@ -79,4 +80,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))

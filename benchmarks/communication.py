@@ -8,7 +8,7 @@ out, since a product would not send it; a session is one round of one served pho
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import markdown
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of
 from chordsim.arrays import Floats
 from chordsim.ledger.rows import Rows
 from chordsim.round import sizes
@@ -145,7 +147,7 @@ def tables() -> str:
 
 def main() -> None:
     """Print or write the tables."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("--write", action="store_true")
     if not parser.parse_args().write:
         print(tables())
@@ -156,4 +158,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended(main))

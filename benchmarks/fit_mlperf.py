@@ -1,6 +1,6 @@
 """Fit the era `mlperf-mobile` to MLPerf Mobile's published results, and tell how far one speed says what a phone takes.
 
-Usage: python benchmarks/fit_mlperf.py CLONE...     (clones of mlcommons/mobile_results_v3.1, _v4.0, _v4.1, _v5.0; Apache License 2.0)
+Usage: python -m benchmarks.fit_mlperf CLONE ...     (clones of mlcommons/mobile_results_v3.1, _v4.0, _v4.1, _v5.0; Apache License 2.0)
 
 Only the printed parameters ship, never the files.
 """
@@ -20,9 +20,14 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of
+from chordsim.errors import DataError, UserError, one_line
+
 #: The one model that all rounds from v3.1 to v5.0 ran unchanged, and the others that some phones share.
 MODEL = "natural_language_processing"
 OTHERS = ("object_detection", "image_segmentation_v2", "super_resolution", "image_classification_v2")
+RESULTS = "closed/*/results/**/result*.json"
 #: MobileBERT (arXiv:2004.02984): width, bottleneck, blocks, stacked feed-forward layers; MLPerf Mobile's tokens ("mobilebert_int8_384").
 WIDTH, INNER, BLOCKS, STACKED, TOKENS = 512, 128, 24, 4, 384
 
@@ -45,16 +50,33 @@ class Entry:
 
 
 def entries(clone: Path) -> Iterator[Entry]:
-    """Read a round's result files; what has none (laptops write text) is left out."""
-    for path in sorted(clone.glob("closed/*/results/**/result*.json")):
-        found = {r["benchmark_id"]: r for r in _results(json.loads(path.read_text())) if r["loadgen_scenario"] == "SingleStream"}
-        systems = sorted((clone / path.relative_to(clone).parts[0] / path.relative_to(clone).parts[1] / "systems").glob("*.json"))
-        mine = next((s for s in systems if s.stem == path.parent.name), systems[0])
-        ram = re.search(r'"(?:DRAM|Memory)"\s*:\s*"[^"]*?(\d+)\s*(?:\+\d+)?\s*GB', mine.read_text())
-        if MODEL not in found or ram is None:
-            continue
-        per_s = {name: float(r["performance_run"]["throughput"]["value"]) for name, r in found.items()}
-        yield Entry(clone.name, mine.stem, found[MODEL]["backend_info"]["accelerator_name"] == "CPU", per_s, float(ram[1]))
+    """Read a round's result files; what has none (laptops write text) is left out.
+
+    Raises:
+        UserError: The folder holds no results of a round.
+        DataError: A result file is damaged, or of another form.
+    """
+    paths = sorted(clone.glob(RESULTS))
+    if not paths:
+        raise UserError(f"{clone}: no clone of mlcommons/mobile_results_v*: it holds no {RESULTS}")
+    for path in paths:
+        try:
+            entry = _entry(clone, path)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}: no result of MLPerf Mobile: {type(error).__name__}: {one_line(error)}") from error
+        if entry is not None:
+            yield entry
+
+
+def _entry(clone: Path, path: Path) -> Entry | None:
+    found = {r["benchmark_id"]: r for r in _results(json.loads(path.read_text())) if r["loadgen_scenario"] == "SingleStream"}
+    systems = sorted((clone / path.relative_to(clone).parts[0] / path.relative_to(clone).parts[1] / "systems").glob("*.json"))
+    mine = next((s for s in systems if s.stem == path.parent.name), systems[0] if systems else None)
+    ram = mine and re.search(r'"(?:DRAM|Memory)"\s*:\s*"[^"]*?(\d+)\s*(?:\+\d+)?\s*GB', mine.read_text())
+    if MODEL not in found or mine is None or not ram:
+        return None
+    per_s = {name: float(r["performance_run"]["throughput"]["value"]) for name, r in found.items()}
+    return Entry(clone.name, mine.stem, found[MODEL]["backend_info"]["accelerator_name"] == "CPU", per_s, float(ram[1]))
 
 
 def _results(node: Any) -> Iterator[dict[str, Any]]:
@@ -85,7 +107,12 @@ def scaling(all_entries: list[Entry]) -> None:
 
 
 def main() -> None:
-    every = [entry for clone in sys.argv[1:] for entry in entries(Path(clone))]
+    """Fit and print."""
+    parser = parser_of(__doc__, __file__)
+    parser.add_argument("clones", type=Path, nargs="+", metavar="CLONE")
+    every = [entry for clone in parser.parse_args().clones for entry in entries(clone)]
+    if not every:
+        raise UserError(f"no phone in these clones ran {MODEL} one request at a time")
     # A chip has one vote, its newest; a reference design counts only where no phone with the chip was sent in.
     chips: dict[str, Entry] = {}
     for entry in every:
@@ -107,4 +134,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended(main))

@@ -1,6 +1,6 @@
 """Fit the phone generator to the measurements and print what `chordsim/population/eras.py` holds.
 
-Usage: python benchmarks/fit_phones.py            (reads CHORDSIM_DATA/devices, else ../shared/data/devices)
+Usage: python -m benchmarks.fit_phones            (reads CHORDSIM_DATA/devices, else ../shared/data/devices)
 
 Only the printed parameters ship, never the files.
 """
@@ -8,13 +8,17 @@ Only the printed parameters ship, never the files.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of
 from chordsim.arrays import Floats
+from chordsim.errors import UserError
 
 #: Quantiles that the generator must hit within 5 %; they weigh more than the others.
 KEY_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -97,7 +101,11 @@ def centre_harmonics(curve: list[complex], scale: float, shape: float) -> list[c
 
 
 def main() -> None:
+    """Fit and print."""
+    parser_of(__doc__, __file__).parse_args()
     data = folder()
+    if not data.is_dir():
+        raise UserError(f"{data}: no such folder; CHORDSIM_DATA names the folder that holds devices/")
     latency = pd.read_csv(data / "compute_latency_quantiles.csv")
     show("latency_ms, 2010s", mixture(latency.latency_ms_per_sample.to_numpy(), latency["quantile"].to_numpy(), 3))
     network = pd.read_csv(data / "network_throughput_quantiles.csv")
@@ -127,4 +135,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended(main))

@@ -1,21 +1,22 @@
 """How often the forecast's 90 % range holds what is measured, per shipped scenario in which transfers are lost.
 
-Run: python benchmarks/forecast_coverage.py [SCENARIO ...] [--seeds N] [--first N] [--devices N] [--set KEY=VALUE ...]. Each seed is a run
+Run: python -m benchmarks.forecast_coverage [SCENARIO ...] [--seeds N] [--first N] [--devices N] [--set KEY=VALUE ...]. Each seed is a run
 of its own, with its own phones, availability, links and losses; its rows come from the engine's own accounting (`chordsim.round.sizes`),
 without training, so every byte and second is that of the real run and no rank is. Scenarios of more phones than --devices play with that
 many. Prints a line per scenario and method, and of bytes the widest half range that any seed had, as a share of its middle; exit code 1 if
 any quantity lay inside for fewer than 18 of 20. Where phones keep few item rows:
-`python benchmarks/forecast_coverage.py refresh --seeds 40 --set rounds.count=5 --set rounds.new_model_every=3`.
+`python -m benchmarks.forecast_coverage refresh --seeds 40 --set rounds.count=5 --set rounds.new_model_every=3`.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of, positive
 from chordsim.errors import ChordsimError
 from chordsim.forecast.predict import beside, forecast
 from chordsim.ledger.summary import Summary
@@ -91,11 +92,11 @@ def _small(name: str, devices: int) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Measure, print, and return 1 if a range holds too seldom."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("scenarios", nargs="*", default=None, metavar="SCENARIO")
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=positive, default=20)
     parser.add_argument("--first", type=int, default=1, help="the first seed")
-    parser.add_argument("--devices", type=int, default=100_000)
+    parser.add_argument("--devices", type=positive, default=100_000)
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="as of chordsim run")
     given = parser.parse_args(arguments)
     seldom, half = 0, dict[tuple[str, str], float]()
@@ -118,4 +119,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ended(lambda: main(sys.argv[1:])))

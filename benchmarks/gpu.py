@@ -9,7 +9,6 @@ a line says which. Both together are made for less than four minutes on one H100
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -19,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of, positive
 from chordsim.config.model import BackboneConfig, ProtocolConfig
 from chordsim.data.history import Spans
 from chordsim.errors import ChordsimError
@@ -110,9 +111,9 @@ def device_rounds(device: str, phones: int, out: Path) -> list[tuple[str, float]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table and the seconds."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=(__doc__ or "").partition("\n")[0])
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--phones", type=int, default=1_000_000)
+    parser.add_argument("--phones", type=positive, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=2.0, help="for each chunk size")
     parser.add_argument("--chunks", type=int, nargs="+", default=CHUNKS)
     asked = parser.parse_args(argv)
@@ -138,4 +139,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))

@@ -6,7 +6,6 @@ A run that is complete under its name is not played again.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from benchmarks.cut_off import ended
 from benchmarks.kept_runs import by_user, played
+from benchmarks.parser import parser_of
 from chordsim.api import RunResult
 from chordsim.arrays import Floats
 from chordsim.statistics.differences import paired_over_seeds
@@ -26,7 +26,7 @@ METHOD, SCENARIO, WITHIN = "fp32", "repro-ml-100k", 0.03
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play what is missing, print the table, and return 0 if GRU4Rec is at most 3 % below SASRec as a point estimate, 1 if not."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("--runs", type=Path, default=Path("runs") / "gru4rec")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")

@@ -9,7 +9,6 @@ and an interval over users alone. Exit code 1 if chordsim's own lies outside 92 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of, positive
 from chordsim import seeds
 from chordsim.arrays import Floats
 from chordsim.statistics.crossed import Part, margin, over_seeds, seed_variances
@@ -163,9 +164,9 @@ def coverage(
 
 def main(arguments: list[str]) -> int:
     """Simulate, print, and return 1 if chordsim's interval covers too seldom or too often."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repetitions", type=int, default=REPETITIONS)
-    parser.add_argument("--users", type=int, default=USERS)
+    parser = parser_of(__doc__, __file__)
+    parser.add_argument("--repetitions", type=positive, default=REPETITIONS)
+    parser.add_argument("--users", type=positive, default=USERS)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     given = parser.parse_args(arguments)
     cells = [(count, deviation) for count in given.seeds for deviation in DEVIATIONS]
@@ -182,4 +183,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ended(lambda: main(sys.argv[1:])))

@@ -1,6 +1,6 @@
 """Which side of the phones explains what differs between them: each side made equal in turn, the rest left as it is.
 
-Usage: python benchmarks/knock_outs.py [--scenario NAME] [--seeds N]
+Usage: python -m benchmarks.knock_outs [--scenario NAME] [--seeds N]
 
 For every method, of the variance between phones in the share of rounds served, the seconds of a round and what the user
 saw (NDCG@10, intention to serve), two shares for RAM, compute, link and availability:
@@ -15,7 +15,6 @@ Neither sums to one: sides act together, and what is left is luck and the users'
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -23,6 +22,8 @@ from pathlib import Path
 import pandas as pd
 
 import chordsim
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of, positive
 
 SIDES = ("ram", "compute", "link", "availability")
 QUANTITIES = {"served": "service", "total_s": "seconds", "ndcg_10_all": "accuracy"}
@@ -66,9 +67,9 @@ def _share(values: pd.Series, group: pd.Series) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("--scenario", default="knock-out-ram")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=positive, default=3)
     options = parser.parse_args()
     lines, as_they_are = [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -92,4 +93,4 @@ def _table(lines: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended(main))

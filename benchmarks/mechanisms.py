@@ -1,12 +1,18 @@
-"""Writes what each method takes from its source into docs/methods.md, out of the docstrings of specs: python -m benchmarks.mechanisms."""
+"""Writes what each method takes from its source into docs/methods.md, out of the docstrings of specs.
+
+python -m benchmarks.mechanisms
+"""
 
 from __future__ import annotations
 
 import importlib
 import re
+import sys
 from pathlib import Path
 
+from benchmarks.cut_off import ended
 from benchmarks.markdown import table
+from benchmarks.parser import parser_of
 from chordsim import methods
 
 PAGE = Path(__file__).parents[1] / "docs" / "methods.md"
@@ -54,9 +60,10 @@ Written by `python -m benchmarks.mechanisms` from the docstrings of `chordsim/me
 
 def main() -> None:
     """Put the section into the page, at its end or in place of an older one."""
+    parser_of(__doc__, __file__).parse_args()
     before, _, _ = PAGE.read_text().partition(TITLE)
     PAGE.write_text(f"{before.rstrip()}\n\n{section()}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended(main))

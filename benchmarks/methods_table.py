@@ -1,4 +1,4 @@
-"""Writes docs/methods.md from a run: python benchmarks/methods_table.py RUN [PAGE]. Every number is the ledger's."""
+"""Writes docs/methods.md from a run: python -m benchmarks.methods_table RUN [PAGE]. Every number is the ledger's."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.cut_off import ended
 from benchmarks.markdown import table
-from benchmarks.mechanisms import section
+from benchmarks.mechanisms import PAGE, section
+from benchmarks.parser import parser_of
 from chordsim import methods
 from chordsim.config.model import Scenario
 from chordsim.files import read_json
+from chordsim.ledger.damage import of_runs
 from chordsim.ledger.parquet import read_ledger
 from chordsim.methods import MethodSpec
 from chordsim.methods.chai.spec import CLAIMS, student
 from chordsim.nets.shapes import shapes_of
 from chordsim.quant import costs
+from chordsim.report.source import Source
 from chordsim.scenario.load import parse
 
 #: Papers that claim accuracy, and what to say where a run shows less than 90 % of `fp32`.
@@ -48,7 +52,24 @@ COLUMNS = (
 )
 
 
-def main(run: Path, page: Path) -> None:
+def main(arguments: list[str]) -> None:
+    """Write the page that the arguments name."""
+    parser = parser_of(__doc__, __file__)
+    parser.add_argument("run", type=Path, metavar="RUN", help="its folder")
+    parser.add_argument("page", type=Path, nargs="?", metavar="PAGE", default=PAGE, help="docs/methods.md where nothing is said")
+    given = parser.parse_args(arguments)
+    write(given.run, given.page)
+
+
+@of_runs
+def write(run: Path, page: Path) -> None:
+    """Write the page of a run.
+
+    Raises:
+        UserError: The folder is no run.
+        RunError: A file of it is damaged.
+    """
+    Source.read(run)
     summary, scenario = read_json(run / "summary.json"), parse((run / "scenario.toml").read_text())
     trained = read_json(run / "manifest.json").get("trained", {})
     ledger = read_ledger(run)
@@ -116,7 +137,7 @@ def _head(scenario: Scenario, manifest: dict[str, Any]) -> str:
     b, t = scenario.backbone, scenario.training
     return f"""# The methods in one ledger
 
-Written by `python benchmarks/methods_table.py RUN` from one run of the scenario `{scenario.name}` with `training.max_steps =
+Written by `python -m benchmarks.methods_table RUN` from one run of the scenario `{scenario.name}` with `training.max_steps =
 {t.max_steps}` (batch {t.batch}), seed {scenario.seed}; ledger `{str(manifest.get("ledger_sha256"))[:16]}`. Do not edit by hand.
 
 Data: {scenario.data.source}. Backbone: SASRec, dim {b.dim}, feed-forward {b.ffn_dim}, {b.blocks} blocks, for every method. One
@@ -185,6 +206,4 @@ def _chai(ledger: pd.DataFrame, scenario: Scenario, told: dict[str, Any]) -> str
 
 
 if __name__ == "__main__":
-    if not 2 <= len(sys.argv) <= 3:
-        sys.exit("usage: python benchmarks/methods_table.py RUN [PAGE]")
-    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) == 3 else Path(__file__).parents[1] / "docs" / "methods.md")
+    sys.exit(ended(lambda: main(sys.argv[1:])))

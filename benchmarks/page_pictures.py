@@ -5,15 +5,19 @@ Usage: python -m benchmarks.page_pictures RUN [--out docs]     (writes report.pn
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PIL import Image
-
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of
 from chordsim.report.page import write
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LAPTOP, PHONE, SHEETS = (1440, 900), (390, 1688), 4
@@ -21,10 +25,12 @@ LAPTOP, PHONE, SHEETS = (1440, 900), (390, 1688), 4
 
 def main() -> None:
     """Make the page in a temporary folder and take its pictures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("run", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs"))
     given = parser.parse_args()
+    from PIL import Image as pictures
+
     browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if browser is None:
         raise SystemExit(f"no browser: needs one of {', '.join(BROWSERS)}")
@@ -39,9 +45,9 @@ def main() -> None:
         shot(browser, frame.as_uri(), folder / "phone.png", (600, PHONE[1]))
         call([browser, *flags(folder), "--no-pdf-header-footer", f"--print-to-pdf={folder / 'page.pdf'}", page.as_uri()])
         call(["pdftoppm", "-r", "60", "-l", str(SHEETS), "-png", str(folder / "page.pdf"), str(folder / "sheet")])
-        saved(Image.open(folder / "laptop.png"), given.out / "report.png")
-        saved(Image.open(folder / "phone.png").crop((0, 0, *PHONE)), given.out / "report-phone.png")
-        saved(side_by_side([Image.open(path) for path in sorted(folder.glob("sheet-*.png"))]), given.out / "report-paper.png")
+        saved(pictures.open(folder / "laptop.png"), given.out / "report.png")
+        saved(pictures.open(folder / "phone.png").crop((0, 0, *PHONE)), given.out / "report-phone.png")
+        saved(side_by_side([pictures.open(path) for path in sorted(folder.glob("sheet-*.png"))]), given.out / "report-paper.png")
 
 
 def flags(folder: Path) -> list[str]:
@@ -62,20 +68,23 @@ def call(command: list[str]) -> None:
         raise SystemExit(f"{command[0]}: {done.stderr[-400:]}")
 
 
-def side_by_side(sheets: list[Image.Image]) -> Image.Image:
+def side_by_side(sheets: list[Image]) -> Image:
     """Return sheets of paper as one picture, two in a row."""
+    from PIL import Image as pictures
+
     wide, high = sheets[0].size
-    made = Image.new("RGB", (2 * wide + 30, ((len(sheets) + 1) // 2) * (high + 10) + 10), "#888888")
+
+    made = pictures.new("RGB", (2 * wide + 30, ((len(sheets) + 1) // 2) * (high + 10) + 10), "#888888")
     for n, sheet in enumerate(sheets):
         made.paste(sheet, (10 + n % 2 * (wide + 10), 10 + n // 2 * (high + 10)))
     return made
 
 
-def saved(picture: Image.Image, target: Path) -> None:
+def saved(picture: Image, target: Path) -> None:
     """Write a picture and say how large it is."""
     picture.convert("RGB").save(target, optimize=True)
     print(f"{target}: {target.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended(main))

@@ -5,12 +5,14 @@ Usage: python benchmarks/phones_sensitivity.py [--scenario NAME] [--method NAME]
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from unittest import mock
 
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of
 from chordsim.forecast.predict import Range, forecast
 from chordsim.population import eras
 from chordsim.scenario.load import load
@@ -40,7 +42,7 @@ def shown(scenario: str, method: str) -> dict[str, Range]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("--scenario", default="cheap-phones")
     parser.add_argument("--method", default="chord-plus")
     options = parser.parse_args()
@@ -56,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended(main))

@@ -1,6 +1,6 @@
 """Does memory grow over rounds on Ray? RSS of driver and workers after round 5 and after the last of 50.
 
-Run: python benchmarks/ray_memory.py [WORKERS] [ROUNDS]. Prints one line per process; exit code 1 if any grew by more than 5 %.
+Run: python -m benchmarks.ray_memory [WORKERS] [ROUNDS]. Prints one line per process; exit code 1 if any grew by more than 5 %.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 
 import chordsim
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of, positive
 
 FIRST = 5
 METHODS = ("fp32", "chord", "chord-plus", "cloud-only")
@@ -52,8 +54,15 @@ class Watch:
         print(note, flush=True)
 
 
-def main(workers: int = 2, rounds: int = 50) -> int:
+def main(arguments: list[str]) -> int:
     """Run, print, and return 1 if memory grew."""
+    parser = parser_of(__doc__, __file__)
+    parser.add_argument("workers", type=positive, nargs="?", default=2, metavar="WORKERS")
+    parser.add_argument("rounds", type=positive, nargs="?", default=50, metavar="ROUNDS")
+    given = parser.parse_args(arguments)
+    if given.rounds <= FIRST:
+        parser.error(f"ROUNDS is {given.rounds}: memory is first measured after round {FIRST}, so more are needed")
+    workers, rounds = given.workers, given.rounds
     watch = Watch()
     methods = "methods=[" + ",".join(f'"{name}"' for name in METHODS) + "]"
     with tempfile.TemporaryDirectory() as folder:
@@ -68,4 +77,4 @@ def main(workers: int = 2, rounds: int = 50) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:])))
+    sys.exit(ended(lambda: main(sys.argv[1:])))

@@ -10,11 +10,11 @@ resampled). Runs stay in DIR and are not played again; their pages have the figu
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from benchmarks.cut_off import ended
 from benchmarks.kept_runs import played
+from benchmarks.parser import parser_of
 from chordsim.report.charts.break_even import Pair, pairs
 from chordsim.report.gather import Gathered, gather
 
@@ -62,7 +62,7 @@ def lines(size: str, found: Gathered) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sizes", nargs="+", default=["small", "medium", "wide"])
     parser.add_argument("--trained", nargs="*", default=[], help="sizes whose models are trained and rank")

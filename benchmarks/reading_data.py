@@ -9,7 +9,6 @@ than CSV there.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -24,6 +23,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
+
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of, positive
+from benchmarks.same_ledgers.checkout import Checkout
+from chordsim.errors import RunError
 
 HERE = Path(__file__).resolve().parents[1]
 PARQUET_GAIN = 3.0
@@ -81,11 +85,17 @@ def make(folder: Path, rows: int, seed: int = 1) -> dict[str, Path]:
 
 
 def read(checkout: Path, path: Path) -> Read:
-    """Read a file with a checkout's code in a process of its own."""
+    """Read a file with a checkout's code in a process of its own.
+
+    Raises:
+        RunError: The checkout cannot.
+    """
     found = {**os.environ, "PYTHONPATH": str(checkout)}
     done = subprocess.run(
-        [sys.executable, "-c", _CHILD, str(path)], cwd=checkout, env=found, capture_output=True, text=True, check=True, timeout=3600
+        [sys.executable, "-c", _CHILD, str(path)], cwd=checkout, env=found, capture_output=True, text=True, check=False, timeout=3600
     )
+    if done.returncode:
+        raise RunError(f"{checkout} does not read {path}: {(done.stderr.splitlines() or [f'exit code {done.returncode}'])[-1]}")
     return Read(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -125,12 +135,13 @@ def gain(reads: dict[tuple[str, str], list[Read]], name: str) -> float:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, and say by the exit code whether it is fast enough."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("--against", type=Path, required=True, help="the other checkout")
-    parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--rows", type=positive, default=10_000_000)
+    parser.add_argument("--repeats", type=positive, default=5)
     parser.add_argument("--folder", type=Path, help="where the files are made; a temporary folder by default")
     given = parser.parse_args(argv)
+    Checkout(given.against).project  # noqa: B018 - is it one?
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         reads = measure(make(Path(folder), given.rows), given.against.resolve(), given.repeats)
     print("\n".join(lines(reads)))
@@ -141,4 +152,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))

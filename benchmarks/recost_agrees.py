@@ -8,7 +8,6 @@ or as estimated by a closed form, is not held against it, but counted here. Exit
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -20,6 +19,8 @@ from pathlib import Path
 import numpy as np
 
 import chordsim
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of
 from benchmarks.same_ledgers.checkout import Checkout
 from benchmarks.same_ledgers.scenarios import SOURCE, Tables, merged
 from chordsim.ledger.columns import PER_ROW, SCORED
@@ -138,9 +139,8 @@ def _summed(parts: Sequence[Found]) -> Found:
 
 def main(arguments: list[str]) -> int:
     """Compare, print a line for each method and override, and return the exit code."""
-    assert __doc__ is not None
     methods = Checkout(ROOT).methods
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.recost_agrees", description=__doc__.partition("\n")[0])
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("--method", action="append", choices=methods, metavar="NAME", help="one of all methods; may be repeated")
     parser.add_argument("--override", action="append", choices=list(OVERRIDES), metavar="NAME", help=f"one of {', '.join(OVERRIDES)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all counts")
@@ -161,4 +161,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ended(lambda: main(sys.argv[1:])))

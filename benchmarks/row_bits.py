@@ -10,13 +10,13 @@ follow from shapes and plans, so a few steps of training do. Runs stay in DIR an
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.cut_off import ended
 from benchmarks.kept_runs import by_user, played
+from benchmarks.parser import parser_of
 from chordsim.api import RunResult
 from chordsim.arrays import Floats
 from chordsim.statistics.bootstrap import resampled_means
@@ -44,7 +44,7 @@ def stored(run: RunResult, method: str) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--scenario", default="repro-ml-1m")
     parser.add_argument("--steps", type=int, default=4000)

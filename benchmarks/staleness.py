@@ -11,7 +11,6 @@ is never trained again, paired by user, with its 95 % interval. Runs stay in DIR
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import pandas as pd
 from benchmarks.communication import ROOMY
 from benchmarks.cut_off import ended
 from benchmarks.kept_runs import by_user, played
+from benchmarks.parser import parser_of, positive
 from chordsim.statistics.differences import paired
 
 METHODS = ("retriever", "fp32", "chord-plus")
@@ -61,16 +61,18 @@ def lines(ledgers: dict[int, pd.DataFrame], rounds: int, every: Sequence[int], s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--scenario", default="quickstart")
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=positive, default=10)
     parser.add_argument("--every", type=int, nargs="+", default=[0, 5, 1])
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="as of chordsim run")
     given = parser.parse_args()
+    if min(given.every) < 0:
+        parser.error("--every takes 0 (never) or a number of rounds")
     listed = f"methods={given.methods!r}".replace("'", '"')
     chosen = [*ROOMY, "population.devices=0", f"training.max_steps={given.steps}", listed, *given.overrides]
     ledgers: dict[int, pd.DataFrame] = {}

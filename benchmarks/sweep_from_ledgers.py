@@ -1,4 +1,4 @@
-"""A sweep's table recomputed from its ledgers, line by line in plain loops, by nothing of chordsim and no statistics library.
+"""A sweep's table recomputed from its ledgers, line by line in plain loops, by none of chordsim's statistics and no library's.
 
 Run: python -m benchmarks.sweep_from_ledgers SWEEP. Reads the Parquet ledgers of every point of a sweep over three seeds or more, in which a
 user is the same person in all seeds, and compares mean, each seed's mean, spread, interval, difference to the baseline, p and Holm's p with
@@ -8,7 +8,6 @@ number; exit code 1 where two differ by more than they are printed to (relative 
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections import defaultdict
@@ -18,6 +17,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of
+from chordsim.errors import DataError, one_line
 
 NOISE_SHARE = 0.6
 _STEPS = 2000
@@ -145,11 +148,15 @@ def recomputed(folder: Path) -> list[dict[str, Any]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Recompute, print both values of every number, and say by the exit code whether they agree."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("sweep", type=Path, help="the sweep's folder")
     folder = parser.parse_args(argv).sweep
-    told, wrong, count = pd.read_csv(folder / "sweep_over_seeds.csv"), 0, 0
-    for line, (_, row) in zip(recomputed(folder), told.iterrows(), strict=True):
+    try:
+        told, found = pd.read_csv(folder / "sweep_over_seeds.csv"), recomputed(folder)
+    except (KeyError, ValueError) as error:
+        raise DataError(f"{folder}: not the tables and ledgers of one sweep: {type(error).__name__}: {one_line(error)}") from error
+    wrong, count = 0, 0
+    for line, (_, row) in zip(found, told.iterrows(), strict=True):
         line |= {f"seed {n}": value for n, value in enumerate(line.pop("by_seed"), 1)}
         row = pd.concat([row, pd.Series({f"seed {n}": float(word) for n, word in enumerate(str(row["by_seed"]).split(), 1)})])
         for name, mine in line.items():
@@ -164,4 +171,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))

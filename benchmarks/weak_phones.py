@@ -10,7 +10,6 @@ are not played again.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +18,9 @@ import pandas as pd
 
 from benchmarks.cut_off import ended
 from benchmarks.kept_runs import by_user, played
+from benchmarks.parser import parser_of
 from chordsim.arrays import Floats
+from chordsim.errors import UserError
 from chordsim.statistics.differences import Difference, paired_over_seeds
 
 BASELINE = "fp32"
@@ -86,7 +87,7 @@ def _told(found: Difference) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--scenario", default="weak-phones")
     parser.add_argument("--methods", nargs="+", default=["chord", "frozen-3"])
@@ -104,6 +105,9 @@ def main() -> None:
             .astype({"method": str, "tier": str})
             for seed in given.seeds
         }
+        there = set().union(*(ledger.tier for ledger in ledgers.values()))
+        if unknown := [tier for tier in given.tiers if tier not in there]:
+            raise UserError(f"--tiers {unknown[0]}: no phone of that tier; there are {', '.join(sorted(there))}")
         print(f"\nactivity and phone correlate at {activity:+g}, seeds {' '.join(map(str, given.seeds))}\n")
         print("\n".join(lines(ledgers, given.tiers, given.methods)), flush=True)
 

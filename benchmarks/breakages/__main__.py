@@ -7,7 +7,6 @@ exit code is 0 only if all held.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from benchmarks.breakages import ends, readings, surroundings
 from benchmarks.breakages.ground import Ground, Seen
 from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of
 from benchmarks.same_ledgers.checkout import Checkout
 
 WAYS: dict[int, tuple[str, Callable[[Ground], Seen]]] = {
@@ -35,7 +35,7 @@ WAYS: dict[int, tuple[str, Callable[[Ground], Seen]]] = {
 
 def main() -> int:
     """Try, and print what was seen."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("checkout", type=Path, nargs="?", default=Path(__file__).resolve().parents[2])
     parser.add_argument("--only", type=int, choices=WAYS, action="append", help="one way; may be given again")
     given = parser.parse_args()

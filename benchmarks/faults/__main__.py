@@ -9,7 +9,6 @@ none did. Seeds that stand in the file given by `--finished` are not played agai
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
@@ -21,12 +20,13 @@ from pathlib import Path
 from benchmarks.cut_off import ended
 from benchmarks.faults.finished import Finished
 from benchmarks.faults.plan import plan
+from benchmarks.parser import parser_of, positive
 
 
 def main() -> int:
     """Play, and print the counts."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--seeds", type=int, default=10)
+    parser = parser_of(__doc__, __file__)
+    parser.add_argument("--seeds", type=positive, default=10)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--engine", choices=("inprocess", "ray"), default="inprocess")
     parser.add_argument("--folder", type=Path, help="where runs are played; each is removed once it is compared")

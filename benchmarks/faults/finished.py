@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.kept_lines import kept_lines
+
 
 class Finished:
     """Seeds that were played with one engine.
@@ -19,14 +21,7 @@ class Finished:
         """Read a file of an earlier sweep if there is one; a last line that was cut off counts as not played."""
         self.met, self.differ = dict[int, Counter[str]](), dict[int, list[str]]()
         self._path, self._engine = path, engine
-        if path is None or not path.exists():
-            return
-        text = path.read_text()
-        whole = text[: text.rfind("\n") + 1]
-        if whole != text:
-            path.write_text(whole)
-        for line in whole.splitlines():
-            said = json.loads(line)
+        for said in kept_lines(path, "seed", "engine", "faults", "differs"):
             if said["engine"] == engine:
                 self._take(said["seed"], Counter(said["faults"]), said["differs"])
 

@@ -20,7 +20,9 @@ from flwr.app import Context, Message, RecordDict
 from flwr.serverapp import Grid, ServerApp
 from flwr.simulation import run_simulation
 
+from benchmarks.cut_off import ended
 from benchmarks.flower_apps import echo, small
+from benchmarks.parser import parser_of, positive
 from chordsim.flower import PhoneGrid
 from chordsim.flower.engines import PhonesInProcess
 
@@ -103,26 +105,31 @@ def line(app: str, engine: str, phones: int, found: dict[str, float]) -> dict[st
     }
 
 
-def main(echo_phones: str = "10000", training_phones: str = "1000", out: str = "") -> None:
+def main(arguments: list[str]) -> None:
     """Measure each app on both engines, one after the other, and print how many times as fast."""
+    parser = parser_of(__doc__, __file__)
+    parser.add_argument("echo_phones", type=positive, nargs="?", default=10_000, metavar="ECHO_PHONES")
+    parser.add_argument("training_phones", type=positive, nargs="?", default=1000, metavar="TRAINING_PHONES")
+    parser.add_argument("out", type=Path, nargs="?", metavar="OUT.csv")
+    given = parser.parse_args(arguments)
     os.environ |= {"OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0", "FLWR_TELEMETRY_ENABLED": "0"}
     import torch
 
     torch.set_num_threads(1)
     training = RecordDict({"arrays": small.arrays_of(), "config": small.train_config()})
     lines = []
-    for name, phones, content in (("echo", int(echo_phones), echo.content()), ("small", int(training_phones), training)):
+    for name, phones, content in (("echo", given.echo_phones, echo.content()), ("small", given.training_phones, training)):
         for engine, measure in (("chordsim", ours), ("flower", flowers), ("chordsim", ours)):
             lines.append(line(name, engine, phones, measure(name, phones, content)))
             print(lines[-1], flush=True)
         slower = max(found["seconds"] for found in lines[-3:] if found["engine"] == "chordsim")
         print(f"{name}: {lines[-2]['seconds'] / slower:.1f} times as fast as Flower's simulation, {phones} phones", flush=True)
-    if out:
-        with open(out, "w", newline="") as file:
+    if given.out:
+        with open(given.out, "w", newline="") as file:
             writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(lines)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(ended(lambda: main(sys.argv[1:])))

@@ -19,8 +19,10 @@ from typing import Any
 from flwr.app import ArrayRecord, MetricRecord
 from flwr.serverapp.strategy import FedAdam, FedAvg, FedMedian, FedProx, Strategy
 
+from benchmarks.cut_off import ended
 from benchmarks.flower_apps import small
 from benchmarks.markdown import table as markdown_table
+from benchmarks.parser import parser_of, positive
 from chordsim.cli import main as command_line
 from chordsim.flower import Buffered, PhoneCost, PhoneGrid
 from chordsim.flower.engines import PhonesInProcess
@@ -107,27 +109,33 @@ def markdown(lines: list[dict[str, Any]]) -> str:
     return markdown_table(head, rows)
 
 
-def main(runs: str, table: str = "", phones: str = "200", rounds: str = "20") -> None:
+def main(arguments: list[str]) -> None:
     """Run everything, write the table and print it."""
+    parser = parser_of(__doc__, __file__)
+    parser.add_argument("runs", type=Path, metavar="RUNS")
+    parser.add_argument("table", type=Path, nargs="?", metavar="TABLE.csv")
+    parser.add_argument("phones", type=positive, nargs="?", default=200, metavar="PHONES")
+    parser.add_argument("rounds", type=positive, nargs="?", default=20, metavar="ROUNDS")
+    given = parser.parse_args(arguments)
     import torch
 
     torch.set_num_threads(1)
     lines = []
     for scenario in SCENARIOS:
-        for name in strategies(int(phones)):
-            out = Path(runs) / f"{scenario}-{name.lower()}"
-            lines.append(line(name, scenario, out, play(name, scenario, out, int(phones), int(rounds))))
+        for name in strategies(given.phones):
+            out = given.runs / f"{scenario}-{name.lower()}"
+            lines.append(line(name, scenario, out, play(name, scenario, out, given.phones, given.rounds)))
             print(json.dumps(lines[-1]), flush=True)
-    if table:
-        with open(table, "w", newline="") as file:
+    if given.table:
+        with open(given.table, "w", newline="") as file:
             writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(lines)
     print(markdown(lines))
     # The same runs as anybody compares theirs: the table, and a page beside the runs.
-    ran = [str(Path(runs) / f"{told['scenario']}-{told['strategy'].lower()}") for told in lines]
-    command_line(["compare", *ran, "--out", str(Path(runs) / "compare.html")])
+    ran = [str(given.runs / f"{told['scenario']}-{told['strategy'].lower()}") for told in lines]
+    command_line(["compare", *ran, "--out", str(given.runs / "compare.html")])
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(ended(lambda: main(sys.argv[1:])))

@@ -10,7 +10,6 @@ fed once more. Only where somebody else ended the process, and the piece was fed
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -24,6 +23,8 @@ from benchmarks.cut_off import ended
 from benchmarks.fuzz.feeders import feed
 from benchmarks.fuzz.target import large
 from benchmarks.fuzz.worker import TARGETS, names
+from benchmarks.kept_lines import kept_lines
+from benchmarks.parser import parser_of, positive
 
 #: Messages of a piece, and the most bytes that one message may make a decoder allocate.
 PIECE, MOST_BYTES = 1_000_000, 16 * 2**20
@@ -31,14 +32,14 @@ PIECE, MOST_BYTES = 1_000_000, 16 * 2**20
 
 def main() -> int:
     """Fuzz and print the counts."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--messages", type=int, default=PIECE)
-    parser.add_argument("--processes", type=int, default=1)
+    parser = parser_of(__doc__, __file__)
+    parser.add_argument("--messages", type=positive, default=PIECE)
+    parser.add_argument("--processes", type=positive, default=1)
     parser.add_argument("--seed", type=int, default=1, help="of the first piece; they count up")
     parser.add_argument("--finished", type=Path, help="a file of pieces that were fed; this one's are added")
     given = parser.parse_args()
     pieces = {given.seed + n: min(PIECE, given.messages - n * PIECE) for n in range(-(-given.messages // PIECE))}
-    done = [line for line in _read(given.finished) if line["seed"] in pieces]
+    done = [line for line in kept_lines(given.finished, "seed") if line["seed"] in pieces]
     began, fed = time.monotonic(), {line["seed"] for line in done if "messages" in line}
     for line in feed([(count, seed) for seed, count in pieces.items() if seed not in fed], given.processes):
         done.append(line)
@@ -75,17 +76,6 @@ def _end(line: dict[str, Any]) -> str:
     memory = {None: "not known", 0: "none"}.get(line["killed_for_memory"], str(line["killed_for_memory"]))
     where = f"piece {line['seed']}, decoder {line['decoder']}, after {line['after']:,} messages"
     return f"a process ended early: {where}: {line['ended']}; processes killed for want of memory meanwhile: {memory}"
-
-
-def _read(path: Path | None) -> list[dict[str, Any]]:
-    """Return the pieces of an earlier run; a line that was cut off is none."""
-    if path is None or not path.exists():
-        return []
-    text = path.read_text()
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        path.write_text(whole)
-    return [json.loads(line) for line in whole.splitlines()]
 
 
 if __name__ == "__main__":

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
+import sys
 import time
 
 import torch
 
+from benchmarks.cut_off import ended
 from benchmarks.kernels import speed, whole_numbers
 from benchmarks.kernels.random_plans import compare, instance
+from benchmarks.parser import parser_of, positive
 
 _DEVICES = 500
 
 
 def main() -> int:
     """Run what the command line names; 1 where a plan differs."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.kernels", description=__doc__)
+    parser = parser_of(__doc__, __file__)
     commands = parser.add_subparsers(dest="what", required=True)
     plans = commands.add_parser("plans", help="compare random plans of both allocators")
-    plans.add_argument("--count", type=int, default=1_000_000)
+    plans.add_argument("--count", type=positive, default=1_000_000)
     plans.add_argument("--seed", type=int, default=1)
     timed = commands.add_parser("speed", help="time kernels and torch in turns, on one thread")
     timed.add_argument("--only", default="", help="a part of the name of what is timed")
-    timed.add_argument("--repeats", type=int, default=15)
+    timed.add_argument("--repeats", type=positive, default=15)
     whole = commands.add_parser("whole-numbers", help="8-bit levels times 8-bit activations beside float32: ranks and time")
-    whole.add_argument("--repeats", type=int, default=15)
+    whole.add_argument("--repeats", type=positive, default=15)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     if asked.what == "whole-numbers":
@@ -43,4 +45,4 @@ def _plans(count: int, seed: int) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(ended(main))

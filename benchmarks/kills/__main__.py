@@ -8,7 +8,6 @@ process. The exit code is 0 only if all were equal.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import shutil
@@ -19,10 +18,12 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.cut_off import ended
+from benchmarks.kept_lines import kept_lines
 from benchmarks.kills.killed import LINK_EXITED, Case, cases, status
 from benchmarks.kills.process import context
 from benchmarks.kills.site import Site
-from chordsim.errors import ChordsimError
+from benchmarks.parser import parser_of, positive
+from chordsim.errors import ChordsimError, UserError
 
 #: Of how many kills `Case.kills` tells the parts.
 ALL = 60
@@ -39,17 +40,15 @@ class NotPlayedError(Exception):
 
 def main() -> int:
     """Kill, and print the counts."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--kills", type=int, default=ALL, help="over all commands")
+    parser = parser_of(__doc__, __file__)
+    parser.add_argument("--kills", type=positive, default=ALL, help="over all commands")
     parser.add_argument("--only", help="one command's name")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
     parser.add_argument("--finished", type=Path, help="a file of kills that were compared; this one's are added, and none is done again")
     given = parser.parse_args()
     done = Counter[str]()
-    if given.finished is not None and given.finished.exists():
-        # One that differed is done again.
-        lines = [json.loads(line) for line in given.finished.read_text().splitlines()]
-        done.update(line["command"] for line in lines if not line["differs"])
+    # One that differed is done again.
+    done.update(line["command"] for line in kept_lines(given.finished, "command", "differs") if not line["differs"])
     # A short path, for Ray's sockets.
     root, failed = Path(tempfile.mkdtemp(prefix="kills-")), 0
     made = context()
@@ -57,12 +56,15 @@ def main() -> int:
     try:
         with Site(body, _DATA_S) as site:
             whole = root / "whole" / "run"
-            for case in cases(made, whole, site):
+            all_cases = cases(made, whole, site)
+            if given.only not in (None, *(names := [case.name for case in all_cases])):
+                raise UserError(f"--only {given.only}: no such command; give one of {', '.join(names)}")
+            for case in all_cases:
                 kills = round(case.kills * given.kills / ALL)
                 if given.only not in (None, case.name) or done[case.name] >= kills:
                     continue
                 if not whole.exists():
-                    _played(cases(made, whole, site)[0], whole.parent)
+                    _played(all_cases[0], whole.parent)
                 try:
                     failed += _case(case, range(done[case.name], kills), given.seed, root, given.finished)
                 except NotPlayedError as error:
@@ -70,7 +72,7 @@ def main() -> int:
                     print(error, flush=True)
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    total = sum(round(case.kills * given.kills / ALL) for case in cases(made, root, site) if given.only in (None, case.name))
+    total = sum(round(case.kills * given.kills / ALL) for case in all_cases if given.only in (None, case.name))
     print(f"{total - failed} of {total} equal to the unbroken one")
     return 1 if failed else 0
 

@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from benchmarks.parser import parser_of
 from benchmarks.personal_plans.experiments import EXPERIMENTS
 from benchmarks.suites import command_line
 from benchmarks.suites.agenda import Group
@@ -59,7 +60,7 @@ def _page(given: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.personal_plans", description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, __file__)
     command_line.add(parser.add_subparsers(required=True), (_run, _tables, _page), (RUNS, TABLES, DOCS), "personal-plans.md")
     return parser
 

@@ -12,6 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from benchmarks.parser import parser_of
 from benchmarks.reproduction.families import FAMILIES
 from benchmarks.reproduction.suite import SUITE
 from benchmarks.suites import command_line
@@ -52,7 +53,7 @@ def _phones(given: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.reproduction", description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, __file__)
     made = parser.add_subparsers(required=True)
     command_line.add(made, (_run, _tables, _page), (RUNS, TABLES, DOCS), "reproduction.md")
     phones = made.add_parser("phones", help="try steps and rates of training on the phone, by validation")

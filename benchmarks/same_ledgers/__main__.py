@@ -21,6 +21,7 @@ from pathlib import Path
 from threading import Thread
 
 from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of
 from benchmarks.same_ledgers.checkout import Checkout
 from benchmarks.same_ledgers.kept import Kept
 from benchmarks.same_ledgers.process import Answer, Process
@@ -113,8 +114,7 @@ def _hand_over(side: str, process: Process, left: list[Scenario], arrivals: queu
 
 
 def _parser(names: list[str]) -> argparse.ArgumentParser:
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.same_ledgers", description=__doc__.partition("\n")[0])
+    parser = parser_of(__doc__, __file__)
     parser.add_argument("old", type=Path, metavar="OLD_CHECKOUT", help="a checkout of the version to compare with")
     parser.add_argument("--new", type=Path, default=ROOT, metavar="CHECKOUT", help="the other one (this file's)")
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}; may be repeated")

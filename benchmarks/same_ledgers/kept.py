@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.same_ledgers.process import PLAYER, Answer
 from benchmarks.same_ledgers.scenarios import Scenario
+from chordsim.errors import DataError
 
 #: Whose versions decide what numbers come out.
 LIBRARIES = ("torch", "numpy", "pandas", "pyarrow", "flwr")
@@ -26,12 +27,18 @@ class Kept:
         Args:
             path: The file; None keeps nothing.
             commit: The old checkout's; "" keeps nothing, since nobody can say what it held.
+
+        Raises:
+            DataError: The file is another one.
         """
         self._path = path if commit else None
         self._commit = commit
         self._all: dict[str, dict[str, Answer]] = {}
         if self._path is not None and self._path.is_file():
-            self._all = json.loads(self._path.read_text())
+            try:
+                self._all = json.loads(self._path.read_text())
+            except ValueError:
+                raise DataError(f"{self._path}: not a file of kept answers: name another one, or remove it") from None
 
     def get(self, scenario: Scenario, methods: list[str]) -> Answer | None:
         """Return the answer that was kept for exactly this scenario, played in exactly this way."""

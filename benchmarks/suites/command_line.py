@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.cut_off import ended
+from benchmarks.parser import Parser
 from benchmarks.suites.agenda import Group
-from chordsim.errors import ChordsimError
 
 Families = Mapping[str, Sequence[tuple[str, str]]]
 Does = Callable[[argparse.Namespace], int]
@@ -18,11 +17,7 @@ Does = Callable[[argparse.Namespace], int]
 def guarded(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Do what a command says; return 1 if a piece failed, 2 for what cannot be done, 130 where it was cut off."""
     given = parser.parse_args(arguments)
-    try:
-        return ended(lambda: int(given.does(given)))
-    except (ChordsimError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return ended(lambda: int(given.does(given)))
 
 
 def play(given: argparse.Namespace, suite: tuple[Group, ...]) -> int:
@@ -45,7 +40,7 @@ def tables(given: argparse.Namespace, suite: tuple[Group, ...], families: Famili
 
 
 def add(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[Parser],
     does: tuple[Does, Does, Does],
     where: tuple[Path, Path, Path],
     name: str,

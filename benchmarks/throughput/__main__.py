@@ -17,6 +17,8 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of
+from benchmarks.same_ledgers.checkout import Checkout
 from benchmarks.throughput import against, machine
 from benchmarks.throughput.contest import Contestant, Failed
 from benchmarks.throughput.pieces import PIECES, QUICK, Piece, Size
@@ -26,8 +28,13 @@ from benchmarks.throughput.table import table
 
 def main(arguments: list[str]) -> int:
     """Measure, print, and return 1 if a case failed."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.against:
+        Checkout(given.against.absolute()).project  # noqa: B018 - is it one?
     known = against.pieces(given.against) if given.against else PIECES
+    if foreign := [name for name in given.only or () if name not in known]:
+        parser.error(f"{foreign[0]}: {'is not one of --against' if given.against else 'needs --against CHECKOUT'}")
     names = given.only or [name for name, piece in known.items() if piece.default]
     failed = 0
     for name in () if given.table or given.pages else names:
@@ -94,7 +101,7 @@ def _note(folder: Path, piece: str, about: dict[str, Any]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, __file__)
     both = {**PIECES, **against.pieces(Path())}
     every, extra = list(both), ", ".join(name for name, piece in both.items() if not piece.default)
     parser.add_argument("--out", type=Path, required=True, help="where the CSV files go; what is there is not measured again")

@@ -22,6 +22,9 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.dataset as ds
 
+from benchmarks.cut_off import ended
+from benchmarks.parser import parser_of
+from benchmarks.same_ledgers.checkout import Checkout
 from benchmarks.throughput.against import SAME_RULES, python_of
 from benchmarks.throughput.contest import QUIET, ROOT
 from benchmarks.throughput.kinds.commands import ENTRY
@@ -38,7 +41,12 @@ MAY_MOVE = 0.01
 
 def main(arguments: Sequence[str]) -> int:
     """Play on both sides, print, and return the exit code."""
-    there, more = Path(arguments[0]).absolute(), arguments[1:]
+    parser = parser_of(__doc__, __file__)
+    parser.add_argument("checkout", type=Path, metavar="CHECKOUT", help="the other one")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="of the scenario, on both sides")
+    given = parser.parse_args(arguments)
+    there, more = given.checkout.absolute(), given.overrides
+    Checkout(there).project  # noqa: B018 - is it one?
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         before = played(there, python_of(there), [*SCENARIO, *more], Path(folder) / "before")
         now = played(ROOT, sys.executable, [*SCENARIO, *SAME_RULES, *more], Path(folder) / "now")
@@ -77,4 +85,4 @@ def told(before: pd.DataFrame, now: pd.DataFrame) -> tuple[list[str], bool]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ended(lambda: main(sys.argv[1:])))

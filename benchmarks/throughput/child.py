@@ -17,4 +17,4 @@ def main(kind: str, settings: str, read_fd: str, write_fd: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(__doc__) if len(sys.argv) != 5 else main(*sys.argv[1:])
