@@ -15,6 +15,7 @@ from chordsim.errors import StopRun, UserError
 from chordsim.events import Begun, Round, tell
 from chordsim.forecast.predict import as_json, beside
 from chordsim.kernels.choose import as_played, told
+from chordsim.ledger.names import NOT_KEPT
 from chordsim.ledger.round_lines import RoundLine
 from chordsim.ledger.rows import joined
 from chordsim.progress import Progress
@@ -50,7 +51,7 @@ def run(scenario: Scenario, out: Path | None, carrier: Carrier, progress: Progre
     scenario = _resolved(scenario, progress)
     if in_sizes and resume is not None:
         raise UserError('a run of protocol.metrics = "none" takes seconds and cannot be resumed: start it anew')
-    with opened(scenario, out, resume) as store, _told(store, resume is None):
+    with opened(scenario, out, resume, progress) as store, _told(store, resume is None):
         tell(progress, Begun(store.path.absolute(), scenario.model_dump(mode="json"), resume is not None))
         stage = _stage(scenario, carrier, progress)
         store.write_manifest("running", **stage.about(), protocol=protocol(scenario))
@@ -125,7 +126,7 @@ def _claim(stage: Stage, store: RunDirectory, errors: list[str], others: list[st
         remarks: What else must be said.
     """
     if not stage.keeps_rows:
-        return {"errors": errors, "ledger": f"rows of more than {MOST_ROWS:,} phones a round are not kept: their sums are in summary.json"}
+        return {"errors": errors, NOT_KEPT: f"rows of more than {MOST_ROWS:,} phones a round are not kept: their sums are in summary.json"}
     mixed = [f"nodes of this run compute with other numerics than its server ({other}), so it claims no hash" for other in others]
     claimed = None if errors or others or store.manifest.get("drift") else store.ledger_sha256
     return {"errors": errors, "ledger_sha256": claimed, "remarks": [*store.manifest.get("remarks", []), *mixed, *remarks]}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chordsim.errors import RunError, UserError
+from chordsim.errors import RunError, UserError, one_line
 from chordsim.files import atomic_write, disk_errors
 from chordsim.ledger.names import DEVICES, IMPORTANCE, LEDGER, MANIFEST, ROUNDS, SCENARIO, SUMMARY, SUMS, TRAINING
 
@@ -78,8 +79,12 @@ def check_files(run: Path) -> Checked | None:
     for name in _present(run):
         if name not in told:
             raise RunError(f"{run / name}: is not listed in {FILE}: it was added after the run had ended")
-    doubt = f"Gone since this run ended, and missing here with all that it told: {', '.join(gone)}."
-    return Checked(len(told) - len(gone), doubt if gone else "", gone)
+    return Checked(len(told) - len(gone), missing(gone), gone)
+
+
+def missing(gone: Sequence[str]) -> str:
+    """Return the sentence that tells which files of a run were taken away; "" for none."""
+    return f"Gone since this run ended, and missing here with all that it told: {', '.join(gone)}." if gone else ""
 
 
 def verified(run: Path, name: str) -> Path:
@@ -102,7 +107,7 @@ def _told(run: Path) -> dict[str, str]:
     try:
         *lines, end = path.read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+        raise RunError(f"{path}: cannot be read: {one_line(error)}") from error
     found = [_LINE.fullmatch(line) for line in lines]
     told = {match[2]: match[1] for match in found if match}
     if end or len(told) < len(lines) or MANIFEST not in told:

@@ -11,4 +11,6 @@ SCENARIO, MANIFEST, DEVICES, ROUNDS, SUMMARY, TRAINING, LOCK = (
     "training.csv",
     ".lock",
 )
+#: What the manifest holds under this key where rows were not kept.
+NOT_KEPT = "ledger"
 LEDGER, CHECKPOINT, SUMS, IMPORTANCE = "ledger", "checkpoint", "SHA256SUMS", "importance.parquet"

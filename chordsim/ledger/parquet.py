@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -21,7 +22,7 @@ from chordsim.ledger import checksums
 from chordsim.ledger.columns import COLUMNS, LIST, PER_ROW, SCHEMA_VERSION, Column, other_schema
 from chordsim.ledger.damage import named
 from chordsim.ledger.digest import ledger_sha256, rows_digest
-from chordsim.ledger.names import MANIFEST
+from chordsim.ledger.names import DEVICES, MANIFEST, NOT_KEPT, ROUNDS, SCENARIO, SUMMARY
 from chordsim.ledger.rows import Rows
 
 if TYPE_CHECKING:
@@ -128,19 +129,37 @@ def iter_rows(run: Path) -> Iterator[Rows]:
 def check(run: Path) -> checksums.Checked:
     """Hold every file of a run against its checksum; without checksums, every ledger file against the digest that it carries.
 
+    Without checksums, what every run has that has ended, and the ledger files of the rounds that rounds.csv tells of, have to be there.
+
     Raises:
         RunError: A file that was damaged, edited or added since the run ended, or a ledger file that was taken away; the text names it.
     """
     found = checksums.check_files(run)
     if found is not None:
         return found
-    if not any((run / FOLDER).glob("*.parquet")):
-        return checksums.Checked(0, checksums.NO_SUMS_NOR_ROWS)
-    digests = {(rows.method, rows.round): rows_digest(rows) for rows in iter_rows(run)}
-    claimed = read_json(run / MANIFEST).get("ledger_sha256") if (run / MANIFEST).is_file() else None
+    manifest = read_json(run / MANIFEST) if (run / MANIFEST).is_file() else {}
+    ended = manifest.get("status") in ("complete", "degraded")
+    for path in _told(run) if ended and NOT_KEPT not in manifest else ():
+        if not path.exists():
+            raise RunError(f"{path}: is gone, and {ROUNDS} tells of its round")
+    digests = {(rows.method, rows.round): rows_digest(rows) for rows in iter_rows(run)} if any((run / FOLDER).glob("*.parquet")) else {}
+    claimed = manifest.get("ledger_sha256")
     if claimed and claimed != ledger_sha256(digests):
-        raise RunError(f"{run}: its ledger is not the one that its manifest names ({str(claimed)[:12]}): it was damaged or edited")
-    return checksums.Checked(len(digests), checksums.NO_SUMS)
+        what = "its ledger is not the one that its manifest names" if digests else f"{FOLDER}/ is empty, and its manifest names a ledger"
+        raise RunError(f"{run}: {what} ({str(claimed)[:12]}): it was damaged or edited")
+    gone = tuple(name for name in (SCENARIO, DEVICES, ROUNDS, SUMMARY) if ended and not (run / name).is_file())
+    doubt = " ".join(filter(None, (checksums.NO_SUMS if digests else checksums.NO_SUMS_NOR_ROWS, checksums.missing(gone))))
+    return checksums.Checked(len(digests), doubt, gone)
+
+
+def _told(run: Path) -> Iterator[Path]:
+    """Yield the ledger files of the rounds that rounds.csv tells of; none where it cannot be read."""
+    try:
+        lines = list(csv.DictReader((run / ROUNDS).read_text(encoding="utf-8").splitlines()))
+        names = [file_name(line["method"], int(line["round"])) for line in lines]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error, RunError):
+        return
+    yield from (run / FOLDER / name for name in names)
 
 
 def read_ledger(run: Path, checked: bool = True) -> pd.DataFrame:

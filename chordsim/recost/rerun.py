@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chordsim.errors import UserError
+from chordsim.ledger.names import NOT_KEPT
 from chordsim.report.source import Source
-from chordsim.report.sums import NOT_KEPT
 from chordsim.round import sizes
 from chordsim.round.bindings import Tally
 from chordsim.sized import SizedWorld

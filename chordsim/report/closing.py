@@ -7,13 +7,13 @@ from typing import Any
 
 from chordsim.installed import VERSION
 from chordsim.ledger.energy_words import rests_on
+from chordsim.ledger.names import NOT_KEPT
 from chordsim.ledger.summary import KNOWN, UNKNOWN
 from chordsim.report.charts import break_even as even
 from chordsim.report.charts import groups, learning, planned, predicted, times, traffic
 from chordsim.report.gather import Gathered
 from chordsim.report.html import Column, Grid, Section, code, folded, interval, text
 from chordsim.report.source import Source
-from chordsim.report.sums import NOT_KEPT
 from chordsim.report.tier_gaps import LEAD, gap_grid
 
 

@@ -10,15 +10,13 @@ from chordsim.evaluate import NOTHING
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.ledger.energy_words import rests_on, sensitivity
 from chordsim.ledger.figures import at
+from chordsim.ledger.names import NOT_KEPT
 from chordsim.report.charts import fleet
 from chordsim.report.charts.chart import Chart
 from chordsim.report.fleet_answer import answer
 from chordsim.report.html import Column, Grid, Section, text
 from chordsim.report.source import Source
 from chordsim.report.tier_gaps import LEAD, gap_grid
-
-#: What the manifest holds under this key where rows were not kept.
-NOT_KEPT = "ledger"
 
 
 @dataclass(frozen=True)

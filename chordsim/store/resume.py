@@ -10,16 +10,17 @@ from typing import Any
 from chordsim.config.model import Scenario
 from chordsim.errors import RunError, UserError
 from chordsim.ledger.columns import other_schema
-from chordsim.ledger.names import SCENARIO
+from chordsim.ledger.names import MANIFEST, SCENARIO
 from chordsim.ledger.parquet import file_name, read_rows
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.summary import Summary
+from chordsim.progress import Progress
 from chordsim.round.enrolled import Hosted
 from chordsim.scenario.text import dump
 from chordsim.store import checkpoint
 from chordsim.store.directory import RunDirectory
 from chordsim.store.manifest import started
-from chordsim.store.torn import has_lines, is_whole, keep_scenario, kept_scenario
+from chordsim.store.torn import has_lines, keep_scenario, kept_scenario, lacking
 
 #: Manifest fields that decide whether a resumed ledger can equal an unbroken one.
 _SAME = ("schema_version", "ledger_key", "versions", "instruction_set", "numerics")
@@ -36,8 +37,8 @@ class Resume:
     allow_drift: bool = False
 
 
-def opened(scenario: Scenario, out: Path | None, resume: Resume | None) -> RunDirectory:
-    """Return the locked folder of a new run, or of the one to go on with.
+def opened(scenario: Scenario, out: Path | None, resume: Resume | None, progress: Progress) -> RunDirectory:
+    """Return the locked folder of a new run, or of the one to go on with; what is played again is told, and why.
 
     Raises:
         UserError: The run is complete, or differs from what would go on, with what differs.
@@ -52,10 +53,12 @@ def opened(scenario: Scenario, out: Path | None, resume: Resume | None) -> RunDi
     try:
         if not store.manifest:
             # Nothing tells which versions played what is there.
+            _say(progress, f"begun anew: {out / MANIFEST} is gone or half-written")
             checkpoint.forget(out)
             store.rewind(0)
             return _begun(store, scenario, fresh)
-        if store.manifest.get("status") == "complete" and is_whole(out):
+        lacks = lacking(out) if (ended := store.manifest.get("status") == "complete") else ""
+        if ended and not lacks:
             raise UserError(f"{out}: this run is complete: there is nothing to resume")
         differs = [name for name in _SAME if store.manifest.get(name) != fresh[name]]
         if "schema_version" in differs:
@@ -65,6 +68,8 @@ def opened(scenario: Scenario, out: Path | None, resume: Resume | None) -> RunDi
             what = "; ".join(_difference(name, store.manifest.get(name), fresh[name]) for name in differs)
             advice = "" if final else "; --allow-drift goes on all the same, without a hash"
             raise UserError(f"{out}: cannot resume: {what}{advice}")
+        if lacks:
+            _say(progress, f"this run was complete, and is played again from what is left: {lacks}")
         if not kept_scenario(out):
             keep_scenario(out, (out / SCENARIO).read_bytes())
         drift = sorted({*store.manifest.get("drift", []), *differs})
@@ -73,6 +78,11 @@ def opened(scenario: Scenario, out: Path | None, resume: Resume | None) -> RunDi
         store.close()
         raise
     return store
+
+
+def _say(progress: Progress, what: str) -> None:
+    progress.start("resume", None)
+    progress.done(what)
 
 
 def _begun(store: RunDirectory, scenario: Scenario, fresh: dict[str, Any]) -> RunDirectory:

@@ -65,14 +65,15 @@ def manifest_of(run: Path) -> dict[str, Any]:
     return read_json(path)
 
 
-def is_whole(run: Path) -> bool:
-    """Return whether nothing of a run that ended is missing, torn or altered."""
+def lacking(run: Path) -> str:
+    """Return what of a run that ended is missing, torn or altered, in words; "" where it is whole."""
+    from chordsim.ledger.checksums import missing
     from chordsim.ledger.parquet import check
 
     try:
-        return not check(run).gone
-    except RunError:
-        return False
+        return missing(check(run).gone)
+    except RunError as error:
+        return str(error)
 
 
 def has_lines(run: Path, methods: Iterable[str], rounds: int) -> bool:

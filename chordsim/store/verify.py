@@ -44,7 +44,8 @@ def verify(run: Path) -> Verified:
         raise UserError(f"{run}: not a run directory: no {MANIFEST} in it")
     checked = check(run)
     if checked.gone:
-        raise RunError(f"{run / checked.gone[0]}: is gone, and {SUMS} lists it")
+        listed = f"{SUMS} lists it" if (run / SUMS).is_file() else "every run that has ended has one"
+        raise RunError(f"{run / checked.gone[0]}: is gone, and {listed}")
     manifest = as_it_is(run, read_json(run / MANIFEST))
     digests, rows = {}, 0
     for part in iter_rows(run) if any((run / LEDGER).glob("*.parquet")) else ():

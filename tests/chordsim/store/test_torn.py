@@ -13,8 +13,10 @@ from chordsim.api import RunResult, run
 from chordsim.errors import ChordsimError, RunError, UserError
 from chordsim.files import read_json
 from chordsim.ledger.parquet import read_rows
+from chordsim.progress import Silent
 from chordsim.store import checkpoint, torn
 from chordsim.store.directory import RunDirectory
+from chordsim.store.verify import verify
 from tests.cut_off import Cut, CutAfter
 
 METHODS = ("fp32", "popularity")
@@ -94,11 +96,56 @@ def test_what_was_torn_is_found_at_every_byte(made: tuple[Path, Path], tmp_path:
 
 def test_a_whole_run_of_which_a_byte_is_missing_is_no_whole_run(made: tuple[Path, Path], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(made[0], tmp_path / "whole"))
-    assert torn.is_whole(folder)
+    assert not torn.lacking(folder)
     for name in (name for name in files_of(folder) if not name.startswith("checkpoint")):
         for length in tears(folder, name, 4096):
             if length < 2 or length + 2 > (made[0] / name).stat().st_size or length % 16 == 0:
-                assert not torn.is_whole(folder), (name, length)
+                assert torn.lacking(folder), (name, length)
+
+
+@pytest.mark.parametrize(
+    "part", ["ledger", "ledger/fp32.round-00003.parquet", "rounds.csv", "summary.json", "devices.parquet", "scenario.toml"]
+)
+def test_without_checksums_what_is_gone_is_named_all_the_same(made: tuple[Path, Path], tmp_path: Path, part: str) -> None:
+    folder = Path(shutil.copytree(made[0], tmp_path / "whole"))
+    (folder / "SHA256SUMS").unlink()
+    assert not torn.lacking(folder) and verify(folder).doubts
+    taken = [folder / part] if (folder / part).is_file() else sorted((folder / part).iterdir())
+    for path in taken:
+        path.unlink()
+    assert taken[0].name in torn.lacking(folder)
+    with pytest.raises(RunError, match=taken[0].name):
+        verify(folder)
+
+
+def test_rows_that_nothing_but_the_manifest_tells_of_are_missed(made: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(made[0], tmp_path / "whole"))
+    shutil.rmtree(folder / "ledger")
+    for name in ("SHA256SUMS", "rounds.csv"):
+        (folder / name).unlink()
+    assert "ledger/ is empty, and its manifest names a ledger" in torn.lacking(folder)
+
+
+class Said(Silent):
+    """Progress that keeps how tasks ended."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def done(self, note: str = "") -> None:
+        self.notes.append(note)
+
+
+def test_a_complete_run_whose_rows_and_checksums_are_gone_is_played_again_and_says_why(
+    made: tuple[Path, Path], tmp_path: Path, tiny: object
+) -> None:
+    folder = Path(shutil.copytree(made[0], tmp_path / "whole"))
+    shutil.rmtree(folder / "ledger")
+    (folder / "SHA256SUMS").unlink()
+    said = Said()
+    done = run(resume=folder, report=False, progress=said)
+    assert any("was complete" in note and "fp32.round-00001.parquet: is gone" in note for note in said.notes)
+    assert done.manifest["ledger_sha256"] == RunResult(made[0]).manifest["ledger_sha256"] and not torn.lacking(folder)
 
 
 def tear(folder: Path, name: str, draw: random.Random) -> None:
@@ -132,7 +179,7 @@ def test_every_file_torn_and_resumed(made: tuple[Path, Path], tmp_path: Path, wh
             try:
                 resumed(folder, made[0])
             except ChordsimError as error:  # a scenario is put right from its copy; only what a whole run needs for nothing may stay torn
-                assert "complete: there is nothing to resume" in str(error) and torn.is_whole(folder), name
+                assert "complete: there is nothing to resume" in str(error) and not torn.lacking(folder), name
                 assert name.startswith("checkpoint") or (folder / name).read_bytes() == (made[which] / name).read_bytes(), name
             shutil.rmtree(folder)
 
