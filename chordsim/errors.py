@@ -13,6 +13,12 @@ def one_line(error: BaseException, longest: int | None = None) -> str:
     return " ".join(str(error).split())[:longest] or type(error).__name__
 
 
+def typed_line(error: BaseException) -> str:
+    """Return what kind of error somebody else's code raised, and what it says, in one line."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
 class ChordsimError(Exception):
     """Base of every error that chordsim raises on purpose; its text is one line for a person."""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from chordsim.errors import ChordsimError, RunError, UserError
+from chordsim.errors import ChordsimError, RunError, UserError, one_line
 
 _USER_ERRNOS = {
     errno.EACCES,
@@ -94,7 +94,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+        raise UserError(f"{path}: cannot be read: {one_line(error)}") from error
     if not isinstance(found, dict):
         raise UserError(f"{path}: not a JSON object")
     return found

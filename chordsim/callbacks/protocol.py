@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from threading import Lock
 
-from chordsim.errors import RunError, StopRun
+from chordsim.errors import RunError, StopRun, typed_line
 from chordsim.events import Begun, Ended, Event, Round, Step, Validated
 from chordsim.progress import Progress
 
@@ -72,5 +72,4 @@ class Heard:
                 except StopRun:
                     raise
                 except Exception as error:  # a stranger's code: whatever it raises is its fault, and is told by its name
-                    what = " ".join(str(error).split())
-                    raise RunError(f"callback {type(callback).__name__}.{name}: {type(error).__name__}: {what}") from error
+                    raise RunError(f"callback {type(callback).__name__}.{name}: {typed_line(error)}") from error

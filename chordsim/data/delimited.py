@@ -19,7 +19,7 @@ from chordsim.data.joining import Part, narrow
 from chordsim.data.layout import Layout
 from chordsim.data.sniff import BLANK, fields_of
 from chordsim.data.values import TimeKind
-from chordsim.errors import DataError
+from chordsim.errors import DataError, one_line
 
 _T = TypeVar("_T")
 #: Stands for a separator of more than one character; no text holds it.
@@ -167,7 +167,7 @@ class Table:
             table = self._arrow(data, {role: pa.string() for role in places}, skip)
         except pa.ArrowInvalid as error:
             self._check_lines(block)
-            raise DataError(f"{self._path}: line {block.first_line} or later: {' '.join(str(error).split())[:200]}") from None
+            raise DataError(f"{self._path}: line {block.first_line} or later: {one_line(error, 200)}") from None
         if bad or (self._layout.quotes and b'"' in data):
             self._check_lines(block)
         if bad:

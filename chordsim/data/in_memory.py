@@ -10,7 +10,7 @@ from typing import Any
 from chordsim.data import storing
 from chordsim.data.content import digest_content
 from chordsim.data.places import cache_folder
-from chordsim.errors import DataError
+from chordsim.errors import DataError, one_line
 
 
 def keep_frame(data: Any) -> Path:
@@ -65,5 +65,5 @@ def _table(data: Any) -> Any:
 
 
 def _no_table(error: Exception) -> DataError:
-    why = " ".join(str(error).split())[:200]
+    why = one_line(error, 200)
     return DataError(f"data: no table that can be read ({why}): give a pandas frame or an Arrow table")

@@ -19,7 +19,7 @@ from chordsim.data.content import Limits
 from chordsim.data.joining import Part, narrow
 from chordsim.data.sniff import Line
 from chordsim.data.values import TimeKind
-from chordsim.errors import DataError
+from chordsim.errors import DataError, one_line
 
 _TYPES: dict[type, Any] = {str: pa.string(), int: pa.int64(), float: pa.float64()}
 
@@ -107,7 +107,7 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: line {number}: not JSON ({' '.join(str(error).split())[:80]}): {values.shown(line)}") from None
+        raise DataError(f"{path}: line {number}: not JSON ({one_line(error, 80)}): {values.shown(line)}") from None
     if not isinstance(found, dict):
         raise DataError(f"{path}: line {number}: not a JSON object: {values.shown(line)}")
     return found

@@ -9,9 +9,9 @@ from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from chordsim.engine import codec
-from chordsim.errors import MethodError
+from chordsim.errors import MethodError, typed_line
 from chordsim.installed import own_sides, refuse_others
-from chordsim.methods.blame import RAISED, told
+from chordsim.methods.blame import RAISED
 
 #: Flower's code for a client app that raised.
 CLIENT_RAISED = 2
@@ -30,7 +30,7 @@ def answer(client_app: ClientApp, message: Message, context: Context) -> Message
     try:
         return client_app(message, context)
     except RAISED as error:  # the client app is anybody's code: whatever it raises is its node's error
-        return Message(Error(CLIENT_RAISED, str(error) if isinstance(error, MethodError) else told(error)), reply_to=message)
+        return Message(Error(CLIENT_RAISED, str(error) if isinstance(error, MethodError) else typed_line(error)), reply_to=message)
 
 
 def answer_encoded(client_app: ClientApp, data: bytes, context: Context) -> bytes:
@@ -47,7 +47,7 @@ def unencodable(message: Message, error: Exception) -> Message:
 
     Records take any whole number and text of Python; a run in which nothing is encoded passes them on, a SuperLink never could.
     """
-    return Message(Error(CLIENT_RAISED, f"its reply cannot be encoded: {told(error)}"), reply_to=message)
+    return Message(Error(CLIENT_RAISED, f"its reply cannot be encoded: {typed_line(error)}"), reply_to=message)
 
 
 def load_app(path: str) -> Any:

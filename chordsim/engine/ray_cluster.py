@@ -195,7 +195,7 @@ class Cluster:
                 with signals.kept():
                     ray.init(address=self._address, job_config=_job(), log_to_driver=False, logging_level=logging.ERROR)
             except (ConnectionError, RuntimeError, ValueError) as error:
-                reason = " ".join(str(error).split())[:200]
+                reason = one_line(error, 200)
                 raise UserError(f"--ray-address {self._address}: no Ray cluster can be joined there: {reason}") from error
             nodes = sum(bool(node["Alive"]) for node in ray.nodes())  # type: ignore[no-untyped-call]
             self.where = f"the Ray cluster at {self._address} ({nodes} node(s))"

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chordsim.errors import ChordsimError, MethodError
+from chordsim.errors import ChordsimError, MethodError, typed_line
 
 #: What code of others raises; an interrupt of the person's is not theirs.
 RAISED = (Exception, SystemExit)
-
-
-def told(error: BaseException) -> str:
-    """Return what was raised as a line."""
-    words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 @contextmanager
@@ -34,4 +28,4 @@ def blamed(method: str, where: str, *, all_errors: bool = False) -> Iterator[Non
     except RAISED as error:
         if isinstance(error, MethodError) or (isinstance(error, ChordsimError) and not all_errors):
             raise
-        raise MethodError(f"method {method}, {where}: {told(error)}") from error
+        raise MethodError(f"method {method}, {where}: {typed_line(error)}") from error

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chordsim.arrays import Floats, Ints
-from chordsim.errors import RunError
+from chordsim.errors import RunError, typed_line
 from chordsim.ledger.columns import LIST
 from chordsim.ledger.scan import Part, scan
 from chordsim.metrics.spec import MetricSpec, Ranked
@@ -94,7 +94,7 @@ def _values(spec: MetricSpec, ranked: Ranked) -> Floats:
     try:
         values = np.asarray(spec.function(ranked), np.float64)
     except Exception as error:  # a stranger's code: whatever it raises is its fault, and is told by its name
-        raise RunError(f"metric {spec.name!r}: {type(error).__name__}: {' '.join(str(error).split())}") from error
+        raise RunError(f"metric {spec.name!r}: {typed_line(error)}") from error
     wanted = (1,) if spec.whole else ranked.rank.shape
     if values.shape != wanted or np.isinf(values).any():
         raise RunError(f"metric {spec.name!r}: returned shape {values.shape}, or an infinite number; it must be {wanted}, NaN for none")

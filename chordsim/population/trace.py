@@ -23,7 +23,7 @@ from chordsim.data.content import Limits, opened
 from chordsim.data.interactions import Tokens
 from chordsim.data.raw import sorted_tokens
 from chordsim.data.sniff import BOM
-from chordsim.errors import DataError
+from chordsim.errors import DataError, one_line
 from chordsim.population.reading import figures, first, read_texts
 
 COLUMNS = ("device_id", "start_s", "end_s")
@@ -175,7 +175,7 @@ def _each_line(path: str, data: bytes) -> Iterator[tuple[str, Any]]:
             try:
                 found = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise DataError(f"{path}: line {number}: not JSON ({' '.join(str(error).split())[:80]})") from None
+                raise DataError(f"{path}: line {number}: not JSON ({one_line(error, 80)})") from None
             yield _named(f"{path}: line {number}", found)
 
 

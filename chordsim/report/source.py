@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chordsim.errors import UserError
+from chordsim.errors import UserError, one_line
 from chordsim.files import read_json
 from chordsim.ledger.checksums import UNCHECKED, Checked
 from chordsim.ledger.columns import SCHEMA_VERSION, other_schema
@@ -80,7 +80,7 @@ class Source:
             text = path.read_text(encoding="utf-8") if path.is_file() else ""
             scenario = tomllib.loads(text)
         except (OSError, ValueError) as error:
-            raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+            raise UserError(f"{path}: cannot be read: {one_line(error)}") from error
         _check_kinds(path, scenario, {"methods": list, **dict.fromkeys(("data", "population", "rounds", "protocol", "settings"), dict)})
         _check_kinds(path, scenario.get("population", {}), {"tiers": dict})
         summary = read_json(run / SUMMARY) if (run / SUMMARY).is_file() else {}
@@ -149,4 +149,4 @@ def _closed(path: Path) -> dict[tuple[str, int], float]:
         lines = [line for line in csv.DictReader(whole.splitlines()) if line["round_s"]]
         return {(line["method"], int(line["round"])): float(line["round_s"]) for line in lines}
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+        raise UserError(f"{path}: cannot be read: {one_line(error)}") from error

@@ -8,11 +8,10 @@ import numpy as np
 
 from chordsim import methods
 from chordsim.arrays import Codes, Ints
-from chordsim.errors import RunError
+from chordsim.errors import RunError, typed_line
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.methods import COST, PEAKS, SPENT, Leg, MethodContext, MethodSpec, Needs, PhoneBatch
 from chordsim.methods.blame import RAISED, blamed
-from chordsim.methods.blame import told as raised
 from chordsim.population import clock
 from chordsim.population.profile import Profiles
 from chordsim.progress import Silent
@@ -152,7 +151,7 @@ def bootstraps(world: SizedWorld) -> dict[str, dict[str, int]]:
             state = half.train(world.logs(), Silent())
             out[name] = {blob.label: charged_bytes(blob.label, blob.data) for blob in half.bootstrap(state)}
         except RAISED as error:
-            raise RunError(f"method {name!r} tells no sizes before training ({raised(error)})") from error
+            raise RunError(f"method {name!r} tells no sizes before training ({typed_line(error)})") from error
     return out
 
 

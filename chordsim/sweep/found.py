@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chordsim.errors import UserError
+from chordsim.errors import UserError, one_line
 from chordsim.sweep.tidy import TABLE_CSV
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def find(folder: Path) -> Found:
         rows = table.drop_duplicates("run")
         told = [(tuple(row[key] for key in keys), int(row["seed"]), Path(row["run"]).name) for _, row in rows.iterrows()]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}: run the sweep again, which keeps its runs") from error
+        raise UserError(f"{path}: cannot be read: {one_line(error)}: run the sweep again, which keeps its runs") from error
     if not told:
         raise UserError(f"{path}: no row in it: run the sweep again, which keeps its runs")
     points = tuple(Point(values, (), seed, load(folder / "points" / name / "scenario.toml"), name) for values, seed, name in told)
