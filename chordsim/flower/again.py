@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from chordsim.arrays import Columns
 from chordsim.config.model import Scenario
-from chordsim.errors import UserError
+from chordsim.errors import ScenarioError, UserError
 from chordsim.files import read_json
 from chordsim.flower.fleet import Fleet
 from chordsim.flower.phone_cost import PhoneCost
@@ -26,6 +26,8 @@ from chordsim.round.bindings import accounting
 from chordsim.scenario.load import load
 
 #: What a phone whose reply nobody heard then is told to send and spend now: the median of those that were heard.
+#: Tables of a scenario, and a key, that an app's phones follow.
+_READ = ("population", "clock", "seed")
 _HEARD = ("up_payload", "up_framing", "macs", "train_macs")
 
 
@@ -114,6 +116,7 @@ def forecast(run: Path, overrides: Sequence[str] = (), rounds: int = 0) -> dict[
 
     Raises:
         UserError: Not a Flower app's run.
+        ScenarioError: An override of what is the app's own.
         RunError: A damaged file.
     """
     if not is_flower(run):
@@ -122,8 +125,16 @@ def forecast(run: Path, overrides: Sequence[str] = (), rounds: int = 0) -> dict[
     method, cost, recorded = _recorded(run)
     first = recorded[min(recorded)]
     like_it = {number: first for number in range(1, (rounds or len(recorded)) + 1)}
-    fleet = _fleet(load(run / "scenario.toml", overrides), cost, recorded)
+    fleet = _fleet(_overridden(run, overrides), cost, recorded)
     return summed(told(fleet, method, like_it).rows, fleet.tiers, fleet.scenario)
+
+
+def _overridden(run: Path, overrides: Sequence[str]) -> Scenario:
+    old, new = load(run / "scenario.toml"), load(run / "scenario.toml", overrides)
+    for name in type(new).model_fields:
+        if name not in _READ and getattr(old, name) != getattr(new, name):
+            raise ScenarioError(f"forecast of a Flower app's run cannot change {name}: only {', '.join(_READ)} tell something of it")
+    return new
 
 
 def summed(rows: Sequence[Rows], tiers: Sequence[str], scenario: Scenario) -> dict[str, Any]:

@@ -6,6 +6,7 @@ run differ by luck alone, and by operations that depend on what is prescribed, w
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -15,7 +16,7 @@ import numpy as np
 
 from chordsim import seeds
 from chordsim.arrays import Floats
-from chordsim.errors import ScenarioError, UserError
+from chordsim.errors import RunError, ScenarioError, UserError
 from chordsim.forecast.fleets import ALL as ALL
 from chordsim.forecast.fleets import FLEETS as FLEETS
 from chordsim.forecast.fleets import Range as Range
@@ -91,6 +92,17 @@ def forecast(world: SizedWorld, by: str = "tier") -> Forecast:
             f"clock.deadline_s = {deadline:g} is shorter than the fastest phone's round, {fastest_s:.3g} s: nobody would be served"
         )
     return out
+
+
+def check_deadline(world: SizedWorld) -> None:
+    """Refuse a deadline that no phone meets, as a run does before it plays anything.
+
+    Raises:
+        ScenarioError: The deadline is shorter than the fastest phone's round.
+    """
+    if world.scenario.clock.deadline_s and world.scenario.rounds.mode != "buffered":
+        with contextlib.suppress(RunError):  # sizes of a method that are not known before training tell nothing
+            forecast(world)
 
 
 def group_words(phones: Population, by: str) -> tuple[str, ...]:

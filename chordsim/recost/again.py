@@ -17,6 +17,7 @@ from chordsim import evaluate
 from chordsim.arrays import Floats
 from chordsim.config.model import Scenario
 from chordsim.errors import ScenarioError, UserError
+from chordsim.forecast.predict import check_deadline
 from chordsim.ledger.damage import of_runs
 from chordsim.ledger.parquet import iter_rows
 from chordsim.ledger.rows import Rows, joined
@@ -84,7 +85,7 @@ def recost(run: Path, overrides: Sequence[str], check: bool = True) -> Recosted:
         check: Hold the run's files against their checksums.
 
     Raises:
-        ScenarioError: An override that would change what was computed.
+        ScenarioError: An override that would change what was computed, or that a run refuses.
         UserError: Not a run directory, one without rows, or one of another schema.
         RunError: A file that was damaged or edited.
     """
@@ -96,6 +97,7 @@ def recost(run: Path, overrides: Sequence[str], check: bool = True) -> Recosted:
     if (run / "trips.parquet").is_file():
         return _flower(run, old, new, changed)
     world, former = worlds(old, new)
+    check_deadline(world)
     nothing = inert(changed, old, new, world)
     if new.protocol.metrics == "none":
         return Recosted(changed, nothing, rerun.before(source), rerun.after(world, source), {})
@@ -175,6 +177,9 @@ def _scenarios(run: Path, overrides: Sequence[str]) -> tuple[Scenario, Scenario]
 
 def _flower(run: Path, old: Scenario, new: Scenario, changed: dict[str, tuple[Any, Any]]) -> Recosted:
     """Recost a Flower app's run: it ranks nothing, and its messages are what they were."""
+    for key in changed:
+        if not key.startswith(("population.", "clock.")):
+            raise ScenarioError(f"recost of a Flower app's run cannot change {key}: only population and clock tell something of it")
     # Flower is loaded only for its own runs.
     from chordsim.flower.again import recosted, summed
 

@@ -52,6 +52,10 @@ def test_who_was_not_heard_is_counted(apps, tmp_path):
     assert 0 < told.guessed < 1 and all((rows["outcome"] == 0).all() for rows in told.rows)
     with pytest.raises(ScenarioError, match="cannot change methods"):
         recost(cut, ['methods=["fp32"]'])
+    with pytest.raises(ScenarioError, match="cannot change rounds.requests_per_round: only population and clock"):
+        recost(cut, ["rounds.requests_per_round=3"])
+    with pytest.raises(ScenarioError, match="cannot change rounds: only population, clock, seed"):
+        forecast(cut, ["rounds.count=9"])
 
 
 def test_a_first_round_forecasts_the_others(apps, tmp_path):

@@ -98,6 +98,14 @@ def test_what_cannot_be_recosted_at_all_is_said(calm: RunResult, overrides: list
     assert all(word in str(caught.value) for word in words) and "\n" not in str(caught.value)
 
 
+def test_a_deadline_that_a_run_refuses_is_refused_in_the_same_words(calm: RunResult, tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="shorter than the fastest phone's round") as here:
+        recost(calm.path, ["clock.deadline_s=1e-6"])
+    with pytest.raises(ScenarioError) as there:
+        chordsim.run("offline", overrides=[*SMALL, "clock.deadline_s=1e-6"], out=tmp_path / "run")
+    assert str(here.value) == str(there.value)
+
+
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a run directory"):
         recost(tmp_path, ["clock.loss=0.1"])
