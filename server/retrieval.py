@@ -30,7 +30,7 @@ def ranked(shapes: Shapes, state: State, history: Ints, length: int, repeats: bo
     """Return the reference's best items [D, length] for histories [D, L], those in the history only where ``repeats``; 0 pads."""
     items = torch.from_numpy(history)
     with torch.inference_mode():
-        table = _as_trained(shapes, state)
+        table = as_trained(shapes, state)
         states = last_states(items, table, state["position"], dense.weights(shapes, state), shapes.backbone)
         rows = max(_SCORES // len(table), 1)
         parts = [
@@ -51,7 +51,7 @@ def order_of(shapes: Shapes, state: State, history: Ints, listed: Ints) -> Ints:
     """
     items, asked = torch.from_numpy(history), torch.from_numpy(listed)
     with torch.inference_mode():
-        table = _as_trained(shapes, state)
+        table = as_trained(shapes, state)
         states = last_states(items, table, state["position"], dense.weights(shapes, state), shapes.backbone)
         scores = torch.bmm(table[asked], states.unsqueeze(2)).squeeze(2).masked_fill(asked == 0, -torch.inf)
         # A stable sort, so that equal scores keep the order of the list.
@@ -59,7 +59,7 @@ def order_of(shapes: Shapes, state: State, history: Ints, listed: Ints) -> Ints:
         return np.asarray(torch.where(best.values > -torch.inf, best.indices + 1, 0).numpy(), np.int64)
 
 
-def _as_trained(shapes: Shapes, state: State) -> torch.Tensor:
+def as_trained(shapes: Shapes, state: State) -> torch.Tensor:
     """Return the item table that training saw: rounded where it was trained with the rounding, else as it is."""
     bits, exact = shapes.backbone.embedding_bits, state["item"]
     if not isinstance(bits, str) and bits >= embeddings.PACKED_BELOW:

@@ -13,6 +13,7 @@ from chordsim.methods.shipped.cloud import model_blobs
 from chordsim.nets.terms import Teacher
 from chordsim.progress import Progress
 from server.half import Cloud, Trained
+from server.retrieval import as_trained
 from server.training import dense
 
 
@@ -34,7 +35,8 @@ class ChaiCloud(Trained):
     def start(self, network: Any, logs: TrainLogs, progress: Progress) -> frozenset[str]:
         """Let the trained reference teach."""
         large = self.large
-        network.teacher = Teacher(large.shapes, dense.cached(large.context, large.recipe(), logs, progress))
+        teacher = dense.cached(large.context, large.recipe(), logs, progress)
+        network.teacher = Teacher(large.shapes, {**teacher, "item": as_trained(large.shapes, teacher)})
         return frozenset()
 
     def bootstrap(self, state: State) -> list[Blob]:

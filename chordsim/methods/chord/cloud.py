@@ -33,6 +33,7 @@ from chordsim.wire.floats import BUDGET_BYTES, unpack_budgets, unpack_floats
 from server.fold_lists import FoldLists
 from server.half import Cloud
 from server.item_tables import table_blobs
+from server.retrieval import as_trained
 from server.training import dense
 from server.training.curve import IMPORTANCE
 from server.training.fit import fit
@@ -89,7 +90,7 @@ class PlanCloud(Cloud):
                 model.item.copy_(reference["item"])
                 model.position.copy_(reference["position"])
         if reference and s.distil_weight:
-            model.teacher = Teacher(self.shapes, reference)
+            model.teacher = Teacher(self.shapes, {**reference, "item": as_trained(self.shapes, reference)})
         extra = {f"frozen.{n}": w for n, w in enumerate(frozen or ())}
         # A training of no steps, which tells sizes, reads none.
         lists = FoldLists(c, c.lists, logs, progress) if s.trains_on_lists and c.lists and c.training.max_steps else None

@@ -108,13 +108,15 @@ class DcclCloud(Trained):
         self, network: net.Dccl, parameters: list[nn.Parameter], proxies: bool, lessons: Tensor, devices: Tensor, draw: torch.Generator
     ) -> None:
         """Take steps towards device models, each on its own user's lesson (and, for the cloud model, towards its own data)."""
+        # Item rows do not learn here: device models were made over those that phones hold, and are taught so.
+        table = network.item_as_shipped()
         optimiser = AdamW([{"params": parameters, "lr": float(self.context.settings["distil_rate"])}])
         for _ in range(int(self.context.settings["distil_steps"])):
             rows = torch.randint(len(lessons), (BATCH,), generator=draw)
             items, target = lessons[rows, :-1], lessons[rows, -1]
             with torch.no_grad():
-                teacher = network.last(items, devices[rows]) @ network.item.T
-            student = network.last(items, network.metas(items) if proxies else network.meta) @ network.item.T
+                teacher = network.last(items, devices[rows]) @ table.T
+            student = network.last(items, network.metas(items, table) if proxies else network.meta) @ table.T
             loss = F.kl_div(student.log_softmax(1), teacher.log_softmax(1), log_target=True, reduction="batchmean")
             if not proxies:
                 loss = loss + F.cross_entropy(student, target)

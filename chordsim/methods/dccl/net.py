@@ -70,9 +70,9 @@ class Dccl(Dense):
         """Return the patches' parts only: the cloud model stays as it is."""
         return [{"params": [self.basis, self.meta, *self.encoder.parameters(), *self.writer.parameters()], "lr": lr}]
 
-    def metas(self, items: Tensor) -> Tensor:
-        """Return proxies' metapatches [B, blocks, r] of histories [B, L]."""
-        read: Tensor = self.writer["head"](self.encoder(items, self.item.detach()))
+    def metas(self, items: Tensor, rows: Tensor) -> Tensor:
+        """Return proxies' metapatches [B, blocks, r] of histories [B, L], read with item rows [n_items + 1, d] that do not learn by it."""
+        read: Tensor = self.writer["head"](self.encoder(items, rows))
         return self.meta + read.view(-1, *self.meta.shape)
 
     def patched(self, meta: Tensor) -> list[Tensor]:
@@ -81,14 +81,14 @@ class Dccl(Dense):
 
     def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
         """Return final states [B, L, d] under proxies made from `windows.history` alone."""
-        return self.run(windows.inputs, self.patched(self.metas(windows.history)), dropout, generator)
+        return self.run(windows.inputs, self.patched(self.metas(windows.history, self.item.detach())), dropout, generator)
 
     def last_states(self, items: Tensor) -> Tensor:
         """Return the last state [B, d] under proxies' metapatches, which stand for those that phones train.
 
         Under the shipped one alone a basis shows nothing of what it is for, and the untrained start would be kept.
         """
-        return self.last(items, self.metas(items))
+        return self.last(items, self.metas(items, self.item_as_shipped()))
 
     def last(self, items: Tensor, meta: Tensor) -> Tensor:
         """Return the last state [B, d] under metapatches."""

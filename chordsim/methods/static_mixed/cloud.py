@@ -54,7 +54,8 @@ class MixedCloud(QatCloud):
         draws = seeds.generator(c.seed, f"{c.name}.curvature.windows")
         sampler = Sampler(logs, c.backbone.max_len, network.horizon, draws, c.training.latest_of)
         noise = seeds.torch_generator(c.seed, f"{c.name}.curvature.noise")
-        with threads_per_product(c.training.threads):
+        # With the rows that training reads, which phones will have.
+        with threads_per_product(c.training.threads), Rounding(network, logs).in_place():
             for _ in range(BATCHES):
                 windows = sampler.draw(WINDOWS)
                 states = network.states(windows, 0.0, noise)

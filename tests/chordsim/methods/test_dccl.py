@@ -8,8 +8,11 @@ import torch
 from chordsim.methods import UP_UPDATE
 from chordsim.methods.dccl import cloud as dccl_cloud
 from chordsim.methods.dccl import net as dccl
+from chordsim.nets import embeddings
+from chordsim.nets.windows import Windows
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import pack_floats
+from server.training.rounding import Rounding
 
 
 def test_a_patch_is_basis_times_metapatch_beside_the_feed_forward(talk):
@@ -66,7 +69,33 @@ def test_validation_sees_what_a_basis_is_for(talk):
     network, items = t.cloud.restored(t.state), torch.from_numpy(t.history.items)
     with torch.no_grad():
         own = network.last_states(items)
-        assert torch.equal(own, network.last(items, network.metas(items))) and not torch.allclose(own, network.last(items, network.meta))
+        metas = network.metas(items, network.item_as_shipped())
+        assert torch.equal(own, network.last(items, metas)) and not torch.allclose(own, network.last(items, network.meta))
+
+
+def test_validation_reads_the_rows_that_a_step_reads(talk):
+    t = talk("dccl", embedding_bits=2)
+    network, items = t.cloud.restored(t.state), torch.from_numpy(t.history.items)
+    targets = torch.zeros_like(items)
+    targets[:, -1] = 1
+    with torch.no_grad():
+        network.writer["head"].weight += 1.0  # what proxies read shall tell
+        with Rounding(network, t.world.logs).in_place():
+            trained = network.states(Windows(items, targets, items), 0.0, torch.Generator())[:, -1]
+        torch.testing.assert_close(network.last_states(items), trained, rtol=1e-4, atol=1e-4)
+
+
+def test_distillation_knows_the_rows_that_phones_hold_alone(talk):
+    """Two clouds whose exact rows differ by less than what is shipped learn the same from the same phones."""
+    t = talk("dccl", embedding_bits=8)
+    sent = t.exchange()[UP_UPDATE][0]
+    reports = [(replace(t.who, user_ids=t.world.population.users(t.who.device_ids)), sent)]
+    other = {**t.state, "item": embeddings.rounded(t.state["item"], 8)}
+    assert not torch.equal(other["item"], t.state["item"])
+    one, two = (t.cloud.learn(state, reports) for state in (t.state, other))
+    assert not torch.equal(one["basis"], t.state["basis"])
+    for name in ("basis", "meta", "weights.0"):
+        torch.testing.assert_close(one[name], two[name], rtol=0, atol=1e-6)
 
 
 def test_dccl_reads_an_old_metapatch_as_part_of_its_way(talk):

@@ -1,12 +1,14 @@
-"""The score that a phone is served is the score that was trained: training and serving are one function of a history.
+"""The score that a phone is served is the score that was trained and validated: all three are one function of a history.
 
 Of every method that the cloud trains, at the last position of a window without dropout: what the loss compares with the target is what
-the phone shows after a whole exchange. Nothing is trained for it: states are made up, far from their start, so that every part has its
-say. Left out is what differs by its definition: `int8` and `uniform-k` round after training, and controls play somebody else's plan.
+the phone shows after a whole exchange, and what validation ranks by. Nothing is trained for it: states are made up, far from their start,
+so that every part has its say. Left out is what differs by its definition: `int8` and `uniform-k` round after training, and controls play
+somebody else's plan.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,10 +59,14 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "chord-shared told once": ("chord-shared", {**PLAN, "delivery": "bootstrap"}, {}),
 }
 #: Rows of few bits, which training rounds too, where something on the cloud or the phone reads them.
-OF_ROWS: dict[str, dict[str, Any]] = {"duet": {}, "fp32": {}, "diet": {}, "film-192": {}, "cocorrrec": {}, "chord-plus": PLAN}
+OF_ROWS: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("duet", "fp32", "diet", "film-192", "cocorrrec"), {}),
+    "chord-plus": PLAN,
+    "dccl": {"rate": 1e-6},
+}
 CASES |= {f"{name} on rows {bits}": (name, own, {"embedding_bits": bits}) for name, own in OF_ROWS.items() for bits in (4, "by-frequency")}
 #: In the plain tests: one of each kind of fault that was found.
-PLAIN = ("duet of more clicks than a window", "duet on rows 4", "film-192")
+PLAIN = ("duet of more clicks than a window", "duet on rows 4", "film-192", "dccl on rows 4")
 
 
 def loud(network: nn.Module) -> nn.Module:
@@ -108,6 +114,13 @@ def scores_of(network: Any, logs: TrainLogs, items: Tensor, length: int) -> npt.
         return np.asarray((states[:, -1] @ network.item.T).numpy())
 
 
+def scores_validated(network: Any, items: Tensor) -> npt.NDArray[np.float32]:
+    """Return the scores [D, n_items + 1] that validation ranks by, of a network whose rows are exact."""
+    with torch.no_grad():
+        states = network.eval().last_states(items[:, -network.reach :])
+        return np.asarray((states @ network.item_as_shipped().T).numpy())
+
+
 @pytest.mark.parametrize("case", [case if case in PLAIN else pytest.param(case, marks=pytest.mark.slow) for case in CASES])
 def test_the_score_served_is_the_score_trained(case: str) -> None:
     name, settings, backbone = CASES[case]
@@ -119,11 +132,56 @@ def test_the_score_served_is_the_score_trained(case: str) -> None:
         return {**networks[0].state_dict(), **Rounding(networks[0], logs).notes(), **notes}
 
     t = Talk.of(name, settings, backbone, made)
-    wanted = scores_of(networks[0], t.world.logs, torch.from_numpy(t.history.items), t.context.backbone.max_len)
+    told = torch.from_numpy(t.history.items)
+    wanted = scores_of(networks[0], t.world.logs, told, t.context.backbone.max_len)
     turn = [said.device for said in t.exchange().values() if said.device.scores is not None][-1]
     got, on = turn.scores if isinstance(turn.scores, np.ndarray) else turn.scores.all(), t.who.active
     assert (turn.refusal[on] == 0).all() and wanted[on].std() > 0.5 and np.abs(wanted[0] - wanted[1]).max() > 0.5
     np.testing.assert_allclose(got[on][:, 1:], wanted[on][:, 1:], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(scores_validated(networks[0], told)[on][:, 1:], wanted[on][:, 1:], rtol=1e-3, atol=1e-3)
+
+
+class Stop(Exception):
+    """Enough was seen."""
+
+
+@pytest.mark.parametrize(("name", "settings"), [("chai", {}), pytest.param("chord-plus", {"distil_weight": 1.0}, marks=pytest.mark.slow)])
+def test_who_teaches_reads_the_rows_that_it_was_trained_with(
+    name: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CHORDSIM_CACHE", str(tmp_path))
+    models: list[Any] = []
+
+    def fit(model: Any, *given: Any, **more: Any) -> dict[str, Tensor]:
+        models.append(model)
+        raise Stop
+
+    module = {"chai": "server.half", "chord-plus": "chordsim.methods.chord.cloud"}[name]
+    monkeypatch.setattr(f"{module}.fit", fit)
+    with pytest.raises(Stop):
+        Talk.of(name, settings, {"embedding_bits": 2})
+    rows = models[0].teacher.state["item"][1:]
+    assert all(row.unique().numel() <= 4 for row in rows) and rows.std() > 0
+
+
+def test_what_a_channel_costs_is_told_over_the_rows_that_phones_will_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    clouds: list[Any] = []
+
+    def made(cloud: Any, logs: TrainLogs) -> dict[str, Tensor]:
+        clouds.append(cloud)
+        return {**cloud.network().state_dict(), **Rounding(cloud.network(), logs).notes()}
+
+    t = Talk.of("static-mixed", {}, {"embedding_bits": 2}, made)
+    network, seen = clouds[0].network(), []
+
+    def loss(states: Tensor, item: Tensor, targets: Tensor) -> Tensor:
+        seen.append(item.detach().clone())
+        raise Stop
+
+    monkeypatch.setattr("chordsim.methods.static_mixed.cloud.linear_cross_entropy", loss)
+    with pytest.raises(Stop):
+        clouds[0].curvature(network, t.world.logs)
+    assert torch.equal(seen[0], network.item_as_shipped()) and not torch.equal(seen[0], network.item)
 
 
 @pytest.mark.parametrize("bits", [32, "by-frequency"])
