@@ -11,7 +11,7 @@ from torch import nn
 
 from chordsim.arrays import Bools, Bytes, Floats, State
 from chordsim.data.split import TrainLogs
-from chordsim.errors import RunError
+from chordsim.errors import MethodError, RunError
 from chordsim.kernels.choose import kernels, training_kernels
 from chordsim.methods import INVALID, Batch, Blob, Budgets, CloudTurn, Leg, MethodContext
 from chordsim.nets.recommender import Trainable
@@ -94,8 +94,13 @@ class Trained(Cloud):
         self._held: tuple[State, Any] | None = None
 
     def network(self) -> Any:
-        """Return the untrained network, a `Trainable` module."""
-        raise NotImplementedError
+        """Return the untrained network, a `Trainable` module; a half that trains none in this way has a `train` of its own.
+
+        Raises:
+            MethodError: The half has neither.
+        """
+        name = type(self).__name__
+        raise MethodError(f"method {self.context.name}, cloud half: {name} has no network(): return the untrained one, or write train()")
 
     def recipe(self) -> dict[str, Any]:
         """Return backbone, training and the method's settings."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,26 +41,12 @@ LEARN: dict[str, Callable[..., Model]] = {"finetune": _finetuned, "dccl": _patch
 
 
 class Tuned(nn.Module):
-    """A shipped model that every user trains on before it ranks, as the training loop's validation wants it."""
-
-    horizon = 1
+    """A shipped model that every user trains on before it ranks, as a validation wants it."""
 
     def __init__(self, method: str, device: FinetuneDevice | DcclDevice, model: Model) -> None:
         super().__init__()
         self.item = nn.Parameter(model.item, requires_grad=False)
         self._learn, self._device, self._model = LEARN[method], device, model
-
-    def groups(self, lr: float, plan_lr: float) -> list[dict[str, Any]]:
-        """Return none: the cloud trains nothing here."""
-        return []
-
-    def states(self, windows: Any, dropout: float, generator: torch.Generator) -> Tensor:
-        """Fail: nothing is trained by windows.
-
-        Raises:
-            NotImplementedError: Always.
-        """
-        raise NotImplementedError
 
     def item_as_shipped(self) -> Tensor:
         """Return the item embeddings [n_items + 1, d]."""

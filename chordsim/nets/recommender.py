@@ -22,7 +22,19 @@ from chordsim.nets.windows import Windows
 EMBEDDING_STD = 0.02
 
 
-class Trainable(Protocol):
+class Ranking(Protocol):
+    """What a validation asks of a model."""
+
+    def last_states(self, items: Tensor) -> Tensor:
+        """Return the state [B, d] that ranks the next item, as a phone would compute it."""
+        ...
+
+    def item_as_shipped(self) -> Tensor:
+        """Return the item embeddings [n_items + 1, d] that a phone compares that state with."""
+        ...
+
+
+class Trainable(Ranking, Protocol):
     """What the training loop asks of a model."""
 
     horizon: int
@@ -34,14 +46,6 @@ class Trainable(Protocol):
 
     def states(self, windows: Windows, dropout: float, generator: torch.Generator) -> Tensor:
         """Return final states of a training batch at its last positions, [B, n, d]; n reaches back to the first target."""
-        ...
-
-    def last_states(self, items: Tensor) -> Tensor:
-        """Return the state [B, d] that ranks the next item, as a phone would compute it."""
-        ...
-
-    def item_as_shipped(self) -> Tensor:
-        """Return the item embeddings [n_items + 1, d] that a phone compares that state with."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -34,7 +35,7 @@ def dense(weight: Tensor) -> Weight:
     return Product(lambda x: F.linear(x, weight))
 
 
-class Program(nn.Module):
+class Program(nn.Module, ABC):
     """Item ids in, scores out; where the catalogue stays in the cloud, rows of the history in, the last state out.
 
     Inputs: ``items`` int64 [1, max_len], padded with 0 on the left; then ``rows`` float32 [1, max_len, d] where items are
@@ -49,9 +50,9 @@ class Program(nn.Module):
         if config.items == "owned":
             self.register_buffer("item", torch.from_numpy(item.copy()))
 
+    @abstractmethod
     def weights(self, given: Sequence[Tensor]) -> list[Weight]:
         """Return the layers, of inputs or of what the module holds."""
-        raise NotImplementedError
 
     def forward(self, items: Tensor, *rest: Tensor) -> Tensor:
         """Rank."""

@@ -14,7 +14,7 @@ from chordsim import seeds
 from chordsim.arrays import Ints
 from chordsim.data.fusion import fused, places_of
 from chordsim.data.split import TrainLogs
-from chordsim.nets.recommender import Trainable
+from chordsim.nets.recommender import Ranking
 from server.training.sampler import WindowLists
 
 #: Orders of the cloud's list: by the model's scores, and by these and the cloud's order together.
@@ -25,7 +25,7 @@ SCORES = 1 << 24
 
 
 class ReadsLists(Protocol):
-    """A `Trainable` that reads lists beside histories."""
+    """A model that reads lists beside histories."""
 
     def last_states(self, items: Tensor, listed: Tensor) -> Tensor:
         """Return the state [B, d] that ranks the next item, of histories [B, L] and lists [B, N]."""
@@ -65,7 +65,7 @@ class Validation:
         """What the cloud lists for the users [V, N]; None where nobody reads it."""
         return None if self.lists is None else torch.from_numpy(self.lists.now(self.chosen))
 
-    def ndcg_10(self, model: Trainable) -> float:
+    def ndcg_10(self, model: Ranking) -> float:
         """Return mean NDCG@10 with item embeddings as phones hold them."""
         assert isinstance(model, nn.Module)
         model.eval()
@@ -88,7 +88,7 @@ class Validation:
                 total += float(torch.where((above < 10) & ~repeated, gain, torch.zeros_like(gain)).sum())
         return total / max(self.targets.numel(), 1)
 
-    def orders(self, model: Trainable) -> dict[str, float]:
+    def orders(self, model: Ranking) -> dict[str, float]:
         """Return mean NDCG@10 of `ORDERS` where the cloud's list alone is ranked, as phones will; a target that is not listed is a miss."""
         assert isinstance(model, nn.Module) and self.listed is not None
         model.eval()
@@ -105,7 +105,7 @@ class Validation:
                     totals[name] += float((found[numbers] / np.log2(np.arange(found.shape[1]) + 2)).sum())
         return {name: total / max(self.targets.numel(), 1) for name, total in totals.items()}
 
-    def _states(self, model: Trainable, rows: slice) -> Tensor:
+    def _states(self, model: Ranking, rows: slice) -> Tensor:
         if self.listed is None:
             return model.last_states(self.history[rows])
         return cast(ReadsLists, model).last_states(self.history[rows], self.listed[rows])
