@@ -64,7 +64,7 @@ def _short(book: Book, experiments: Sequence[Experiment]) -> str:
     for one in experiments:
         found: dict[str, list[str]] = {}
         for claim in claims(one):
-            found.setdefault(claim.judge(book).verdict, []).append(claim.text)
+            found.setdefault(claim.judge(book).verdict, []).append(f"{claim.text} ({claim.target})")
         told = [f"**{verdict}**: {'; '.join(found[verdict])}" for verdict in (HELD, NOT_HELD) if verdict in found]
         if open_ := len(found.get(NOT_MEASURED, ())):
             told.append(f"**{NOT_MEASURED}**: {open_} of {len(claims(one))} claims")

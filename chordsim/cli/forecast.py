@@ -33,7 +33,7 @@ def forecast(
     from chordsim.forecast.binding import binding_shares, binding_table
     from chordsim.forecast.predict import as_json
     from chordsim.forecast.predict import forecast as predict
-    from chordsim.forecast.printed import energy_line, fleet_table, forecast_table
+    from chordsim.forecast.printed import energy_line, fleet_table, forecast_table, rows_lines
     from chordsim.forecast.sheet import write_sheet
     from chordsim.ledger.energy_words import sensitivity
     from chordsim.scenario.load import load
@@ -61,8 +61,8 @@ def forecast(
     console.print(fleet_table(predicted))
     if shares := binding_shares(world):
         console.print(binding_table(shares))
-    if energy := energy_line(predicted):
-        console.print(energy, highlight=False, markup=False, soft_wrap=True)
+    for line in (*rows_lines(world), *([energy] if (energy := energy_line(predicted)) else [])):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     if csv is not None:
         for line in write_sheet(csv, predicted, world.population, by):
             console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -7,6 +7,8 @@ from typing import Any
 from chordsim.fitted import Fitted
 from chordsim.forecast.predict import ALL, Forecast, Range
 from chordsim.ledger.energy_words import Energy, sensitivity
+from chordsim.round import candidates, item_pilot
+from chordsim.sized import SizedWorld
 from chordsim.units import amount
 
 _BESIDE = ("served_share", "per_session_down_bytes", "per_session_seconds_p50", "per_session_joules")
@@ -67,6 +69,23 @@ def energy_line(predicted: Forecast) -> str:
         if ALL in tiers
     }
     return sensitivity(middles)
+
+
+def rows_lines(world: SizedWorld) -> list[str]:
+    """Return how many bytes of a session's are item rows, in a phone's first session and in a later one; nothing where phones own them all.
+
+    A mean over few rounds is mostly first sessions, so that it must not be multiplied by many.
+    """
+    told: dict[str, list[str]] = {}
+    for spec in world.specs.values():
+        if candidates.asks(world.scenario, spec):
+            means = item_pilot.pilot(world, spec).row_bytes.mean(1)
+            first, later = (amount(float(means[at]), "B") for at in (0, -1))
+            words = f"about {first} in a phone's first session and in the first with a new version, {later} later"
+            told.setdefault(words, []).append(spec.name)
+    rounds = world.scenario.rounds.count
+    mean = f"down B/session is the mean over {rounds} round{'s' * (rounds > 1)}, first sessions among them"
+    return [f"item rows of {', '.join(names)}: {words}; {mean}" for words, names in told.items()]
 
 
 def beside_lines(summary: dict[str, Any]) -> list[str]:

@@ -22,6 +22,8 @@ from chordsim.population.reading import Texts, figures, read_texts
 MAX_ROWS = 1_000_000
 #: Columns with a meaning besides the hardware.
 TIER, WEIGHT = "tier", "weight"
+#: What a weight is called where tiers are: read as one in a file that has no weights.
+SHARE = "share"
 #: The tier of all phones where a file names none and has too few models for those of an era.
 ONE_TIER = "own"
 #: What a tier of a scenario may say at least and at most, a file may.
@@ -82,16 +84,15 @@ def read_own(path: str) -> OwnPhones:
     """
     texts = read_texts(path, HARDWARE, MAX_ROWS)
     columns = {name: figures(texts, name, zero=name in _MAY_BE_ZERO, least=_BOUNDS[name][0], most=_BOUNDS[name][1]) for name in HARDWARE}
-    weight = (
-        figures(texts, WEIGHT, zero=False, least=_LEAST_WEIGHT, most=_LARGEST_WEIGHT) if WEIGHT in texts.columns else np.ones(texts.rows)
-    )
+    weighs = next((name for name in (WEIGHT, SHARE) if name in texts.columns), None)
+    weight = figures(texts, weighs, zero=False, least=_LEAST_WEIGHT, most=_LARGEST_WEIGHT) if weighs else np.ones(texts.rows)
     share = weight / weight.sum()
     order = np.argsort(columns["gmacs_per_s"], kind="stable")
     middle = np.empty(texts.rows)
     middle[order] = np.cumsum(share[order]) - share[order] / 2
     z = np.array([NormalDist().inv_cdf(min(max(m, 1e-12), 1 - 1e-12)) for m in middle.tolist()])
     tier = tuple(texts.columns[TIER].to_pylist()) if TIER in texts.columns else ()
-    further, notes = _further(texts)
+    further, notes = _further(texts, weighs)
     return OwnPhones(columns, np.cumsum(share), z, tier, further, notes)
 
 
@@ -139,16 +140,17 @@ def _over(base: Mapping[str, Any], given: Any) -> Any:
     return {**{key: value for key, value in base.items() if not (granted and key in MEMORY_KEYS)}, **given}
 
 
-def _further(texts: Texts) -> tuple[dict[str, Labels], tuple[str, ...]]:
-    """Return the columns that nothing but grouping reads, and what to say of them."""
+def _further(texts: Texts, weighs: str | None) -> tuple[dict[str, Labels], tuple[str, ...]]:
+    """Return the columns that nothing but grouping reads, and what to say of them and of what weighs the rows."""
     meant = (*HARDWARE, TIER, WEIGHT)
-    others = [name for name in texts.columns if name not in meant]
+    others = [name for name in texts.columns if name not in (*meant, weighs)]
     kept = [name for name in others if name and name not in TAKEN]
     labels = {}
     for name in kept:
         words, codes = np.unique(np.array(texts.columns[name].to_pylist(), np.str_), return_inverse=True)
         labels[name] = Labels(codes.astype(np.int64), tuple(words.tolist()))
-    notes = [f"kept to group phones by: {', '.join(kept)}"] if kept else []
+    notes = [f"column {SHARE!r} is read as {WEIGHT!r}"] if weighs == SHARE else []
+    notes += [f"kept to group phones by: {', '.join(kept)}"] if kept else []
     for name in kept:
         near = difflib.get_close_matches(name.lower(), meant, n=1, cutoff=0.8)
         notes += [f"column {name!r} is kept as a label; is {near[0]!r} meant?"] if near else []

@@ -100,13 +100,10 @@ def _what(error: Mapping[str, Any], key: str) -> str:
 
 
 def _right_key(loc: tuple[int | str, ...]) -> str:
-    """Return the nearest key of the same table, or the same key where it stands elsewhere."""
+    """Return the same key where it stands elsewhere, else the nearest one of the same table."""
     word = str(loc[-1])
     elsewhere = [key for key in _all_keys(Scenario, "") if key.rpartition(".")[2] == word]
-    near = suggest(word, fields_at(loc[:-1]) or [])
-    if "did you mean" not in near and elsewhere:
-        return f": did you mean {elsewhere[0]!r}?"
-    return near
+    return f": did you mean {elsewhere[0]!r}?" if elsewhere else suggest(word, fields_at(loc[:-1]) or [])
 
 
 def _all_keys(model: type[BaseModel], prefix: str) -> Iterator[str]:

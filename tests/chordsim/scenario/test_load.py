@@ -192,6 +192,7 @@ def test_a_file_of_any_name_gets_a_usable_name(tmp_path: Path) -> None:
         ("[rounds]\ncount = true\n", ["rounds.count", "integer", "true"]),
         ("rounds = 3\n", ["rounds", "table"]),
         ("[backbone]\nkind = 'sasrek'\n", ["backbone.kind", "did you mean 'sasrec'"]),
+        ("requests_per_round = 5\n", ["unknown key 'requests_per_round'", "did you mean 'rounds.requests_per_round'"]),
         ("[backbone]\nheads = 3\n", ["backbone.heads must divide backbone.dim"]),
         ("[backbone]\nkind = 'caser'\nffn_dim = 256\n", ["backbone.ffn_dim is for", '"sasrec"', '"caser"', "at 64"]),
         ("[backbone]\nhorizontal = 8\n", ["backbone.horizontal is for", '"caser"', "at 16"]),
