@@ -7,6 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes is not what is tested: two busy cores take seconds over what takes milliseconds.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # Before torch is loaded: threads that wait for one another cost more than these small products.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
