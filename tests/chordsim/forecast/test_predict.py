@@ -66,7 +66,7 @@ def test_ranges_hold_real_runs_of_methods_with_plans(tmp_path: Path) -> None:
     tiny = ["training.max_steps=4", "training.eval_every=4", "clock.loss=0.15", "engine.chunk_size=64"]
     for seed in (1, 2):
         run = chordsim.run("offline", seed=seed, overrides=[*BASE, *tiny], out=tmp_path / str(seed))
-        assert run.manifest["forecast"].keys() == run.summary["forecast"].keys()
+        assert run.manifest["forecast"].keys() == run.summary["forecast"].keys() == run.summary["methods"].keys()
         for method, tiers in run.summary["forecast"].items():
             for name in ("down_bytes_per_device", "up_bytes_per_device", "p50_total_s"):
                 assert tiers["all"][name]["inside"], (seed, method, name, tiers["all"][name])

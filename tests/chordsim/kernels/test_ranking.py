@@ -75,7 +75,7 @@ def test_the_targets_score_is_level_with_itself_and_nothing_else() -> None:
     assert np.array_equal(rank, 1 + (scores[:, 1:] > scores[np.arange(256), targets][:, None]).sum(1))
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38, 1e30])
 def test_scores_that_are_no_numbers_are_told_and_reach_nobody_else(value: float) -> None:
     states, table, targets, seen = case(6, 40, 60, 8, 5, ties=True)
     clean, _ = rank_states(states, table, targets, seen, ALL)
@@ -86,7 +86,7 @@ def test_scores_that_are_no_numbers_are_told_and_reach_nobody_else(value: float)
     rank, usable = rank_states(states, table, targets, seen, ALL)
     others = np.arange(40) != 7
     assert np.array_equal(rank[others], clean[others]) and usable[others].all()
-    assert usable[7] == numbers[7]
+    assert usable[7] == numbers[7] and (usable[7] or value != 1e30)  # large, and a number
     with np.errstate(all="ignore"):
         assert not usable[7] or np.array_equal(rank[7:8], expected(states, table, targets, seen, ALL)[7:8], equal_nan=True)
 

@@ -34,7 +34,9 @@ def test_the_phone_reorders_its_candidates_and_shows_the_clouds_list_as_it_is(ta
     turn, phone = legs[DOWN_PRESCRIPTION][1], (t.history.items > 0).sum(1) >= 12
     told = np.array([np.frombuffer(row[-10:], np.uint8) if len(row) > 1 else np.zeros(10) for row in legs[DOWN_PRESCRIPTION][0]])
     offered = np.array([np.frombuffer(row, np.uint8) if row else np.zeros(10) for row in legs[DOWN_CANDIDATES][0]])
-    for d in np.flatnonzero(t.who.active):
+    on = np.flatnonzero(t.who.active)
+    assert set(phone[on]) == {True, False}
+    for d in on:
         if phone[d]:
             assert sorted(turn.ranking[d]) == sorted(offered[d])
         else:

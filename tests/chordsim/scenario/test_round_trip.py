@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from chordsim.config.model import Scenario, TierConfig
 from chordsim.errors import ScenarioError
-from chordsim.scenario.load import digest, dump, parse, resolve_settings
+from chordsim.scenario.load import digest, dump, load, parse, resolve_settings
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
 SMALL = st.floats(1e-6, 1.0)
@@ -64,7 +64,14 @@ def test_text_round_trip(scenario: Scenario) -> None:
     assert dump(again) == dump(scenario)
 
 
-@given(st.text(max_size=300))
+WHOLE = dump(load("offline"))
+#: A sound scenario of which a few characters are other ones, so that most of it is read.
+NEARLY = st.tuples(st.integers(0, len(WHOLE)), st.integers(0, 12), st.text('0aeflrtu1.-_"=[]\n', max_size=6)).map(
+    lambda cut: WHOLE[: cut[0]] + cut[2] + WHOLE[cut[0] + cut[1] :]
+)
+
+
+@given(st.text(max_size=300) | NEARLY)
 @settings(max_examples=150, deadline=None)
 def test_any_text_is_a_scenario_or_one_line(text: str) -> None:
     try:

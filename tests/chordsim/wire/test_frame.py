@@ -87,9 +87,14 @@ def test_each_fault_has_its_error(data, error):
         decode(data, "prescription", "chord", 7)
 
 
-@given(st.binary(max_size=200))
+SOUND = bytes(encode("report", "chord", 1, bytes(range(40))))
+
+
+@given(st.integers(0, len(SOUND) - 8), st.binary(max_size=200))
 @settings(max_examples=300)
-def test_decode_is_total_on_noise(data):
+def test_decode_is_total_on_noise(begun, noise):
+    """Noise alone, which stops at the first bytes, and after more and more of a sound frame."""
+    data = SOUND[:begun] + noise
     with pytest.raises(FrameError):
         decode(data, "report", "chord", 1)
 

@@ -196,7 +196,9 @@ def test_bytes_by_frequency_are_those_of_the_rows_asked_for(tiny: Callable[..., 
     run = chordsim.run("offline", overrides=overrides, out=tmp_path / "run")
     world = of_text(dump(load("offline", overrides)))
     sizes = by_frequency.wire_bytes(by_frequency.widths_of(world.popularity), 16)
-    for row in run.ledger[(run.ledger.outcome == "served") & (run.ledger["round"] == 1)].itertuples():
+    served = run.ledger[(run.ledger.outcome == "served") & (run.ledger["round"] == 1)]
+    assert len(served) > 10
+    for row in served.itertuples():
         user = np.array([row.user_id])
         lists = world.candidates(user)
         assert lists is not None
