@@ -41,7 +41,7 @@ def read(path: Path, parts: Sequence[Part]) -> tuple[list[Single], Packed]:
     """Return the weights of a phone's file, unpacked, [rows, width] for each part, and as they lie there.
 
     Raises:
-        DataError: Not such a file, or of another model.
+        DataError: Not such a file, of another model, or damaged.
     """
     try:
         tensors = safetensors.numpy.load(read_regular(path, _LARGEST))
@@ -54,7 +54,11 @@ def read(path: Path, parts: Sequence[Part]) -> tuple[list[Single], Packed]:
             raise ValueError("tensors of another model")
         if int(row_bytes(packed.bits, parts).sum()) != packed.levels.size:
             raise ValueError("levels of another plan")
-        return unpack(packed, parts, gains), packed
+        with np.errstate(over="ignore", invalid="ignore"):
+            weights = unpack(packed, parts, gains)
+        if not all(np.isfinite(weight).all() for weight in weights):
+            raise ValueError("scales that make no numbers")
+        return weights, packed
     except (SafetensorError, KeyError, ValueError) as error:
         raise DataError(f"{path}: not a phone's file of this export: {error}") from error
 
