@@ -99,7 +99,7 @@ def sweep(
 
 
 def finished(folder: Path, point: Point) -> bool:
-    """Return whether a point's run is there, complete, of exactly this scenario, and as it was written."""
+    """Return whether a point's run is there, complete, of exactly this scenario, and as it was written, with all its files."""
     path = folder / POINTS / point.name
     if not (path / MANIFEST).is_file():
         return False
@@ -108,10 +108,9 @@ def finished(folder: Path, point: Point) -> bool:
         mine = (manifest.get("status"), manifest.get("schema_version"), manifest.get("scenario_sha256"))
         if mine != ("complete", SCHEMA_VERSION, digest(as_played(point.scenario))):
             return False
-        parquet.check(path)
+        return not parquet.check(path).gone
     except ChordsimError:
         return False  # half-written, damaged or edited: it is run again
-    return True
 
 
 def _sweep(scenario: str | Path, grid: Sequence[Point], keys: list[str], folder: Path, progress: Progress) -> SweepResult:

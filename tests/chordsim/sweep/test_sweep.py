@@ -78,6 +78,8 @@ def test_the_table_has_a_row_per_point_seed_and_method_and_equals_the_summaries(
     assert "default-src 'none'" in page and len(page.encode()) < 6e6
     calls.clear()
     assert sweep("offline", ["rounds.requests_per_round=1,5,9"], overrides=small, out=tmp_path / "s").redone == 1
+    (tmp_path / "s" / table["run"][0] / "summary.json").unlink()
+    assert sweep("offline", ["rounds.requests_per_round=1,5,9"], overrides=small, out=tmp_path / "s").redone == 1
 
 
 def test_a_point_that_fails_leaves_the_others_finished_and_is_told(small, tmp_path, monkeypatch):
