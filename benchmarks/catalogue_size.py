@@ -50,7 +50,7 @@ def play_here(items: int, folder: Path, overrides: Sequence[str]) -> None:
 def main() -> int:
     parser = parser_of(__doc__, __file__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--items", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--items", type=positive, nargs="+", default=list(SIZES))
     parser.add_argument("--turns", type=positive, default=3)
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="as of chordsim run")
     parser.add_argument("--here", action="store_true", help="play one size in this process, into --out itself")

@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--phones", type=positive, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=2.0, help="for each chunk size")
-    parser.add_argument("--chunks", type=int, nargs="+", default=CHUNKS)
+    parser.add_argument("--chunks", type=positive, nargs="+", default=CHUNKS)
     asked = parser.parse_args(argv)
     one_thread_per_product()
     try:

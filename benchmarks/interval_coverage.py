@@ -169,6 +169,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--users", type=positive, default=USERS)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     given = parser.parse_args(arguments)
+    if min(given.seeds) < min(SEEDS) or given.users < 2:
+        parser.error(f"an interval over seeds needs {min(SEEDS)} seeds and two users at least")
     cells = [(count, deviation) for count in given.seeds for deviation in DEVIATIONS]
     found = {(world, cell): coverage(world, *cell, given.repetitions, given.users, FORMULAS.values()) for world in WORLDS for cell in cells}
     for place, name in enumerate(FORMULAS):

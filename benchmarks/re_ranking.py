@@ -70,6 +70,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="as of chordsim run")
     given = parser.parse_args()
+    if strange := sorted({*given.trained} - {*given.sizes}):
+        parser.error(f"--trained {strange[0]}: is not among --sizes {' '.join(given.sizes)}")
     print(f"| {' | '.join(HEADS)} |\n| --- | --- | --- | ---: | ---: | ---: | ---: | --- |")
     for size in given.sizes:
         trained = size in given.trained

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from benchmarks.kernels.inputs import forwards, ranks
+from chordsim.errors import UserError
 from chordsim.kernels.allocate import allocate
 from chordsim.quant import allocate as reference
 from chordsim.quant.allocate import Costs
@@ -55,9 +56,13 @@ def allocators() -> list[Pair]:
 
 def table(only: str, repeats: int) -> int:
     """Print a table in Markdown; processor time of this thread, medians with the least and the most of all repetitions."""
-    print("| kernel | torch, µs a phone | native, µs a phone | times faster |\n| --- | ---: | ---: | ---: |")
     passes = [Pair(*work) for work in (*forwards(), *ranks())]
-    for pair in (pair for pair in (*allocators(), *passes) if only in pair.name):
+    every = [*allocators(), *passes]
+    chosen = [pair for pair in every if only in pair.name]
+    if not chosen:
+        raise UserError(f"--only {only!r}: nothing is called so; there are {', '.join(pair.name for pair in every)}")
+    print("| kernel | torch, µs a phone | native, µs a phone | times faster |\n| --- | ---: | ---: | ---: |")
+    for pair in chosen:
         with torch.inference_mode():
             pair.torch(), pair.native()
             taken = np.array([[_seconds(pair.torch), _seconds(pair.native)] for _ in range(repeats)]) * 1e6 / pair.phones

@@ -24,10 +24,15 @@ from benchmarks.throughput.contest import Contestant, Failed
 from benchmarks.throughput.pieces import PIECES, QUICK, Piece, Size
 from benchmarks.throughput.results import Results, Writer
 from benchmarks.throughput.table import table
+from chordsim.errors import UserError
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print, and return 1 if a case failed."""
+    """Measure, print, and return 1 if a case failed.
+
+    Raises:
+        UserError: What is to be shown is not there.
+    """
     parser = _parser()
     given = parser.parse_args(arguments)
     if given.against:
@@ -35,6 +40,8 @@ def main(arguments: list[str]) -> int:
     known = against.pieces(given.against) if given.against else PIECES
     if foreign := [name for name in given.only or () if name not in known]:
         parser.error(f"{foreign[0]}: {'is not one of --against' if given.against else 'needs --against CHECKOUT'}")
+    if (given.table or given.pages) and not any(given.out.glob("*.csv")):
+        raise UserError(f"{given.out}: nothing was measured there")
     names = given.only or [name for name, piece in known.items() if piece.default]
     failed = 0
     for name in () if given.table or given.pages else names:

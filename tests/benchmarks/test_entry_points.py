@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import fit_mlperf, fit_phones, kept_lines, methods_table, parser, sweep_from_ledgers  # noqa: E402
+from benchmarks import fit_mlperf, fit_phones, interval_coverage, kept_lines, methods_table, parser, re_ranking, sweep_from_ledgers  # noqa: E402
 from benchmarks.cut_off import UNDONE, ended  # noqa: E402
 from benchmarks.throughput import __main__ as throughput  # noqa: E402
 from chordsim.errors import DataError, RunError  # noqa: E402
@@ -142,6 +142,18 @@ def test_a_piece_that_needs_another_checkout(tmp_path: Path, capsys: pytest.Capt
     assert "needs --against" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="not a checkout"):
         throughput.main(["--out", str(tmp_path), "--against", str(tmp_path)])
+    for what in ("--pages", "--table"):
+        assert "nothing was measured there" in line(lambda what=what: throughput.main(["--out", str(tmp_path), what]), capsys)
+
+
+def test_what_asks_for_nothing_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        interval_coverage.main(["--seeds", "2"])
+    assert "needs 3 seeds" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["re_ranking", "--out", "none", "--sizes", "small", "--trained", "smal"])
+    with pytest.raises(SystemExit):
+        re_ranking.main()
+    assert "--trained smal: is not among --sizes small" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["no json\n", "[1]\n", '{"other": 1}\n'])
