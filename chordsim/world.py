@@ -199,10 +199,12 @@ def build(scenario: Scenario, progress: Progress | None = None) -> World:
     _, split = load_data(scenario.data, scenario.rounds.count, scenario.seed, progress or Silent())
     if scenario.protocol.metrics != "none":
         split = facts.masked(split, scenario.protocol.mask_seen)
-    least = {"sampled-100": evaluate.NEGATIVES, "candidates": scenario.protocol.candidates}.get(scenario.protocol.ranking, 0)
+    ranking, listed = scenario.protocol.ranking, scenario.protocol.candidates
+    least = {"sampled-100": evaluate.NEGATIVES, "candidates": listed}.get(ranking, 0)
     if split.log.n_items <= least:
         few = f"the catalogue has {split.log.n_items}"
-        raise ScenarioError(f'protocol.ranking = "{scenario.protocol.ranking}" needs more than {least} items, and {few}: use "all"')
+        right = 'use "all"' if ranking != "candidates" else f"lower protocol.candidates = {listed}, or set it to 0 for as many as there are"
+        raise ScenarioError(f'protocol.ranking = "{ranking}" needs more than {least} items, and {few}: {right}')
     shapes = shapes_of(scenario.backbone, split.log.n_items, ranked_of(scenario))
     peak, model, activity = footprint.dense_peak_bytes(shapes), size_of(shapes), split.log.lengths
     users, pace = split.log.n_users, pace_of(scenario)

@@ -42,7 +42,7 @@ class Trained:
     methods: list[Hosted]
     train_s: float
     from_cache: dict[str, bool]
-    notes: dict[str, dict[str, float]]
+    notes: dict[str, dict[str, float | None]]
     curves: list[CurveLine]
     levels: dict[str, Levels]
     retriever: dict[str, Any] | None = None
@@ -77,7 +77,7 @@ def train(world: World, progress: Progress) -> Trained:
         users, repeat = world.split.log.n_users, not s.protocol.mask_seen
         aged = s.retriever.aged if s.retriever else 0
         world.listing.model = ModelLists(lister, state, logs, users, s.protocol.list_length, repeat=repeat, aged=aged)
-        listed = {**lister.about(state), **({"aged": aged} if aged else {})}
+        listed = {**lister.about(state), "validation_ndcg_10": _score(state), **({"aged": aged} if aged else {})}
     out = []
     for (name, spec), (state, _) in zip(world.specs.items(), states, strict=True):
         remembered = columns_for(world.scenario, size) | item_columns(world, spec, size)
@@ -95,12 +95,18 @@ def _trained(name: str, half: cache.Source, logs: TrainLogs, progress: Progress)
         return cache.trained(half, logs, progress)
 
 
-def _notes(state: State) -> dict[str, float]:
+def _notes(state: State) -> dict[str, float | None]:
     """Return what the training loop wrote into a state; empty where nothing was trained."""
     if "trained.steps" not in state:
         return {}
     listed = {f"validation_{order}_ndcg_10": float(state[f"trained.{order}"]) for order in ORDERS if f"trained.{order}" in state}
-    return {"steps": int(state["trained.steps"]), "validation_ndcg_10": float(state["trained.ndcg_10"]), **listed}
+    return {"steps": int(state["trained.steps"]), "validation_ndcg_10": _score(state), **listed}
+
+
+def _score(state: State) -> float | None:
+    """Return the validation NDCG@10 that chose a state; None where no step was taken, so that none was validated."""
+    score = float(state["trained.ndcg_10"])
+    return score if score >= 0 else None
 
 
 def _levels(state: State) -> Levels | None:

@@ -253,6 +253,9 @@ class MethodSpec:
             ScenarioError: Naming ``settings.NAME.KEY`` and what would be right.
         """
 
+    def check_on(self, settings: Mapping[str, Any], backbone: BackboneConfig) -> None:
+        """Refuse settings that do not go with the scenario's backbone, by a `ScenarioError` as `check` does, which comes first."""
+
     def ends(self, context: MethodContext) -> tuple[MethodSpec, MethodSpec]:
         """Return two methods between whose sizes and needs this one's lie, where they depend on the user; itself twice else.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from chordsim.config.model import BackboneConfig
@@ -49,13 +50,15 @@ class Shapes:
             size: Neighbouring weights of a channel that share a code; 0: all of the channel.
 
         Raises:
-            ScenarioError: A layer's fan-in is no multiple of ``size``.
+            ScenarioError: A layer's fan-in is no multiple of ``size``; the text begins with the setting's own name.
         """
         if not size:
             return self
         for layer in self.layers:
             if layer.fan_in % size:
-                raise ScenarioError(f"settings.*.group: {size} weights do not divide the {layer.fan_in} inputs of {layer.name}'s channels")
+                most = math.gcd(*(n.fan_in for n in self.layers))
+                inputs = f"the {layer.fan_in} inputs of {layer.name}'s channels"
+                raise ScenarioError(f"group: {size} weights do not divide {inputs}: use a divisor of {most}, or 0 for whole channels")
         return replace(
             self,
             layers=tuple(

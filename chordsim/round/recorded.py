@@ -100,8 +100,9 @@ class Recorded(Sizes):
         cost = replace(known, **{name: np.where(ran, then[name][place], getattr(known, name)) for name in RECORDED})
         bits = np.where(ran, then.floats("bits_mean")[place], closed.bits if closed is not None else np.nan)
         if closed is not None and closed.side == "cloud":
-            # Budgets bind what the cloud prescribes; what was recorded says only what it then took.
-            return replace(closed, cost=cost, bits=bits)
+            # Budgets refuse by what the cloud would prescribe; what was recorded says only what it then took, and what bound it.
+            binding = np.where(ran, _binding(then, place), closed.binding).astype(np.uint8)
+            return replace(closed, cost=cost, bits=bits, binding=binding)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, phones.budgets)
         if closed is None:
             refused = then.is_word("refused_by", "device")[place] & same

@@ -8,7 +8,7 @@ import numpy as np
 
 from chordsim import methods
 from chordsim.arrays import Codes, Ints
-from chordsim.errors import RunError, typed_line
+from chordsim.errors import RunError, UserError, typed_line
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.methods import COST, PEAKS, SPENT, Leg, MethodContext, MethodSpec, Needs, PhoneBatch
 from chordsim.methods.blame import RAISED, blamed
@@ -150,6 +150,8 @@ def bootstraps(world: SizedWorld) -> dict[str, dict[str, int]]:
             half: methods.CloudHalf = methods.load(spec.cloud)(world.context(name))
             state = half.train(world.logs(), Silent())
             out[name] = {blob.label: charged_bytes(blob.label, blob.data) for blob in half.bootstrap(state)}
+        except UserError:
+            raise
         except RAISED as error:
             raise RunError(f"method {name!r} tells no sizes before training ({typed_line(error)})") from error
     return out

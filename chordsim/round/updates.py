@@ -56,7 +56,7 @@ def clipped(values: Floats, limit: float) -> tuple[Floats, Bools]:
     peak = np.maximum(np.abs(safe).max(axis=1, initial=0.0), np.finfo(np.float64).tiny)
     with np.errstate(over="ignore"):
         norm = peak * np.sqrt(np.square(safe / peak[:, None]).sum(axis=1))
-    factor = limit / np.maximum(norm, limit)
+    factor = np.divide(limit, norm, out=np.ones_like(norm), where=norm > limit)
     return safe * factor[:, None], np.asarray(~finite | (factor < 1.0))
 
 

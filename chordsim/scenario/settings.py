@@ -34,6 +34,7 @@ def resolve_settings(scenario: Scenario) -> Scenario:
         given = {**_shared(spec, scenario), **scenario.settings.get(name, {})}
         table = _filled(f"settings.{name}", name, given, spec.defaults, spec.allowed)
         spec.check(table)
+        spec.check_on(table, scenario.backbone)
         _check_items(spec.as_set(table), scenario)
         _check_lists(spec.as_set(table), scenario.protocol.ranking)
         if table:

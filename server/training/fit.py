@@ -152,7 +152,8 @@ def _fit(
             checkpoint.save(at)
             tell(progress, Validated(title, at.step, score, at.best_score))
         progress.advance(1, note)
-    progress.done(f"{at.step} steps in {time.monotonic() - began:.0f} s, validation NDCG@10 {at.best_score:.4f}")
+    reached = f"validation NDCG@10 {at.best_score:.4f}" if at.best_score >= 0 else "not validated"
+    progress.done(f"{at.step} steps in {time.monotonic() - began:.0f} s, {reached}")
     noted = {"trained.steps": torch.tensor(at.step), "trained.ndcg_10": torch.tensor(at.best_score, dtype=torch.float64)}
     if lists is not None:
         model.load_state_dict(at.best)

@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 
 from chordsim.arrays import Bools, Ints
+from chordsim.config.model import BackboneConfig
+from chordsim.errors import ScenarioError
 from chordsim.methods import (
     DOWN_PRESCRIPTION,
     UP_PROFILE,
@@ -145,6 +147,14 @@ class PlanSpec(MethodSpec):
     def check(self, settings: Mapping[str, Any]) -> None:
         """Refuse settings that make no plan."""
         PlanSettings.of(self.name, settings)
+
+    def check_on(self, settings: Mapping[str, Any], backbone: BackboneConfig) -> None:
+        """Refuse groups that do not divide every layer's channels."""
+        if settings["group"]:  # shapes bring torch with them, which other scenarios are read without
+            try:
+                shapes_of(backbone, 1).grouped(int(settings["group"]))
+            except ScenarioError as error:
+                raise ScenarioError(f"settings.{self.name}.{error}") from None
 
     def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
         """Return who cannot bear the smallest plan, and what a plan takes that fills its budgets.

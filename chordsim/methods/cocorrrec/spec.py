@@ -15,14 +15,21 @@ Left out: rotary positions (learnt ones instead), and the MLP over the target.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from chordsim.arrays import Ints
+from chordsim.config.model import BackboneConfig
+from chordsim.errors import ScenarioError
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE, UP_REPORT, Batch, Budgets, Cost, Leg, MethodContext, MethodSpec, Needs
 from chordsim.nets.shapes import shapes_of
 from chordsim.quant.costs import on_device, same_for_all
+
+#: Two numbers for each of four heads: the deviation of a single one is none, and corrections are scaled by it.
+_LEAST_DIM = 8
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,11 @@ class CoCorrRecSpec(MethodSpec):
         dim = context.backbone.dim
         up, down = 4 * MINI_BATCH * dim, 4 * correction_numbers(dim)
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
+
+    def check_on(self, settings: Mapping[str, Any], backbone: BackboneConfig) -> None:
+        """Refuse a backbone that leaves a head a single number."""
+        if backbone.dim < _LEAST_DIM:
+            raise ScenarioError(f"methods: {self.name!r} needs backbone.dim = {_LEAST_DIM} or more, and it is {backbone.dim}")
 
     def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
         """Return what the layer takes, and who cannot bear it."""

@@ -105,7 +105,7 @@ def test_honest_updates_keep_their_bits(talk):
 numbers = hnp.arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 6)), elements=st.floats(allow_nan=True, allow_infinity=True))
 
 
-@given(numbers, st.floats(1e-6, 1e6))
+@given(numbers, st.just(0.0) | st.floats(1e-6, 1e6))
 def test_clipping_bounds_every_row_and_moves_no_other(values, limit):
     out, changed = clipped(values, limit)
     with np.errstate(over="ignore"):

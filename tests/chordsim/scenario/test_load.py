@@ -151,6 +151,18 @@ def test_settings_that_make_no_plan_are_refused_when_the_scenario_is_read(name: 
             load("offline", [f'methods=["{name}"]', f"settings.{name}.{key}={json.dumps(value)}"])
 
 
+@pytest.mark.parametrize(("kind", "layer"), [("sasrec", "block0.query"), ("gru4rec", "input"), ("caser", "vertical")])
+def test_groups_that_no_layer_of_the_backbone_has_are_refused_by_name(kind: str, layer: str) -> None:
+    with pytest.raises(ScenarioError, match=rf"chord-plus\.group=7: settings\.chord-plus\.group: 7 weights.* {layer}") as caught:
+        load("offline", ['methods=["fp32","chord-plus"]', f'backbone.kind="{kind}"', "settings.chord-plus.group=7"])
+    assert "use a divisor of" in str(caught.value)
+
+
+def test_a_backbone_that_leaves_a_head_one_number_is_refused() -> None:
+    with pytest.raises(ScenarioError, match="'cocorrrec' needs backbone.dim = 8 or more, and it is 4"):
+        load("offline", ['methods=["cocorrrec"]', "backbone.dim=4"])
+
+
 @pytest.mark.parametrize(("key", "value"), [("heads", 3), ("dim", 30), ("ffn_dim", 33)])
 def test_a_student_that_is_no_backbone_is_refused(key: str, value: int) -> None:
     with pytest.raises(ScenarioError, match=rf"settings\.chai\.{key}: must"):

@@ -11,6 +11,7 @@ from chordsim import methods
 from chordsim.progress import Silent
 from chordsim.scenario.load import load
 from chordsim.world import World, build
+from server import hosting
 from server.training import dense
 from server.training.validation import Validation
 
@@ -71,3 +72,4 @@ def test_a_training_from_its_own_draws_validates_after_steps_alone() -> None:
         world.logs, Silent()
     )
     assert float(state["trained.ndcg_10"]) == -1.0
+    assert hosting.train(world, Silent()).notes == {"fp32": {"steps": 0, "validation_ndcg_10": None}}
