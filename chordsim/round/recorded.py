@@ -88,8 +88,8 @@ class Recorded(Sizes):
         return Asked(as_recorded(consumed), as_recorded(then["rows_bytes"]), after, after)
 
     def after(self, book: Book) -> None:
-        """Note whether anybody's update came in time; what phones hold stands in the recording."""
-        self.learnt |= self.spec.learns and bool(book.active.any())
+        """Note whether the cloud learnt: somebody's update came in time, and it made another model of it then, where that is recorded."""
+        self.learnt |= self.spec.learns and bool(book.active.any()) and renewed_after(self._recording.rounds, book.scene.round)
 
     def _recorded_needs(self, round: int, phones: Profiles) -> Needs:
         """Return what was spent where a model ran and holds; else the closed form, or nothing where there is none."""
@@ -101,7 +101,8 @@ class Recorded(Sizes):
         bits = np.where(ran, then.floats("bits_mean")[place], closed.bits if closed is not None else np.nan)
         if closed is not None and closed.side == "cloud":
             # Budgets refuse by what the cloud would prescribe; what was recorded says only what it then took, and what bound it.
-            binding = np.where(ran, _binding(then, place), closed.binding).astype(np.uint8)
+            told = ran | (then["prescription_bytes"] > 0)[place] & same
+            binding = np.where(told, _binding(then, place), closed.binding).astype(np.uint8)
             return replace(closed, cost=cost, bits=bits, binding=binding)
         refusal = refusals(cost.peak_memory_bytes, cost.macs, phones.budgets)
         if closed is None:
@@ -113,6 +114,19 @@ class Recorded(Sizes):
         """Return the operations before a request, which the ledger has as seconds alone; all else at zero."""
         spent = np.rint(then["adapt_s"][place] * self._recording.macs_per_s(phones.device_ids)).astype(np.int64)
         return replace(Cost.zero(place.size), adapt_macs=np.maximum(spent - then["train_macs"][place], 0))
+
+
+def renewed_after(rounds: Mapping[int, Rows], round: int) -> bool:
+    """Return whether a recorded round of a method that learns left another model than it began with; true where nobody tells.
+
+    Whoever held the model of that round and was sent something in the next one tells it by what was charged.
+    """
+    if round not in rounds or round + 1 not in rounds:
+        return True
+    then, after = rounds[round], rounds[round + 1]
+    held = np.isin(after["device_id"], then["device_id"][exchanged(then)])
+    met = held & (after["down_bytes"] + after["cut_down_bytes"] + after["up_bytes"] + after["cut_up_bytes"] > 0)
+    return bool(after["bootstrap_bytes"][met].any()) if met.any() else True
 
 
 def exchanged(then: Rows) -> Bools:

@@ -67,6 +67,17 @@ def test_new_versions_of_a_method_that_learns_are_paid_again(tmp_path: Path) -> 
     assert real["fedavg"]["bootstrap_bytes_again"] > 0
 
 
+def test_a_model_that_learning_left_as_it_was_is_not_paid_again(tmp_path: Path) -> None:
+    plenty = [f"population.tiers.{tier}.{key}" for tier in ("low", "mid", "high") for key in ("memory_mb=99", "latency_ms=1e6")]
+    still = ['methods=["fedavg"]', "settings.fedavg.rate=0.0", "data.synthetic.users=16", "training.max_steps=0", "rounds.count=2"]
+    calm = chordsim.run("offline", overrides=[*SMALL, *plenty, *still], out=tmp_path / "calm", report=False)
+    found = recost(calm.path, ["clock.start_h=1"])
+    before, after = found.before["fedavg"], found.after["fedavg"]
+    assert before["served_share"] == 1.0 and before["bootstrap_bytes_again"] == 0
+    for name in ("bootstrap_bytes_again", "down_bytes_per_device", "joules_per_device", "p50_total_s"):
+        assert after[name] == pytest.approx(before[name]), name
+
+
 def test_ranks_stay_what_they_were_where_everybody_is_served_alike(calm: RunResult) -> None:
     found = recost(calm.path, ["clock.jitter=0.5"])
     for method, shares in found.unknown.items():
