@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -35,7 +36,10 @@ def explain(error: ValidationError, source: str, origin: Mapping[str, str]) -> s
     first = found[0]
     key = dotted(first["loc"])
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return f"{_where(key, source, origin)}: {_what(first, key)}{more}"
+    what = _what(first, key)
+    # A rule over several keys has no place of its own, or that of a whole table; its words begin with the key that is wrong.
+    named = re.match(r"[\w-]+(\.[\w-]+)*", what)
+    return f"{_where((named[0] if named else key, key), source, origin)}: {what}{more}"
 
 
 def dotted(loc: tuple[int | str, ...]) -> str:
@@ -68,10 +72,12 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
     return next((m for m in map(_model_of, get_args(annotation)) if m), None)
 
 
-def _where(key: str, source: str, origin: Mapping[str, str]) -> str:
-    for set_key, text in origin.items():
-        if key == set_key or key.startswith((f"{set_key}.", f"{set_key}[")) or (key and set_key.startswith(f"{key}.")):
-            return text
+def _where(keys: Iterable[str], source: str, origin: Mapping[str, str]) -> str:
+    """Return the override that set one of the keys, the first one that any did; else the file."""
+    for key in keys:
+        for set_key, text in origin.items():
+            if key == set_key or key.startswith((f"{set_key}.", f"{set_key}[")) or (key and set_key.startswith(f"{key}.")):
+                return text
     return source
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -221,7 +222,7 @@ class PlanSettings:
             except TypeError:
                 good = False
             if not good:
-                raise ScenarioError(f"settings.{name}.{key}: must be {right}, not {settings[key]!r}")
+                raise ScenarioError(f"settings.{name}.{key}: must be {right}, not {reprlib.repr(settings[key])}")
         made = cls(**values)
         if made.gains_of == "code" and not made.gains:
             raise ScenarioError(f'settings.{name}.gains_of = "code" asks for settings.{name}.gains = true')

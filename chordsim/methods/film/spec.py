@@ -8,6 +8,7 @@ mix in the mean of the recent items; three for each dimension, so 192 at 64.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,7 +36,7 @@ class FilmSpec(MethodSpec):
         """Refuse lengths that are none, or that the extractor does not take."""
         given = tuple(settings["reads"])
         if not are_lengths(given):
-            raise ScenarioError(f"settings.{self.name}.reads: must be {WORDS}, not {settings['reads']!r}")
+            raise ScenarioError(f"settings.{self.name}.reads: must be {WORDS}, not {reprlib.repr(settings['reads'])}")
         if given != READS and settings["extractor"] != "mean":
             raise ScenarioError(f'settings.{self.name}.reads is of settings.{self.name}.extractor = "mean" alone')
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -63,7 +64,7 @@ class ToldSpec(ReferenceSpec):
     def check(self, settings: Mapping[str, Any]) -> None:
         """Refuse lengths that are none, or that the extractor does not take."""
         if not are_lengths(settings["reads"]):
-            raise ScenarioError(f"settings.{self.name}.reads: must be {WORDS}, not {settings['reads']!r}")
+            raise ScenarioError(f"settings.{self.name}.reads: must be {WORDS}, not {reprlib.repr(settings['reads'])}")
         if tuple(settings["reads"]) != READS and settings["extractor"] != "mean":
             raise ScenarioError(f'settings.{self.name}.reads is of settings.{self.name}.extractor = "mean" alone')
 

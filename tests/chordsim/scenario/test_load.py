@@ -257,6 +257,11 @@ def test_a_mistake_gives_one_line_that_names_it(tmp_path: Path, text: str | byte
         ("name=1\nseed=2", ["--set name=1\\nseed=2", "no name"]),
         ("name=\udcff", ["not valid text"]),
         ("seed=inf", ["finite"]),
+        ("settings.nobody.x=1", ["--set settings.nobody.x=1: settings.nobody", "no such method"]),
+        ("data.columns.user=0", ["--set data.columns.user=0: data.columns", 'data.source = "file"']),
+        ("rounds.buffer=3", ["--set rounds.buffer=3: rounds.buffer", "buffered"]),
+        ("backbone.items=cached", ["--set backbone.items=cached: backbone.items", '"candidates"']),
+        (f"settings.chord.reads={[1] * 1000}", ["settings.chord.reads: must be", "1, ...]"]),
         (f"question={'x' * 100_000}", ["4,096"]),
     ],
 )
