@@ -36,6 +36,7 @@ def run(
     from chordsim.forecast.printed import beside_lines
     from chordsim.ledger.energy_words import sensitivity
     from chordsim.report.asked_for import asked_for_table
+    from chordsim.report.refused import refused_line
     from chordsim.report.terminal_tables import costs_table, final_table, fleet_table, listed_table, strangers_table
     from chordsim.scenario.load import load
     from chordsim.terminal import Terminal, screen
@@ -60,6 +61,8 @@ def run(
     for line in notes(result):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(final_table(result.summary))
+    if refused := refused_line(result.summary, result.manifest):
+        console.print(refused, highlight=False, markup=False, soft_wrap=True)
     held = listed_table(result.summary)
     if held is not None:
         console.print(held)

@@ -14,6 +14,7 @@ from rich.table import Table
 from chordsim.config.model import PopulationConfig
 from chordsim.population.describe import per_group
 from chordsim.population.generate import Population
+from chordsim.report.refused import refused_line
 from chordsim.report.terminal_tables import costs_table, final_table, fleet_table, tiers_table
 
 
@@ -112,3 +113,12 @@ def test_tiers_fit_one_hundred_columns() -> None:
     lines = printed(tiers_table(per_group(phones, 1_000_000, phones.tier, phones.tier_names), "all phones"))
     assert max(len(line.rstrip()) for line in lines) <= 100
     assert [line.split()[0] for line in lines[-3:]] == ["low", "mid", "high"]
+
+
+def test_who_was_refused_is_told_with_the_reasons_most_first() -> None:
+    summary = {"methods": {name: {"device_rounds": 200} for name in ("fp32", "chord", "uniform-2")}}
+    counted = (("chord", "latency", 1), ("fp32", "latency", 10), ("fp32", "memory", 30), ("fp32", "memory", 20))
+    refusals = [{"method": method, "reason": reason, "device_rounds": rows} for method, reason, rows in counted]
+    line = refused_line(summary, {"budgets": {"refusals": refusals}})
+    assert line == "refused: fp32 30.0% (memory, latency), chord 0.5% (latency); report.html says which phones"
+    assert refused_line(summary, {"budgets": {"refusals": []}}) == refused_line(summary, {}) == ""
