@@ -2,7 +2,8 @@
 
 A `FederatedDataset` of one's own works in an app as it does elsewhere. It prepares itself when it is first asked, though, which
 threads that run many phones do at once; here one of them does it and the others wait. Everything that draws is the partitioner's
-own, by its ``seed``.
+own, by its ``seed``; what Flower's `FederatedDataset` draws, the order of rows, is drawn for a dataset that is here where the
+partitioner promises a random one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from flwr_datasets.partitioner import Partitioner
 
 _HOW = "pip install 'chordsim[datasets]' brings it"
+_SHUFFLED_BY = 42  # the seed of FederatedDataset, which shuffles what comes from the hub
 
 
 class Partitions:
@@ -31,7 +33,9 @@ class Partitions:
 
         Args:
             partitioner: Any of ``flwr_datasets.partitioner``, with a seed of its own.
-            dataset: A dataset that is here, or the name under which Hugging Face's hub has it.
+            dataset: A dataset that is here, or the name under which Hugging Face's hub has it. Its rows are taken in their order, but
+                for an ``IidPartitioner``, which says that it samples and cuts slices in the order of rows: it gets them shuffled,
+                as ``FederatedDataset`` does with all that comes from the hub.
             split: Of a dataset on the hub.
             load: Further arguments of ``FederatedDataset``.
 
@@ -81,10 +85,18 @@ class Partitions:
             dataset = self._dataset
             if isinstance(dataset, str):
                 dataset = _from_hub(dataset, self._split, self._load)
+            elif _is_iid(self._partitioner):
+                dataset = dataset.shuffle(seed=_SHUFFLED_BY)
             if not self._partitioner.is_dataset_assigned():
                 self._partitioner.dataset = dataset
             self._ready = True
         return self._partitioner
+
+
+def _is_iid(partitioner: Partitioner) -> bool:
+    from flwr_datasets.partitioner import IidPartitioner
+
+    return isinstance(partitioner, IidPartitioner)
 
 
 def _from_hub(name: str, split: str, load: Mapping[str, Any]) -> Dataset:

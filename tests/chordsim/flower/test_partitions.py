@@ -56,3 +56,21 @@ def test_what_there_is_not_is_told():
             made().of(config)
     with pytest.raises(UserError, match="subset goes with the name"):
         made(subset="a")
+
+
+def in_order_of_labels(cut):
+    return Partitions(cut, datasets.Dataset.from_dict({"x": list(range(400)), "label": [n // 100 for n in range(400)]}))
+
+
+def test_an_iid_partition_is_a_sample_where_the_rows_are_in_order_of_labels():
+    partitions = in_order_of_labels(partitioner.IidPartitioner(4))
+    parts = [partitions.load(n) for n in range(4)]
+    assert sorted(x for part in parts for x in part["x"]) == list(range(400))
+    for part in parts:  # a hypergeometric draw: each label 25 of 100 times, +- 3.8
+        assert all(5 < list(part["label"]).count(label) < 45 for label in range(4))
+
+
+def test_who_cuts_by_user_or_by_size_gets_the_rows_in_their_order():
+    for cut in (partitioner.NaturalIdPartitioner("label"), partitioner.SizePartitioner([100] * 4)):
+        partitions = in_order_of_labels(cut)
+        assert [list(partitions.load(n)["x"]) for n in range(4)] == [list(range(100 * n, 100 * n + 100)) for n in range(4)]
