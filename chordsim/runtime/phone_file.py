@@ -34,7 +34,8 @@ def write(path: Path, packed: Packed, gains: Single | None, about: Mapping[str, 
     if gains is not None:
         tensors["gains"] = gains
     said = json.dumps({"format": FORMAT, **about}, sort_keys=True)
-    atomic_write(path, safetensors.numpy.save(tensors, metadata={_KEY: said}))
+    dense = {name: np.asarray(array, order="C") for name, array in tensors.items()}  # safetensors 0.8 writes memory as it lies
+    atomic_write(path, safetensors.numpy.save(dense, metadata={_KEY: said}))
 
 
 def read(path: Path, parts: Sequence[Part]) -> tuple[list[Single], Packed]:

@@ -19,7 +19,7 @@ PARTS = (Part("one", 6, 16, 1.0), Part("two", 4, 24, 2.0))
 def written(path: Path, gains: bool = False) -> np.ndarray:
     codes = generator(3, "test.file").integers(0, 4, 10).astype(np.uint8)
     packed = pack(draw(PARTS, 5), codes, (0, 2, 4, 8))
-    scale = np.linspace(0.5, 1.5, 10, dtype=np.float32) if gains else None
+    scale = np.linspace(0.5, 1.5, 20, dtype=np.float32)[::2] if gains else None  # a view of every second number
     phone_file.write(path, packed, scale, {"scenario": "made", "seed": 5, "plan": "00"})
     return np.concatenate([weight.reshape(-1) for weight in unpack(packed, PARTS, scale)])
 
