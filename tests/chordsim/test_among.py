@@ -11,7 +11,7 @@ from chordsim import among as room
 from chordsim.among import among, pairs_of
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 9), st.integers(0, 5), st.integers(1, 40), st.sampled_from([1, 60, 1 << 22]))
 def test_items_are_among_others_as_in_sets(seed: int, rows: int, count: int, n_items: int, marks: int) -> None:
     draw = np.random.default_rng(seed)

@@ -50,7 +50,7 @@ worlds = st.integers(2, 12).flatmap(
 
 
 @given(worlds)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_ranks_of_scores_and_of_popularity_are_the_naive_loop(world: tuple) -> None:
     """Scores are small whole numbers, so ties are common; seen items repeat."""
     n_items, rows, mask = world
@@ -86,7 +86,7 @@ lists = st.integers(3, 9).flatmap(
 
 
 @given(lists)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_ranks_in_lists_are_the_naive_loop(world: tuple) -> None:
     """Lists may hold padding, seen items, and items twice: then the first place counts."""
     n_items, rows, mask = world
@@ -118,7 +118,7 @@ listed_worlds = st.integers(3, 12).flatmap(
 
 
 @given(listed_worlds)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_ranks_among_candidates_are_the_naive_loop(world: tuple) -> None:
     """Of scores, of ordered lists and of popularity: what is no candidate is as if it were not there, the target too."""
     n_items, rows, mask = world

@@ -174,7 +174,7 @@ CELLS = st.from_regex(r"[0-9][0-9,.]{0,14}( ±[0-9.]{1,6})?", fullmatch=True)
     ),
     st.integers(30, 160),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_figures_are_whole_in_order_and_within_the_width(given: tuple[list[str], list[list[str]]], width: int) -> None:
     names, rows = given
     heads = [f"head {n}\nunit" for n in range(7)]

@@ -30,7 +30,7 @@ def log_of(rows: Rows, **keys: object) -> Interactions:
     return RawLog(users, names, items, names, None, times).to_interactions(SourceInfo("made", "", "file", "", 0, 0), **keys)  # type: ignore[arg-type]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(ROWS)
 def test_shares_are_those_of_counting_by_hand(rows: Rows) -> None:
     log = log_of(rows)
@@ -46,7 +46,7 @@ def test_shares_are_those_of_counting_by_hand(rows: Rows) -> None:
         assert facts.repeated_share(log, rounds) == pytest.approx(again / targets if targets else 0.0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(ROWS)
 def test_dropping_duplicates_keeps_one_of_each_and_the_order(rows: Rows) -> None:
     kept = list(dict.fromkeys(rows))

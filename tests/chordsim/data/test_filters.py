@@ -33,7 +33,7 @@ def as_rows(log: Interactions) -> Rows:
     return sorted((int(log.user_tokens[u]), int(log.item_tokens[i])) for u, i in zip(log.rows(), log.items, strict=True))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS, st.integers(1, 5), st.integers(1, 4), st.booleans())
 def test_minimum_counts(log_of: Callable[..., Interactions], rows: Rows, min_user: int, min_item: int, repeat: bool) -> None:
     log = log_of([tuple(r) for r in rows])

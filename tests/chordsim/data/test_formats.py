@@ -186,7 +186,7 @@ def slowly(text: str, separator: str) -> list[tuple[object, ...]] | None:
     return out or None
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.lists(CELL, min_size=3, max_size=5), min_size=1, max_size=6),
     st.sampled_from([*SEPARATED]),
@@ -227,7 +227,7 @@ def sequences(text: str) -> list[tuple[str, str]] | None:
     return out or None
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.lists(CELL, min_size=1, max_size=4), min_size=1, max_size=5),
     st.sampled_from([" ", "  ", "\t"]),
@@ -328,7 +328,7 @@ def test_sequence_lines_may_be_long_but_not_endless(tmp_path: Path) -> None:
         read_file(path, "seq", limits=Limits(sequence_line_bytes=5000))
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.binary(max_size=200), TEXTS), st.sampled_from(["auto", *FORMATS]))
 def test_any_bytes_give_rows_or_a_one_line_error(tmp_path: Path, data: bytes, format: str) -> None:
     path = write(tmp_path, data)

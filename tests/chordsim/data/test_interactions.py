@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chordsim.data.interactions import Interactions, SourceInfo
@@ -35,7 +35,6 @@ def tokens_by_user(log: Interactions) -> dict[str, list[str]]:
     return {str(user): list(log.item_tokens[log.items[start:end]]) for user, start, end in spans}
 
 
-@settings(deadline=None)
 @given(ROWS, st.booleans())
 def test_order_is_user_then_time_then_position(rows: list[tuple[int, int, int]], times: bool) -> None:
     log = build(rows, times)
@@ -75,7 +74,6 @@ def test_digest_tells_order_but_not_source(log_of: Callable[..., Interactions]) 
     assert log.digest() != log_of([("1", "1"), ("2", "2"), ("2", "1")]).digest()
 
 
-@settings(deadline=None)
 @given(ROWS, st.data())
 def test_keep_closes_ids_up_and_changes_nothing_else(rows: list[tuple[int, int, int]], data: st.DataObject) -> None:
     log = build(rows)

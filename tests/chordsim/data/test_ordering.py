@@ -11,7 +11,7 @@ from chordsim.data import ordering
 from chordsim.data.ordering import by_user_and_time
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     rows=st.integers(0, 400),
     users=st.sampled_from([1, 3, 50, 70_000, 2**31 - 1]),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chordsim.config.model import DataConfig
@@ -16,7 +16,6 @@ from chordsim.data.split import Split, TrainLogs
 from tests.chordsim.data import rules
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=9), min_size=1, max_size=6), st.lists(st.integers(0, 6), max_size=5))
 def test_rules_against_plain_counting(sequences: list[list[int]], last: list[int]) -> None:
     offsets = np.concatenate([[0], np.cumsum([len(s) for s in sequences])])

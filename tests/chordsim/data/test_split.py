@@ -35,7 +35,6 @@ def cases(draw: st.DrawFn) -> tuple[list[list[int]], int]:
     return sequences, rounds
 
 
-@settings(deadline=None)
 @given(cases(), st.integers(1, 8), st.data())
 def test_every_round_against_a_plain_reference(case: tuple[list[list[int]], int], length: int, data: st.DataObject) -> None:
     sequences, rounds = case
@@ -56,7 +55,6 @@ def test_every_round_against_a_plain_reference(case: tuple[list[list[int]], int]
         assert history.items.dtype == targets.dtype == items.dtype == np.int64
 
 
-@settings(deadline=None)
 @given(cases())
 def test_train_logs_hold_what_comes_before_validation(case: tuple[list[list[int]], int]) -> None:
     sequences, rounds = case
@@ -72,7 +70,7 @@ def test_train_logs_hold_what_comes_before_validation(case: tuple[list[list[int]
     assert min(len(p) for p in parts) >= 2, "at least one step to train on"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(cases(), st.randoms(use_true_random=False))
 def test_targets_cannot_be_reached_from_training(case: tuple[list[list[int]], int], random: object) -> None:
     sequences, rounds = case

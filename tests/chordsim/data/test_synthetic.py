@@ -20,7 +20,7 @@ def test_a_seed_is_a_log() -> None:
     assert generate(config, 3).source.how == "synthetic"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 60), st.integers(2, 40), st.integers(1, 40), st.floats(4, 30), *[st.floats(0, 1)] * 2, st.floats(0, 5), st.integers(1, 9)
 )

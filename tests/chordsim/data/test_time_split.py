@@ -50,7 +50,7 @@ logs = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 9), st.integers(0, 3
 
 
 @given(logs, st.integers(1, 3), st.sampled_from([0.3, 0.5, 0.8]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_who_plays_what_is_the_naive_loop(rows: list[tuple[int, int, int]], rounds: int, share: float) -> None:
     log = made(rows)
     cut = sorted(time for _, _, time in rows)[int(share * len(rows))]

@@ -100,7 +100,7 @@ def test_a_deadline_shorter_than_the_fastest_phone_is_told_before_training(tmp_p
     devices=st.sampled_from((3, 40, 5000)),
     phones=st.sampled_from(('population.era="2010s"', 'population.availability.kind="diurnal"', "rounds.new_model_every=1")),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_no_share_is_below_nothing_or_above_all(loss: float, deadline: float, memory: float, devices: int, phones: str) -> None:
     """Nine of ten phones lost, or one in a hundred: a range of three deviations would leave 0 to 100 %."""
     more = [f"clock.loss={loss}", f"clock.deadline_s={deadline}", f"population.devices={devices}", phones]

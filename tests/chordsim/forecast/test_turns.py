@@ -21,7 +21,7 @@ from tests.chordsim.forecast.test_predict import measured
 BASE = ['methods=["fp32","chord-plus"]', "data.synthetic.users=250", "data.synthetic.items=80", "data.synthetic.mean_length=200"]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 100_000), st.integers(0, 2000), st.floats(1e-6, 1), st.booleans())
 def test_few_rounds_stand_for_all(count: int, every: int, share: float, learns: bool) -> None:
     scenario = load("offline", [f"rounds.count={count}", f"rounds.new_model_every={every}", "population.selected=0"])

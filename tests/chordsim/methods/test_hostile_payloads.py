@@ -85,7 +85,7 @@ def test_an_honest_exchange_serves_someone(line: Line) -> None:
 
 
 @given(row=st.integers(0, PHONES - 1), data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_in_a_profile_hurt_their_own_row_alone(line: Line, row: int, data: st.DataObject) -> None:
     whole = line.profile[row]
     size = len(whole)
@@ -134,7 +134,7 @@ def test_budgets_are_refused_by_the_one_that_breaks(
 
 
 @given(row=st.integers(0, PHONES - 1), data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_in_an_answer_hurt_their_own_phone_alone(line: Line, row: int, data: st.DataObject) -> None:
     size = len(line.answer.outbox[row]) or line.world.shapes.plan_bytes
     noise = data.draw(st.one_of(st.binary(max_size=2 * size), st.binary(min_size=size, max_size=size)))

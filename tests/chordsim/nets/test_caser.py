@@ -68,7 +68,7 @@ def test_forward_is_the_loop_over_filters(case: Case) -> None:
         assert np.allclose(got[row].numpy(), loop(real, [w.numpy() for w in weights], CONFIG), atol=1e-10)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 7), st.integers(1, 4), st.integers(1, 4), st.integers(0, 9), st.integers(0, 2**31))
 def test_every_position_is_the_last_one_of_the_history_that_ends_there(
     window: int, vertical: int, horizontal: int, pad: int, seed: int

@@ -15,7 +15,7 @@ RATES = st.floats(1.0, 1e9)
 
 
 @given(SIZES, SIZES, RATES, st.floats(0, 10), st.floats(0.01, 100))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_more_bytes_never_take_less_time(one: int, two: int, rate: float, round_trip: float, jitter: float) -> None:
     few, many = sorted((one, two))
     seconds = clock.transfer_s(np.array([few, many]), np.full(2, rate), np.full(2, round_trip), jitter)
@@ -28,7 +28,7 @@ def test_a_message_takes_a_round_trip_and_its_bytes_over_the_rate() -> None:
 
 
 @given(st.lists(st.integers(0, 10**10), min_size=1, max_size=40), st.integers(1, 9), st.integers(1, 5), st.integers(0, 100))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_draws_are_a_devices_own(ids: list[int], round: int, legs: int, seed: int) -> None:
     devices = np.array(ids)
     cut = clock.cut_fractions(seed, devices, round, legs, 0.5)

@@ -34,7 +34,7 @@ def columns(profiles: Profiles) -> dict[str, np.ndarray]:
 
 
 @given(st.lists(st.integers(0, 10**10 - 1), min_size=1, max_size=80), st.integers(0, 2**31), st.randoms())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_phone_is_the_same_alone_in_any_company_and_in_any_population(ids: list[int], seed: int, random) -> None:
     # `random` is hypothesis's own, so that a failure can be replayed.
     together = columns(population(seed, devices=10**10, selected=5).profiles(np.array(ids)))
@@ -112,7 +112,7 @@ def test_every_number_carries_its_mark() -> None:
 
 
 @given(st.integers(1, 3000), st.integers(0, 2**31))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_users_are_a_permutation_while_phones_suffice(n_users: int, seed: int) -> None:
     p = population(seed, n_users=n_users)
     users = p.users(np.arange(n_users))
@@ -130,7 +130,7 @@ def test_more_phones_than_users_share_them_evenly_and_a_user_does_not_depend_on_
 
 
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(1, 50))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_selection_is_sorted_distinct_in_range_and_repeatable(devices: int, selected: int, round: int) -> None:
     selected = min(devices, selected)
     p = population(devices=devices, selected=selected)

@@ -116,7 +116,7 @@ instances = st.integers(1, 5).flatmap(
 
 
 @given(instances)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_instance_holds_its_budgets_and_is_worth_at_least_the_smallest_plan(instance: tuple) -> None:
     values, steps, limit, lowest = instance
     costs = Costs(torch.from_numpy(np.sort(steps, -1)))

@@ -41,7 +41,7 @@ def test_the_paper_s_codes_have_three_tables() -> None:
 
 @pytest.mark.parametrize("lowest", [0, 1])
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_phone_reads_by_the_first_table_that_it_holds(lowest: int, seed: int) -> None:
     """One phone and one table at a time, with costs added up channel by channel in Python."""
     draw = np.random.default_rng(seed)
@@ -60,7 +60,7 @@ def test_every_phone_reads_by_the_first_table_that_it_holds(lowest: int, seed: i
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_who_grants_more_never_reads_fewer_bits(seed: int) -> None:
     draw = np.random.default_rng(seed)
     less = phones(draw, 1)

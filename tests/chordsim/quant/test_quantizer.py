@@ -116,7 +116,7 @@ def lost(w: torch.Tensor, bits: int) -> torch.Tensor:
 
 
 @given(ROWS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_error_falls_with_the_bits_whatever_the_row(made: tuple[float, float, float, int, int]) -> None:
     """Half a step to each weight at most, whose step halves with every bit; 4 bits hold what fewer bits hold."""
     w = made_rows(*made)
@@ -132,7 +132,7 @@ def test_the_error_falls_with_the_bits_whatever_the_row(made: tuple[float, float
 
 
 @given(st.integers(2, 8), st.integers(1, 40), st.floats(1e-3, 1e3), st.integers(0, 2**31))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_row_that_its_levels_hold_exactly_stays(bits: int, fan_in: int, scale: float, seed: int) -> None:
     """Any levels with the outermost one among them; 4 bits keep what 3 and 2 bits keep."""
     most, rng = 2 ** (bits - 1) - 1, np.random.default_rng(seed)
@@ -163,7 +163,7 @@ def test_32_bits_leave_weights_alone_and_other_widths_are_refused() -> None:
 
 
 @given(st.integers(1, 9), st.integers(1, 37), st.sampled_from([2, 4, 8]), st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_packed_levels_come_back_and_take_the_bytes_they_should(channels: int, fan_in: int, bits: int, random: object) -> None:
     most = 2 ** (bits - 1)
     levels = torch.tensor(
@@ -178,7 +178,7 @@ def test_packed_levels_come_back_and_take_the_bytes_they_should(channels: int, f
 
 
 @given(st.integers(0, 5), st.integers(0, 21), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_packed_masks_come_back(rows: int, width: int, seed: int) -> None:
     mask = torch.from_numpy(np.random.default_rng(seed).random((rows, width)) < 0.5)
     packed = pack_bits(mask)

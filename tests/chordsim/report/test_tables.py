@@ -59,7 +59,7 @@ METHODS = st.fixed_dictionaries(
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z0-9][a-z0-9-]{0,63}", fullmatch=True), METHODS, min_size=1, max_size=5))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_summary_fits_one_hundred_columns(methods: dict[str, Any]) -> None:
     for table, heads in ((final_table, 2), (costs_table, 2), (fleet_table, 2)):
         lines = printed(table({"methods": methods}))

@@ -30,7 +30,7 @@ class Naive:
 
 
 @pytest.mark.parametrize("serve", [session, compiled])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 6), st.integers(0, 12), st.sampled_from([25, 70_000]))
 def test_sessions_equal_those_of_a_naive_phone(
     serve: Callable[..., Session], seed: int, window: int, count: int, spare: int, n_items: int
@@ -68,7 +68,7 @@ def test_a_cache_that_cannot_hold_a_session_is_an_error(serve: Callable[..., Ses
         serve(np.zeros((1, 6), np.int32), np.zeros((1, 4), np.int64), np.zeros((1, 3), np.int64))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(0, 6), st.sampled_from([20, 300, 70_000]))
 def test_asks_come_back_as_they_went_and_are_as_long_as_told(seed: int, listed: int, most: int, n_items: int) -> None:
     draw = np.random.default_rng(seed)

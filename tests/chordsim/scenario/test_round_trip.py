@@ -56,7 +56,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 
 
 @given(scenarios())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_text_round_trip(scenario: Scenario) -> None:
     again = parse(dump(scenario))
     assert again == scenario
@@ -72,7 +72,7 @@ NEARLY = st.tuples(st.integers(0, len(WHOLE)), st.integers(0, 12), st.text('0aef
 
 
 @given(st.text(max_size=300) | NEARLY)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_text_is_a_scenario_or_one_line(text: str) -> None:
     try:
         parse(text)
@@ -88,7 +88,7 @@ JSONISH = st.recursive(
 
 
 @given(st.sampled_from(list(Scenario.model_fields)), JSONISH)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_value_of_any_key_is_taken_or_explained(key: str, value: object) -> None:
     from pydantic import ValidationError
 

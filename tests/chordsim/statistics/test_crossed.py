@@ -31,7 +31,7 @@ def test_the_parts_are_the_mean_squares_of_the_books_where_every_user_is_in_ever
     assert found.spread == pytest.approx(of_seed.std(ddof=1)) and found.by_seed == pytest.approx(tuple(of_seed))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(3, 6), st.integers(0, 99), st.sampled_from([1.0, 0.6, 0.2]))
 def test_neither_the_order_of_users_and_seeds_nor_the_unit_matters(seeds, number, present):
     by_seed = made(seeds, 50, number=number, present=present)
