@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import logging
 import math
 import re
 import time
@@ -63,7 +64,7 @@ class Recorder:
         if not re.fullmatch(NAME_PATTERN, name):
             raise UserError(f"name = {name!r}: letters, digits, dots, dashes and underscores, at most 64")
         self.method, self._fleet, self._began = f"{PREFIX}{name}", fleet, time.monotonic()
-        self._store = RunDirectory.create(out, name=fleet.scenario.name, seed=fleet.scenario.seed)
+        self._store = RunDirectory.create(out, name=fleet.scenario.name, seed=fleet.scenario.seed, resumes=False)
         self._lines: list[Line] = []
         self._metrics: list[dict[str, float]] = []
         self._asked: Ints = np.zeros(0, np.int64)
@@ -150,6 +151,14 @@ class Recorder:
                 cost=None if self._fleet.cost is None else asdict(self._fleet.cost),
                 nodes={"with_a_phone": self._fleet.size, "phones_without_a_node": self._fleet.idle},
             )
+        self._tell_end(status, [*self.errors, *([failed] if failed else [])])
+
+    def _tell_end(self, status: Status, wrong: list[str]) -> None:
+        """Say where the run is and how it ended among Flower's own lines: an app whose phones all failed ends as quietly as others."""
+        told = f": {wrong[0]}" if wrong else ""
+        told += f", and {len(wrong) - 1} more in manifest.json" if len(wrong) > 1 else ""
+        level = logging.WARNING if wrong else logging.INFO
+        logging.getLogger("flwr").log(level, "run directory: %s (%s%s)", self.path.absolute(), status, told)
 
     def _data(self) -> dict[str, Any]:
         """Return what takes the place of a data set: the app's name, and whose phones they are, so that runs can be compared."""

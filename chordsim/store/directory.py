@@ -53,7 +53,7 @@ class RunDirectory:
         self._lasted = -math.inf
 
     @classmethod
-    def create(cls, out: Path | None, *, name: str, seed: int) -> RunDirectory:
+    def create(cls, out: Path | None, *, name: str, seed: int, resumes: bool = True) -> RunDirectory:
         """Make and lock the folder of a new run.
 
         Args:
@@ -61,6 +61,7 @@ class RunDirectory:
                 working directory.
             name: The scenario's name.
             seed: The scenario's seed.
+            resumes: Whether a run of this kind can be continued, which who finds an earlier one is told.
 
         Raises:
             UserError: The folder is not empty, in use by another run, or cannot be written.
@@ -75,7 +76,8 @@ class RunDirectory:
                 found = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK)
             if found and not (begun and _killed_at_once(path, found)):
                 if {MANIFEST, SCENARIO} & {*found}:
-                    raise UserError(f"{path}: holds an earlier run: choose another folder, or continue that run with --resume {path}")
+                    way_out = f", or continue that run with --resume {path}" if resumes else " (a Flower app's run is not continued)"
+                    raise UserError(f"{path}: holds an earlier run: choose another folder{way_out}")
                 raise UserError(f"{path}: is not empty (it holds {found[0]}): choose an empty or a new folder")
             with disk_errors(path):
                 (path / LEDGER).mkdir(exist_ok=True)

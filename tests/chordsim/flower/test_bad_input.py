@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from flwr.clientapp import ClientApp
 
 from chordsim.engine import codec
 from chordsim.engine.node import answer_encoded
+from chordsim.errors import UserError
 from chordsim.flower import PhoneGrid
 from chordsim.flower.contexts import context_of
 from chordsim.flower.engines import PhonesInProcess
@@ -64,6 +66,19 @@ def test_a_phone_without_an_answer_of_its_own_fails(ideal, tmp_path, change, not
     assert heard == [3, 4] and outcome == {0: "failed", 1: "served", 2: "served"}
     assert manifest["status"] == "degraded" and manifest["ledger_sha256"] is None and "phone 0" in manifest["errors"][0]
     assert note is None or manifest["quarantine"]["1"] == {note: 1}
+
+
+def test_flowers_log_tells_where_the_run_is_and_what_went_wrong(ideal, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(logging.getLogger("flwr"), "handle", lambda record: told.append((record.levelname, record.getMessage())))
+    out = tmp_path / "run"
+    _, _, manifest = play(Odd(3, only_node(2, lambda reply: [])), ideal, out)
+    assert ("WARNING", f"run directory: {out} (degraded: {manifest['errors'][0]})") in told
+    told.clear()
+    play(Odd(3, lambda reply: [reply]), ideal, tmp_path / "whole")
+    assert ("INFO", f"run directory: {tmp_path / 'whole'} (complete)") in told
+    with pytest.raises(UserError, match=r"holds an earlier run: choose another folder \(a Flower app's run is not continued\)$"):
+        PhoneGrid(Odd(3, list), ideal, out)
 
 
 def test_a_second_answer_is_set_aside(ideal, tmp_path):
