@@ -9,7 +9,7 @@
 #   the worse one looks better, and no figure is one that a user would see.
 # Remedy: leave such groups out of the evaluated set, and multiply by the share of lists that hold the target. (XGBoost does the same, its
 #   manual says so, and "ndcg@10-" counts 0.)
-# Usage: findings/rankers-lists-without-target.sh   (a temporary environment of about 500 MB; exit code 1 if the behaviour is another)
+# Usage: findings/rankers-lists-without-target.sh   (a temporary environment of about 600 MB; exit code 1 if the behaviour is another)
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
