@@ -37,9 +37,9 @@ class CoCorrRecCloud(Trained):
 
     def respond(self, state: State, leg: Leg, who: Batch, inbox: Ragged) -> CloudTurn:
         """Turn hidden states into corrections."""
-        dim = self.context.backbone.dim
-        values, sound = unpack_floats(inbox, net.MINI_BATCH * dim)
+        dim, read = self.context.backbone.dim, net.states_read(self.context.backbone.max_len)
+        values, sound = unpack_floats(inbox, read * dim)
         network = self.restored(state)
         with torch.inference_mode():
-            made = network.cloud(torch.from_numpy(values).view(-1, net.MINI_BATCH, dim)).numpy()
-        return answer(who, pack_floats(made), sound, network.cloud.macs())
+            made = network.cloud(torch.from_numpy(values).view(-1, read, dim)).numpy()
+        return answer(who, pack_floats(made), sound, network.cloud.macs(read))

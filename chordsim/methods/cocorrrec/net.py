@@ -39,6 +39,11 @@ def correction_numbers(dim: int) -> int:
     return HEADS * MINI_BATCH * MINI_BATCH + MINI_BATCH * dim
 
 
+def states_read(max_len: int) -> int:
+    """Return how many hidden states the cloud reads: a mini-batch, or all of a shorter window."""
+    return min(MINI_BATCH, max_len)
+
+
 def split_correction(values: Tensor, dim: int) -> Correction:
     """Return the two parts of flat numbers [D, correction_numbers]."""
     cut = HEADS * MINI_BATCH * MINI_BATCH
@@ -154,9 +159,9 @@ class Trunk(nn.Module):
             x = F.leaky_relu(layer(x))
         return self.layers[-1](x)  # type: ignore[no-any-return]
 
-    def macs(self) -> int:
-        """Multiply-accumulates of one correction."""
-        gru = MINI_BATCH * sum(p.numel() for p in self.reader.parameters() if p.ndim == 2)
+    def macs(self, read: int) -> int:
+        """Multiply-accumulates of one correction from so many hidden states."""
+        gru = read * sum(p.numel() for p in self.reader.parameters() if p.ndim == 2)
         return gru + sum(p.numel() for p in self.layers.parameters())
 
 
@@ -172,9 +177,9 @@ class CorrectionNetwork(nn.Module):
         """Return flat corrections [D, numbers] of hidden states [D, m, d]."""
         return torch.cat([self.attention(hidden), self.bias(hidden)], 1)
 
-    def macs(self) -> int:
-        """Multiply-accumulates of one correction."""
-        return self.attention.macs() + self.bias.macs()
+    def macs(self, read: int) -> int:
+        """Multiply-accumulates of one correction from so many hidden states."""
+        return self.attention.macs(read) + self.bias.macs(read)
 
 
 class CoCorrRec(Recommender):

@@ -37,11 +37,11 @@ class CoCorrRecSpec(MethodSpec):
     """Hidden states up, a correction down."""
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
-        """Return 4 bytes per number of one mini-batch's states up, of its correction down."""
-        from chordsim.methods.cocorrrec.net import MINI_BATCH, correction_numbers
+        """Return 4 bytes per number of the states that the cloud reads up, of one mini-batch's correction down."""
+        from chordsim.methods.cocorrrec.net import correction_numbers, states_read
 
         dim = context.backbone.dim
-        up, down = 4 * MINI_BATCH * dim, 4 * correction_numbers(dim)
+        up, down = 4 * states_read(context.backbone.max_len) * dim, 4 * correction_numbers(dim)
         return {UP_PROFILE: np.full(len(who), up, np.int64), DOWN_PRESCRIPTION: np.full(len(who), down, np.int64)}
 
     def check_on(self, settings: Mapping[str, Any], backbone: BackboneConfig) -> None:

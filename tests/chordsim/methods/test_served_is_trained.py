@@ -51,6 +51,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "film-192": ("film-192", {"reads": [30, 8]}, {}),
     "forward-ofa": ("forward-ofa", {}, {"blocks": 1}),
     "cocorrrec": ("cocorrrec", {}, {"max_len": 23}),
+    "cocorrrec of a window shorter than a mini-batch": ("cocorrrec", {}, {"max_len": 4}),
     "chord": ("chord", {"bits": 3.0, "train_bits": [3.0]}, {}),
     "chord-plus": ("chord-plus", PLAN, {}),
     "chord-plus of a user among the inputs": ("chord-plus", {**PLAN, "user_input": True, "reads": [30, 8], "gains": True}, {}),
@@ -66,7 +67,13 @@ OF_ROWS: dict[str, dict[str, Any]] = {
 }
 CASES |= {f"{name} on rows {bits}": (name, own, {"embedding_bits": bits}) for name, own in OF_ROWS.items() for bits in (4, "by-frequency")}
 #: In the plain tests: one of each kind of fault that was found.
-PLAIN = ("duet of more clicks than a window", "duet on rows 4", "film-192", "dccl on rows 4")
+PLAIN = (
+    "duet of more clicks than a window",
+    "duet on rows 4",
+    "film-192",
+    "dccl on rows 4",
+    "cocorrrec of a window shorter than a mini-batch",
+)
 
 
 def loud(network: nn.Module) -> nn.Module:
