@@ -146,7 +146,14 @@ def test_every_setting_of_every_method_says_what_it_may_be(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["chord", "chord-plus", "chord-shared", "chord-swapped", "chord-aged-5"])
 def test_settings_that_make_no_plan_are_refused_when_the_scenario_is_read(name: str) -> None:
-    for key, value in (("widths", [0, 4, 2, 8]), ("law", "signd"), ("horizon", 0), ("gains_of", "code")):
+    for key, value in (
+        ("widths", [0, 4, 2, 8]),
+        ("law", "signd"),
+        ("horizon", 0),
+        ("gains_of", "code"),
+        ("mask_keep", 1e-9),
+        ("temperature", 1e-9),
+    ):
         with pytest.raises(ScenarioError, match=rf"settings\.{name}\.{key}"):
             load("offline", [f'methods=["{name}"]', f"settings.{name}.{key}={json.dumps(value)}"])
 
