@@ -18,6 +18,7 @@ from chordsim import api
 from chordsim.cli import main
 from chordsim.files import read_json
 from chordsim.kernels.choose import as_played
+from chordsim.ledger.names import DEVICES, ROUNDS, SCENARIO, SUMMARY
 from chordsim.scenario.text import digest
 from chordsim.sweep.points import points
 from chordsim.sweep.sweep import finished
@@ -96,6 +97,8 @@ def test_a_sweep_runs_such_a_point_anew(tmp_path: Path) -> None:
     (point,) = points("offline", [], [], None, 1)
     run = tmp_path / "points" / point.name
     run.mkdir(parents=True)
+    for name in (SCENARIO, DEVICES, ROUNDS, SUMMARY):
+        (run / name).touch()
     for schema in (1, 2):
         told = {"status": "complete", "schema_version": schema, "scenario_sha256": digest(as_played(point.scenario))}
         (run / "manifest.json").write_text(json.dumps(told))
