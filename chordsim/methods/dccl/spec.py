@@ -15,7 +15,9 @@ Left out: user profiles as input of the encoder.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +31,10 @@ from chordsim.quant.costs import shipped_cost
 @dataclass(frozen=True)
 class DcclSpec(MethodSpec):
     """Metapatches up."""
+
+    def as_set(self, settings: Mapping[str, Any]) -> MethodSpec:
+        """Return the method as one whose weights stay where no step of distillation teaches them."""
+        return replace(self, renews=("patches",)) if settings.get("distil_steps") == 0 else self
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return 4 bytes per number of every block's metapatch."""

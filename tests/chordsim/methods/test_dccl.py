@@ -1,10 +1,14 @@
 """`dccl`: the metapatch moves on the phone, alone, and the cloud distils what comes back."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+import chordsim
 from chordsim.methods import UP_UPDATE
 from chordsim.methods.dccl import cloud as dccl_cloud
 from chordsim.methods.dccl import net as dccl
@@ -104,3 +108,14 @@ def test_dccl_reads_an_old_metapatch_as_part_of_its_way(talk):
     values = (then + np.linspace(-0.02, 0.02, then.size)).astype(np.float32)[None]
     again = np.frombuffer(t.cloud.rebased(Ragged.of_matrix(pack_floats(values)), then, then + 1.0, 0.25)[0], "<f4")
     assert np.allclose(again, then + 1.0 + 0.25 * np.linspace(-0.02, 0.02, then.size), atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_forecast_renews_what_a_run_renews(steps: int, tiny: Callable[..., list[str]], tmp_path: Path) -> None:
+    """Without a step of distillation the weights stay, and nobody pays for them again."""
+    wide = [f"population.tiers.{tier}.{key}" for tier in ("low", "mid", "high") for key in ("memory_mb=99", "latency_ms=1e6")]
+    run = chordsim.run(
+        "offline", overrides=tiny(*wide, f"settings.dccl.distil_steps={steps}", methods=("dccl",)), out=tmp_path / "run", report=False
+    )
+    said = run.summary["forecast"]["dccl"]["all"]["per_version_down_bytes"]
+    assert said["inside"] and said["measured"] > 0, said
