@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import chordsim
+from tests.plenty import PLENTY
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_CHANGES = 14
@@ -25,7 +26,6 @@ ONE = (
     "rounds.count=1",
     "population.selected=1",
 )
-GRANTED = [f"population.tiers.{tier}.{key}" for tier in ("low", "mid", "high") for key in ("memory_mb=99", "latency_ms=1e6")]
 
 
 def walk() -> list[tuple[str, list[str]]]:
@@ -39,7 +39,7 @@ def walk() -> list[tuple[str, list[str]]]:
 @pytest.fixture
 def entered(tiny: Callable[..., list[str]], tmp_path: Path) -> list[str]:
     """Return the files that a round goes through, in order, from the last forward pass of the hypernetwork on."""
-    overrides = tiny(*ONE, *GRANTED, methods=("chord-plus",))
+    overrides = tiny(*ONE, *PLENTY, methods=("chord-plus",))
     chordsim.run("offline", overrides=overrides, out=tmp_path / "trained", report=False)
     files: list[str] = []
     begun: list[int] = []

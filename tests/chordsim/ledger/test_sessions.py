@@ -7,6 +7,7 @@ import pytest
 import chordsim
 from chordsim.ledger.sessions import Sessions
 from chordsim.report.gather import gather
+from tests.plenty import PLENTY
 
 
 def test_lives_by_hand():
@@ -50,8 +51,7 @@ def test_any_ledger_equals_the_walk_through_lives(seed, make_rows, naive_session
 @pytest.mark.parametrize("renewed", [0, 2])
 def test_what_learning_methods_download_again_counts(renewed, tiny, tmp_path, naive_sessions):
     methods = ("fp32", "fedavg", "dccl", "chord-plus")
-    plenty = [f"population.tiers.{tier}.{key}" for tier in ("low", "mid", "high") for key in ("memory_mb=99", "latency_ms=1e6")]
-    overrides = tiny(*plenty, "rounds.count=4", "clock.loss=0.1", f"rounds.new_model_every={renewed}", methods=methods)
+    overrides = tiny(*PLENTY, "rounds.count=4", "clock.loss=0.1", f"rounds.new_model_every={renewed}", methods=methods)
     run = chordsim.run("offline", overrides=overrides, out=tmp_path / "run")
     page = gather(run.path).methods
     for name, rows in run.ledger.groupby("method", observed=True):

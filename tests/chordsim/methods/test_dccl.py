@@ -17,6 +17,7 @@ from chordsim.nets.windows import Windows
 from chordsim.ragged import Ragged
 from chordsim.wire.floats import pack_floats
 from server.training.rounding import Rounding
+from tests.plenty import PLENTY
 
 
 def test_a_patch_is_basis_times_metapatch_beside_the_feed_forward(talk):
@@ -113,9 +114,8 @@ def test_dccl_reads_an_old_metapatch_as_part_of_its_way(talk):
 @pytest.mark.parametrize("steps", [0, 1])
 def test_a_forecast_renews_what_a_run_renews(steps: int, tiny: Callable[..., list[str]], tmp_path: Path) -> None:
     """Without a step of distillation the weights stay, and nobody pays for them again."""
-    wide = [f"population.tiers.{tier}.{key}" for tier in ("low", "mid", "high") for key in ("memory_mb=99", "latency_ms=1e6")]
     run = chordsim.run(
-        "offline", overrides=tiny(*wide, f"settings.dccl.distil_steps={steps}", methods=("dccl",)), out=tmp_path / "run", report=False
+        "offline", overrides=tiny(*PLENTY, f"settings.dccl.distil_steps={steps}", methods=("dccl",)), out=tmp_path / "run", report=False
     )
     said = run.summary["forecast"]["dccl"]["all"]["per_version_down_bytes"]
     assert said["inside"] and said["measured"] > 0, said

@@ -12,6 +12,7 @@ from chordsim.api import RunResult
 from chordsim.cli.commands import app
 from chordsim.errors import ScenarioError, UserError
 from chordsim.recost.again import recost
+from tests.plenty import PLENTY
 
 SMALL = [
     'methods=["fp32","chord-plus","cloud-only"]',
@@ -54,8 +55,7 @@ def test_it_is_the_run_that_would_have_been(calm: RunResult, tmp_path: Path, wea
 
 
 def test_new_versions_of_a_method_that_learns_are_paid_again(tmp_path: Path) -> None:
-    plenty = [f"population.tiers.{tier}.{key}" for tier in ("low", "mid", "high") for key in ("memory_mb=99", "latency_ms=1e6")]
-    base, weather = [*SMALL, *plenty, 'methods=["fedavg","cda4rec"]'], ["clock.loss=0.2"]
+    base, weather = [*SMALL, *PLENTY, 'methods=["fedavg","cda4rec"]'], ["clock.loss=0.2"]
     calm = chordsim.run("offline", overrides=base, out=tmp_path / "calm", report=False)
     real = chordsim.run("offline", overrides=[*base, *weather], out=tmp_path / "real", report=False).summary["methods"]
     found = recost(calm.path, weather).after
@@ -68,9 +68,8 @@ def test_new_versions_of_a_method_that_learns_are_paid_again(tmp_path: Path) -> 
 
 
 def test_a_model_that_learning_left_as_it_was_is_not_paid_again(tmp_path: Path) -> None:
-    plenty = [f"population.tiers.{tier}.{key}" for tier in ("low", "mid", "high") for key in ("memory_mb=99", "latency_ms=1e6")]
     still = ['methods=["fedavg"]', "settings.fedavg.rate=0.0", "data.synthetic.users=16", "training.max_steps=0", "rounds.count=2"]
-    calm = chordsim.run("offline", overrides=[*SMALL, *plenty, *still], out=tmp_path / "calm", report=False)
+    calm = chordsim.run("offline", overrides=[*SMALL, *PLENTY, *still], out=tmp_path / "calm", report=False)
     found = recost(calm.path, ["clock.start_h=1"])
     before, after = found.before["fedavg"], found.after["fedavg"]
     assert before["served_share"] == 1.0 and before["bootstrap_bytes_again"] == 0

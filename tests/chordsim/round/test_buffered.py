@@ -10,8 +10,8 @@ from chordsim.cli import main
 from chordsim.errors import ScenarioError
 from chordsim.scenario.load import load
 from tests.cut_off import Cut, CutAfter
+from tests.plenty import PLENTY
 
-PLENTY = [f"population.tiers.{tier}.{key}" for tier in ("low", "mid", "high") for key in ("memory_mb=99", "latency_ms=1e6")]
 BUFFERED = ('rounds.mode="buffered"', "rounds.buffer=12", "rounds.count=5", "clock.loss=0.1")
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import chordsim
+from tests.plenty import PLENTY
 
 
 def test_late_updates_are_counted_by_round_and_method(tiny: Callable[..., list[str]], tmp_path: Path) -> None:
-    plenty = [f"population.tiers.{tier}.{key}" for tier in ("low", "mid", "high") for key in ("memory_mb=99", "latency_ms=1e6")]
-    overrides = tiny(*plenty, "clock.quantile=0.7", "rounds.count=3", methods=("fedavg", "fp32"))
+    overrides = tiny(*PLENTY, "clock.quantile=0.7", "rounds.count=3", methods=("fedavg", "fp32"))
     run = chordsim.run("offline", overrides=overrides, out=tmp_path / "run", report=False)
     late = run.ledger[(run.ledger["outcome"] == "late") & (run.ledger["method"] == "fedavg")]["round"].value_counts()
     found = run.manifest["quarantine"]

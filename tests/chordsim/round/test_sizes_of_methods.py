@@ -17,6 +17,7 @@ from chordsim.ledger.columns import PER_ROW
 from chordsim.round import sizes
 from chordsim.scenario.load import load
 from chordsim.sized import sized_world
+from tests.plenty import PLENTY
 
 NAMES = tuple(sorted(name.replace("-k", "-2") for name, path in methods.known().items() if path.startswith("chordsim.")))
 #: One of each exchange and of each kind of model; the slow tests play the others.
@@ -28,7 +29,6 @@ BY_WEIGHTS = {"static-mixed": "bootstrap_bytes"}
 BYTES = [c.name for c in PER_ROW if c.name.endswith("_bytes") and c.name not in ("model_bytes", "peak_memory_bytes")]
 PARTS = ("candidates", "prescription", "profile", "update", "report", "framing_down", "framing_up")
 WHOLE = [f"{part}_bytes" for part in PARTS]
-PLENTY = [f"population.tiers.{tier}.{key}" for tier in ("low", "mid", "high") for key in ("memory_mb=99", "latency_ms=1e6")]
 
 
 Runs = tuple[RunResult, pd.DataFrame, pd.DataFrame]
