@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,11 @@ State = dict[str, "torch.Tensor"]
 
 #: Rows that are told apart, at least: products of fewer rows may have other last bits.
 _LEAST = 8
+
+
+def dense(columns: Mapping[str, npt.NDArray[Any]]) -> Columns:
+    """Return arrays that lie in memory in their own order, copied where they are views in another, which safetensors 0.8 saves wrong."""
+    return {name: np.asarray(column, order="C") for name, column in columns.items()}
 
 
 def runs(*columns: npt.NDArray[Any]) -> tuple[Ints, Ints]:

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from chordsim.arrays import Columns
+from chordsim.arrays import Columns, dense
 from chordsim.ragged import Ragged
 from chordsim.wire.errors import BadPayload
 
@@ -81,11 +80,8 @@ class Carrier(Protocol):
 
 
 def pack_columns(columns: Columns) -> bytes:
-    """Return named arrays as bytes (safetensors, never pickle).
-
-    safetensors 0.8 writes memory as it lies, so arrays that are views of others in another order are copied.
-    """
-    return safetensors.numpy.save({name: np.asarray(columns[name], order="C") for name in sorted(columns)})
+    """Return named arrays as bytes (safetensors, never pickle)."""
+    return safetensors.numpy.save(dense({name: columns[name] for name in sorted(columns)}))
 
 
 def unpack_columns(data: bytes) -> Columns:

@@ -25,9 +25,9 @@ from chordsim.ledger.summary import Summary
 from chordsim.round.bindings import accounting
 from chordsim.scenario.load import load
 
-#: What a phone whose reply nobody heard then is told to send and spend now: the median of those that were heard.
 #: Tables of a scenario, and a key, that an app's phones follow.
 _READ = ("population", "clock", "seed")
+#: What a phone whose reply nobody heard then is told to send and spend now: the median of those that were heard.
 _HEARD = ("up_payload", "up_framing", "macs", "train_macs")
 
 

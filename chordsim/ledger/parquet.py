@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from chordsim import arrow
 from chordsim.errors import InvariantError, RunError
 from chordsim.files import atomic_write, read_json
-from chordsim.ledger import checksums
+from chordsim.ledger import checksums, round_lines
 from chordsim.ledger.columns import COLUMNS, LIST, PER_ROW, SCHEMA_VERSION, Column, other_schema
 from chordsim.ledger.damage import named
 from chordsim.ledger.digest import ledger_sha256, rows_digest
@@ -155,8 +155,7 @@ def check(run: Path) -> checksums.Checked:
 def _told(run: Path) -> Iterator[Path]:
     """Yield the ledger files of the rounds that rounds.csv tells of; none where it cannot be read."""
     try:
-        lines = list(csv.DictReader((run / ROUNDS).read_text(encoding="utf-8").splitlines()))
-        names = [file_name(line["method"], int(line["round"])) for line in lines]
+        names = [file_name(method, round) for method, round in sorted(round_lines.told(run))]
     except (OSError, ValueError, KeyError, TypeError, csv.Error, RunError):
         return
     yield from (run / FOLDER / name for name in names)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
 import numpy as np
 
 from chordsim.arrays import Bools, Floats
 from chordsim.ledger.columns import OUTCOMES
+from chordsim.ledger.names import ROUNDS
 from chordsim.ledger.quantiles import Quantiles
 from chordsim.ledger.rows import Rows
 
@@ -20,6 +24,17 @@ Line = dict[str, str | int | float | None]
 def finished(rows: Rows) -> Bools:
     """Return the phones that went through the whole round, in time or late, shape [D]."""
     return rows.is_word("outcome", "served", "late")
+
+
+def told(run: Path) -> set[tuple[str, int]]:
+    """Return of which methods and rounds a run's rounds.csv tells; a last line that was cut off is none.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        OSError, ValueError, KeyError, TypeError, csv.Error: It cannot be read.
+    """
+    text = (run / ROUNDS).read_text(encoding="utf-8").rpartition("\n")[0]
+    return {(line["method"], int(line["round"])) for line in csv.DictReader(text.splitlines()) if None not in line.values()}
 
 
 class RoundLine:

@@ -11,6 +11,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
+from chordsim.arrays import dense
 from chordsim.door import read_regular
 from chordsim.errors import DataError
 from chordsim.files import atomic_write
@@ -34,8 +35,7 @@ def write(path: Path, packed: Packed, gains: Single | None, about: Mapping[str, 
     if gains is not None:
         tensors["gains"] = gains
     said = json.dumps({"format": FORMAT, **about}, sort_keys=True)
-    dense = {name: np.asarray(array, order="C") for name, array in tensors.items()}  # safetensors 0.8 writes memory as it lies
-    atomic_write(path, safetensors.numpy.save(dense, metadata={_KEY: said}))
+    atomic_write(path, safetensors.numpy.save(dense(tensors), metadata={_KEY: said}))
 
 
 def read(path: Path, parts: Sequence[Part]) -> tuple[list[Single], Packed]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from chordsim.errors import RunError, UserError
 from chordsim.files import atomic_write, disk_errors, read_json
-from chordsim.ledger.names import CHECKPOINT, LEDGER, LOCK, MANIFEST, ROUNDS, SCENARIO
+from chordsim.ledger.names import CHECKPOINT, LEDGER, LOCK, MANIFEST, SCENARIO
 
 _MARK = b"# sha256 "
 
@@ -78,14 +78,15 @@ def lacking(run: Path) -> str:
 
 def has_lines(run: Path, methods: Iterable[str], rounds: int) -> bool:
     """Return whether rounds.csv holds a line for every method in every round up to ``rounds``."""
+    from chordsim.ledger.round_lines import told
+
     try:
-        text = (run / ROUNDS).read_text(encoding="utf-8").rpartition("\n")[0]
-        told = {(line["method"], int(line["round"])) for line in csv.DictReader(text.splitlines()) if None not in line.values()}
+        there = told(run)
     except FileNotFoundError:
-        told = set()
+        there = set()
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return False
-    return all((method, round) in told for method in methods for round in range(1, rounds + 1))
+    return all((method, round) in there for method in methods for round in range(1, rounds + 1))
 
 
 def _seal(text: bytes) -> bytes:
