@@ -22,7 +22,7 @@ from scipy import stats
 
 from benchmarks.cut_off import ended
 from benchmarks.parser import parser_of
-from chordsim.errors import DataError, UserError, one_line
+from chordsim.errors import DataError, UserError, typed_line
 
 #: The one model that all rounds from v3.1 to v5.0 ran unchanged, and the others that some phones share.
 MODEL = "natural_language_processing"
@@ -63,7 +63,7 @@ def entries(clone: Path) -> Iterator[Entry]:
         try:
             entry = _entry(clone, path)
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path}: no result of MLPerf Mobile: {type(error).__name__}: {one_line(error)}") from error
+            raise DataError(f"{path}: no result of MLPerf Mobile: {typed_line(error)}") from error
         if entry is not None:
             yield entry
 

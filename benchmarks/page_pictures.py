@@ -73,7 +73,6 @@ def side_by_side(sheets: list[Image]) -> Image:
     from PIL import Image as pictures
 
     wide, high = sheets[0].size
-
     made = pictures.new("RGB", (2 * wide + 30, ((len(sheets) + 1) // 2) * (high + 10) + 10), "#888888")
     for n, sheet in enumerate(sheets):
         made.paste(sheet, (10 + n % 2 * (wide + 10), 10 + n // 2 * (high + 10)))

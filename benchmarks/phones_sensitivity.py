@@ -1,6 +1,6 @@
 """How much the assumed constants of the phones matter: each halved and doubled in turn, in sizes alone.
 
-Usage: python benchmarks/phones_sensitivity.py [--scenario NAME] [--method NAME]     (prints the table of docs/phones.md)
+Usage: python -m benchmarks.phones_sensitivity [--scenario NAME] [--method NAME]     (prints the table of docs/phones.md)
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=positive, default=5)
     parser.add_argument("--folder", type=Path, help="where the files are made; a temporary folder by default")
     given = parser.parse_args(argv)
-    Checkout(given.against).project  # noqa: B018 - is it one?
+    Checkout(given.against).check()
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         reads = measure(make(Path(folder), given.rows), given.against.resolve(), given.repeats)
     print("\n".join(lines(reads)))

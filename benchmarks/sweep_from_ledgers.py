@@ -20,7 +20,7 @@ import pandas as pd
 
 from benchmarks.cut_off import ended
 from benchmarks.parser import parser_of
-from chordsim.errors import DataError, one_line
+from chordsim.errors import DataError, typed_line
 
 NOISE_SHARE = 0.6
 _STEPS = 2000
@@ -154,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         told, found = pd.read_csv(folder / "sweep_over_seeds.csv"), recomputed(folder)
     except (KeyError, ValueError) as error:
-        raise DataError(f"{folder}: not the tables and ledgers of one sweep: {type(error).__name__}: {one_line(error)}") from error
+        raise DataError(f"{folder}: not the tables and ledgers of one sweep: {typed_line(error)}") from error
     wrong, count = 0, 0
     for line, (_, row) in zip(found, told.iterrows(), strict=True):
         line |= {f"seed {n}": value for n, value in enumerate(line.pop("by_seed"), 1)}

@@ -62,12 +62,12 @@ def _short(book: Book, experiments: Sequence[Experiment]) -> str:
     """Return what became of the claims, a line for each experiment."""
     out = ["## In short\n"]
     for one in experiments:
-        found: dict[str, list[str]] = {}
-        for claim in claims(one):
+        found, every = dict[str, list[str]](), claims(one)
+        for claim in every:
             found.setdefault(claim.judge(book).verdict, []).append(f"{claim.text} ({claim.target})")
         told = [f"**{verdict}**: {'; '.join(found[verdict])}" for verdict in (HELD, NOT_HELD) if verdict in found]
         if open_ := len(found.get(NOT_MEASURED, ())):
-            told.append(f"**{NOT_MEASURED}**: {open_} of {len(claims(one))} claims")
+            told.append(f"**{NOT_MEASURED}**: {open_} of {len(every)} claims")
         out.append(f"- {one.title} ({one.number}): {'. '.join(told)}.")
     return "\n".join(out)
 

@@ -38,6 +38,14 @@ class Checkout:
         except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
             raise SystemExit(f"{self.path}: not a checkout of chordsim: pyproject.toml: {error}") from None
 
+    def check(self) -> None:
+        """Refuse a folder that is no checkout.
+
+        Raises:
+            SystemExit: It is none.
+        """
+        _ = self.project
+
     @cached_property
     def methods(self) -> list[str]:
         """A method of every family that it ships, in its own order."""

@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     if given.against:
-        Checkout(given.against.absolute()).project  # noqa: B018 - is it one?
+        Checkout(given.against.absolute()).check()
     known = against.pieces(given.against) if given.against else PIECES
     if foreign := [name for name in given.only or () if name not in known]:
         parser.error(f"{foreign[0]}: {'is not one of --against' if given.against else 'needs --against CHECKOUT'}")

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="of the scenario, on both sides")
     given = parser.parse_args(arguments)
     there, more = given.checkout.absolute(), given.overrides
-    Checkout(there).project  # noqa: B018 - is it one?
+    Checkout(there).check()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         before = played(there, python_of(there), [*SCENARIO, *more], Path(folder) / "before")
         now = played(ROOT, sys.executable, [*SCENARIO, *SAME_RULES, *more], Path(folder) / "now")

@@ -17,4 +17,6 @@ def main(kind: str, settings: str, read_fd: str, write_fd: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(__doc__) if len(sys.argv) != 5 else main(*sys.argv[1:])
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
