@@ -9,9 +9,10 @@ import numpy as np
 
 from benchmarks.personal_plans.declared import Experiment
 from benchmarks.suites.agenda import Group
-from benchmarks.suites.raw_tables import BOOTSTRAP_SEED, at_hand, joined_users, same_data
-from benchmarks.suites.runs import Measured
+from benchmarks.suites.kept import Kept
+from benchmarks.suites.raw_tables import at_hand
 from benchmarks.suites.sheets import CELLS, MEASURED, Line, read_lines, text, write_lines
+from benchmarks.suites.users import BOOTSTRAP_SEED, Users, joined, same_data
 from chordsim.arrays import Ints
 from chordsim.data.load import load
 from chordsim.errors import RunError
@@ -23,7 +24,7 @@ BOUNDS = (0, 50, 100, 200, 400)
 
 
 def write(runs: Path, out: Path, suite: tuple[Group, ...], experiments: Sequence[Experiment]) -> list[str]:
-    """Write the table from complete runs; pairs whose runs are not at hand keep the lines that they have while their cells are measured.
+    """Write the table from complete runs and kept users; other pairs keep the lines that they have while their cells are measured.
 
     Returns:
         What is told of it, a line each.
@@ -33,21 +34,23 @@ def write(runs: Path, out: Path, suite: tuple[Group, ...], experiments: Sequence
     """
     pairs = [(experiment, *pair) for experiment in experiments for pair in experiment.lengths]
     keys = {experiment.key(name) for experiment, *pair in pairs for name in pair}
-    by_cell = at_hand(runs, suite, keys)
+    by_cell = Kept.read(out, suite).users_with(Users.of(one) for several in at_hand(runs, suite, keys).values() for one in several)
     before = read_lines(out / BY_LENGTH) if (out / BY_LENGTH).exists() else []
     measured = {f"{line['group']}/{line['label']}" for line in read_lines(out / CELLS) if line["state"] == MEASURED}
     made: list[Line] = []
     for experiment, own, other in pairs:
         one, two = experiment.key(own), experiment.key(other)
         fresh = _lines(one, two, by_cell.get(one, []), by_cell.get(two, []))
-        made += fresh or [line for line in before if (line["own"], line["other"]) == (one, two) and {one, two} <= measured]
+        stood = [line for line in before if (line["own"], line["other"]) == (one, two) and {one, two} <= measured]
+        more = not fresh or any(not set(line["seeds"].split()) <= set(fresh[0]["seeds"].split()) for line in stood)
+        made += stood if more else fresh
     write_lines(out / BY_LENGTH, made)
     return [f"{len({(line['own'], line['other']) for line in made})} of {len(pairs)} pairs are told by length of history"]
 
 
-def _lines(own: str, other: str, mine: list[Measured], theirs: list[Measured]) -> list[Line]:
+def _lines(own: str, other: str, mine: list[Users], theirs: list[Users]) -> list[Line]:
     """Return a line per length, none where no seed has both."""
-    by_seed = joined_users(mine, theirs)
+    by_seed = joined(mine, theirs)
     if not by_seed:
         return []
     lengths = {one.cell.seed: _lengths(one) for one in mine if one.cell.seed in by_seed}
@@ -67,14 +70,14 @@ def _lines(own: str, other: str, mine: list[Measured], theirs: list[Measured]) -
     return out
 
 
-def _lengths(one: Measured) -> Ints:
+def _lengths(one: Users) -> Ints:
     """Return how many items each user had before the first target, [users].
 
     Raises:
         RunError: The data at hand are not those that were played.
     """
-    scenario = one.run.scenario
+    scenario = one.cell.group.resolved(one.cell.piece, one.cell.seed)
     log, split = load(scenario.data, scenario.rounds.count, scenario.seed)
-    if split.digest() != one.run.manifest["data"]["digest"]:
-        raise RunError(f"{one.run.path}: played other data than {log.source.name} at hand")
+    if split.digest() != one.data:
+        raise RunError(f"{one.source}: played other data than {log.source.name} at hand")
     return np.asarray(log.lengths - scenario.rounds.count, np.int64)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.suites import users
 from benchmarks.suites.agenda import Cell, Group, cells
 from benchmarks.suites.kept import Kept
 from benchmarks.suites.runs import METRICS, Measured, complete_runs, filled, measure
@@ -26,26 +27,14 @@ from benchmarks.suites.sheets import (
     text,
     write_lines,
 )
-from chordsim.arrays import Floats
-from chordsim.errors import RunError
+from benchmarks.suites.users import Users
 from chordsim.ledger.summary import SESSIONS
-from chordsim.statistics.by_user import Paired, UserMeans
 from chordsim.statistics.differences import Pair, paired_over_seeds
 from chordsim.statistics.estimates import estimate_over_seeds
 from chordsim.statistics.families import holm
 
 #: Whose accuracy a line is the mean of.
 EVERYBODY, STRANGERS = "all users", "users that the cloud never trained on"
-#: Of the bootstrap alone; runs have seeds of their own.
-BOOTSTRAP_SEED = 1
-#: What intervals of the accuracy table are over, by how they were made.
-_OVER = {
-    "bootstrap-by-user": USERS,
-    "normal-by-user": USERS,
-    "t-by-user-and-seed": USERS_AND_SEEDS,
-    "t-by-seed": USERS_AND_SEEDS,
-    "none": "",
-}
 Families = Mapping[str, Sequence[tuple[str, str]]]
 
 
@@ -61,17 +50,19 @@ def write(folder: Path, out: Path, suite: tuple[Group, ...], families: Families)
     by_cell = at_hand(folder, suite)
     found = {(key, one.cell.seed): one for key, several in by_cell.items() for one in several}
     kept = Kept.read(out, suite)
+    by_user = kept.users_with(Users.of(one) for several in by_cell.values() for one in several)
     out.mkdir(parents=True, exist_ok=True)
     compared = [
         line
         for name, pairs in families.items()
-        for line in _corrected([kept.difference(made) for made in _difference_lines(name, pairs, by_cell)])
+        for line in _corrected([kept.difference(made) for made in _difference_lines(name, pairs, by_user)])
     ]
     keys = dict.fromkeys(cell.key for cell in cells(suite))
-    accuracy = [line for key in keys for line in kept.accuracy_with(key, _accuracy_lines(by_cell.get(key, [])))]
+    accuracy = [line for key in keys for line in kept.accuracy_with(key, _accuracy_lines(by_cell.get(key, [])), by_user.get(key, []))]
     told = [_cell_line(cell, found.get((cell.key, cell.seed)), kept.cells.get((cell.key, cell.seed))) for cell in cells(suite)]
     for name, lines in ((CELLS, told), (ACCURACY, accuracy), (DIFFERENCES, compared)):
         write_lines(out / name, lines)
+    users.write(out, [one for several in by_user.values() for one in several])
     here, measured_at_all = len(found), sum(line["state"] == MEASURED for line in told)
     return [
         f"{measured_at_all} of {len(told)} cells are measured: {here} in {folder}, {measured_at_all - here} before",
@@ -142,12 +133,13 @@ def _accuracy_line(mine: list[Measured], seed: str) -> dict[str, Any]:
         "seed": seed,
         "seeds": " ".join(str(one.cell.seed) for one in mine),
     }
+    same_users = users.same_data([Users.of(one) for one in mine])
     for name in METRICS:
-        found = estimate_over_seeds([_user_means(one, name) for one in mine], BOOTSTRAP_SEED, same_users=same_data(mine))
+        by_seed = [users.means([values[name] for values in one.rounds]) for one in mine]
+        found = estimate_over_seeds(by_seed, users.BOOTSTRAP_SEED, same_users=same_users)
         line["users"], line[name] = found.users, found.mean
-        if name == "ndcg_10":
-            line["ndcg_10_low"], line["ndcg_10_high"] = found.ci95 or (None, None)
-            line["interval_over"] = _OVER[found.ci_method]
+        if name == users.METRIC:
+            line |= users.interval(found)
     # The last round's target is each user's last item: what leave-one-out figures are about.
     for name in ("hr_5", "ndcg_5", "hr_10", "ndcg_10"):
         line[f"{name}_last"] = _mean(float(np.nanmean(one.rounds[-1][name])) for one in mine)
@@ -169,20 +161,6 @@ def _width(measured: Measured) -> int:
     return backbone.ffn_dim if backbone.kind == "sasrec" else backbone.dim
 
 
-def _user_means(one: Measured, name: str) -> Floats:
-    """Return each user's mean over rounds, [users], NaN for none."""
-    sums = UserMeans(one.rounds[0][name].size)
-    for values in one.rounds:
-        some = np.flatnonzero(~np.isnan(values[name]))
-        sums.add(some, values[name][some])
-    return sums.means()
-
-
-def same_data(mine: Sequence[Measured]) -> bool:
-    """Return whether a user id is the same person in all of these runs."""
-    return len({one.run.manifest["data"]["digest"] for one in mine}) == 1
-
-
 def _mean(values: Iterable[float | None]) -> float | None:
     """Return the mean, None where a value is not known."""
     kept = list(values)
@@ -196,11 +174,11 @@ def _corrected(lines: list[Line]) -> list[Line]:
     return [{**line, "p_holm": text(p) if line["p"] else ""} for line, p in zip(lines, corrected, strict=True)]
 
 
-def _difference_lines(family: str, pairs: Sequence[tuple[str, str]], by_cell: Mapping[str, list[Measured]]) -> list[Line]:
+def _difference_lines(family: str, pairs: Sequence[tuple[str, str]], by_cell: Mapping[str, list[Users]]) -> list[Line]:
     """Return a line per comparison, without Holm's correction."""
     joined = {" | ".join(pair): _sides(pair, by_cell) for pair in pairs}
-    own_users = {" | ".join(pair) for pair in pairs if not same_data(by_cell.get(cells_of(pair[0])[0], []))}
-    made = paired_over_seeds({name: list(seeds.values()) for name, seeds in joined.items()}, BOOTSTRAP_SEED, own_users=own_users)
+    own_users = {" | ".join(pair) for pair in pairs if not users.same_data(by_cell.get(cells_of(pair[0])[0], []))}
+    made = paired_over_seeds({name: list(seeds.values()) for name, seeds in joined.items()}, users.BOOTSTRAP_SEED, own_users=own_users)
     out = []
     for own, other in pairs:
         seeds, difference = joined[f"{own} | {other}"], made[f"{own} | {other}"]
@@ -241,44 +219,18 @@ def _level(by_seed: Sequence[Pair], side: int, same_users: bool) -> float | None
     if not by_seed:
         return None
     both = [np.where(np.isnan(pair[1 - side]), np.nan, pair[side]) for pair in by_seed]
-    return estimate_over_seeds(both, BOOTSTRAP_SEED, same_users=same_users).mean
+    return estimate_over_seeds(both, users.BOOTSTRAP_SEED, same_users=same_users).mean
 
 
 def _over(value: float | None, level: float | None) -> float | None:
     return None if value is None or not level else value / level
 
 
-def _sides(pair: tuple[str, str], by_cell: Mapping[str, list[Measured]]) -> dict[int, Pair]:
+def _sides(pair: tuple[str, str], by_cell: Mapping[str, list[Users]]) -> dict[int, Pair]:
     """Return by seed each user's two values: of two cells, or of two differences between cells."""
     own, other = map(cells_of, pair)
     if len(own) == len(other) == 1:
-        return joined_users(*(by_cell.get(key, []) for key in (*own, *other)))
-    gains = [joined_users(*(by_cell.get(key, []) for key in side)) for side in (own, other)]
+        return users.joined(*(by_cell.get(key, []) for key in (*own, *other)))
+    gains = [users.joined(*(by_cell.get(key, []) for key in side)) for side in (own, other)]
     apart = [{seed: first - second for seed, (first, second) in gain.items()} for gain in gains]
     return {seed: (gained, apart[1][seed]) for seed, gained in apart[0].items() if seed in apart[1]}
-
-
-def joined_users(own: list[Measured], other: list[Measured]) -> dict[int, Pair]:
-    """Return by seed each user's means over the rounds of both.
-
-    Raises:
-        RunError: Other data or another protocol.
-    """
-    out = {}
-    for one, two in ((one, two) for one in own for two in other if one.cell.seed == two.cell.seed):
-        _check_same(one, two)
-        users = max(m.rounds[0]["ndcg_10"].size for m in (one, two))
-        sums = Paired(users)
-        for first, second in zip(one.rounds, two.rounds, strict=True):
-            sums.add(*(np.pad(r["ndcg_10"], (0, users - r["ndcg_10"].size), constant_values=np.nan) for r in (first, second)))
-        out[one.cell.seed] = sums.means()
-    return out
-
-
-def _check_same(one: Measured, two: Measured) -> None:
-    for what, a, b in (
-        ("data", one.run.manifest["data"]["digest"], two.run.manifest["data"]["digest"]),
-        ("protocol", one.run.manifest["protocol"], two.run.manifest["protocol"]),
-    ):
-        if a != b:
-            raise RunError(f"{two.run.path}: cannot be paired with {one.run.path}: the {what} differ")

@@ -25,7 +25,7 @@ from benchmarks.reproduction.__main__ import main  # noqa: E402
 from benchmarks.reproduction.claims import ABSTRACT, CLAIMS, NEEDED  # noqa: E402
 from benchmarks.reproduction.families import FAMILIES  # noqa: E402
 from benchmarks.reproduction.suite import SUITE  # noqa: E402
-from benchmarks.suites import figures, raw_tables  # noqa: E402
+from benchmarks.suites import figures, raw_tables, users  # noqa: E402
 from benchmarks.suites.agenda import Group, Piece, cells  # noqa: E402
 from benchmarks.suites.play import play_all  # noqa: E402
 from benchmarks.suites.verdicts import (  # noqa: E402
@@ -40,7 +40,7 @@ from benchmarks.suites.verdicts import (  # noqa: E402
     reaches,
     share,
 )
-from chordsim.errors import UserError  # noqa: E402
+from chordsim.errors import RunError, UserError  # noqa: E402
 from chordsim.ledger.summary import UNKNOWN  # noqa: E402
 from chordsim.progress import Silent  # noqa: E402
 
@@ -175,32 +175,65 @@ def test_missing_cells_are_counted_in_holm_and_shown_with_their_command(played: 
     assert text.count("**not measured**") == len(ABSTRACT) + sum(map(len, CLAIMS.values())) and "**held**" not in text
 
 
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_what_was_measured_elsewhere_stays(played: Path, suite: tuple[Group, ...]) -> None:
-    before = {path.name: path.read_bytes() for path in (played / "tables").iterdir()}
-    assert len(before) == 3
+    before = files(played / "tables")
+    assert len(before) == 3 + 6, "three tables, and the users of six cells"
     shutil.rmtree(played / "runs" / "tiny_plans_seed-1")
     for folder in ("runs", "none"):
         told = raw_tables.write(played / folder, played / "tables", suite, PAIRS)
-        assert {path.name: path.read_bytes() for path in (played / "tables").iterdir()} == before
+        assert files(played / "tables") == before
     assert told == [f"6 of 8 cells are measured: 0 in {played / 'none'}, 6 before"]
 
 
+def write_apart(runs: Path, tables: Path, suite: tuple[Group, ...], *, forget: bool = False) -> None:
+    """Write tables seed by seed, as on machines that have nothing of one another but the tables, or not even their users' values."""
+    for seed in suite[0].seeds:
+        apart = tables / f"runs-{seed}"
+        for run in runs.glob(f"*_seed-{seed}"):
+            shutil.copytree(run, apart / run.name)
+        raw_tables.write(apart, tables, suite, PAIRS)
+        shutil.rmtree(apart)
+        if forget:
+            shutil.rmtree(tables / users.FOLDER)
+
+
 def test_a_seed_from_elsewhere_is_joined_with_seeds_at_hand(played: Path, suite: tuple[Group, ...], tmp_path: Path) -> None:
+    write_apart(played / "runs", tmp_path / "joined", suite)
+    one, other = files(played / "tables"), files(tmp_path / "joined")
+    tables = [csv.DictReader(made.pop(raw_tables.ACCURACY).decode().splitlines()) for made in (one, other)]
+    assert one == other
+    for whole, joined in zip(*tables, strict=True):
+        # Means over seeds are made of seeds' lines, which are rounded.
+        apart = {name: (value, joined[name]) for name, value in whole.items() if value != joined[name]}
+        assert all(float(a) == pytest.approx(float(b), rel=1e-6) for a, b in apart.values()) and joined.keys() == whole.keys()
+
+
+def test_a_seed_whose_users_are_not_known_is_joined_by_its_mean_alone(played: Path, suite: tuple[Group, ...], tmp_path: Path) -> None:
     whole = {line["seed"]: line for line in lines(played / "tables" / raw_tables.ACCURACY) if line["label"] == "chord-plus"}
     (pair,) = (line for line in lines(played / "tables" / raw_tables.DIFFERENCES) if line["own"] == "tiny/chord-plus")
-    for seed in (1, 2):
-        apart = tmp_path / f"only-{seed}"
-        for name in ("plans", "references"):
-            shutil.copytree(played / "runs" / f"tiny_{name}_seed-{seed}", apart / f"tiny_{name}_seed-{seed}")
-        raw_tables.write(apart, tmp_path / "joined", suite, PAIRS)
+    write_apart(played / "runs", tmp_path / "joined", suite, forget=True)
     joined = {line["seed"]: line for line in lines(tmp_path / "joined" / raw_tables.ACCURACY) if line["label"] == "chord-plus"}
     assert list(joined) == ["1", "2", raw_tables.ALL_SEEDS] and joined[raw_tables.ALL_SEEDS]["seeds"] == "1 2"
     for name, value in whole[raw_tables.ALL_SEEDS].items():
         if name in (*raw_tables.METRICS, "bits_mean", "bytes_after_10", "train_steps"):
             assert float(joined[raw_tables.ALL_SEEDS][name]) == pytest.approx(float(value), rel=1e-6)
-    # Users' values of one seed are gone, so the comparison stays that of the first seed, and says so.
     (kept,) = (line for line in lines(tmp_path / "joined" / raw_tables.DIFFERENCES) if line["own"] == "tiny/chord-plus")
     assert (kept["seeds"], pair["seeds"]) == ("1", "1 2") and kept["by_seed"] == pair["by_seed"].split()[0]
+
+
+def test_users_of_another_run_than_the_tables_tell_are_refused(played: Path, suite: tuple[Group, ...]) -> None:
+    one, other = sorted((played / "tables" / users.FOLDER / "tiny").glob("references_*_seed-[12].parquet"))[:2]
+    whole = one.read_bytes()
+    for damage, told in ((other.read_bytes(), "of another run than its line in cells.csv"), (b"PAR1", "not users' values of a cell")):
+        one.write_bytes(damage)
+        with pytest.raises(RunError, match=rf"{one.name}: {told}"):
+            raw_tables.write(played / "none", played / "tables", suite, PAIRS)
+    one.write_bytes(whole)
+    assert raw_tables.write(played / "none", played / "tables", suite, PAIRS)
 
 
 def test_three_seeds_have_an_interval_and_p_over_users_and_seeds(suite: tuple[Group, ...], tmp_path: Path) -> None:
@@ -214,6 +247,8 @@ def test_three_seeds_have_an_interval_and_p_over_users_and_seeds(suite: tuple[Gr
     ends = stats.t.interval(0.95, 2, sum(values) / 3, stats.sem(values))
     assert (float(whole["ndcg_10_low"]), float(whole["ndcg_10_high"])) == pytest.approx(ends, rel=1e-5)
     assert [line["interval_over"] for line in by_seed] == ["users", "users", "users", "users and seeds"]
+    write_apart(tmp_path / "runs", tmp_path / "joined", three)
+    assert lines(tmp_path / "joined" / raw_tables.ACCURACY)[3]["ndcg_10_low"] == whole["ndcg_10_low"]
     pair, missing = lines(tmp_path / raw_tables.DIFFERENCES)
     apart = [float(one.partition(":")[2]) for one in pair["by_seed"].split()]
     assert float(pair["p"]) == pytest.approx(stats.ttest_1samp(apart, 0).pvalue, rel=1e-2)
