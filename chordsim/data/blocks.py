@@ -36,6 +36,11 @@ class Block:
                 yield number, line.rstrip("\r")
 
 
+def one_row_a_line(data: bytes, rows: int) -> bool:
+    """Return whether lines that are not blank are as many as the rows that were read from them."""
+    return rows == data.count(b"\n") + (not data.endswith(b"\n")) or rows == sum(1 for line in data.split(b"\n") if line.strip())
+
+
 class Lines:
     """The blocks of a file, in order.
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from chordsim.data import values
-from chordsim.data.blocks import Block
+from chordsim.data.blocks import Block, one_row_a_line
 from chordsim.data.joining import Part, narrow
 from chordsim.data.layout import Layout
 from chordsim.data.sniff import BLANK, fields_of
@@ -194,7 +194,7 @@ class Table:
         edges[[10, 13, 34, ord(self._layout.separator)]] = True
         if at.size % 2 or not bool(np.all(edges[text[at - 1]] | edges[text[at + 1]])):
             return False
-        return rows == data.count(b"\n") + (not data.endswith(b"\n")) or rows == sum(1 for line in data.split(b"\n") if line.strip())
+        return one_row_a_line(data, rows)
 
     def _check_lines(self, block: Block) -> None:
         """Look at every line.

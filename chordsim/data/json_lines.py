@@ -14,7 +14,7 @@ from pyarrow import json as arrow_json
 from chordsim import arrow
 from chordsim.config.model import DataConfig
 from chordsim.data import roles, values
-from chordsim.data.blocks import Block
+from chordsim.data.blocks import Block, one_row_a_line
 from chordsim.data.content import Limits
 from chordsim.data.joining import Part, narrow
 from chordsim.data.sniff import Line
@@ -67,7 +67,10 @@ class JsonLines:
                 arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
             )
             column = {role: table.column(key).combine_chunks() for role, key in self._keys.items()}
+            exact = one_row_a_line(block.data, table.num_rows) and all(_is_exact(column[role]) for role in ("user", "item"))
         except pa.ArrowException:
+            exact = False
+        if not exact:
             column = self._line_by_line(block)
 
         def where(row: int) -> str:
@@ -88,7 +91,9 @@ class JsonLines:
                 value = found.get(key)
                 if isinstance(value, dict | list | bool):
                     raise DataError(f"{self._path}: line {number}: the {role} {values.shown(str(value))} is neither a text nor a number")
-                text = _text(value)
+                text = _id(value) if role in ("user", "item") else _text(value)
+                if text is None:
+                    raise DataError(f"{self._path}: line {number}: the {role} id {value} is no whole number")
                 if not arrow.is_text(text):
                     raise DataError(
                         f"{self._path}: line {number}: the {role} {values.shown(text)} has half a surrogate pair, which is no text"
@@ -98,9 +103,21 @@ class JsonLines:
 
 
 def _ids(role: str, column: Any, where: values.Where) -> Any:
-    if pa.types.is_int64(column.type) and not column.null_count:
-        return narrow(np.asarray(column))
+    if not column.null_count and not pa.types.is_string(column.type):
+        return narrow(np.asarray(column).astype(np.int64))
     return values.ids(role, column.cast(pa.string()).fill_null(""), where)
+
+
+def _is_exact(ids: Any) -> bool:
+    """Return whether Arrow read ids as they are written: as a float it rounds a whole number that has no float of its own."""
+    return not pa.types.is_floating(ids.type) or not values.fractions(np.asarray(ids.fill_null(0))).any()
+
+
+def _id(value: Any) -> str | None:
+    """Return an id as a text; None where it is a fraction, or a float that may stand for several whole numbers."""
+    if not isinstance(value, float):
+        return _text(value)
+    return None if values.fractions(np.array([value])).any() else str(int(value))
 
 
 def _object(path: Path, number: int, line: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,15 +61,28 @@ class Parquet:
             raise DataError(f"{path}: no interaction in it")
         if len(schema.names) > limits.columns:
             raise DataError(f"{path}: {len(schema.names):,} columns; {limits.columns:,} at most")
-        flat = [name for name, type in zip(schema.names, schema.types, strict=True) if not pa.types.is_nested(type)]
+        self._names: list[str] = schema.names
+        nested = [pa.types.is_nested(type) for type in schema.types]
+        flat = [place for place, other in enumerate(nested) if not other]
         try:
-            head = next(self._file.iter_batches(batch_size=_SAMPLE, row_groups=[0], columns=flat)).to_pydict()
-        except (pa.ArrowException, OSError, StopIteration) as error:
+            head = next(self._batches(flat, _SAMPLE), {})
+        except (pa.ArrowException, OSError) as error:
             raise DataError(f"{path}: damaged ({one_line(error, 120)})") from None
-        names = [name for name in schema.names if name in head]
-        sample = [["" if value is None else str(value) for value in row] for row in zip(*(head[name] for name in names), strict=True)]
+        length = len(head[flat[0]]) if flat else 0
+        texts = [
+            [""] * length if other else ["" if v is None else str(v) for v in head[place].to_pylist()] for place, other in enumerate(nested)
+        ]
+        sample = [list(row) for row in zip(*texts, strict=True)]
+        # No id is nested; its name stays free for a column that may be one.
+        names = [f"{name} (nested)" if other else name for name, other in zip(schema.names, nested, strict=True)]
         self.roles: Roles = roles.by_name(f"{path}", names, sample, config.columns)
-        self._columns = {role: names[place] for role, place in self.roles.places.items()}
+
+    def _batches(self, places: Sequence[int], rows: int) -> Iterator[dict[int, Any]]:
+        """Yield some columns by place, so many rows at a time: the file tells columns by names, which two of them may share."""
+        wanted = dict.fromkeys(self._names[place] for place in places)
+        for batch in self._file.iter_batches(batch_size=rows, columns=list(wanted)):
+            alike = {name: batch.schema.get_all_field_indices(name) for name in wanted}
+            yield {place: batch.column(alike[self._names[place]][self._names[:place].count(self._names[place])]) for place in places}
 
     def parts(self) -> Iterator[Part]:
         """Yield the columns, batch by batch.
@@ -79,7 +92,7 @@ class Parquet:
         """
         time: TimeKind | None = None
         before = 0
-        batches = self._file.iter_batches(batch_size=_BATCH, columns=list(self._columns.values()))
+        batches = self._batches(list(self.roles.places.values()), _BATCH)
         while True:
             try:
                 batch = next(batches, None)
@@ -91,13 +104,13 @@ class Parquet:
             def where(row: int, before: int = before) -> str:
                 return f"{self._path}: row {before + row + 1:,}"
 
-            column = {role: batch.column(name) for role, name in self._columns.items()}
+            column = {role: batch[place] for role, place in self.roles.places.items()}
             ids = [_ids(role, column[role], where) for role in ("user", "item")]
             ratings = values.rating_column(column["rating"], where) if "rating" in column else None
             times = None
             if "timestamp" in column:
                 times, time = values.time_column(column["timestamp"], where, time)
-            before += batch.num_rows
+            before += len(column["user"])
             yield Part(ids[0], ids[1], ratings, times)
 
 
@@ -111,7 +124,7 @@ def _ids(role: str, column: Any, where: values.Where) -> Any:
     if pa.types.is_floating(type):
         # A table library makes floats of whole numbers where a value was missing once.
         numbers = np.asarray(column).astype(np.float64, copy=False)
-        row = values.first(~(np.abs(numbers) < 2.0**53) | (numbers != np.floor(numbers)))
+        row = values.first(values.fractions(numbers))
         if row is not None:
             raise DataError(f"{where(row)}: the {role} id {numbers[row]} is no whole number")
         return numbers.astype(np.int64)

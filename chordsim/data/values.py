@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chordsim import arrow
-from chordsim.arrays import Floats, Ints
+from chordsim.arrays import Bools, Floats, Ints
 from chordsim.data.raw import LARGEST_RATING, LONGEST_TOKEN, TIMESTAMP_END, token_fault
 from chordsim.errors import DataError
 
@@ -37,6 +37,8 @@ _NANO_FROM, _NANO_END = 1e17, 1e19
 _WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"
 #: A text of so many bytes is neither too long nor a number beyond 64 bits.
 _SURELY_NARROW = 18
+#: Whole numbers below it are each a float of 64 bits.
+_FLOAT_END = 2.0**53
 _WIDE = r"^-?0*[1-9][0-9]{18,}$"
 
 
@@ -128,7 +130,7 @@ def rating_column(column: Any, where: Where) -> Floats:
     """
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)):
         return ratings(_as_text("rating", column, where), where)
-    found = np.asarray(column.cast(pa.float64()).fill_null(math.nan))
+    found = np.asarray(column.cast(pa.float64(), safe=False).fill_null(math.nan))
     check_ratings(found, lambda row: f"{where(row)}: the rating {column[row].as_py()}")
     return found
 
@@ -155,8 +157,10 @@ def time_column(column: Any, where: Where, kind: TimeKind | None) -> tuple[Float
         _check_dates(dates, lambda row: f"{where(row)}: the timestamp {column.cast(pa.timestamp('s', type.tz), safe=False)[row].as_py()}")
         return dates, "date"
     if pa.types.is_integer(type) or pa.types.is_floating(type):
-        exact = pa.types.is_integer(type) and not column.null_count
-        found, kind = np.asarray(column.cast(pa.int64() if exact else pa.float64()).fill_null(0 if exact else math.nan)), "number"
+        # What no signed number holds lies beyond all times, as a float too.
+        exact = pa.types.is_integer(type) and type != pa.uint64() and not column.null_count
+        typed = column.cast(pa.int64()) if exact else column.cast(pa.float64(), safe=False).fill_null(math.nan)
+        found, kind = np.asarray(typed), "number"
     else:
         return times(_as_text("timestamp", column, where), where, kind)
     check_times(found, at)
@@ -226,6 +230,12 @@ def numbers(role: str, texts: Any, where: Where, missing: Any) -> Floats:
 def are_whole(words: Any) -> bool:
     """Return whether all texts are whole numbers of 64 bits, written as such numbers become text again."""
     return bool(pc.all(pc.match_substring_regex(words, _WHOLE)).as_py())
+
+
+def fractions(numbers: Floats) -> Bools:
+    """Return which floats are no whole number, or so large that several whole numbers share them."""
+    odd: Bools = ~(np.abs(numbers) < _FLOAT_END) | (numbers != np.floor(numbers))
+    return odd
 
 
 def first(bad: Any) -> int | None:

@@ -208,6 +208,7 @@ def test_a_public_layout_loads_or_says_which_key_to_set(tmp_path: Path, name: st
         ("user,item,date\n1,2,2020-12-31\n1,3,17\n", {}, "line 3: the timestamp '17' is not an ISO date"),
         ("user,item,time\n1,2,17\n1,3,2020-12-31\n", {}, "line 3: the timestamp '2020-12-31' is not a finite number"),
         ("user,item,time\n1,2,1969-12-31\n", {}, "line 2: the timestamp '1969-12-31' is not plausible"),
+        ("7;12;4,5;17\n7;13;3,5;18\n", {}, "line 1: no header, and column 2 ('4,5') cannot be the rating"),
         ('[{"user": 1}]\n', {}, "a JSON array; write JSON lines"),
         ('{"user": 1, "item": 2}\n{"user": 1\n', {}, "line 2: not JSON"),
         ('{"user": 1, "item": 2}\n{"user": 1}\n', {}, "line 2: the item id is empty"),

@@ -79,6 +79,29 @@ def test_json_lines_are_read_as_csv_is(tmp_path: Path, kind: str) -> None:
     assert "read as jsonl" in log.source.notes and log.source.columns_unread == ("text", "more")
 
 
+@pytest.mark.parametrize("first", [3, 3.0])
+def test_whole_floats_of_json_lines_are_the_whole_numbers_that_they_are(tmp_path: Path, first: float) -> None:
+    path = tmp_path / "log.jsonl"
+    users = [first, 1.0, 3, 1]
+    path.write_text("\n".join(json.dumps({"user": user, "item": float(n)}) for n, user in enumerate(users)))
+    log = read_interactions(path)
+    assert log.user_tokens.tolist() == ["1", "3"] and log.item_tokens.tolist() == ["", "0", "1", "2", "3"]
+    path.write_text("\n".join(json.dumps({"user": user, "item": 7}) for user in (first, 2**53, 2**53 + 1)))
+    assert read_interactions(path).user_tokens.tolist() == ["3", f"{2**53}", f"{2**53 + 1}"]
+    for odd, shown in ((2.5, "2.5"), (2.0**53, "9007199254740992.0")):
+        path.write_text("\n".join(json.dumps({"user": user, "item": 7}) for user in (first, odd)))
+        with pytest.raises(DataError, match=f"line 2: the user id {shown} is no whole number"):
+            read_interactions(path)
+
+
+def test_two_objects_on_a_line_beyond_the_first_lines_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    row = json.dumps({"user": 1, "item": 2})
+    path.write_text("\n".join([*[row] * 1200, row + row, ""]))
+    with pytest.raises(DataError, match="line 1201: not JSON"):
+        read_interactions(path)
+
+
 def test_columns_of_parquet_by_name_and_by_position(tmp_path: Path) -> None:
     path = tmp_path / "log.parquet"
     pq.write_table(pa.table({"a": ITEMS, "b.c": USERS, "t": TIMES}), path)
@@ -107,6 +130,50 @@ def test_bad_values_in_parquet_are_named_by_their_row(tmp_path: Path, columns: d
     with pytest.raises(DataError) as caught:
         read_interactions(parquet(tmp_path, **columns))
     assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "says"),
+    [
+        (pa.array([2**63 + 5, 1], pa.uint64()), "row 1: the {} 9223372036854775813 is not plausible"),
+        (pa.array([2**53 + 5, None], pa.int64()), "row 1: the {} 9007199254740997 is not plausible"),
+    ],
+)
+@pytest.mark.parametrize("role", ["timestamp", "rating"])
+def test_numbers_that_no_float_holds_are_named_by_their_row(tmp_path: Path, role: str, column: object, says: str) -> None:
+    path = tmp_path / "log.parquet"
+    pq.write_table(pa.table({"user": [1, 2], "item": [1, 2], role: column}), path)
+    with pytest.raises(DataError, match=says.format(role)):
+        read_interactions(path)
+
+
+def test_columns_of_one_name_are_told_apart_by_position(tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    columns = [pa.array(column) for column in ([{"x": 1}] * 5, ITEMS, USERS, TIMES, RATINGS)]
+    pq.write_table(pa.table(columns, names=["id", "id", "id", "t", "t"]), path)
+    config = DataConfig.model_validate({"source": "file", "path": str(path), "columns": {"user": 2, "item": 1, "timestamp": 3}})
+    log = read_interactions(path, config=config)
+    assert log.digest() == read_interactions(csv(tmp_path)).digest() and log.source.columns_unread == ("id (nested)", "t")
+    nested = DataConfig.model_validate({"source": "file", "path": str(path), "columns": {"user": 0, "item": 1, "timestamp": 3}})
+    with pytest.raises(DataError, match=r"row 1: the user ids are of type struct<x: int64>: give whole numbers or texts"):
+        read_interactions(path, config=nested)
+
+
+def test_a_nested_column_stands_in_nobodys_way(tmp_path: Path) -> None:
+    nested = pa.array([{"user": 1}] * 5)
+    log = read_interactions(parquet(tmp_path, user=nested, user_id=USERS))
+    assert log.digest() == read_interactions(csv(tmp_path)).digest() and log.source.columns_unread == ("user (nested)",)
+    with pytest.raises(DataError, match=r"none of the columns user \(nested\), item, rating, timestamp is known as the user"):
+        read_interactions(parquet(tmp_path, user=nested))
+
+
+def test_a_group_without_rows_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    table = pa.table({"user": USERS, "item": ITEMS, "timestamp": TIMES})
+    with pq.ParquetWriter(path, table.schema) as writer:
+        for part in (table.slice(0, 0), table, table.slice(0, 0)):
+            writer.write_table(part)
+    assert read_interactions(path).digest() == read_interactions(csv(tmp_path)).digest()
 
 
 def test_damaged_and_hostile_parquet(tmp_path: Path) -> None:
