@@ -13,6 +13,10 @@ def one_line(error: BaseException, longest: int | None = None) -> str:
     return " ".join(str(error).split())[:longest] or type(error).__name__
 
 
+#: What code of others raises; an interrupt of the person's is not theirs.
+RAISED = (Exception, SystemExit)
+
+
 def typed_line(error: BaseException) -> str:
     """Return what kind of error somebody else's code raised, and what it says, in one line."""
     words = " ".join(str(error).split())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib import metadata
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from chordsim.errors import ScenarioError
+from chordsim.errors import RAISED, ScenarioError, typed_line
 from chordsim.nearest import suggest
 
 
@@ -62,12 +63,33 @@ def spec_of(group: str, name: str, kind: type[S], key: str) -> S:
     Raises:
         ScenarioError: No entry point of that name, or it leads to something else or nowhere.
     """
-    for entry in entry_points(group=group).select(name=name):
+    spec = load_one(entry_points(group=group), name, key)
+    if spec is None:
+        raise ScenarioError(f"{key}: there is no {name!r}{suggest(name, registered(group))}")
+    if not isinstance(spec, kind) or spec.name != name:
+        raise ScenarioError(f"{key}: {name!r} is registered as {registered(group)[name]}, which is no {kind.__name__} of that name")
+    return spec
+
+
+def load_one(entries: Iterable[metadata.EntryPoint], name: str, key: str) -> Any:
+    """Return what the entry point of a name leads to; None where there is none.
+
+    Args:
+        entries: Of a group.
+        name: The entry point's.
+        key: Where the name stands in a scenario, for messages.
+
+    Raises:
+        ScenarioError: Packages disagree on what it leads to, or it cannot be loaded: loading it runs code of others, which may raise
+            anything.
+    """
+    found = {entry.value: entry for entry in entries if entry.name == name}
+    if len(found) > 1:
+        all_of_them = " and ".join(sorted(found))
+        raise ScenarioError(f"{key}: {name!r} is registered by several packages, as {all_of_them}: uninstall all but one")
+    for entry in found.values():
         try:
-            spec = entry.load()
-        except (ImportError, AttributeError) as error:
-            raise ScenarioError(f"{key}: {name!r} is registered but cannot be loaded ({error})") from error
-        if not isinstance(spec, kind) or spec.name != name:
-            raise ScenarioError(f"{key}: {name!r} is registered as {entry.value}, which is no {kind.__name__} of that name")
-        return spec
-    raise ScenarioError(f"{key}: there is no {name!r}{suggest(name, registered(group))}")
+            return entry.load()
+        except RAISED as error:
+            raise ScenarioError(f"{key}: {name!r} is registered but cannot be loaded ({typed_line(error)})") from error
+    return None

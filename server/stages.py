@@ -16,6 +16,7 @@ from chordsim.forecast.predict import Forecast, forecast
 from chordsim.ledger.invariants import check
 from chordsim.ledger.summary import PER, Summary
 from chordsim.memory import keep_freed_pages, release_freed_pages
+from chordsim.methods.blame import blamed
 from chordsim.metrics.measure import as_json, measure
 from chordsim.metrics.spec import asked_for
 from chordsim.progress import Progress
@@ -125,7 +126,7 @@ class LiveStage:
             "data": world.source(),
             "remarks": [
                 *world.population.notes,
-                *(line for name, spec in world.specs.items() for line in spec.remarks(world.context(name))),
+                *(line for name in world.specs for line in _remarks(world, name)),
             ],
         }
 
@@ -256,6 +257,12 @@ class SizesStage:
     def end(self, store: RunDirectory) -> None:
         """Write the phones of the last round, or the first of them."""
         devices.write(store, self.world, self._ids[1], MOST_ROWS)
+
+
+def _remarks(world: World | SizedWorld, name: str) -> tuple[str, ...]:
+    with blamed(name, "remarks"):
+        lines = world.specs[name].remarks(world.context(name))
+    return (lines,) if isinstance(lines, str) else tuple(lines)
 
 
 def summed(stage: Stage, summary: Summary) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from chordsim.engine import codec
-from chordsim.errors import MethodError, typed_line
+from chordsim.errors import RAISED, MethodError, typed_line
 from chordsim.installed import own_sides, refuse_others
-from chordsim.methods.blame import RAISED
 
 #: Flower's code for a client app that raised.
 CLIENT_RAISED = 2

@@ -6,6 +6,7 @@ import numpy as np
 
 from chordsim.fitted import Fitted
 from chordsim.methods import BINDINGS
+from chordsim.methods.blame import blamed
 from chordsim.sized import SizedWorld
 
 #: Phones that are looked at: all of small fleets.
@@ -20,7 +21,8 @@ def binding_shares(world: SizedWorld) -> dict[str, dict[str, float]]:
     phones = world.population.profiles(np.arange(min(world.population.size, _DRAWN), dtype=np.int64))
     out = {}
     for name, spec in world.specs.items():
-        needs = spec.needs(world.context(name), phones.budgets)
+        with blamed(name, "needs"):
+            needs = spec.needs(world.context(name), phones.budgets)
         if needs is None:
             continue
         counts = np.bincount(needs.binding, minlength=len(BINDINGS)) / needs.binding.size

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chordsim.errors import ChordsimError, MethodError, typed_line
-
-#: What code of others raises; an interrupt of the person's is not theirs.
-RAISED = (Exception, SystemExit)
+from chordsim.errors import RAISED, ChordsimError, MethodError, typed_line
 
 
 @contextmanager

@@ -20,8 +20,9 @@ from chordsim.data.history import History
 from chordsim.data.retriever import ListForm
 from chordsim.errors import ScenarioError
 from chordsim.installed import own_sides
-from chordsim.methods.exchange import Batch, Blob, Budgets, CloudTurn, Cost, Leg, PhoneBatch, Turn
-from chordsim.plug_ins import entry_points
+from chordsim.methods.blame import blamed
+from chordsim.methods.exchange import UP_REPORT, Batch, Blob, Budgets, CloudTurn, Cost, Leg, PhoneBatch, Turn
+from chordsim.plug_ins import entry_points, load_one
 from chordsim.ragged import Ragged
 
 if TYPE_CHECKING:
@@ -330,13 +331,23 @@ def find(name: str) -> MethodSpec:
     """Return the spec of a method by its name in a scenario.
 
     Raises:
-        ScenarioError: No entry point of that name; the text names the nearest.
+        ScenarioError: No entry point of that name, where the text names the nearest; or what it leads to makes no such spec.
+        MethodError: Making the spec raised something else.
     """
-    family = re.sub(r"-\d+$", "-k", name)
-    for entry in entry_points(group=GROUP):
-        if entry.name in (name, family):
-            factory: MethodFactory = entry.load()
-            return factory(name)
+    entries = entry_points(group=GROUP)
+    for registered in dict.fromkeys((name, re.sub(r"-\d+$", "-k", name))):
+        factory: MethodFactory | None = load_one(entries, registered, "methods")
+        if factory is not None:
+            with blamed(name, "its spec"):
+                spec = factory(name)
+            fault = ""
+            if not isinstance(spec, MethodSpec) or spec.name != name:
+                fault = "no MethodSpec of that name"
+            elif spec.exchange.count(UP_REPORT) != 1 or spec.exchange[-1] != UP_REPORT:
+                fault = "an exchange that does not end with its only report"
+            if fault:
+                raise ScenarioError(f"methods: {name!r} is registered as {known()[registered]}, which makes {fault}")
+            return spec
     from chordsim.nearest import suggest
 
     raise ScenarioError(f"unknown method {name!r}{suggest(name, known())}")

@@ -10,6 +10,7 @@ import numpy as np
 from chordsim.arrays import Bools, Codes, Ints
 from chordsim.ledger.rows import Rows
 from chordsim.methods import Budgets, Given, MethodContext, MethodSpec
+from chordsim.methods.blame import blamed
 from chordsim.population.generate import Population
 from chordsim.population.profile import Profiles
 from chordsim.round.recorded import exchanged
@@ -62,7 +63,8 @@ class Judge:
             rounds: What was recorded, by round.
         """
         self._world, self._former, self._spec, self._context, self._rounds = world, former, spec, context, rounds
-        self._ends = spec.ends(context)
+        with blamed(spec.name, "ends"):
+            self._ends = spec.ends(context)
         self._unknown = False
         self._same: dict[int, tuple[Ints, Bools]] = {}
         # What happened otherwise so far: anything at all, who taught, and what phones spent or hold.
@@ -82,7 +84,8 @@ class Judge:
         now, before = phones.budgets, self._former.profiles(phones.device_ids).budgets
         bits, binding = then.floats("bits_mean")[place], then.texts("binding")[place]
         given = Given(then["peak_memory_bytes"][place], then["macs"][place], bits, binding)
-        same = self._spec.unchanged(self._context, given, now, before)
+        with blamed(self._spec.name, f"unchanged, round {then.round}"):
+            same = self._spec.unchanged(self._context, given, now, before)
         self._unknown = same is None
         return equal(now, before) if same is None else equal(now, before) | same
 

@@ -12,6 +12,7 @@ from chordsim.arrays import Codes, Ints
 from chordsim.ledger.invariants import Moved
 from chordsim.ledger.rows import Rows
 from chordsim.methods import DOWN_CANDIDATES, Budgets, MethodContext, MethodSpec
+from chordsim.methods.blame import blamed
 from chordsim.ragged import Ragged
 from chordsim.round.book import Book
 from chordsim.round.candidates import Asked, ask_for_rows, asks, sent_bytes, transfers
@@ -101,7 +102,8 @@ def turned_away(spec: MethodSpec, context: MethodContext, budgets: Budgets) -> C
     The size of what is shipped is known before it is sent. What a phone takes may depend on its user, which the cloud does not
     know yet; the phone's own check after the download stays. Methods whose cloud decides by itself are left to it.
     """
-    least = spec.ends(context)[0].needs(context, budgets)
+    with blamed(spec.name, "needs"):
+        least = spec.ends(context)[0].needs(context, budgets)
     if least is None or least.side == "cloud":
         return np.zeros(budgets.memory_bytes.size, np.uint8)
     return least.refusal

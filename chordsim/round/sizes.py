@@ -8,10 +8,10 @@ import numpy as np
 
 from chordsim import methods
 from chordsim.arrays import Codes, Ints
-from chordsim.errors import RunError, UserError, typed_line
+from chordsim.errors import RAISED, RunError, UserError, typed_line
 from chordsim.ledger.columns import OUTCOMES
 from chordsim.methods import COST, PEAKS, SPENT, Leg, MethodContext, MethodSpec, Needs, PhoneBatch
-from chordsim.methods.blame import RAISED, blamed
+from chordsim.methods.blame import blamed
 from chordsim.population import clock
 from chordsim.population.profile import Profiles
 from chordsim.progress import Silent

@@ -8,6 +8,7 @@ from typing import Any
 from chordsim import methods
 from chordsim.config.model import BackboneConfig, Scenario
 from chordsim.errors import ScenarioError
+from chordsim.methods.blame import blamed
 from chordsim.metrics import spec as metrics
 from chordsim.nearest import suggest
 from chordsim.nets import spec as backbones
@@ -27,16 +28,20 @@ def resolve_settings(scenario: Scenario) -> Scenario:
     metrics.asked_for(scenario.protocol)
     filled = {}
     for name in scenario.methods:
-        spec = _spec(name).as_set(scenario.settings.get(name, {}))
+        spec = methods.find(name)
+        with blamed(name, "its settings"):
+            spec = spec.as_set(scenario.settings.get(name, {}))
         _check_backbone(spec, scenario.backbone.kind)
         _check_ranking(spec, scenario.protocol.ranking)
         _check_mode(spec, scenario.rounds.mode)
         given = {**_shared(spec, scenario), **scenario.settings.get(name, {})}
         table = _filled(f"settings.{name}", name, given, spec.defaults, spec.allowed)
-        spec.check(table)
-        spec.check_on(table, scenario.backbone)
-        _check_items(spec.as_set(table), scenario)
-        _check_lists(spec.as_set(table), scenario.protocol.ranking)
+        with blamed(name, "its settings"):
+            spec.check(table)
+            spec.check_on(table, scenario.backbone)
+            playing = spec.as_set(table)
+        _check_items(playing, scenario)
+        _check_lists(playing, scenario.protocol.ranking)
         if table:
             filled[name] = table
     return scenario.model_copy(update={"settings": filled})
@@ -67,13 +72,6 @@ def _filled(
     for key, allowed in bounds.items():
         _check_value(f"{where}.{key}", table[key], allowed)
     return table
-
-
-def _spec(name: str) -> methods.MethodSpec:
-    try:
-        return methods.find(name)
-    except (ImportError, AttributeError) as error:
-        raise ScenarioError(f"methods: {name!r} is registered but cannot be loaded ({error})") from error
 
 
 def _shared(spec: methods.MethodSpec, scenario: Scenario) -> Mapping[str, Any]:

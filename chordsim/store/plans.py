@@ -12,6 +12,7 @@ from chordsim import arrow
 from chordsim.arrays import Floats, Ints
 from chordsim.files import atomic_write
 from chordsim.methods import MethodContext, MethodSpec
+from chordsim.methods.blame import blamed
 from chordsim.nets.shapes import Shapes
 from chordsim.ragged import Ragged
 from chordsim.store.directory import RunDirectory
@@ -43,7 +44,8 @@ class PlanSample:
             device_ids: Of the rows, [M].
             frames: Prescriptions as they crossed, [M]; empty rows were not sent.
         """
-        form = spec.plan_form(context)
+        with blamed(spec.name, f"plan form, round {round}"):
+            form = spec.plan_form(context)
         if form is None:
             return
         self._widths[spec.name] = list(form.widths)
