@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,14 @@ from chordsim.ledger.damage import named
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.summary import Summary
 from chordsim.round.bindings import accounting
+from chordsim.scenario.changed import changed_keys
 from chordsim.scenario.load import load
 
 #: Tables of a scenario, and a key, that an app's phones follow.
-_READ = ("population", "clock", "seed")
+_READ = ("population.", "clock.", "seed")
+_ONLY = "only population, clock and seed tell something of it"
+#: Keys of these that say whom a scenario asks.
+_ASKED = ("population.selected", "population.activity_tier")
 #: What a phone whose reply nobody heard then is told to send and spend now: the median of those that were heard.
 _HEARD = ("up_payload", "up_framing", "macs", "train_macs")
 
@@ -106,6 +110,22 @@ def recosted(run: Path, new: Scenario) -> dict[str, Told]:
     return {method: told(_fleet(new, cost, rounds), method, rounds)}
 
 
+def check_changed(command: str, keys: Iterable[str]) -> None:
+    """Refuse overrides of what is the app's own.
+
+    Args:
+        command: Who tells the run again.
+        keys: Which keys differ from the run's.
+
+    Raises:
+        ScenarioError: One that says nothing of an app's run.
+    """
+    for key in keys:
+        why = "who is asked is its strategy's choice" if key in _ASKED else "" if key.startswith(_READ) else _ONLY
+        if why:
+            raise ScenarioError(f"{command} of a Flower app's run cannot change {key}: {why}")
+
+
 def forecast(run: Path, overrides: Sequence[str] = (), rounds: int = 0) -> dict[str, Any]:
     """Return the summary of so many rounds like the run's first, by method: bytes, seconds and joules without the app.
 
@@ -130,10 +150,8 @@ def forecast(run: Path, overrides: Sequence[str] = (), rounds: int = 0) -> dict[
 
 
 def _overridden(run: Path, overrides: Sequence[str]) -> Scenario:
-    old, new = load(run / "scenario.toml"), load(run / "scenario.toml", overrides)
-    for name in type(new).model_fields:
-        if name not in _READ and getattr(old, name) != getattr(new, name):
-            raise ScenarioError(f"forecast of a Flower app's run cannot change {name}: only {', '.join(_READ)} tell something of it")
+    new = load(run / "scenario.toml", overrides)
+    check_changed("forecast", changed_keys(load(run / "scenario.toml"), new))
     return new
 
 

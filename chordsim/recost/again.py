@@ -6,7 +6,7 @@ prescription would have been another, or may have been.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from chordsim.round import sizes
 from chordsim.round.bindings import accounting
 from chordsim.round.recorded import Recording
 from chordsim.round.recorded import player as recorded_player
+from chordsim.scenario.changed import changed_keys
 from chordsim.scenario.load import load
 from chordsim.sized import SizedWorld, sized_world
 from chordsim.world import pace_of
@@ -91,10 +92,11 @@ def recost(run: Path, overrides: Sequence[str], check: bool = True) -> Recosted:
     """
     source = Source.read(run, check)
     old, new = _scenarios(run, overrides)
-    changed = _changed(old, new)
+    of_app = (run / "trips.parquet").is_file()
+    changed = _changed(old, new, of_app=of_app)
     if old.rounds.mode == "buffered":
         raise UserError(f"{run}: a buffered run cannot be recosted: on other phones others would come first; run the scenario anew")
-    if (run / "trips.parquet").is_file():
+    if of_app:
         return _flower(run, old, new, changed)
     world, former = worlds(old, new)
     check_deadline(world)
@@ -177,9 +179,6 @@ def _scenarios(run: Path, overrides: Sequence[str]) -> tuple[Scenario, Scenario]
 
 def _flower(run: Path, old: Scenario, new: Scenario, changed: dict[str, tuple[Any, Any]]) -> Recosted:
     """Recost a Flower app's run: it ranks nothing, and its messages are what they were."""
-    for key in changed:
-        if not key.startswith(("population.", "clock.")):
-            raise ScenarioError(f"recost of a Flower app's run cannot change {key}: only population and clock tell something of it")
     # Flower is loaded only for its own runs.
     from chordsim.flower.again import recosted, summed
 
@@ -190,25 +189,26 @@ def _flower(run: Path, old: Scenario, new: Scenario, changed: dict[str, tuple[An
     return Recosted(changed, {}, before, after, unknown)
 
 
-def _changed(old: Scenario, new: Scenario) -> dict[str, tuple[Any, Any]]:
+def _changed(old: Scenario, new: Scenario, *, of_app: bool) -> dict[str, tuple[Any, Any]]:
     """Return which keys differ.
 
     Raises:
         ScenarioError: One that recost cannot change, or none at all.
     """
-    one, two = dict(_leaves(old.model_dump(mode="json"))), dict(_leaves(new.model_dump(mode="json")))
-    out = {key: (one.get(key), two.get(key)) for key in sorted({*one, *two}) if one.get(key) != two.get(key)}
-    for key in out:
-        if key.startswith(_MAY_NOT) or not key.startswith(_MAY_CHANGE):
-            raise ScenarioError(f"recost cannot change {key}: other users would be asked or other numbers computed; run the scenario anew")
+    out = changed_keys(old, new)
+    if of_app:
+        # Flower is loaded only for its own runs.
+        from chordsim.flower.again import check_changed
+
+        check_changed("recost", out)
+    else:
+        _check_changed(out)
     if not out:
         raise ScenarioError('recost: nothing differs from the run; say what should, as in --set population.era="2025"')
     return out
 
 
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _leaves(inner, f"{key}.{name}".lstrip("."))
-    else:
-        yield key, value
+def _check_changed(keys: Iterable[str]) -> None:
+    for key in keys:
+        if key.startswith(_MAY_NOT) or not key.startswith(_MAY_CHANGE):
+            raise ScenarioError(f"recost cannot change {key}: other users would be asked or other numbers computed; run the scenario anew")

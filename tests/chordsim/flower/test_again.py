@@ -50,12 +50,29 @@ def test_who_was_not_heard_is_counted(apps, tmp_path):
     cut = run(apps, tmp_path / "cut", load("weak-links"))
     (told,) = recosted(cut, load(cut / "scenario.toml", ["clock.loss=0"])).values()
     assert 0 < told.guessed < 1 and all((rows["outcome"] == 0).all() for rows in told.rows)
-    with pytest.raises(ScenarioError, match="cannot change methods"):
-        recost(cut, ['methods=["fp32"]'])
-    with pytest.raises(ScenarioError, match="cannot change rounds.requests_per_round: only population and clock"):
-        recost(cut, ["rounds.requests_per_round=3"])
-    with pytest.raises(ScenarioError, match="cannot change rounds: only population, clock, seed"):
-        forecast(cut, ["rounds.count=9"])
+
+
+@pytest.mark.parametrize(
+    ("override", "why"),
+    [
+        ('methods=["fp32"]', "methods: only population, clock and seed tell something of it"),
+        ("rounds.requests_per_round=3", "rounds.requests_per_round: only population, clock and seed tell something of it"),
+        ("rounds.count=9", "rounds.count: only population, clock and seed tell something of it"),
+        ("population.selected=9", "population.selected: who is asked is its strategy's choice"),
+    ],
+)
+def test_what_is_the_apps_own_is_refused_in_the_same_words(apps, tmp_path, override, why):
+    out = run(apps, tmp_path / "run", load("weak-links"), rounds=1)
+    for command, tell in (("recost", recost), ("forecast", forecast)):
+        with pytest.raises(ScenarioError) as refused:
+            tell(out, [override])
+        assert str(refused.value) == f"{command} of a Flower app's run cannot change {why}"
+
+
+def test_another_seed_draws_other_phones_for_an_apps_run(apps, tmp_path):
+    out = run(apps, tmp_path / "run", load("weak-links", ["clock.loss=0"]))
+    other = json.loads((run(apps, tmp_path / "other", load("weak-links", ["clock.loss=0"], seed=9)) / "summary.json").read_text())
+    assert recost(out, ["seed=9"]).after["flower:app"]["p50_total_s"] == other["methods"]["flower:app"]["p50_total_s"]
 
 
 def test_a_first_round_forecasts_the_others(apps, tmp_path):
