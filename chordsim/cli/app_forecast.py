@@ -8,11 +8,9 @@ from typing import Any
 
 from chordsim.errors import UserError
 from chordsim.fitted import Fitted
-from chordsim.ledger.figures import SESSION_COLUMNS, at, shown
+from chordsim.ledger.figures import SESSION_COLUMNS, at, share_of, shown, unserved_heads
 
 _COLUMNS = (
-    (("device_rounds",), "device-\nrounds", 1.0, ",.0f"),
-    (("served_share",), "served\n%", 100.0, ".1f"),
     (("down_bytes_per_device",), "down B/\ndevice-round", 1.0, ",.0f"),
     (("up_bytes_per_device",), "up B/\ndevice-round", 1.0, ",.0f"),
     *SESSION_COLUMNS,
@@ -38,5 +36,16 @@ def forecast_run(run: Path, overrides: Sequence[str], rounds: int, by: str, csv:
     if by != "tier" or csv is not None:
         raise UserError(f"{run}: --by and --csv go with a scenario; the forecast of a Flower app's run is one line")
     found = forecast(run, overrides, rounds)
-    rows = [(name, *(shown(at(told, *path), factor, how) for path, _, factor, how in _COLUMNS)) for name, told in found.items()]
-    return found, Fitted(("method",), [head for _, head, _, _ in _COLUMNS], rows, title="rounds like the run's first, without the app")
+    unserved = unserved_heads(found.values())
+    rows = [
+        (
+            name,
+            shown(at(told, "device_rounds"), 1.0, ",.0f"),
+            shown(at(told, "served_share"), 100.0, ".1f"),
+            *(shown(share_of(told, outcome), 100.0, ".1f") for outcome in unserved),
+            *(shown(at(told, *path), factor, how) for path, _, factor, how in _COLUMNS),
+        )
+        for name, told in found.items()
+    ]
+    heads = ["device-\nrounds", "served\n%", *unserved.values(), *(head for _, head, _, _ in _COLUMNS)]
+    return found, Fitted(("method",), heads, rows, title="rounds like the run's first, without the app")

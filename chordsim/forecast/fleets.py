@@ -10,6 +10,7 @@ import numpy as np
 
 from chordsim.arrays import Bools, Floats, Ints
 from chordsim.config.model import Scenario
+from chordsim.ledger.figures import UNSERVED
 from chordsim.ledger.round_lines import finished
 from chordsim.ledger.rows import Rows
 from chordsim.ledger.served import ENERGY, product_up, tail_j
@@ -22,7 +23,7 @@ FLEETS = PARTS
 #: for what 24 fleets cannot tell about their own spread, and for a run whose many numbers share one luck.
 WIDTH = 3.0
 ALL = "all"
-_SUMS = ("rows", "served", "refused", "down", "up", "product_up", "wasted")
+_SUMS = ("rows", "served", *UNSERVED, "down", "up", "product_up", "wasted")
 #: Parts of the joules; all of them once with the most operations, once with the least.
 _ENERGY = ("joules", "least_joules", "tail", "radio", "compute")
 #: Sums over served sessions alone.
@@ -81,7 +82,7 @@ class Sums:
         values = {
             "rows": np.ones(len(rows)),
             "served": served,
-            "refused": rows.is_word("outcome", "refused"),
+            **{outcome: rows.is_word("outcome", outcome) for outcome in UNSERVED},
             "down": rows["down_bytes"],
             "up": rows["up_bytes"],
             "product_up": product,
@@ -115,7 +116,7 @@ class Sums:
             return {}
         pairs = {
             "served_share": _both(_ratio(s["served"], s["rows"])),
-            "refused_share": _both(_ratio(s["refused"], s["rows"])),
+            **{f"{outcome}_share": _both(_ratio(s[outcome], s["rows"])) for outcome in UNSERVED},
             "down_bytes_per_device": _both(_ratio(s["down"], s["rows"])),
             "up_bytes_per_device": _both(_ratio(s["up"], s["rows"])),
             "product_up_bytes_per_device": _both(_ratio(s["product_up"], s["rows"])),

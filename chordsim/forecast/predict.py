@@ -22,7 +22,7 @@ from chordsim.forecast.fleets import FLEETS as FLEETS
 from chordsim.forecast.fleets import Range as Range
 from chordsim.forecast.fleets import Sums
 from chordsim.forecast.turns import turns
-from chordsim.ledger.figures import PLACES, at
+from chordsim.ledger.figures import PLACES, UNSERVED, at, share_of
 from chordsim.ledger.rows import Rows
 from chordsim.population.generate import Population
 from chordsim.round import sizes
@@ -137,10 +137,8 @@ def as_json(predicted: Forecast) -> dict[str, Any]:
 
 
 def _measured(found: dict[str, Any], name: str) -> float | None:
-    if name == "refused_share" and "outcomes" in found:
-        total = sum(found["outcomes"].values())
-        return found["outcomes"]["refused"] / total if total else None
-    return at(found, *PLACES[name])
+    outcome = name.removesuffix("_share")
+    return share_of(found, outcome) if outcome in UNSERVED and "outcomes" in found else at(found, *PLACES[name])
 
 
 def _whole(per_device: dict[str, Range], method: Enrolled, world: SizedWorld) -> dict[str, Range]:

@@ -7,6 +7,7 @@ from typing import Any
 from chordsim.fitted import Fitted
 from chordsim.forecast.predict import ALL, Forecast, Range
 from chordsim.ledger.energy_words import Energy, sensitivity
+from chordsim.ledger.figures import UNSERVED
 from chordsim.round import candidates, item_pilot
 from chordsim.sized import SizedWorld
 from chordsim.units import amount
@@ -14,7 +15,7 @@ from chordsim.units import amount
 _BESIDE = ("served_share", "per_session_down_bytes", "per_session_seconds_p50", "per_session_joules")
 _COLUMNS = (
     ("served_share", "served\n%", 100.0),
-    ("refused_share", "refused\n%", 100.0),
+    *((f"{outcome}_share", f"{outcome}\n%", 100.0) for outcome in UNSERVED),
     ("first_contact_down_bytes", "first\ncontact B", 1.0),
     ("per_session_down_bytes", "down B/\nsession", 1.0),
     ("per_session_up_bytes", "up B/\nsession", 1.0),
@@ -27,6 +28,8 @@ _COLUMNS = (
     ("assumed_share", "assumed\n%", 100.0),
     ("tail_share", "tail\n%", 100.0),
 )
+#: Columns that are left out where they are nothing but zeros: there is no deadline, nothing breaks off, nobody is away.
+_WHERE_ANY = tuple(f"{outcome}_share" for outcome in UNSERVED if outcome != "refused")
 _FLEET = (
     ("fleet_down_gb", "down", 1e9, "B"),
     ("fleet_up_gb", "up", 1e9, "B"),
@@ -37,13 +40,19 @@ _FLEET = (
 
 def forecast_table(predicted: Forecast, by: str = "tier") -> Fitted:
     """Return one line per method and group, by tier or another column; every cell is the range that holds at least nine runs of ten."""
+    everything = [quantities for tiers in predicted.values() for quantities in tiers.values()]
+    columns = [
+        column
+        for column in _COLUMNS
+        if column[0] not in _WHERE_ANY or any(column[0] in told and told[column[0]].high > 0 for told in everything)
+    ]
     rows = [
-        (method if number == 0 else "", tier, *(_cell(quantities.get(name), factor, tier) for name, _, factor in _COLUMNS))
+        (method if number == 0 else "", tier, *(_cell(quantities.get(name), factor, tier) for name, _, factor in columns))
         for method, tiers in predicted.items()
         for number, (tier, quantities) in enumerate(tiers.items())
     ]
     title = "forecast, per served session unless it says otherwise: the range that holds nine runs of ten"
-    return Fitted(("method", by), [head for _, head, _ in _COLUMNS], rows, title=title)
+    return Fitted(("method", by), [head for _, head, _ in columns], rows, title=title)
 
 
 def fleet_table(predicted: Forecast) -> Fitted:

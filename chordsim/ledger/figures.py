@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 #: Where a summary has each quantity that a forecast tells and a sweep keeps, by method or by tier.
 PLACES = {
     "served_share": ("served_share",),
     "refused_share": ("refused_share",),
+    "late_share": ("late_share",),
+    "dropped_share": ("dropped_share",),
+    "offline_share": ("offline_share",),
     "first_contact_down_bytes": ("first_contact", "down_bytes"),
     "per_session_down_bytes": ("per_session", "down_bytes"),
     "per_session_up_bytes": ("per_session", "up_bytes"),
@@ -31,7 +34,8 @@ PLACES = {
     "joules_per_device": ("joules_per_device",),
 }
 
-
+#: How a device-round ends that is not served, where a forecast or a recost can tell.
+UNSERVED = ("refused", "late", "dropped", "offline")
 #: What a served session costs and what its joules rest on, as columns of a terminal's table: place, head, factor, format.
 SESSION_COLUMNS = (
     (("wasted_bytes_per_device",), "waste B/\ndevice-round", 1.0, ",.0f"),
@@ -47,6 +51,24 @@ SESSION_COLUMNS = (
 def shown(value: float | None, factor: float, how: str) -> str:
     """Return a figure times ``factor`` in the format ``how``, and a dash where there is none."""
     return "-" if value is None else format(value * factor, how)
+
+
+def share_of(method: Mapping[str, Any], outcome: str) -> float | None:
+    """Return which share of a method's device-rounds ended so.
+
+    Args:
+        method: As summary.json holds it.
+        outcome: A word of the ledger.
+    """
+    counts = method.get("outcomes", {})
+    total = sum(counts.values())
+    return counts[outcome] / total if total else None
+
+
+def unserved_heads(methods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return a column's head for each outcome that left anybody unserved in any of these methods."""
+    told = list(methods)
+    return {outcome: f"{outcome}\n%" for outcome in UNSERVED if any(share_of(method, outcome) for method in told)}
 
 
 def at(method: Mapping[str, Any], *path: str) -> float | None:

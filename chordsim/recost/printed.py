@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from chordsim.fitted import Fitted
 from chordsim.ledger.energy_words import sensitivity
-from chordsim.ledger.figures import SESSION_COLUMNS, at, shown
+from chordsim.ledger.figures import SESSION_COLUMNS, at, share_of, shown, unserved_heads
 from chordsim.recost.again import Recosted
 from chordsim.recost.holds import ESTIMATED
 
 _COLUMNS = (
-    (("served_share",), "served\n%", 100.0, ".1f"),
     (("first_contact", "down_bytes"), "first\ncontact B", 1.0, ",.0f"),
     (("per_session", "down_bytes"), "down B/\nsession", 1.0, ",.0f"),
     (("per_session", "up_bytes"), "up B/\nsession", 1.0, ",.0f"),
@@ -20,14 +19,19 @@ _COLUMNS = (
 
 def recost_table(found: Recosted) -> Fitted:
     """Return one line per method: every cell is the run's own value, then the value on the other phones."""
+    unserved = unserved_heads(side for sides in (found.before, found.after) for side in sides.values())
     ranked = any(side["ndcg_10_all"]["mean"] is not None for sides in (found.before, found.after) for side in sides.values())
     rows = []
     for name, after in found.after.items():
-        before = found.before[name]
-        cells = [f"{shown(at(before, *path), factor, how)} > {shown(at(after, *path), factor, how)}" for path, _, factor, how in _COLUMNS]
-        ndcg = [shown(side["ndcg_10_all"]["mean"], 1.0, ".4f") for side in (before, after)]
-        rows.append((name, *cells, *([f"{ndcg[0]} > {ndcg[1]}"] if ranked else [])))
-    heads = (*(title for _, title, _, _ in _COLUMNS), *(["NDCG@10 all"] if ranked else []))
+        sides = (found.before[name], after)
+        cells = [
+            " > ".join(shown(at(side, "served_share"), 100.0, ".1f") for side in sides),
+            *(" > ".join(shown(share_of(side, outcome), 100.0, ".1f") for side in sides) for outcome in unserved),
+            *(" > ".join(shown(at(side, *path), factor, how) for side in sides) for path, _, factor, how in _COLUMNS),
+        ]
+        ndcg = [" > ".join(shown(side["ndcg_10_all"]["mean"], 1.0, ".4f") for side in sides)] if ranked else []
+        rows.append((name, *cells, *ndcg))
+    heads = ("served\n%", *unserved.values(), *(title for _, title, _, _ in _COLUMNS), *(["NDCG@10 all"] if ranked else []))
     return Fitted(("method",), heads, rows, title="before > after")
 
 

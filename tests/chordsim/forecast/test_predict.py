@@ -19,6 +19,7 @@ from chordsim.round import sizes
 from chordsim.scenario.load import load
 from chordsim.sized import SizedWorld, sized_world
 
+SIZES = ["data.synthetic.users=250", "data.synthetic.items=80", "rounds.count=2", 'protocol.metrics="none"']
 BASE = ['methods=["fp32","chord-plus","cloud-only"]', "data.synthetic.users=250", "data.synthetic.items=80", "rounds.count=2"]
 
 
@@ -91,6 +92,18 @@ def test_every_quantity_has_a_range_in_order() -> None:
 def test_a_deadline_shorter_than_the_fastest_phone_is_told_before_training(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"clock\.deadline_s = 1e-06 is shorter than the fastest phone's round"):
         chordsim.run("offline", overrides=[*BASE, "clock.deadline_s=1e-6"], out=tmp_path / "run")
+
+
+def test_who_is_not_served_is_told_by_how_it_ended() -> None:
+    weather = ["clock.deadline_s=0.3", "clock.loss=0.1", 'population.availability.kind="diurnal"']
+    found = forecast(sized_world(load("offline", [*SIZES, 'methods=["fp32"]', *weather])))
+    told = found["fp32"]["all"]
+    ends = ("served", "refused", "late", "dropped", "offline")
+    assert sum(told[f"{end}_share"].middle for end in ends) == pytest.approx(1)
+    assert all(told[f"{end}_share"].middle > 0 for end in ends)
+    assert [head for head in forecast_table(found).heads if head.split()[0] in ends] == [f"{end}\n%" for end in ends]
+    calm = forecast(sized_world(load("offline", [*SIZES, 'methods=["fp32"]'])))
+    assert [head for head in forecast_table(calm).heads if head.split()[0] in ends] == ["served\n%", "refused\n%"]
 
 
 @given(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -11,7 +12,8 @@ import chordsim
 from chordsim.api import RunResult
 from chordsim.cli.commands import app
 from chordsim.errors import ScenarioError, UserError
-from chordsim.recost.again import recost
+from chordsim.recost.again import Recosted, recost
+from chordsim.recost.printed import recost_table
 from tests.plenty import PLENTY
 
 SMALL = [
@@ -122,6 +124,17 @@ def test_a_deadline_that_a_run_refuses_is_refused_in_the_same_words(calm: RunRes
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a run directory"):
         recost(tmp_path, ["clock.loss=0.1"])
+
+
+def test_the_table_tells_how_rounds_ended_that_served_nobody() -> None:
+    def side(**outcomes: int) -> dict[str, Any]:
+        counts = {"served": 0, "refused": 0, "late": 0, "dropped": 0, "offline": 0, "failed": 0, **outcomes}
+        return {"fp32": {"outcomes": counts, "served_share": counts["served"] / 10, "ndcg_10_all": {"mean": None}}}
+
+    table = recost_table(Recosted({}, {}, side(served=9, dropped=1), side(served=6, late=3, dropped=1), {}))
+    told = dict(zip([*table.names, *table.heads], table.rows[0], strict=True))
+    assert told["served\n%"] == "90.0 > 60.0" and told["late\n%"] == "0.0 > 30.0" and told["dropped\n%"] == "10.0 > 10.0"
+    assert "refused\n%" not in told and "offline\n%" not in told
 
 
 def test_the_commands_print_their_tables(calm: RunResult, tmp_path: Path) -> None:
