@@ -23,6 +23,7 @@ from chordsim.forecast.fleets import Range as Range
 from chordsim.forecast.fleets import Sums
 from chordsim.forecast.turns import turns
 from chordsim.ledger.figures import PLACES, UNSERVED, at, share_of
+from chordsim.ledger.round_lines import finished
 from chordsim.ledger.rows import Rows
 from chordsim.population.generate import Population
 from chordsim.round import sizes
@@ -69,28 +70,23 @@ def forecast(world: SizedWorld, by: str = "tier") -> Forecast:
     words = group_words(small.population, by)
     out: Forecast = {}
     fastest_s = math.inf
-    for least, most in zip(sizes.players(small, parts, 0), sizes.players(small, parts, 1), strict=True):
+    for played in _ends(small, parts):
         ends = []
-        # Where users do not matter the two ends are one method, which is played once.
-        for player in (least, most) if least[0].spec != most[0].spec else (most,):
+        for player in played:
             sums = Sums(words, world.scenario)
             least_share = _least_share(player[1], small)
             for rows, weights in _rounds(player, small):
                 group = rows["tier"] if by == "tier" else small.population.labelled(rows["device_id"], by)[0]
                 sums.add(rows, group, weights, least_share)
-                some = rows.is_word("outcome", "served", "late")
-                fastest_s = min(fastest_s, float(rows["total_s"][some].min(initial=math.inf)))
+                fastest_s = min(fastest_s, _fastest_s(rows))
             known = player[1].needs_of(0, small.population.profiles(np.arange(1))) is not None
             ends.append(sums.ranges(weight, QUANTITIES if known else BYTES))
         found = _spanned(ends[0], ends[-1])
+        most = played[-1][0]
         if ALL in found:
-            found[ALL] |= _whole(found[ALL], most[0], world)
-        out[most[0].spec.name] = {tier: {name: of[name] for name in QUANTITIES if name in of} for tier, of in found.items()}
-    deadline = world.scenario.clock.deadline_s
-    if 0 < deadline < fastest_s < math.inf:
-        raise ScenarioError(
-            f"clock.deadline_s = {deadline:g} is shorter than the fastest phone's round, {fastest_s:.3g} s: nobody would be served"
-        )
+            found[ALL] |= _whole(found[ALL], most, world)
+        out[most.spec.name] = {tier: {name: of[name] for name in QUANTITIES if name in of} for tier, of in found.items()}
+    _refuse_deadline(world, fastest_s)
     return out
 
 
@@ -100,9 +96,41 @@ def check_deadline(world: SizedWorld) -> None:
     Raises:
         ScenarioError: The deadline is shorter than the fastest phone's round.
     """
-    if world.scenario.clock.deadline_s and world.scenario.rounds.mode != "buffered":
-        with contextlib.suppress(RunError):  # sizes of a method that are not known before training tell nothing
-            forecast(world)
+    deadline = world.scenario.clock.deadline_s
+    if not deadline or world.scenario.rounds.mode == "buffered":
+        return
+    with contextlib.suppress(RunError):  # sizes of a method that are not known before training tell nothing
+        fastest_s, small = math.inf, _small(world)
+        for played in _ends(small, sizes.bootstraps(world)):
+            for player in played:
+                for rows, _ in _rounds(player, small):
+                    fastest_s = min(fastest_s, _fastest_s(rows))
+                    if fastest_s <= deadline:  # one phone is enough, and most often among the first that are played
+                        return
+        _refuse_deadline(world, fastest_s)
+
+
+def _refuse_deadline(world: SizedWorld, fastest_s: float) -> None:
+    deadline = world.scenario.clock.deadline_s
+    if 0 < deadline < fastest_s < math.inf:
+        raise ScenarioError(
+            f"clock.deadline_s = {deadline:g} is shorter than the fastest phone's round, {fastest_s:.3g} s: nobody would be served"
+        )
+
+
+def _fastest_s(rows: Rows) -> float:
+    return float(rows["total_s"][finished(rows)].min(initial=math.inf))
+
+
+def _ends(small: SizedWorld, parts: dict[str, dict[str, int]]) -> Iterator[tuple[sizes.Player, ...]]:
+    """Yield each method at its two ends, or once where users do not matter to what it takes.
+
+    Args:
+        small: Who plays.
+        parts: What the bootstraps weigh untrained.
+    """
+    for least, most in zip(sizes.players(small, parts, 0), sizes.players(small, parts, 1), strict=True):
+        yield (most,) if least[0].spec == most[0].spec else (least, most)
 
 
 def group_words(phones: Population, by: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import chordsim
 from chordsim.errors import ScenarioError
-from chordsim.forecast.predict import QUANTITIES, beside, forecast
+from chordsim.forecast.predict import QUANTITIES, beside, check_deadline, forecast
 from chordsim.forecast.printed import fleet_table, forecast_table
 from chordsim.ledger.summary import Summary
 from chordsim.round import sizes
@@ -104,6 +104,21 @@ def test_who_is_not_served_is_told_by_how_it_ended() -> None:
     assert [head for head in forecast_table(found).heads if head.split()[0] in ends] == [f"{end}\n%" for end in ends]
     calm = forecast(sized_world(load("offline", [*SIZES, 'methods=["fp32"]'])))
     assert [head for head in forecast_table(calm).heads if head.split()[0] in ends] == ["served\n%", "refused\n%"]
+
+
+def test_a_deadline_is_checked_without_a_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One phone that meets it is enough; where none does, the words are the forecast's."""
+    played, play = [], sizes.play
+    monkeypatch.setattr(sizes, "play", lambda *of: played.append(of) or play(*of))
+    check_deadline(sized_world(load("offline", [*SIZES, "clock.deadline_s=3"])))
+    assert len(played) == 1
+    world = sized_world(load("offline", [*SIZES, 'methods=["fp32"]', "clock.deadline_s=1e-6"]))
+    words = []
+    for refuse in (check_deadline, forecast):
+        with pytest.raises(ScenarioError) as refused:
+            refuse(world)
+        words.append(str(refused.value))
+    assert words[0] == words[1]
 
 
 @given(
