@@ -171,9 +171,11 @@ def _measured(found: dict[str, Any], name: str) -> float | None:
 
 def _whole(per_device: dict[str, Range], method: Enrolled, world: SizedWorld) -> dict[str, Range]:
     """Return what a method's phones download once and anew, exactly, and what the whole run's device-rounds come to."""
-    renewed = sum(size for label, size in method.parts.items() if label in (method.spec.renews or method.parts))
+    renewed = sum(size for label, size in method.parts.items() if method.spec.renews is None or label in method.spec.renews)
     device_rounds = world.population.selected * world.scenario.rounds.count
-    out = {"first_contact_down_bytes": _exact(method.bootstrap_bytes), "per_version_down_bytes": _exact(renewed)}
+    out = {"first_contact_down_bytes": _exact(method.bootstrap_bytes)}
+    if method.spec.renewing or not method.spec.learns:
+        out["per_version_down_bytes"] = _exact(renewed)
     for name, (of, unit) in _FLEET.items():
         if of in per_device:
             one = per_device[of]
@@ -202,7 +204,7 @@ def _small(world: SizedWorld) -> SizedWorld:
 
 def _rounds(player: sizes.Player, world: SizedWorld) -> Iterator[tuple[Rows, Floats]]:
     """Yield rows, and how many each stands for: a run of any number of rounds is told from a bounded number of them."""
-    phones, learns = world.population, player[0].spec.learns
+    phones, learns = world.population, player[0].spec.renewing
     for turn in turns(world.scenario, min(phones.selected / phones.size, 1.0), learns=learns):
         for played in sizes.play(player, world, turn.round, phones.select(turn.round)):
             first = played.rows["bootstrap_bytes"] > 0

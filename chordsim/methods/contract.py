@@ -201,7 +201,7 @@ class MethodSpec:
         backbones: Kinds of backbone that it can work with; empty for any.
         ranks: What its device half gives back: ``scores`` of all items; an ordered ``list``, which has no rank among
             sampled negatives; or an order of the ``candidates`` that the protocol's retriever lists, and of nothing else.
-        renews: Labels of the bootstrap parts that learning changes; empty for all of them.
+        renews: Labels of the bootstrap parts that learning changes; None for all of them, empty where no update can change any.
         cached: What it needs of a phone whose catalogue stays in the cloud: ``rows`` of the items that it reads and ranks, or
             ``nothing``; ``no`` where it cannot play there.
         not_cached: Why it cannot, as the rest of a sentence that begins with its name.
@@ -227,7 +227,7 @@ class MethodSpec:
     settings_of: str = ""
     backbones: tuple[str, ...] = ()
     ranks: Literal["scores", "list", "candidates"] = "scores"
-    renews: tuple[str, ...] = ()
+    renews: tuple[str, ...] | None = None
     cached: Literal["no", "rows", "nothing"] = "no"
     not_cached: str = "needs the whole catalogue on the phone"
     by_budgets: bool | None = None
@@ -235,6 +235,11 @@ class MethodSpec:
     reads_lists: bool = False
     needs_lists: bool = False
     allowed: Mapping[str, Allowed] = field(default_factory=dict)
+
+    @property
+    def renewing(self) -> bool:
+        """Whether what phones send may make another model."""
+        return self.learns and self.renews != ()
 
     def history_length(self, window: int) -> int:
         """Return how many items of its user's history a phone is given, with a backbone of this window."""

@@ -89,7 +89,7 @@ class Recorded(Sizes):
 
     def after(self, book: Book) -> None:
         """Note whether the cloud learnt: somebody's update came in time, and it made another model of it then, where that is recorded."""
-        self.learnt |= self.spec.learns and bool(book.active.any()) and renewed_after(self._recording.rounds, book.scene.round)
+        self.learnt |= self.spec.renewing and bool(book.active.any()) and renewed_after(self._recording.rounds, book.scene.round)
 
     def _recorded_needs(self, round: int, phones: Profiles) -> Needs:
         """Return what was spent where a model ran and holds; else the closed form, or nothing where there is none."""

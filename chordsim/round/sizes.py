@@ -122,7 +122,7 @@ class Sizes:
 
     def after(self, book: Book) -> None:
         """Note whether anybody's update came in time."""
-        self.learnt |= self.spec.learns and bool(book.active.any())
+        self.learnt |= self.spec.renewing and bool(book.active.any())
         if self._method is not None:
             remember(self._method, book)
 
@@ -171,7 +171,8 @@ def players(world: SizedWorld, parts: dict[str, dict[str, int]], end: int = 1) -
         context = world.context(name)
         with blamed(name, "ends"):
             spec = whole.ends(context)[end]
-        out.append((enrolled(world, spec, parts[name]), Sizes(world, spec, context, spec.renews or tuple(parts[name]))))
+        renews = tuple(parts[name]) if spec.renews is None else spec.renews
+        out.append((enrolled(world, spec, parts[name]), Sizes(world, spec, context, renews)))
     return out
 
 

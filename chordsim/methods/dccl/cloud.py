@@ -100,7 +100,9 @@ class DcclCloud(Trained):
         patches = [network.basis, network.meta, *network.encoder.parameters(), *network.writer.parameters()]
         for parameters, proxies in ((list(network.weights), False), (patches, True)):
             self._distil(network, parameters, proxies, lessons, devices, draw)
-        network.meta.data += (devices.mean(0) - network.meta.data) * 0.5
+        if bool((devices != network.meta).any()):
+            # A mean of equal numbers may part from them in its last bit, which would be another model.
+            network.meta.data += (devices.mean(0) - network.meta.data) * 0.5
         learnt = {name: value.detach().clone() for name, value in network.state_dict().items()}
         return {**state, **learnt, "trained.learnt": torch.tensor(turn)}
 

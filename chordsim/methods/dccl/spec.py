@@ -33,8 +33,10 @@ class DcclSpec(MethodSpec):
     """Metapatches up."""
 
     def as_set(self, settings: Mapping[str, Any]) -> MethodSpec:
-        """Return the method as one whose weights stay where no step of distillation teaches them."""
-        return replace(self, renews=("patches",)) if settings.get("distil_steps") == 0 else self
+        """Return the method as one whose weights stay where no step of distillation teaches them, and patches too if phones take none."""
+        if settings.get("distil_steps") != 0 and settings.get("distil_rate") != 0:
+            return self
+        return replace(self, renews=() if settings.get("rate") == 0 else ("patches",))
 
     def sizes(self, context: MethodContext, who: Batch) -> dict[Leg, Ints]:
         """Return 4 bytes per number of every block's metapatch."""

@@ -13,7 +13,7 @@ Left out: FedProx and QFedAvg, since their phones do other work.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,11 @@ STRATEGIES = (
 @dataclass(frozen=True)
 class FedAvgSpec(MethodSpec):
     """Weights up after local training."""
+
+    def as_set(self, settings: Mapping[str, Any]) -> MethodSpec:
+        """Return the method as one whose weights stay where phones take steps of no length: their average is what they were sent."""
+        still = settings.get("rate") == 0 and settings.get("strategy", "average") == "average"
+        return replace(self, renews=()) if still else self
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """Refuse options that the strategy does not take."""

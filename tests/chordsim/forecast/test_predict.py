@@ -18,6 +18,7 @@ from chordsim.ledger.summary import Summary
 from chordsim.round import sizes
 from chordsim.scenario.load import load
 from chordsim.sized import SizedWorld, sized_world
+from tests.plenty import PLENTY
 
 SIZES = ["data.synthetic.users=250", "data.synthetic.items=80", "rounds.count=2", 'protocol.metrics="none"']
 BASE = ['methods=["fp32","chord-plus","cloud-only"]', "data.synthetic.users=250", "data.synthetic.items=80", "rounds.count=2"]
@@ -119,6 +120,27 @@ def test_a_deadline_is_checked_without_a_forecast(monkeypatch: pytest.MonkeyPatc
             refuse(world)
         words.append(str(refused.value))
     assert words[0] == words[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "renews"),
+    [
+        (["settings.fedavg.rate=0.0"], {"fedavg": (), "dccl": ("weights", "patches")}),
+        (["settings.fedavg.rate=0.0", 'settings.fedavg.strategy="FedAvg"'], {"fedavg": ("weights",)}),
+        (["settings.dccl.distil_rate=0.0"], {"fedavg": ("weights",), "dccl": ("patches",)}),
+        (["settings.dccl.distil_steps=0", "settings.dccl.rate=0.0"], {"dccl": ()}),
+    ],
+)
+def test_updates_that_change_nothing_make_no_new_model(settings: list[str], renews: dict[str, tuple[str, ...]]) -> None:
+    world = sized_world(load("offline", [*SIZES, *PLENTY, 'methods=["fedavg","dccl"]', "rounds.count=3", *settings]))
+    parts, found = sizes.bootstraps(world), forecast(world)
+    for name, labels in renews.items():
+        told = found[name]["all"]
+        anew = sum(parts[name][label] for label in labels)
+        assert told["down_bytes_per_device"].middle == pytest.approx((told["first_contact_down_bytes"].middle + 2 * anew) / 3)
+        assert "per_version_down_bytes" in told if labels else "per_version_down_bytes" not in told
+        if labels:
+            assert told["per_version_down_bytes"].middle == anew
 
 
 @given(

@@ -111,11 +111,15 @@ def test_dccl_reads_an_old_metapatch_as_part_of_its_way(talk):
     assert np.allclose(again, then + 1.0 + 0.25 * np.linspace(-0.02, 0.02, then.size), atol=1e-6)
 
 
-@pytest.mark.parametrize("steps", [0, 1])
-def test_a_forecast_renews_what_a_run_renews(steps: int, tiny: Callable[..., list[str]], tmp_path: Path) -> None:
-    """Without a step of distillation the weights stay, and nobody pays for them again."""
-    run = chordsim.run(
-        "offline", overrides=tiny(*PLENTY, f"settings.dccl.distil_steps={steps}", methods=("dccl",)), out=tmp_path / "run", report=False
-    )
-    said = run.summary["forecast"]["dccl"]["all"]["per_version_down_bytes"]
-    assert said["inside"] and said["measured"] > 0, said
+@pytest.mark.parametrize("settings", [("distil_steps=0",), ("distil_rate=0.0",), ("distil_steps=1",), ("distil_steps=0", "rate=0.0")])
+def test_a_forecast_renews_what_a_run_renews(settings: tuple[str, ...], tiny: Callable[..., list[str]], tmp_path: Path) -> None:
+    """Without a step of distillation the weights stay, and without one on the phone the patches: nobody pays for them again."""
+    overrides = tiny(*PLENTY, *(f"settings.dccl.{one}" for one in settings), methods=("dccl",))
+    run = chordsim.run("offline", overrides=overrides, out=tmp_path / "run", report=False)
+    said = run.summary["forecast"]["dccl"]["all"]
+    assert said["down_bytes_per_device"]["inside"]
+    assert ("per_version_down_bytes" in said) == ("rate=0.0" not in settings)
+    if "per_version_down_bytes" in said:
+        assert said["per_version_down_bytes"]["inside"] and said["per_version_down_bytes"]["measured"] > 0, said
+    else:
+        assert run.summary["methods"]["dccl"]["bootstrap_bytes_again"] == 0

@@ -75,6 +75,7 @@ def test_a_model_that_learning_left_as_it_was_is_not_paid_again(tmp_path: Path) 
     found = recost(calm.path, ["clock.start_h=1"])
     before, after = found.before["fedavg"], found.after["fedavg"]
     assert before["served_share"] == 1.0 and before["bootstrap_bytes_again"] == 0
+    assert all(line["inside"] for line in calm.summary["forecast"]["fedavg"]["all"].values() if "measured" in line)
     for name in ("bootstrap_bytes_again", "down_bytes_per_device", "joules_per_device", "p50_total_s"):
         assert after[name] == pytest.approx(before[name]), name
 
