@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -25,9 +25,9 @@ from chordsim.forecast.turns import turns
 from chordsim.ledger.figures import PLACES, UNSERVED, at, share_of
 from chordsim.ledger.round_lines import finished
 from chordsim.ledger.rows import Rows
+from chordsim.methods import MethodSpec
 from chordsim.population.generate import Population
 from chordsim.round import sizes
-from chordsim.round.enrolled import Enrolled
 from chordsim.sized import SizedWorld
 
 #: Phones of each small fleet: one in a hundred of the run's, within these ends.
@@ -82,10 +82,10 @@ def forecast(world: SizedWorld, by: str = "tier") -> Forecast:
             known = player[1].needs_of(0, small.population.profiles(np.arange(1))) is not None
             ends.append(sums.ranges(weight, QUANTITIES if known else BYTES))
         found = _spanned(ends[0], ends[-1])
-        most = played[-1][0]
+        name = played[-1][0].spec.name
         if ALL in found:
-            found[ALL] |= _whole(found[ALL], most, world)
-        out[most.spec.name] = {tier: {name: of[name] for name in QUANTITIES if name in of} for tier, of in found.items()}
+            found[ALL] |= _whole(found[ALL], [parts[name], *(method.parts for method, _ in played)], world.specs[name], world)
+        out[name] = {tier: {name: of[name] for name in QUANTITIES if name in of} for tier, of in found.items()}
     _refuse_deadline(world, fastest_s)
     return out
 
@@ -123,14 +123,15 @@ def _fastest_s(rows: Rows) -> float:
 
 
 def _ends(small: SizedWorld, parts: dict[str, dict[str, int]]) -> Iterator[tuple[sizes.Player, ...]]:
-    """Yield each method at its two ends, or once where users do not matter to what it takes.
+    """Yield each method at its two ends, or once where neither users nor training matter to what it takes.
 
     Args:
         small: Who plays.
         parts: What the bootstraps weigh untrained.
     """
-    for least, most in zip(sizes.players(small, parts, 0), sizes.players(small, parts, 1), strict=True):
-        yield (most,) if least[0].spec == most[0].spec else (least, most)
+    least, most = sizes.bootstrap_ends(small, parts)
+    for one, other in zip(sizes.players(small, least, 0), sizes.players(small, most, 1), strict=True):
+        yield (other,) if one[0].spec == other[0].spec and one[0].parts == other[0].parts else (one, other)
 
 
 def group_words(phones: Population, by: str) -> tuple[str, ...]:
@@ -169,13 +170,19 @@ def _measured(found: dict[str, Any], name: str) -> float | None:
     return share_of(found, outcome) if outcome in UNSERVED and "outcomes" in found else at(found, *PLACES[name])
 
 
-def _whole(per_device: dict[str, Range], method: Enrolled, world: SizedWorld) -> dict[str, Range]:
-    """Return what a method's phones download once and anew, exactly, and what the whole run's device-rounds come to."""
-    renewed = sum(size for label, size in method.parts.items() if method.spec.renews is None or label in method.spec.renews)
+def _whole(per_device: dict[str, Range], parts: Sequence[Mapping[str, int]], spec: MethodSpec, world: SizedWorld) -> dict[str, Range]:
+    """Return what a method's phones download once and anew, and what the whole run's device-rounds come to.
+
+    Args:
+        per_device: What is told of all phones.
+        parts: Bytes of the bootstrap by label: untrained, and at the ends that training may lead to. Where these are one, they are exact.
+        spec: The method.
+        world: The scenario.
+    """
     device_rounds = world.population.selected * world.scenario.rounds.count
-    out = {"first_contact_down_bytes": _exact(method.bootstrap_bytes)}
-    if method.spec.renewing or not method.spec.learns:
-        out["per_version_down_bytes"] = _exact(renewed)
+    out = {"first_contact_down_bytes": _of_parts(parts, None)}
+    if spec.renewing or not spec.learns:
+        out["per_version_down_bytes"] = _of_parts(parts, spec.renews)
     for name, (of, unit) in _FLEET.items():
         if of in per_device:
             one = per_device[of]
@@ -185,8 +192,10 @@ def _whole(per_device: dict[str, Range], method: Enrolled, world: SizedWorld) ->
     return out
 
 
-def _exact(value: float) -> Range:
-    return Range(value * (1 - 1e-9), value, value * (1 + 1e-9))
+def _of_parts(parts: Sequence[Mapping[str, int]], labels: Collection[str] | None) -> Range:
+    """Return the bytes of some parts together, None for all."""
+    middle, *ends = (sum(size for label, size in of.items() if labels is None or label in labels) for of in parts)
+    return Range(min(ends) * (1 - 1e-9), middle, max(ends) * (1 + 1e-9))
 
 
 def _small(world: SizedWorld) -> SizedWorld:

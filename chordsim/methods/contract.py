@@ -269,6 +269,10 @@ class MethodSpec:
         """
         return self, self
 
+    def bootstrap_ends(self, context: MethodContext) -> Mapping[str, tuple[int, int]]:
+        """Return by label the least and the most bytes of each bootstrap part whose size hangs on what training makes."""
+        return {}
+
     def as_set(self, settings: Mapping[str, Any]) -> MethodSpec:
         """Return the method as the settings that a scenario gives it choose it, before defaults fill the others; itself where none does."""
         return self

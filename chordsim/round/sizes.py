@@ -157,6 +157,17 @@ def bootstraps(world: SizedWorld) -> dict[str, dict[str, int]]:
     return out
 
 
+def bootstrap_ends(world: SizedWorld, parts: dict[str, dict[str, int]]) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
+    """Return the least and the most that the parts of `bootstraps` may weigh once trained; most have one size."""
+    least, most = {}, {}
+    for name, sizes in parts.items():
+        with blamed(name, "bootstrap_ends"):
+            ends = world.specs[name].bootstrap_ends(world.context(name))
+        least[name] = {label: min(size, ends.get(label, (size,))[0]) for label, size in sizes.items()}
+        most[name] = {label: max(size, ends.get(label, (size,))[-1]) for label, size in sizes.items()}
+    return least, most
+
+
 def enrolled(world: SizedWorld, spec: MethodSpec, parts: dict[str, int]) -> Enrolled:
     """Return a method at its start: no phone holds anything."""
     size = world.population.size

@@ -13,6 +13,7 @@ price, not by integer programming.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chordsim.methods import UP_REPORT, Budgets, Cost, MethodContext, MethodSpec, Needs
@@ -53,9 +54,52 @@ def most_bits(shapes: Shapes, mean_bits: float) -> int:
     return int(min(max(mean_bits, 2.0), 8.0) * shapes.weights)
 
 
+def weights_ends(shapes: Shapes, mean_bits: float) -> tuple[int, int]:
+    """Return the least and the most bytes of the shipped weights, whichever plan training makes of a mean.
+
+    A plan leaves less than a channel's step of its bits unused. Rows of a layer at one width are two named tensors, so names are
+    fewest where a layer has one width, and most where it has all.
+    """
+    limit, fewest = most_bits(shapes, mean_bits), CODE_BITS[1]
+    names, whole = _names_and_numbers(shapes, (fewest,))
+    if limit == fewest * shapes.weights:
+        return names + whole, names + whole
+    beside, step = whole - _level_bytes(shapes, fewest), (max(CODE_BITS) - fewest) * max(layer.fan_in for layer in shapes.layers)
+    # Rows begin with a byte of their own.
+    most = -(-limit // 8) + shapes.channels * any(layer.fan_in * fewest % 8 for layer in shapes.layers)
+    return names + beside + max(limit - step, 0) // 8, _names_and_numbers(shapes, CODE_BITS[1:])[0] + beside + most
+
+
+def _level_bytes(shapes: Shapes, width: int) -> int:
+    return sum(layer.channels * -(-layer.fan_in * width // 8) for layer in shapes.layers)
+
+
+def _names_and_numbers(shapes: Shapes, widths: tuple[int, ...]) -> tuple[int, int]:
+    """Return how many bytes of a blob are names and how many are numbers, if every layer had all its rows at each of these widths."""
+    import torch
+
+    from chordsim.nets import blobs
+    from chordsim.nets.backbone import position_shape
+    from chordsim.wire.codes import packed_bytes
+
+    codes = torch.zeros(packed_bytes(shapes.channels), dtype=torch.uint8)
+    rows = {"position": torch.zeros(position_shape(shapes.backbone)), "codes": codes}
+    for n, layer in enumerate(shapes.layers):
+        for width in widths:
+            rows[f"levels.{n}.{width}"] = torch.zeros(layer.channels, -(-layer.fan_in * width // 8), dtype=torch.uint8)
+            rows[f"scale.{n}.{width}"] = torch.zeros(layer.channels, 1)
+    numbers = sum(part.nbytes for part in rows.values())
+    return len(blobs.save(rows)) - numbers, numbers
+
+
 @dataclass(frozen=True)
 class MixedSpec(MethodSpec):
     """One plan for all, fixed by the trained weights."""
+
+    def bootstrap_ends(self, context: MethodContext) -> Mapping[str, tuple[int, int]]:
+        """Return what the weights may weigh under any plan of the mean."""
+        shapes = shapes_of(context.backbone, context.n_items, context.ranked)
+        return {"weights": weights_ends(shapes, float(context.settings["bits"]))}
 
     def needs(self, context: MethodContext, budgets: Budgets) -> Needs:
         """Return what a plan takes that uses up its mean bits; the real one leaves less than a channel's step of them."""

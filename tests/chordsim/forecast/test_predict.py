@@ -7,17 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chordsim
+from chordsim import methods
 from chordsim.errors import ScenarioError
 from chordsim.forecast.predict import QUANTITIES, beside, check_deadline, forecast
 from chordsim.forecast.printed import fleet_table, forecast_table
 from chordsim.ledger.summary import Summary
+from chordsim.methods.static_mixed.cloud import plan_of
+from chordsim.progress import Silent
 from chordsim.round import sizes
 from chordsim.scenario.load import load
 from chordsim.sized import SizedWorld, sized_world
+from server.training import dense
 from tests.plenty import PLENTY
 
 SIZES = ["data.synthetic.users=250", "data.synthetic.items=80", "rounds.count=2", 'protocol.metrics="none"']
@@ -93,6 +98,24 @@ def test_every_quantity_has_a_range_in_order() -> None:
 def test_a_deadline_shorter_than_the_fastest_phone_is_told_before_training(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"clock\.deadline_s = 1e-06 is shorter than the fastest phone's round"):
         chordsim.run("offline", overrides=[*BASE, "clock.deadline_s=1e-6"], out=tmp_path / "run")
+
+
+@pytest.mark.parametrize("bits", [2.0, 3.0])
+def test_a_size_that_hangs_on_training_is_a_range_that_holds_every_plan(bits: float) -> None:
+    world = sized_world(load("offline", [*SIZES, 'methods=["static-mixed","fp32"]', f"settings.static-mixed.bits={bits}"]))
+    found = {name: groups["all"]["first_contact_down_bytes"] for name, groups in forecast(world).items()}
+    told, draw = found["static-mixed"], torch.Generator().manual_seed(1)
+    half: Any = methods.load(world.specs["static-mixed"].cloud)(world.context("static-mixed"))
+    state = half.train(world.logs(), Silent())
+    weights = dense.weights(half.shapes, state)
+    for sharpness in (0, 8):
+        # The more unlike layers and channels are, the fewer of them have each width.
+        hurts = [torch.rand(1, generator=draw) ** sharpness * torch.rand(w.shape, generator=draw) ** sharpness for w in weights]
+        planned = {**state, "bits": plan_of(half.shapes, weights, bits, hurts)}
+        assert told.low <= sum(len(blob.data) for blob in half.bootstrap(planned)) <= told.high
+    for name, one in found.items():
+        assert (one.high - one.low < 1) == (name == "fp32" or bits == 2.0)
+    assert told.high < 1.15 * told.low, "near"
 
 
 def test_who_is_not_served_is_told_by_how_it_ended() -> None:
