@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from chordsim.errors import ChordsimError, MethodError, ScenarioError
-from chordsim.methods import DOWN_PRESCRIPTION, UP_REPORT, MethodSpec, contract
+from chordsim.methods import DOWN_PRESCRIPTION, UP_REPORT, MethodSpec, discovery
 from chordsim.metrics.spec import MetricSpec
 from chordsim.plug_ins import entry_points, registered, spec_of
 from chordsim.scenario.load import parse
@@ -74,8 +74,8 @@ def test_a_method_of_others_that_makes_no_spec_is_named(
     module: Any = types.ModuleType("theirs")
     module.make = make
     monkeypatch.setitem(sys.modules, "theirs", module)
-    found = (*entry_points(group=contract.GROUP), metadata.EntryPoint("theirs", "theirs:make", contract.GROUP))
-    monkeypatch.setattr(contract, "entry_points", lambda group: found)
+    found = (*entry_points(group=discovery.GROUP), metadata.EntryPoint("theirs", "theirs:make", discovery.GROUP))
+    monkeypatch.setattr(discovery, "entry_points", lambda group: found)
     with pytest.raises(kind) as caught:
         parse('methods = ["popularity", "theirs"]')
     assert says in str(caught.value)
@@ -96,7 +96,7 @@ def test_what_cannot_be_loaded_is_named_whatever_its_code_raises(
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     package = f"broken_{why.partition(':')[0].lower()}"
-    laid_out(tmp_path, package, contract.GROUP, f"theirs = {package}:make")
+    laid_out(tmp_path, package, discovery.GROUP, f"theirs = {package}:make")
     laid_out(tmp_path, f"{package}_too", "chordsim.metrics", f"theirs = {package}:metric")
     (tmp_path / f"{package}.py").write_text(code)
     with pytest.raises(ScenarioError, match=f"methods: 'theirs' is registered but cannot be loaded \\({why}"):
@@ -107,7 +107,7 @@ def test_what_cannot_be_loaded_is_named_whatever_its_code_raises(
 
 def test_a_name_that_two_packages_register_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
-    laid_out(tmp_path, "usurper", contract.GROUP, "fp32 = usurper:make")
+    laid_out(tmp_path, "usurper", discovery.GROUP, "fp32 = usurper:make")
     both = r"methods: 'fp32' is registered by several packages, as chordsim\.methods.* and usurper:make: uninstall all but one"
     with pytest.raises(ScenarioError, match=both):
         parse('methods = ["fp32"]')

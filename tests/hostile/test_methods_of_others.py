@@ -20,7 +20,7 @@ import torch
 import chordsim
 from chordsim.api import RunResult
 from chordsim.errors import MethodError, NotWhole
-from chordsim.methods import DOWN_PRESCRIPTION, UP_REPORT, UP_UPDATE, Blob, CloudTurn, Cost, MethodSpec, Turn, contract
+from chordsim.methods import DOWN_PRESCRIPTION, UP_REPORT, UP_UPDATE, Blob, CloudTurn, Cost, MethodSpec, Turn, discovery
 from chordsim.ragged import Ragged
 from chordsim.scenario.load import load
 
@@ -114,9 +114,9 @@ def play(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
     module: Any = types.ModuleType("theirs")
     module.make, module.Cloud, module.Device = lambda name: SPEC, Cloud, Device
     monkeypatch.setitem(sys.modules, "theirs", module)
-    shipped = tuple(entry_points(group=contract.GROUP))
-    own = EntryPoint("theirs", "theirs:make", contract.GROUP)
-    monkeypatch.setattr(contract, "entry_points", lambda group: (*shipped, own))
+    shipped = tuple(entry_points(group=discovery.GROUP))
+    own = EntryPoint("theirs", "theirs:make", discovery.GROUP)
+    monkeypatch.setattr(discovery, "entry_points", lambda group: (*shipped, own))
     more = ("rounds.count=3", "engine.workers=2", "engine.cells=2")
 
     def run(function: str, what: str, methods: tuple[str, ...] = ("popularity", "theirs")) -> RunResult:

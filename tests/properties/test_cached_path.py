@@ -301,7 +301,8 @@ def test_what_cannot_be_cached_is_one_clear_line(tiny: Callable[..., list[str]],
 
 
 def test_a_method_that_needs_every_row_is_told_so(tiny: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "_spec", lambda name: replace(methods.find(name), cached="no"))
+    find = methods.find
+    monkeypatch.setattr(settings.methods, "find", lambda name: replace(find(name), cached="no"))
     with pytest.raises(chordsim.errors.ScenarioError, match="'fp32' needs the whole catalogue on the phone: leave it out"):
         chordsim.run("offline", overrides=tiny(*CACHED, methods=("fp32",)), out=tmp_path / "run")
 

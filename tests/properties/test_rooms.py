@@ -15,12 +15,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("chordsim", "server", "clients")
 #: Where halves and nets are loaded by name, the apps that Flower names by string too, and anybody's own client app.
-LOADERS = ("chordsim/methods/contract.py", "chordsim/nets/spec.py", "chordsim/engine/node.py", "chordsim/flower/workers.py")
+LOADERS = ("chordsim/methods/discovery.py", "chordsim/nets/spec.py", "chordsim/engine/node.py", "chordsim/flower/workers.py")
 
 #: The two apps; the group of entry points, which has the name of the room; the nets of the backbones that ship.
 ALLOWED = {
     "chordsim.engine.start": {"server.app:app", "clients.app:app"},
-    "chordsim.methods.contract": {"chordsim.methods"},
+    "chordsim.methods.discovery": {"chordsim.methods"},
     "chordsim.metrics.spec": {"chordsim.metrics"},
     "chordsim.nets.shipped": {"chordsim.nets.sasrec", "chordsim.nets.caser", "chordsim.nets.gru4rec"},
 }

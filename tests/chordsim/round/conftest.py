@@ -14,7 +14,7 @@ import pytest
 
 from chordsim.engine.cell import CellCall, CellReply
 from chordsim.engine.records import call_from_record, call_to_record, reply_from_record, reply_to_record, wire_bytes
-from chordsim.methods import MethodSpec, contract
+from chordsim.methods import MethodSpec, discovery
 from chordsim.progress import Silent
 from chordsim.round.enrolled import Hosted
 from chordsim.round.live import play
@@ -105,8 +105,8 @@ def third_party(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         module: Any = types.ModuleType("elsewhere")
         module.make, module.Cloud, module.Device = lambda name: spec, cloud, device
         monkeypatch.setitem(sys.modules, "elsewhere", module)
-        shipped = tuple(entry_points(group=contract.GROUP))
-        own = EntryPoint(spec.name, "elsewhere:make", contract.GROUP)
-        monkeypatch.setattr(contract, "entry_points", lambda group: (*shipped, own))
+        shipped = tuple(entry_points(group=discovery.GROUP))
+        own = EntryPoint(spec.name, "elsewhere:make", discovery.GROUP)
+        monkeypatch.setattr(discovery, "entry_points", lambda group: (*shipped, own))
 
     return install
