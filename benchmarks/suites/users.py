@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from benchmarks.suites.agenda import Cell
 from benchmarks.suites.runs import Measured
 from benchmarks.suites.sheets import USERS, USERS_AND_SEEDS, Line
-from chordsim import arrow
 from chordsim.arrays import Floats
 from chordsim.errors import RunError
 from chordsim.files import atomic_write
@@ -36,7 +33,6 @@ _OVER = {
     "t-by-seed": USERS_AND_SEEDS,
     "none": "",
 }
-_META = b"chordsim.benchmarks"
 At = tuple[str, int]
 
 
@@ -114,7 +110,7 @@ def joined(own: Sequence[Users], other: Sequence[Users]) -> dict[int, Pair]:
 
 def path_of(folder: Path, cell: Cell) -> Path:
     """Return the file of a cell's users in a folder of tables."""
-    return folder / FOLDER / cell.group.name / f"{cell.piece.name}_{cell.method}_seed-{cell.seed}.parquet"
+    return folder / FOLDER / cell.group.name / f"{cell.piece.name}_{cell.method}_seed-{cell.seed}.json"
 
 
 def write(folder: Path, made: Iterable[Users]) -> None:
@@ -130,17 +126,19 @@ def write(folder: Path, made: Iterable[Users]) -> None:
         there.add(path)
         if one.source == path:
             continue
-        about = {"scenario": one.cell.scenario_digest, "ledger_sha256": one.ledger_sha256, "data": one.data, "protocol": one.protocol}
-        names = [f"round-{number}" for number in range(1, len(one.rounds) + 1)]
-        schema = pa.schema([(name, pa.float64()) for name in names], metadata={_META: json.dumps(about, sort_keys=True).encode()})
-        buffer = pa.BufferOutputStream()
-        # A place in a list of ten has ten gains, so that each value is a small number in a dictionary.
-        pq.write_table(
-            pa.Table.from_arrays([*map(arrow.column, one.rounds)], schema=schema), buffer, compression="zstd", compression_level=19
-        )
+        # A place in a list of ten has ten gains: values are few, and each round is a list of numbers of them.
+        values, codes = np.unique(np.stack(one.rounds), return_inverse=True)
+        held = {
+            "scenario": one.cell.scenario_digest,
+            "ledger_sha256": one.ledger_sha256,
+            "data": one.data,
+            "protocol": one.protocol,
+            "values": [None if np.isnan(value) else value for value in values.tolist()],
+            "rounds": codes.reshape(len(one.rounds), -1).tolist(),
+        }
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, memoryview(buffer.getvalue()))
-    for path in (folder / FOLDER).glob("*/*.parquet"):
+        atomic_write(path, (json.dumps(held, separators=(",", ":")) + "\n").encode())
+    for path in (folder / FOLDER).glob("*/*.json"):
         if path not in there:
             path.unlink()
 
@@ -161,10 +159,10 @@ def read(folder: Path, measured: Iterable[tuple[Cell, Line]]) -> dict[At, Users]
         if not path.exists():
             continue
         with named(path, "not users' values of a cell, or damaged"):
-            table = pq.read_table(path)
-            about = json.loads(table.schema.metadata[_META])
-            rounds = tuple(np.asarray(one.to_numpy(), np.float64) for one in table.columns)
-            made = Users(cell, path, about["ledger_sha256"], about["data"], about["protocol"], rounds)
+            about = json.loads(path.read_text())
+            values = np.array([np.nan if value is None else value for value in about["values"]], np.float64)
+            codes = np.asarray(about["rounds"], np.uint32)
+            made = Users(cell, path, about["ledger_sha256"], about["data"], about["protocol"], tuple(values[codes]))
         if (made.ledger_sha256, about["scenario"]) != (line["ledger_sha256"], line["scenario"]):
             raise RunError(f"{path}: of another run than its line in cells.csv: take both from one commit, or remove the file")
         out[cell.key, cell.seed] = made

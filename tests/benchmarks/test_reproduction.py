@@ -226,9 +226,13 @@ def test_a_seed_whose_users_are_not_known_is_joined_by_its_mean_alone(played: Pa
 
 
 def test_users_of_another_run_than_the_tables_tell_are_refused(played: Path, suite: tuple[Group, ...]) -> None:
-    one, other = sorted((played / "tables" / users.FOLDER / "tiny").glob("references_*_seed-[12].parquet"))[:2]
+    one, other = sorted((played / "tables" / users.FOLDER / "tiny").glob("references_*_seed-[12].json"))[:2]
     whole = one.read_bytes()
-    for damage, told in ((other.read_bytes(), "of another run than its line in cells.csv"), (b"PAR1", "not users' values of a cell")):
+    for damage, told in (
+        (other.read_bytes(), "of another run than its line in cells.csv"),
+        (b"{}", "not users' values of a cell"),
+        (whole.replace(b'"rounds":[[', b'"rounds":[[-'), "not users' values"),
+    ):
         one.write_bytes(damage)
         with pytest.raises(RunError, match=rf"{one.name}: {told}"):
             raw_tables.write(played / "none", played / "tables", suite, PAIRS)
