@@ -231,7 +231,7 @@ def test_users_of_another_run_than_the_tables_tell_are_refused(played: Path, sui
     for damage, told in (
         (other.read_bytes(), "of another run than its line in cells.csv"),
         (b"{}", "not users' values of a cell"),
-        (whole.replace(b'"rounds":[[', b'"rounds":[[-'), "not users' values"),
+        (whole.replace(b'"rounds":[[', b'"rounds":[[-9'), "not users' values"),
     ):
         one.write_bytes(damage)
         with pytest.raises(RunError, match=rf"{one.name}: {told}"):
