@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.personal_plans.declared import Experiment
 from benchmarks.suites.agenda import Group
-from benchmarks.suites.kept import Kept
+from benchmarks.suites.kept import Kept, covers
 from benchmarks.suites.raw_tables import at_hand
 from benchmarks.suites.sheets import CELLS, MEASURED, Line, read_lines, text, write_lines
 from benchmarks.suites.users import BOOTSTRAP_SEED, Users, joined, same_data
@@ -34,7 +34,7 @@ def write(runs: Path, out: Path, suite: tuple[Group, ...], experiments: Sequence
     """
     pairs = [(experiment, *pair) for experiment in experiments for pair in experiment.lengths]
     keys = {experiment.key(name) for experiment, *pair in pairs for name in pair}
-    by_cell = Kept.read(out, suite).users_with(Users.of(one) for several in at_hand(runs, suite, keys).values() for one in several)
+    by_cell = Kept.read(out, suite).users_with(at_hand(runs, suite, keys))
     before = read_lines(out / BY_LENGTH) if (out / BY_LENGTH).exists() else []
     measured = {f"{line['group']}/{line['label']}" for line in read_lines(out / CELLS) if line["state"] == MEASURED}
     made: list[Line] = []
@@ -42,8 +42,7 @@ def write(runs: Path, out: Path, suite: tuple[Group, ...], experiments: Sequence
         one, two = experiment.key(own), experiment.key(other)
         fresh = _lines(one, two, by_cell.get(one, []), by_cell.get(two, []))
         stood = [line for line in before if (line["own"], line["other"]) == (one, two) and {one, two} <= measured]
-        more = not fresh or any(not set(line["seeds"].split()) <= set(fresh[0]["seeds"].split()) for line in stood)
-        made += stood if more else fresh
+        made += fresh if fresh and all(covers(fresh[0], line) for line in stood) else stood
     write_lines(out / BY_LENGTH, made)
     return [f"{len({(line['own'], line['other']) for line in made})} of {len(pairs)} pairs are told by length of history"]
 

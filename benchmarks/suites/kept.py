@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.suites import users
 from benchmarks.suites.agenda import Cell, Group, cells
+from benchmarks.suites.runs import Measured
 from benchmarks.suites.sheets import ACCURACY, ALL_SEEDS, CELLS, DIFFERENCES, MEASURED, USERS, Line, cells_of, read_lines, text
 from benchmarks.suites.users import At, Users
 from chordsim.errors import RunError
@@ -63,9 +64,9 @@ class Kept:
             outdated,
         )
 
-    def users_with(self, fresh: Iterable[Users]) -> dict[str, list[Users]]:
+    def users_with(self, at_hand: Mapping[str, Sequence[Measured]]) -> dict[str, list[Users]]:
         """Return what is known of cells' users, by key, seeds ascending; runs at hand come first."""
-        known = {**self.users, **{(one.cell.key, one.cell.seed): one for one in fresh}}
+        known = {**self.users, **{(key, one.cell.seed): Users.of(one) for key, several in at_hand.items() for one in several}}
         out: dict[str, list[Users]] = {}
         for key, seed in sorted(known, key=lambda at: at[1]):
             out.setdefault(key, []).append(known[key, seed])
@@ -97,9 +98,14 @@ class Kept:
     def difference(self, made: Line) -> Line:
         """Return the line of a comparison that rests on more seeds, the one of runs at hand where they are equally many."""
         kept = self.differences.get((made["own"], made["other"]))
-        if kept is None or set(kept["seeds"].split()) <= set(made["seeds"].split()):
+        if kept is None or covers(made, kept):
             return made
         return {**kept, **{name: made[name] for name in ("family", "family_size")}}
+
+
+def covers(made: Line, stood: Line) -> bool:
+    """Return whether a line rests on all seeds of the one that stood in its place."""
+    return set(stood["seeds"].split()) <= set(made["seeds"].split())
 
 
 def _key(line: Line) -> str:

@@ -50,7 +50,7 @@ def write(folder: Path, out: Path, suite: tuple[Group, ...], families: Families)
     by_cell = at_hand(folder, suite)
     found = {(key, one.cell.seed): one for key, several in by_cell.items() for one in several}
     kept = Kept.read(out, suite)
-    by_user = kept.users_with(Users.of(one) for several in by_cell.values() for one in several)
+    by_user = kept.users_with(by_cell)
     out.mkdir(parents=True, exist_ok=True)
     compared = [
         line
