@@ -31,6 +31,8 @@ SEPARATORS: dict[Format, tuple[str, ...]] = {
 _SNIFFED_LINES, _SNIFFED_BYTES = 1000, 1 << 20
 #: Any prose would pass for a sequence of words, so ids that are not numbers need a stated format.
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?")
+#: What some programs write before the table: spreadsheets which separator follows, others a comment.
+_PREAMBLES = {"a spreadsheet's note of the separator": re.compile(r'"?sep=.?"?', re.IGNORECASE), "a comment": re.compile(r"[#%].*|//.*")}
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def sniff(path: Path, lines: Sequence[Line]) -> Format:
         raise DataError(f"{path}: line {lines[0].number}: a JSON array; write JSON lines, one object of user, item, ... a line")
     if TAB in first and re.search(r"\w:(token|float)", first):
         return "inter"
+    _check_preamble(path, lines[0])
     separator = separator_of(lines, (DOUBLE_COLON, TAB, *SEPARATORS["csv"]))
     if separator is not None:
         return "ratings.dat" if separator == DOUBLE_COLON else "u.data" if separator == TAB else "csv"
@@ -124,6 +127,14 @@ def separator_of(lines: Sequence[Line], choices: Sequence[str]) -> str | None:
         return bool(candidates("user", names) and candidates("item", names)), max(counts) if len(counts) == 1 else 0
 
     return max(there, key=lambda choice: (*merit(choice), -there.index(choice)))
+
+
+def _check_preamble(path: Path, line: Line) -> None:
+    """Refuse a first line that belongs to no table; one such as ``#user,item`` names its columns."""
+    words = re.findall(r"\w+", line.text)
+    what = next((what for what, pattern in _PREAMBLES.items() if pattern.fullmatch(line.text.strip())), None)
+    if what is not None and not (candidates("user", words) and candidates("item", words)):
+        raise DataError(f"{path}: line {line.number}: {what}, which is no part of the table: leave such lines out")
 
 
 def _lines(head: bytes) -> Iterator[Line]:

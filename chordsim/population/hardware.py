@@ -200,11 +200,11 @@ class CsvPhones:
         )
 
     def _named(self) -> Ints:
-        names = list(self._config.tiers)
-        stray = sorted(set(self._own.tier) - set(names))
-        if stray:
-            raise ScenarioError(f"{self._config.csv}: tier {stray[0]!r} is not one of population.tiers: {', '.join(names)}")
-        return np.array([names.index(t) for t in self._own.tier], np.int64)
+        names, own = list(self._config.tiers), self._own
+        stray = next((row for row, name in enumerate(own.tier) if name not in names), None)
+        if stray is not None:
+            raise ScenarioError(f"{own.place(stray)}: tier {own.tier[stray]!r} is not one of population.tiers: {', '.join(names)}")
+        return np.array([names.index(t) for t in own.tier], np.int64)
 
 
 def tier_by_speed(speed_z: Floats, tiers: list[TierConfig]) -> Ints:

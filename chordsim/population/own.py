@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -66,6 +66,7 @@ class OwnPhones:
         tier: Named tier of each row; empty where the file names none.
         further: Other columns, kept to group phones by.
         notes: What was kept and what was not read.
+        place: Returns ``path: line N`` for a row.
     """
 
     columns: Mapping[str, Floats]
@@ -74,6 +75,7 @@ class OwnPhones:
     tier: tuple[str, ...]
     further: Mapping[str, Labels]
     notes: tuple[str, ...]
+    place: Callable[[int], str]
 
 
 def read_own(path: str) -> OwnPhones:
@@ -93,7 +95,7 @@ def read_own(path: str) -> OwnPhones:
     z = np.array([NormalDist().inv_cdf(min(max(m, 1e-12), 1 - 1e-12)) for m in middle.tolist()])
     tier = tuple(texts.columns[TIER].to_pylist()) if TIER in texts.columns else ()
     further, notes = _further(texts, weighs)
-    return OwnPhones(columns, np.cumsum(share), z, tier, further, notes)
+    return OwnPhones(columns, np.cumsum(share), z, tier, further, notes, texts.place)
 
 
 def tiers_of(path: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,9 +120,10 @@ def tiers_of(path: str, given: Mapping[str, Any]) -> dict[str, Any]:
             defaults = {ONE_TIER: {**defaults["mid"], "share": 1.0}}
     else:
         names = sorted(set(own.tier))
-        stray = next((name for name in names if not re.match(NAME_PATTERN, name)), None)
+        stray = next((row for row, name in enumerate(own.tier) if not re.match(NAME_PATTERN, name)), None)
         if stray is not None:
-            raise DataError(f"{path}: tier {stray!r} is no name: use letters, digits, '.', '_' and '-', a letter or digit first")
+            rule = "use letters, digits, '.', '_' and '-', a letter or digit first"
+            raise DataError(f"{own.place(stray)}: tier {own.tier[stray]!r} is no name: {rule}")
         of = np.array([names.index(name) for name in own.tier])
         shares = np.bincount(of, share)
         speeds = np.bincount(of, share * own.columns["gmacs_per_s"]) / shares

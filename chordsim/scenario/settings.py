@@ -28,9 +28,7 @@ def resolve_settings(scenario: Scenario) -> Scenario:
     metrics.asked_for(scenario.protocol)
     filled = {}
     for name in scenario.methods:
-        spec = methods.find(name)
-        with blamed(name, "its settings"):
-            spec = spec.as_set(scenario.settings.get(name, {}))
+        spec = _as_set(name, methods.find(name), scenario.settings.get(name, {}))
         _check_backbone(spec, scenario.backbone.kind)
         _check_ranking(spec, scenario.protocol.ranking)
         _check_mode(spec, scenario.rounds.mode)
@@ -39,7 +37,7 @@ def resolve_settings(scenario: Scenario) -> Scenario:
         with blamed(name, "its settings"):
             spec.check(table)
             spec.check_on(table, scenario.backbone)
-            playing = spec.as_set(table)
+        playing = _as_set(name, spec, table)
         _check_items(playing, scenario)
         _check_lists(playing, scenario.protocol.ranking)
         if table:
@@ -58,6 +56,15 @@ def resolved_backbone(backbone: BackboneConfig) -> BackboneConfig:
     filled = backbone.model_copy(update={"settings": table})
     spec.check(filled)
     return filled
+
+
+def _as_set(name: str, spec: methods.MethodSpec, settings: Mapping[str, Any]) -> methods.MethodSpec:
+    """Return the method ``name`` as settings choose it."""
+    with blamed(name, "its settings"):
+        chosen = spec.as_set(settings)
+    if not isinstance(chosen, methods.MethodSpec):
+        raise ScenarioError(f"methods: {name!r}: its as_set returns {type(chosen).__name__}, which is no MethodSpec")
+    return chosen
 
 
 def _filled(

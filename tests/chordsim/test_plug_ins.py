@@ -42,6 +42,11 @@ def _made(name: str, *exchange: Any) -> MethodSpec:
     return MethodSpec(name, "of others", exchange, "theirs:Cloud", "theirs:Device")
 
 
+class _Forgetful(MethodSpec):
+    def as_set(self, settings: Any) -> Any:
+        return None
+
+
 class _Odd(MethodSpec):
     def check(self, settings: Any) -> None:
         raise KeyError("no such table")
@@ -65,6 +70,11 @@ class _Odd(MethodSpec):
             lambda name: _Odd(name, "of others", (UP_REPORT,), "theirs:Cloud", "theirs:Device"),
             MethodError,
             "method theirs, its settings: KeyError: 'no such table'",
+        ),
+        (
+            lambda name: _Forgetful(name, "of others", (UP_REPORT,), "theirs:Cloud", "theirs:Device"),
+            ScenarioError,
+            "methods: 'theirs': its as_set returns NoneType, which is no MethodSpec",
         ),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 
 from chordsim.cli import main
 from chordsim.config.model import PopulationConfig
-from chordsim.errors import DataError, ScenarioError, UserError
+from chordsim.errors import ChordsimError, DataError, ScenarioError, UserError
 from chordsim.forecast.predict import forecast
 from chordsim.population.generate import Population
 from chordsim.scenario.load import load, parse
@@ -74,6 +74,19 @@ def test_stated_tiers_that_nobody_falls_into_are_refused_with_the_way_out(tmp_pa
         ScenarioError, match="population.tiers.[ab]: no phone of .*mine.csv falls into this tier: leave population.tiers out"
     ):
         population(written(tmp_path, HEADER, OLD), *tiers)
+
+
+@pytest.mark.parametrize(
+    ("tier", "given", "says"),
+    [
+        ("a b", (), "mine.csv: line 4: tier 'a b' is no name: use letters"),
+        ("top", ("population.tiers.low.share=1", "population.tiers.low.memory_mb=1"), "mine.csv: line 4: tier 'top' is not one of"),
+    ],
+)
+def test_a_tier_that_cannot_be_is_named_with_its_line(tmp_path: Path, tier: str, given: tuple[str, ...], says: str) -> None:
+    path = written(tmp_path, HEADER + ",tier", OLD + ",low", "", NEW + f",{tier}", MID + ",low")
+    with pytest.raises(ChordsimError, match=says):
+        population(path, *given)
 
 
 def test_a_column_that_stands_twice_is_refused(case: Callable[[str], Path]) -> None:
