@@ -150,6 +150,11 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             reaches("amazon-beauty/fp32", ndcg_10_last=0.031, hr_10_last=0.050),
         ),
         Claim(
+            "amazon-beauty: the same, asked for when the first had fallen short",
+            "NDCG@10 at least 0.0320, HR@10 at least 0.0525",
+            reaches("amazon-beauty/fp32", ndcg_10_last=0.0320, hr_10_last=0.0525),
+        ),
+        Claim(
             "yelp: `fp32` reaches the published SASRec",
             "HR@5 0.0162, NDCG@5 0.0100, HR@10 0.0274, NDCG@10 0.0136",
             reaches("yelp/fp32", hr_5_last=0.0162, ndcg_5_last=0.0100, hr_10_last=0.0274, ndcg_10_last=0.0136),
