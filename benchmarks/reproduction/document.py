@@ -79,8 +79,9 @@ def _group(book: Book, group: str) -> str:
     if not any(lines.values()):
         return f"## {group}\n\nNothing is measured yet ([what is missing](#what-is-missing))."
     first = next(line for line in lines.values() if line)
+    wide = "a feed-forward of" if first["backbone"] == "sasrec" else "width"
     about = (
-        f"Data `{first['data']}`, backbone {first['backbone']}, width {first['width']}, histories of {first['max_len']}, "
+        f"Data `{first['data']}`, backbone {first['backbone']}, {wide} {first['width']}, histories of {first['max_len']}, "
         f"{first['rounds']} round(s), ranking {first['ranking']}, {first['counted']}."
     )
     parts = [f"## {group}", about, accuracy(book, group, lines), costs(lines)]
