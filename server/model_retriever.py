@@ -52,7 +52,8 @@ class RetrieverModel:
     def train(self, logs: TrainLogs, progress: Progress) -> State:
         """Train a dense backbone."""
         c = self.context
-        return fit(Dense(shapes_of(c.backbone, c.n_items), c.seed), logs, c.training, c.backbone.max_len, c.seed, TITLE, progress)
+        model = Dense(shapes_of(c.backbone, c.n_items), c.seed, c.training.start_std)
+        return fit(model, logs, c.training, c.backbone.max_len, c.seed, TITLE, progress)
 
     def about(self, state: State) -> dict[str, Any]:
         """Return what the manifest says of it."""

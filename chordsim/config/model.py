@@ -179,6 +179,7 @@ class TrainingConfig(Table):
     lr: float = Field(2e-3, gt=0, lt=10)
     plan_lr: float = Field(5e-3, gt=0, lt=10)
     warm_share: float = Field(0.1, gt=0, le=1)  # share of these rates for parameters that a method takes over trained
+    start_std: float | None = Field(None, gt=0, le=10)  # of weights that are trained from nothing; left out: by fan-in
     softmax: Literal["auto", "float32", "bfloat16"] = "auto"  # products with the item table; auto: bfloat16 where it is faster
     dropout: float = Field(0.2, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0, lt=10)

@@ -112,10 +112,18 @@ class Recommender(nn.Module):
 class Dense(Recommender):
     """A backbone with trained weights."""
 
-    def __init__(self, shapes: Shapes, seed: int) -> None:
+    def __init__(self, shapes: Shapes, seed: int, start_std: float | None = None) -> None:
+        """Draw what training starts from.
+
+        Args:
+            shapes: Of the backbone, and how many items there are.
+            seed: The scenario's.
+            start_std: Standard deviation of the weights; None: the root of gain over fan-in (He et al. 2015). With 0.02, as published
+                trainings of transformers have it, layers add little at first, so that a state begins as its last item.
+        """
         super().__init__(shapes, seed, "train.dense.init")
         self.weights = nn.ParameterList(
-            torch.randn(n.channels, n.fan_in, generator=self.generator) * math.sqrt(n.gain / n.fan_in) for n in shapes.layers
+            torch.randn(n.channels, n.fan_in, generator=self.generator) * (start_std or math.sqrt(n.gain / n.fan_in)) for n in shapes.layers
         )
 
     def groups(self, lr: float, plan_lr: float) -> list[dict[str, Any]]:

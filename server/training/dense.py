@@ -47,7 +47,7 @@ class Reference:
     def train(self, logs: TrainLogs, progress: Progress) -> State:
         """Train the backbone at full precision, its channels whole."""
         c = self.context
-        model = Dense(shapes_of(c.backbone, c.n_items, c.ranked), c.seed)
+        model = Dense(shapes_of(c.backbone, c.n_items, c.ranked), c.seed, c.training.start_std)
         return fit(model, logs, c.training, c.backbone.max_len, c.seed, TITLE, progress)
 
 

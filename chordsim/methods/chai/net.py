@@ -17,7 +17,7 @@ class Student(Dense):
     """A small SASRec that also learns from a larger one's scores."""
 
     def __init__(self, shapes: Shapes, context: MethodContext) -> None:
-        super().__init__(shapes, context.seed)
+        super().__init__(shapes, context.seed, context.training.start_std)
         self.distil_weight, self.places = float(context.settings["distil_weight"]), int(context.settings["distil_positions"])
         #: Set by the caller; no part of this module's own state.
         self.teacher: Teacher | None = None

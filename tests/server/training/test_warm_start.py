@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from chordsim.progress import Silent
 from chordsim.scenario.load import load
 from chordsim.world import World, build
 from server import hosting
-from server.training import dense
+from server.model_retriever import RetrieverModel
+from server.training import cache, dense
 from server.training.validation import Validation
 
 SMALL = [
@@ -73,3 +75,15 @@ def test_a_training_from_its_own_draws_validates_after_steps_alone() -> None:
     )
     assert float(state["trained.ndcg_10"]) == -1.0
     assert hosting.train(world, Silent()).notes == {"fp32": {"steps": 0, "validation_ndcg_10": None}}
+
+
+@pytest.mark.parametrize("trainer", [lambda context: dense.Reference(context, {}), RetrieverModel])
+def test_weights_that_nobody_trained_start_as_wide_as_the_scenario_says(trainer: Callable[[methods.MethodContext], cache.Source]) -> None:
+    found = []
+    for more in ((), ("training.start_std=0.02",)):
+        world = world_of("fp32", "training.max_steps=0", *more)
+        state = trainer(world.context("fp32")).train(world.logs, Silent())
+        found.append([state[f"weights.{n}"] for n in range(len(world.shapes.layers))])
+    for layer, by_fan_in, small in zip(world.shapes.layers, *found, strict=True):
+        assert torch.allclose(small, by_fan_in * 0.02 / (layer.gain / layer.fan_in) ** 0.5)
+        assert 0.015 < small.std() < 0.025
