@@ -31,8 +31,12 @@ SEPARATORS: dict[Format, tuple[str, ...]] = {
 _SNIFFED_LINES, _SNIFFED_BYTES = 1000, 1 << 20
 #: Any prose would pass for a sequence of words, so ids that are not numbers need a stated format.
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?")
-#: What some programs write before the table: spreadsheets which separator follows, others a comment.
-_PREAMBLES = {"a spreadsheet's note of the separator": re.compile(r'"?sep=.?"?', re.IGNORECASE), "a comment": re.compile(r"[#%].*|//.*")}
+#: What some programs write before the table: spreadsheets which separator follows, others a comment. An id may begin with # too, as in
+#: #a1,12, so a comment has a blank or the mark again behind its mark.
+_PREAMBLES = {
+    "a spreadsheet's note of the separator": re.compile(r'"?sep=.?"?', re.IGNORECASE),
+    "a comment": re.compile(r"(#|%|//)(\s|\1).*"),
+}
 
 
 @dataclass(frozen=True)

@@ -232,6 +232,13 @@ def test_what_is_not_clear_is_refused_in_one_line(tmp_path: Path, text: str, key
     assert says in str(caught.value) and str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("user", ["#a1", "%7", "//x"])
+def test_an_id_that_begins_like_a_comment_is_an_id(tmp_path: Path, user: str) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(f"{user},12,5\n{user},13,4\nb,12,3\n")
+    assert set(read_interactions(path).user_tokens) == {user, "b"}
+
+
 def test_a_header_can_be_said_to_be_there_or_not(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("ann,bob\ncat,dan\n")
