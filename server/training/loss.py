@@ -27,8 +27,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, states: Tensor, table: Tensor, targets: Tensor, kind: torch.dtype) -> Tensor:
         """Return the mean loss over P positions; products are in ``kind``, the softmax and all sums over tiles are not."""
         compute = _in_one_pass if len(table) <= ONE_PASS_ITEMS else _in_tiles
-        with torch.no_grad():
-            total, grad_states, grad_table = compute(states.detach().to(kind), table.detach().to(kind), targets, states.dtype)
+        total, grad_states, grad_table = compute(states.to(kind), table.to(kind), targets, states.dtype)
         ctx.save_for_backward(grad_states, grad_table)
         ctx.rows = len(states)
         return (total / len(states)).to(states.dtype)
