@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -17,10 +18,13 @@ from chordsim.data import roles, values
 from chordsim.data.blocks import Block, one_row_a_line
 from chordsim.data.content import Limits
 from chordsim.data.joining import Part, narrow
+from chordsim.data.names import ROLES, candidates
 from chordsim.data.sniff import Line
 from chordsim.data.values import TimeKind
 from chordsim.errors import DataError, one_line
 
+#: What is a key or looks like one.
+_KEY = re.compile(rb'"([^"\\]+)"[ \t]*:')
 _TYPES: dict[type, Any] = {str: pa.string(), int: pa.int64(), float: pa.float64()}
 
 
@@ -50,6 +54,9 @@ class JsonLines:
         self._types = {role: _TYPES.get(type(value), pa.string()) for role, value in first.items()}
         self._types["rating"] = pa.float64()
         self._time: TimeKind | None = None
+        #: Keys of the first lines, so many; and roles that none of them is, where one would be read as such.
+        self._names, self._seen = set(names), len(lines)
+        self._absent = [role for role in ROLES if role not in self._keys and getattr(config.columns, role) is None]
 
     def read(self, block: Block) -> Part | None:
         """Return a block's columns; None for one without rows.
@@ -59,6 +66,7 @@ class JsonLines:
         """
         if not block.data.strip():
             return None
+        self._check_late(block)
         schema = pa.schema([(key, self._types[role]) for role, key in self._keys.items()])
         try:
             table = arrow_json.read_json(
@@ -82,6 +90,17 @@ class JsonLines:
         if "timestamp" in column:
             times, self._time = values.time_column(column["timestamp"], where, self._time)
         return Part(ids[0], ids[1], ratings, times)
+
+    def _check_late(self, block: Block) -> None:
+        """Refuse a key that would have been read if one of the first lines had it: what it says would be left out in silence."""
+        found = [key.decode() for key in set(_KEY.findall(block.data))] if self._absent else []
+        late = {key: role for role in self._absent for key in found if key not in self._names and candidates(role, [key])}
+        for number, line in block.lines() if late else ():
+            for key in late.keys() & _object(self._path, number, line).keys():
+                raise DataError(
+                    f"{self._path}: line {number}: the key {key!r} would be the {late[key]}, and none of the first {self._seen:,} lines "
+                    f'has it: give it to every line, or set data.columns.{late[key]} = "{roles.NONE}"'
+                )
 
     def _line_by_line(self, block: Block) -> dict[str, Any]:
         texts: dict[str, list[str]] = {role: [] for role in self._keys}

@@ -102,6 +102,21 @@ def test_two_objects_on_a_line_beyond_the_first_lines_are_refused(tmp_path: Path
         read_interactions(path)
 
 
+@pytest.mark.parametrize(("key", "role"), [("createdAt", "timestamp"), ("rating", "rating")])
+def test_a_key_that_only_later_lines_have_is_not_left_out_in_silence(tmp_path: Path, key: str, role: str) -> None:
+    path = tmp_path / "log.jsonl"
+    rows = [{"user": n % 7, "item": n % 11, "more": {key: n}, "text": f'"{key}": 3'} for n in range(1203)]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    plain = read_interactions(path)
+    assert plain.items.size == 1203 and role not in plain.source.columns_read
+    rows[1201] |= {key: 3}
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    with pytest.raises(DataError, match=f"line 1202: the key '{key}' would be the {role}, and none of the first 1,000 lines has it"):
+        read_interactions(path)
+    config = DataConfig.model_validate({"source": "file", "path": str(path), "columns": {role: "none"}})
+    assert read_interactions(path, config=config).digest() == plain.digest()
+
+
 def test_columns_of_parquet_by_name_and_by_position(tmp_path: Path) -> None:
     path = tmp_path / "log.parquet"
     pq.write_table(pa.table({"a": ITEMS, "b.c": USERS, "t": TIMES}), path)
