@@ -90,13 +90,16 @@ def strike(marked: Callable[[], list[psutil.Process]]) -> Callable[..., contextl
         over = threading.Event()
 
         def watch() -> None:
-            while not over.is_set() and len(hit) < times:
-                for process in marked():
-                    with contextlib.suppress(psutil.Error):
-                        if process.pid not in hit and len(hit) < times and method in " ".join(process.cmdline()):
+            # An answer takes milliseconds, and so does a look at all processes: workers are looked for now and then, and at all the time.
+            workers, next_look = list[psutil.Process](), 0.0
+            while not over.wait(0.0005) and len(hit) < times:
+                if time.monotonic() >= next_look:
+                    workers, next_look = [p for p in marked() if title(p).startswith("ray::Worker")], time.monotonic() + 0.1
+                for process in workers:
+                    if process.pid not in hit and len(hit) < times and method in title(process):
+                        with contextlib.suppress(psutil.Error):
                             process.send_signal(what)
                             hit.append(process.pid)
-                time.sleep(0.001)
 
         with beside(watch, over):
             yield hit
@@ -115,8 +118,7 @@ def harass(marked: Callable[[], list[psutil.Process]]) -> Callable[..., contextl
 
         def loaded(process: psutil.Process) -> bool:
             # One that is still loading has no call that it could lose; three lost starts in a row give a worker up.
-            title = " ".join(process.cmdline())
-            return title.startswith("ray::Worker") and "__init__" not in title
+            return title(process).startswith("ray::Worker") and "__init__" not in title(process)
 
         def watch() -> None:
             while len(hit) < times and not over.wait(draw.uniform(*gap_s)):
@@ -131,6 +133,13 @@ def harass(marked: Callable[[], list[psutil.Process]]) -> Callable[..., contextl
             yield hit
 
     return harassing
+
+
+def title(process: psutil.Process) -> str:
+    """Return what a process calls itself; nothing of one that is gone."""
+    with contextlib.suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
 
 
 @contextlib.contextmanager
