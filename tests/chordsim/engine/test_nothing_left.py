@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from chordsim.files import read_json
+from tests.chordsim.engine.conftest import title
 
 #: Listens to Ctrl-C as in a terminal, also where the tests themselves run in the background and were told to ignore it.
 CODE = (
@@ -67,7 +68,7 @@ def test_after_an_interrupt_in_mid_round(
 ) -> None:
     process = begun("rounds.count=8", "data.synthetic.users=300", "population.devices=12000")
     deadline = time.monotonic() + 900
-    while not any("ray::Worker.answer" in line for line in lines_of(marked())) or not (tmp_path / "run" / "rounds.csv").exists():
+    while not any("ray::Worker.answer" in title(process) for process in marked()) or not (tmp_path / "run" / "rounds.csv").exists():
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
         time.sleep(0.005)
     (os.killpg if whom == "group" else os.kill)(process.pid, signal.SIGINT)
@@ -75,14 +76,3 @@ def test_after_an_interrupt_in_mid_round(
     assert process.returncode == 130 and "interrupted; what was finished stays readable" in said, said
     assert read_json(tmp_path / "run" / "manifest.json")["status"] == "interrupted"
     assert nothing_left()
-
-
-def lines_of(processes: list[psutil.Process]) -> list[str]:
-    """Return the command lines of processes that still live."""
-    found = []
-    for process in processes:
-        try:
-            found.append(" ".join(process.cmdline()))
-        except psutil.Error:
-            continue
-    return found
