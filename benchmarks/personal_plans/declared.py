@@ -84,6 +84,7 @@ class Experiment:
         settles: Arms whose training should be within 1 % of its best validation after so many seconds.
         lengths: Pairs whose difference is also told by the length of users' histories.
         scenario: A shipped name or a path.
+        smallest: By seeds, the smallest gain that the design can show, as a share of the rival's NDCG@10.
     """
 
     number: int
@@ -96,6 +97,7 @@ class Experiment:
     frozen: tuple[str, ...]
     arms: tuple[Arm, ...]
     contests: tuple[Contest, ...]
+    smallest: dict[int, float]
     ends: tuple[int, int] | None = None
     steady: bool = False
     others: tuple[tuple[str, str], ...] = ()

@@ -9,7 +9,7 @@ from benchmarks.markdown import table
 from benchmarks.personal_plans import drawings
 from benchmarks.personal_plans.by_length import BY_LENGTH
 from benchmarks.personal_plans.declared import Experiment
-from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST, SMALLEST_GROWTH, SMALLEST_MODELS
+from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST, SMALLEST_100K, SMALLEST_GROWTH, SMALLEST_MODELS
 from benchmarks.personal_plans.judging import chosen, claims
 from benchmarks.suites.figures import Book
 from benchmarks.suites.sections import differences, missing, number, verdicts
@@ -52,6 +52,7 @@ def page(book: Book, experiments: Sequence[Experiment], charts: dict[str, Chart]
     """Return the page."""
     bar = max(ASKED, *SMALLEST.values())
     shares = {"asked": ASKED, "bar": bar, "one": SMALLEST[1], "five": SMALLEST[5], "growth": SMALLEST_GROWTH, "models": SMALLEST_MODELS}
+    shares |= {"few": SMALLEST_100K[5]}
     head = _TEXT.read_text().format(**{name: f"{value * 100:.3g} %" for name, value in shares.items()})
     each = (_experiment(book, one, charts, told) for one in experiments)
     parts = [head, _short(book, experiments), *each, _costs(book, experiments, charts), missing(book)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.personal_plans.declared import Contest, Experiment
-from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST
+from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS
 from benchmarks.suites.agenda import Group
 from benchmarks.suites.figures import Book
 from benchmarks.suites.sheets import Line
@@ -15,9 +15,10 @@ EQUAL_OPERATIONS = 0.05
 LEVEL = 0.05
 
 
-def bar(seeds: int) -> float:
+def bar(experiment: Experiment, seeds: int) -> float:
     """Return the gain that counts: what was asked for, or what so many seeds can show where that is more."""
-    return max(ASKED, SMALLEST.get(seeds, SMALLEST[min(SMALLEST)]))
+    known = experiment.smallest
+    return max(ASKED, known.get(seeds, known[min(known)]))
 
 
 def chosen(book: Book, experiment: Experiment, contest: Contest) -> str | None:
@@ -55,7 +56,7 @@ def above_best(experiment: Experiment, contest: Contest) -> Judge:
         line = book.difference(own, other)
         if line is None:
             return missing(book, own, other)
-        made = _so_far(above(own, other, least=bar(len(contest.seeds)))(book), line, contest.seeds)
+        made = _so_far(above(own, other, least=bar(experiment, len(contest.seeds)))(book), line, contest.seeds)
         if not contest.equal_operations:
             return made
         operations = [book.number(key, "macs") for key in (own, other)]
@@ -132,7 +133,7 @@ def claims(experiment: Experiment) -> tuple[Claim, ...]:
     made = [
         Claim(
             f"{contest.at}: `{contest.own}` above {_best_of(contest)}",
-            f"at least +{bar(len(contest.seeds)) * 100:.3g} % over {_seeds(contest)}, interval above zero"
+            f"at least +{bar(experiment, len(contest.seeds)) * 100:.3g} % over {_seeds(contest)}, interval above zero"
             + ", at equal operations" * contest.equal_operations,
             above_best(experiment, contest),
         )

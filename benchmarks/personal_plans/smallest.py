@@ -5,7 +5,7 @@
 users add, and the two seeds' own differences give a variance between seeds; both are pooled over the lines. A design has
 
     V_users = pooled * items there / items here        users' differences at different items are as good as independent: on ML-100K
-                                                       (three seeds, four pairs of methods) their covariance over rounds is 0 within 2 %
+              * users there / users here               (three seeds, four pairs of methods) their covariance over rounds is 0 within 2 %
     V_seeds = pooled / seeds                           noise of users in it is not taken off, so the effect is rather too large
 
 and no share of V_users is taken off for more seeds, since how much of it is the seeds' is not known; one seed alone is counted with twice
@@ -34,7 +34,7 @@ ITEMS_THERE = 3
 POWER = 0.8
 
 
-def smallest_effect(seeds: int, items: int, lines: list[Line] | None = None, *, gains: int = 1) -> float:
+def smallest_effect(seeds: int, items: int, lines: list[Line] | None = None, *, gains: int = 1, users: int | None = None) -> float:
     """Return the smallest relative effect whose interval lies above zero in 80 % of repetitions.
 
     Args:
@@ -42,11 +42,13 @@ def smallest_effect(seeds: int, items: int, lines: list[Line] | None = None, *, 
         items: Held-out items of each user.
         lines: Measured differences; those of `spread.csv` where None.
         gains: How many independent differences are compared: 2 where one gain is held against another.
+        users: How many users there are, who differ as the measured ones do; as many as those where None.
     """
     known = read_lines(SPREAD) if lines is None else lines
-    users = int(known[0]["users"])
+    measured = int(known[0]["users"])
+    users = measured if users is None else users
     half = [(float(line["high"]) - float(line["low"])) / 2 for line in known]
-    of_users = fmean((one / float(ndtri(0.975))) ** 2 for one in half) * ITEMS_THERE / items * gains
+    of_users = fmean((one / float(ndtri(0.975))) ** 2 for one in half) * ITEMS_THERE / items * gains * measured / users
     apart = [[float(part.partition(":")[2]) for part in line["by_seed"].split()] for line in known]
     of_seeds = fmean((first - second) ** 2 / 2 for first, second in apart) / seeds * gains
     parts = [Part(of_users * (2 if seeds == 1 else 1), users - 1), *([Part(of_seeds, seeds - 1)] if seeds > 1 else [])]

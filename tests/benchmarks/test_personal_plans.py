@@ -140,8 +140,9 @@ def test_narrow_rivals_store_and_compute_what_the_wide_network_does_under_its_bu
 
 
 def test_the_committed_bar_is_what_the_design_can_show() -> None:
-    for seeds, committed in SMALLEST.items():
-        assert smallest_effect(seeds, 10) == pytest.approx(committed, abs=5e-5)
+    for users, smallest in ((None, SMALLEST), (943, experiments.SMALLEST_100K)):
+        for seeds, committed in smallest.items():
+            assert smallest_effect(seeds, 10, users=users) == pytest.approx(committed, abs=5e-5)
     models = smallest_effect(5, 10, read_lines(SPREAD_MODELS))
     assert models == pytest.approx(SMALLEST_MODELS, abs=5e-5) and models < SMALLEST[5]
     assert smallest_effect(5, 10, gains=2) == pytest.approx(SMALLEST_GROWTH, abs=5e-4)
