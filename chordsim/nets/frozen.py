@@ -60,5 +60,5 @@ def draw_checked(layers: tuple[Layer, ...], seed: int, expected: str, law: str =
 
 
 def masked(weight: Tensor, mask: Tensor, keep: float) -> Tensor:
-    """Return ``weight`` [C, K] under a 0-1 mask, rescaled to keep its variance."""
+    """Return ``weight`` [C, K] under a mask of 0, 1 and, where signs are learnt, -1, rescaled to keep its variance."""
     return weight * mask / math.sqrt(keep)

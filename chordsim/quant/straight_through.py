@@ -133,9 +133,18 @@ def straight_through_table(weights: Tensor, table: Tensor) -> Tensor:
     return table.detach() + (weights - weights.detach()) * alive
 
 
-def mask_of(scores: Tensor, keep: float) -> Tensor:
-    """Return the shared element mask: the top ``keep`` share of each row by score, gradient straight through."""
+def mask_of(scores: Tensor, keep: float, *, turns: bool = False) -> Tensor:
+    """Return the shared element mask: the top ``keep`` share of each row by score, gradient straight through.
+
+    Args:
+        scores: One for each weight, [C, K].
+        keep: Share of a row that is 1 or -1; the others are 0.
+        turns: Whether a score below zero turns its weight's sign; scores are then ordered by their size (inference).
+    """
     count = max(round(scores.shape[1] * keep), 1)
-    kept = torch.zeros_like(scores).scatter_(1, scores.topk(count, 1).indices, 1.0)
-    # In this order the mask is exactly 0 or 1, as phones have it.
-    return kept + (scores - scores.detach())
+    told = scores.detach()
+    places = (told.abs() if turns else told).topk(count, 1).indices
+    signs = torch.where(told.gather(1, places) < 0, -1.0, 1.0).to(scores.dtype) if turns else 1.0
+    kept = torch.zeros_like(told).scatter_(1, places, signs)
+    # In this order the mask is exactly 0, 1 or -1, as phones have it.
+    return kept + (scores - told)

@@ -27,6 +27,7 @@ class Planned:
         law: How it is drawn.
         keep: Share of weights that the mask keeps.
         kept: The mask's bits, a part after the other, each in whole bytes; None for no mask.
+        turned: Bits alike of the weights whose drawn sign the mask turns; None where it turns none.
     """
 
     source: list[Single]
@@ -36,6 +37,7 @@ class Planned:
     law: str
     keep: float
     kept: Bytes | None
+    turned: Bytes | None = None
 
     def packed(self, codes: Codes) -> Packed:
         """Return a plan's weights at rest, codes [sum of rows]; as `pack`, of rows that were quantized once for all plans."""

@@ -104,13 +104,15 @@ def another_backbone(data):
         ("extractor", tensors(lambda t: t.to(torch.int64))),
         ("mask", tensors(lambda t: t.float())),
         ("mask", lambda data: data[:100]),
+        ("turned", tensors(lambda t: t.float())),
+        ("turned", tensors(lambda t: t[:-1])),
         ("gains", tensors(lambda t: t * float("inf"))),
         ("gains", tensors(lambda t: t[:1])),
     ],
 )
 def test_phones_do_not_load_a_bootstrap_that_does_not_verify(label, change, tiny, play, caplog):
-    given = tiny("rounds.count=2", "settings.chord-plus.gains=true", methods=("chord-plus",))
-    run = play(given, call=swapped(label, change))
+    more = ("settings.chord-plus.gains=true", 'settings.chord-plus.signs="learnt"')
+    run = play(tiny("rounds.count=2", *more, methods=("chord-plus",)), call=swapped(label, change))
     assert set(run.ledger.outcome.astype(str)) <= {"failed", "refused"}
     assert run.ledger["rank"].isna().all()
     assert run.manifest["status"] == "failed"

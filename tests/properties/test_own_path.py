@@ -77,6 +77,8 @@ def made_up(world: World, name: str) -> dict[str, torch.Tensor]:
             parameter.add_(torch.randn(parameter.shape, generator=noise) * 0.3)
         for gain in model.gains:
             gain.mul_(torch.rand(gain.shape, generator=noise) + 0.5)
+        for scores in model.mask_scores:
+            scores.add_(torch.randn(scores.shape, generator=noise) * 0.1)
         model.item[1:] += torch.randn(model.item[1:].shape, generator=noise)
     return {key: value.detach().clone() for key, value in model.state_dict().items()}
 
@@ -86,6 +88,7 @@ def made_up(world: World, name: str) -> dict[str, torch.Tensor]:
     params=[
         *NAMES,
         "chord-plus on steps",
+        "chord-plus on learnt signs",
         "chord-plus on caser",
         *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),
     ],
@@ -107,6 +110,8 @@ def case(request: pytest.FixtureRequest) -> Case:
         overrides.append("backbone.ffn_dim=24")
     if where == "signed":
         overrides += [f"settings.{name}.gains=true", f'settings.{name}.law="signed"']
+    if where == "learnt signs":
+        overrides += [f'settings.{name}.law="signed"', f'settings.{name}.signs="learnt"']
     if where == "steps":
         overrides += [f"settings.{name}.gains=true", f'settings.{name}.gains_of="code"', f"settings.{name}.widths=[0,2,2,2]"]
         overrides.append(f"settings.{name}.user_input=true")
@@ -158,6 +163,10 @@ def own_path(case: Case, phone: int) -> tuple[bytes, np.ndarray, np.ndarray]:
         if masks:
             bits = np.unpackbits(masks[str(n)].numpy(), bitorder="little")[: source.numel()].reshape(source.shape)
             source = source * torch.from_numpy(bits).float() / settings.mask_keep**0.5
+        if "turned" in parts:
+            bits = np.unpackbits(blobs.load(parts["turned"], {})[str(n)].numpy(), bitorder="little")[: source.numel()]
+            assert 0 < bits.mean() < 1
+            source = torch.where(torch.from_numpy(bits.reshape(source.shape)) == 1, -source, source)
         size = settings.group or source.shape[1]
         whole = torch.empty_like(source)
         for channel, row in enumerate(source):

@@ -136,8 +136,11 @@ class PlanCloud(Cloud):
         if model.told is not None:
             parts.append(Blob(TOLD, blobs.save(user_input.encode(model.told.matrix, self.settings.extractor_bits))))
         if self.settings.mask_keep < 1:
-            kept = {str(n): pack_bits(w != 0) for n, w in enumerate(model.masked())}
-            parts.append(Blob("mask", blobs.save(kept)))
+            under = model.masked()
+            parts.append(Blob("mask", blobs.save({str(n): pack_bits(w != 0) for n, w in enumerate(under)})))
+            if self.settings.turns:
+                turned = (w * frozen < 0 for w, frozen in zip(under, model.frozen, strict=True))
+                parts.append(Blob("turned", blobs.save({str(n): pack_bits(bits) for n, bits in enumerate(turned)})))
         if self.settings.gains:
             parts.append(Blob("gains", blobs.save({str(n): gain for n, gain in enumerate(model.gains)})))
         return parts

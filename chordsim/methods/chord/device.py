@@ -99,7 +99,7 @@ class PlanDevice(Device):
 
     def tables(self, blobs_by_label: Mapping[str, bytes]) -> list[Tensor]:
         """Return every channel at every code, per layer [4, C, K], of the backbone that a bootstrap brings."""
-        source, _ = self._source(blobs_by_label)
+        source = self._source(blobs_by_label)[0]
         rows = [table(w, self.settings.widths) for w in source]
         if not self.settings.gains:
             return rows
@@ -114,7 +114,7 @@ class PlanDevice(Device):
         if s.activation_bits < 32 or s.user_input or s.by_number or s.fuse:
             return None
         item_and_position = load_tables(blobs_by_label, self.shapes)
-        source, packed = self._source(blobs_by_label)
+        source, kept, turned = self._source(blobs_by_label)
         told = json.loads(blobs_by_label["backbone"])
         planned = Planned(
             source=[weight.numpy() for weight in source],
@@ -123,21 +123,29 @@ class PlanDevice(Device):
             seed=None if told["shipped"] else int(told["seed"]),
             law=s.law,
             keep=s.mask_keep,
-            kept=torch.cat(packed).numpy() if packed else None,
+            kept=torch.cat(kept).numpy() if kept else None,
+            turned=torch.cat(turned).numpy() if turned else None,
         )
         item, position = item_and_position
         return Portable(item.numpy(), position.numpy(), parts_of(self.shapes.layers), planned=planned)
 
-    def _source(self, blobs_by_label: Mapping[str, bytes]) -> tuple[list[Tensor], list[Tensor]]:
-        """Return the frozen weights under the shared mask, and the mask's packed bits by layer, none where there is no mask."""
-        frozen, keep = load_frozen(blobs_by_label, self.shapes.layers, self.settings.law), self.settings.mask_keep
-        if keep >= 1:
-            return frozen, []
+    def _source(self, blobs_by_label: Mapping[str, bytes]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Return the frozen weights under the shared mask, and bits packed by layer, where there are any: what it keeps, what it turns."""
+        s, frozen = self.settings, load_frozen(blobs_by_label, self.shapes.layers, self.settings.law)
+        if s.mask_keep >= 1:
+            return frozen, [], []
+        kept = self._bits(blobs_by_label["mask"])
+        turned = self._bits(blobs_by_label["turned"]) if s.turns else []
+        masks = [unpack_bits(bits, tuple(w.shape)).float() for w, bits in zip(frozen, kept, strict=True)]
+        if turned:
+            masks = [m * (1 - 2 * unpack_bits(bits, tuple(m.shape)).float()) for m, bits in zip(masks, turned, strict=True)]
+        return [masked(w, m, s.mask_keep) for w, m in zip(frozen, masks, strict=True)], kept, turned
+
+    def _bits(self, blob: bytes) -> list[Tensor]:
+        """Return a bit for each weight, packed, by layer."""
         sizes = {str(n): (-(-layer.channels * layer.fan_in // 8),) for n, layer in enumerate(self.shapes.layers)}
-        stored = blobs.load(blobs_by_label["mask"], sizes)
-        packed = [stored[str(n)] for n in range(len(frozen))]
-        kept = [unpack_bits(bits, tuple(w.shape)).float() for w, bits in zip(frozen, packed, strict=True)]
-        return [masked(w, m, keep) for w, m in zip(frozen, kept, strict=True)], packed
+        stored = blobs.load(blob, sizes)
+        return [stored[name] for name in sizes]
 
     def _gains(self, blobs_by_label: Mapping[str, bytes]) -> list[Tensor]:
         """Return the learnt scales by layer, [C, 1] or [C, 4]."""

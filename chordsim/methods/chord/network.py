@@ -117,10 +117,13 @@ class Planned(Recommender):
 
     def masked(self) -> list[Tensor]:
         """Return the frozen weights under the shared mask, rescaled to keep their variance."""
-        keep = self.settings.mask_keep
-        if keep >= 1:
+        if not self.mask_scores:
             return self.frozen
-        return [masked(w, mask_of(s, keep), keep) for w, s in zip(self.frozen, self.mask_scores, strict=True)]
+        return [self._under_mask(w, s) for w, s in zip(self.frozen, self.mask_scores, strict=True)]
+
+    def _under_mask(self, weights: Tensor, scores: Tensor) -> Tensor:
+        keep = self.settings.mask_keep
+        return masked(weights, mask_of(scores, keep, turns=self.settings.turns), keep)
 
     def tables(self) -> list[Tensor]:
         """Return per layer every channel at every code, [4, C, K].
@@ -132,9 +135,9 @@ class Planned(Recommender):
             return self._fixed
         out: dict[int, Tensor] = {}
         for alike in self._alike:
-            weights, keep = torch.cat([self.frozen[n] for n in alike]), self.settings.mask_keep
-            if keep < 1:
-                weights = masked(weights, mask_of(torch.cat([self.mask_scores[n] for n in alike]), keep), keep)
+            weights = torch.cat([self.frozen[n] for n in alike])
+            if self.mask_scores:
+                weights = self._under_mask(weights, torch.cat([self.mask_scores[n] for n in alike]))
             rows = straight_through_table(weights, table(weights, self.settings.widths))
             if self.gains:
                 rows = scaled(rows, torch.cat([self.gains[n] for n in alike]))

@@ -22,6 +22,7 @@ SEEN = ("user", "candidates")
 TOLD = ("nothing", "vector")
 SWAPPED = ("user", "list")
 GAINED = ("channel", "code")
+SIGNS = ("drawn", "learnt")
 STARTS = ("scratch", "reference")
 #: Where the scales of codes 0 to 3 start: the base's first choice as it is, softer, louder.
 START_GAINS = (1.0, 1.0, 0.5, 2.0)
@@ -67,6 +68,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "gains": _FLAG,
     "gains_of": _one_of(GAINED),
     "law": _one_of(LAWS),
+    "signs": _one_of(SIGNS),
     "start": _one_of(STARTS),
     "distil_weight": _WEIGHT,
     "contrast_weight": _WEIGHT,
@@ -112,6 +114,8 @@ class PlanSettings:
         gains_of: What has such a scale: each ``channel``, or each ``code`` of each channel, so that codes of one width
             are different steps of the same bits and a plan chooses among them (inference). Codes start from `START_GAINS`.
         law: What frozen weights are drawn from (`chordsim.nets.kinds.LAWS`).
+        signs: Whether a kept weight has the sign that it was ``drawn`` with, or one that training ``learnt`` beside the mask and the
+            bootstrap brings, a bit for each weight (inference).
         start: Where embeddings start from: ``scratch`` is random, ``reference`` those of the trained full-precision model, from which
             `qat-k` and `static-mixed` start too.
         distil_weight: Of the divergence from the full-precision reference's scores in training; 0 trains without a teacher.
@@ -151,6 +155,7 @@ class PlanSettings:
     gains: bool = False
     gains_of: str = "channel"
     law: str = "gaussian"
+    signs: str = "drawn"
     start: str = "scratch"
     distil_weight: float = 0.0
     contrast_weight: float = 0.0
@@ -174,6 +179,11 @@ class PlanSettings:
     def reads_users(self) -> bool:
         """Whether phones read their users: for a profile, or for the backbone's inputs."""
         return self.delivery == "session" or self.user_input or self.told == "vector"
+
+    @property
+    def turns(self) -> bool:
+        """Whether the shared mask turns signs too."""
+        return self.signs == "learnt"
 
     @property
     def gain_columns(self) -> int:
@@ -226,6 +236,10 @@ class PlanSettings:
         made = cls(**values)
         if made.gains_of == "code" and not made.gains:
             raise ScenarioError(f'settings.{name}.gains_of = "code" asks for settings.{name}.gains = true')
+        if made.turns and made.mask_keep >= 1:
+            raise ScenarioError(
+                f'settings.{name}.signs = "learnt" are those of weights that a mask keeps: set settings.{name}.mask_keep below 1'
+            )
         if made.reads != READS and made.extractor != "mean":
             raise ScenarioError(f'settings.{name}.reads is of settings.{name}.extractor = "mean" alone, and it is "{made.extractor}"')
         if made.sees == "candidates" and made.planner == "shared":
@@ -257,7 +271,7 @@ def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
         # The matrix and the numbers of the session.
         joined += user_input.stored_bytes(dim, shapes.plan_bytes, s.extractor_bits) + shapes.plan_bytes
     held = held_bytes(s.reads, shapes.backbone.max_len, shapes.n_items) if s.reads_users else 0
-    mask = -(-shapes.weights // 8) if settings.mask_keep < 1 else 0
+    mask = -(-shapes.weights // 8) * (2 if settings.turns else 1) if settings.mask_keep < 1 else 0
     source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0
     book = 16 * s.plans * shapes.channels if s.by_number else 0
     gains = 4 * shapes.channels * settings.gain_columns

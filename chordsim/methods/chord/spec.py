@@ -6,9 +6,8 @@ element-level hypernetworks for each layer and one layer-level hypernetwork read
 the layers' weighs it; 2 bits a channel come down, codes 1 to 3 for 2, 4 and 8 bits, about 3 on average; one forward pass, no training.
 Inference: the operators, ranks and utility (`chordsim/methods/chord/hypernetwork.py`), the quantizer, the allocation under budgets, the
 training (hard plans, straight-through gradients, budgets drawn for each user), what code 0 is (unused), embeddings trained, activations
-rounded by vector where ``activation_bits`` asks for it. `chord-plus`
-(a shared mask, code 0 for off, base plus residual of a user, gains, other laws and starts, plans that read the list) and `chord-shared`
-(its plan the same for all) are ours whole.
+rounded by vector where ``activation_bits`` asks for it. `chord-plus` (a shared mask and learnt signs, code 0 for off, base plus
+residual of a user, gains, other laws and starts, plans that read the list) and `chord-shared` (its plan the same for all) are ours whole.
 Left out: how the paper quantizes activations, which no source at hand says.
 """
 
@@ -64,6 +63,7 @@ _PLUS: Mapping[str, Any] = {
     "gains": False,
     "gains_of": "channel",
     "law": "gaussian",
+    "signs": "drawn",
     "start": "scratch",
     "distil_weight": 0.0,
     "contrast_weight": 0.0,

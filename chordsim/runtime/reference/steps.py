@@ -68,23 +68,31 @@ def draw(parts: Sequence[Part], seed: int, law: str = "gaussian") -> list[Single
     return out
 
 
-def masked(weights: Sequence[Single], kept: Bytes | None, keep: float) -> list[Single]:
+def masked(weights: Sequence[Single], kept: Bytes | None, keep: float, turned: Bytes | None = None) -> list[Single]:
     """Return weights under the shared mask, rescaled to keep their variance.
 
     Args:
         weights: From `draw`.
         kept: One bit for each weight of a part, lowest bits first, a part after the other, each in whole bytes; None for no mask.
         keep: Share of weights that the mask keeps.
+        turned: Bits alike, 1 for each kept weight whose sign is not the drawn one; None where none is.
     """
     if kept is None:
         return list(weights)
     out, at = [], 0
     for weight in weights:
-        size = -(-weight.size // 8)
-        bits = np.unpackbits(kept[at : at + size], bitorder="little")[: weight.size].reshape(weight.shape)
-        out.append(weight * bits.astype(np.float32) / np.float32(math.sqrt(keep)))
-        at += size
+        mask = _bits(kept, at, weight)
+        if turned is not None:
+            mask = mask * (1 - 2 * _bits(turned, at, weight))
+        out.append(weight * mask / np.float32(math.sqrt(keep)))
+        at += -(-weight.size // 8)
     return out
+
+
+def _bits(packed: Bytes, at: int, weight: Single) -> Single:
+    """Return a weight's bits, which start at a byte, as 0 and 1 in its shape."""
+    bits = np.unpackbits(packed[at : at - (-weight.size // 8)], bitorder="little")[: weight.size]
+    return bits.reshape(weight.shape).astype(np.float32)
 
 
 def unpack_codes(plan: bytes, rows: int) -> Codes:

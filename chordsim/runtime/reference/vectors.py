@@ -26,6 +26,7 @@ def made(
     law: str = "gaussian",
     keep: float = 1.0,
     kept: Bytes | None = None,
+    turned: Bytes | None = None,
 ) -> dict[str, Any]:
     """Return one vector: what goes in, and the checksums that come out.
 
@@ -37,6 +38,7 @@ def made(
         law: What frozen weights are drawn from.
         keep: Share of weights that the mask keeps, and
         kept: its packed bits; None for no mask.
+        turned: Bits of the weights whose signs the mask turns; None for none.
     """
     given = {
         "seed": seed,
@@ -47,6 +49,8 @@ def made(
         "parts": [[part.name, part.rows, part.width, part.gain] for part in parts],
         "plan": plan.hex(),
     }
+    if turned is not None:
+        given["turned"] = turned.tobytes().hex()
     return {**given, "sha256": outcome(given)}
 
 
@@ -60,7 +64,8 @@ def outcome(vector: Mapping[str, Any]) -> dict[str, str]:
         parts = [Part(str(name), int(rows), int(width), float(gain)) for name, rows, width, gain in vector["parts"]]
         kept = np.frombuffer(bytes.fromhex(vector["mask"]), np.uint8) if vector["mask"] else None
         drawn = draw(parts, int(vector["seed"]), str(vector["law"]))
-        source = masked(drawn, kept, float(vector["keep"]))
+        turned = np.frombuffer(bytes.fromhex(vector["turned"]), np.uint8) if "turned" in vector else None
+        source = masked(drawn, kept, float(vector["keep"]), turned)
         codes = unpack_codes(bytes.fromhex(vector["plan"]), sum(part.rows for part in parts))
         packed = pack(source, codes, [int(bits) for bits in vector["widths"]])
         weights = unpack(packed, parts)

@@ -55,9 +55,10 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "chord": ("chord", {"bits": 3.0, "train_bits": [3.0]}, {}),
     "chord-plus": ("chord-plus", PLAN, {}),
     "chord-plus of a user among the inputs": ("chord-plus", {**PLAN, "user_input": True, "reads": [30, 8], "gains": True}, {}),
+    "chord-plus with learnt signs": ("chord-plus", {**PLAN, "signs": "learnt", "law": "signed"}, {}),
     "chord-plus with 2-bit inputs": ("chord-plus", {**PLAN, "activation_bits": 2}, {}),
     "chord-shared": ("chord-shared", PLAN, {}),
-    "chord-shared told once": ("chord-shared", {**PLAN, "delivery": "bootstrap"}, {}),
+    "chord-shared told once": ("chord-shared", {**PLAN, "delivery": "bootstrap", "signs": "learnt"}, {}),
 }
 #: Rows of few bits, which training rounds too, where something on the cloud or the phone reads them.
 OF_ROWS: dict[str, dict[str, Any]] = {

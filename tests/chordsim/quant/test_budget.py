@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -100,6 +102,8 @@ def test_shipped_settings_are_sound_and_count_what_the_method_adds(spec: object)
     assert extra > (SHAPES.weights // 8 if settings.mask_keep < 1 else 0)
     trained = shapes_of(BackboneConfig(dim=16, ffn_dim=32, max_len=12, init="trained"), 70)
     assert plan_budget(trained, settings).extra_bytes == extra + 4 * SHAPES.weights
+    if settings.mask_keep < 1:
+        assert plan_budget(SHAPES, replace(settings, signs="learnt")).extra_bytes == extra + -(-SHAPES.weights // 8)
 
 
 @pytest.mark.parametrize(
@@ -130,9 +134,15 @@ def test_shipped_settings_are_sound_and_count_what_the_method_adds(spec: object)
         ("stray", 1),
         ("gains_of", "user"),
         ("gains_of", "code"),
+        ("signs", "turned"),
     ],
 )
 def test_settings_that_make_no_plan_are_refused_in_one_line(key: str, value: object) -> None:
     with pytest.raises(ScenarioError) as caught:
         PlanSettings.of("chord-plus", {**chord_plus("chord-plus").defaults, key: value})
     assert f"settings.chord-plus.{key}" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_signs_are_learnt_beside_a_mask_alone() -> None:
+    with pytest.raises(ScenarioError, match="set settings.chord.mask_keep below 1"):
+        PlanSettings.of("chord", {**chord("chord").defaults, "signs": "learnt"})

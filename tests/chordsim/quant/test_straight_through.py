@@ -77,3 +77,13 @@ def test_the_mask_is_exactly_zero_or_one_and_takes_the_top_of_each_row(keep: flo
     assert bool((torch.where(mask == 1, scores, 9.0).amin(1) >= torch.where(mask == 0, scores, -9.0).amax(1)).all())
     (found,) = torch.autograd.grad((mask * 3).sum(), scores)
     assert bool((found == 3).all())
+
+
+def test_a_mask_that_turns_signs_takes_the_largest_of_each_row_with_their_signs() -> None:
+    scores = torch.randn(20, 8, generator=generator()).requires_grad_()
+    mask = mask_of(scores, 0.25, turns=True)
+    for row, made in zip(scores.tolist(), mask.tolist(), strict=True):
+        largest = sorted(range(8), key=lambda place: -abs(row[place]))[:2]
+        assert made == [(-1.0 if row[place] < 0 else 1.0) if place in largest else 0.0 for place in range(8)]
+    (found,) = torch.autograd.grad((mask * 3).sum(), scores)
+    assert bool((found == 3).all())

@@ -14,5 +14,6 @@ SMALL = [
     "backbone.max_len=12",
     "rounds.count=1",
     "settings.chord-plus.gains=true",
+    'settings.chord-plus.signs="learnt"',
     *(f"population.tiers.{tier}.memory_of_fp32=50" for tier in ("low", "mid", "high")),
 ]

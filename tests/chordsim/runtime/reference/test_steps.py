@@ -60,6 +60,11 @@ def test_a_thousand_seeds_and_plans_give_the_same_bytes(block: int) -> None:
         source = drawn if keep == 1 else [frozen.masked(w, m.float(), keep) for w, m in zip(drawn, masks, strict=True)]
         bits_of_mask = None if keep == 1 else np.concatenate([pack_bits(m).numpy() for m in masks])
         mine = steps.masked(own, bits_of_mask, keep)
+        if keep < 1 and number % 2:
+            turns = [m & torch.from_numpy(generator(seed, "test.turned", device=n).random(m.shape) < 0.5) for n, m in enumerate(masks)]
+            signed = [m.float() * torch.where(t, -1.0, 1.0) for m, t in zip(masks, turns, strict=True)]
+            source = [frozen.masked(w, m, keep) for w, m in zip(drawn, signed, strict=True)]
+            mine = steps.masked(own, bits_of_mask, keep, np.concatenate([pack_bits(t).numpy() for t in turns]))
         assert all(a.numpy().tobytes() == b.tobytes() for a, b in zip(source, mine, strict=True))
         packed = steps.pack(mine, steps.unpack_codes(pack_codes(codes[None]).tobytes(), codes.size), widths)
         levels, at = [], 0
