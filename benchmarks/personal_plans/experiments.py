@@ -242,4 +242,38 @@ CODEBOOK = Experiment(
     shares=(("codes-16", "free", 1 - ASKED),),
 )
 
-EXPERIMENTS: tuple[Experiment, ...] = (CANDIDATES, CANDIDATES_100K, SPARSITY, HISTORY, CODEBOOK)
+#: Signs of kept weights learnt with the mask: a bit more for each weight in the bootstrap, none in a plan.
+SIGNS = 'signs="learnt"'
+
+LEARNT_SIGNS = Experiment(
+    number=5,
+    name="signs",
+    title="Training that allows it",
+    claim="where the signs of kept weights are learnt beside the mask (in a trial, of which validation alone was looked at), own plans of "
+    "2 bits keep what `fp32` of the same window has, and are worth having",
+    rival="the best, by validation, of a shared plan and a shared plan with the vector of 400 items, both over signs learnt alike",
+    falsifier="one of these is as good, or signs as they were drawn do as well, or `qat-2` does better than own plans",
+    overrides=RECIPE,
+    frozen=FROZEN,
+    arms=(
+        Arm("own-signs", "chord-plus", (*FROZEN, LONG, SIGNS), "own plans of 400 items, learnt signs", ("chord-swapped",)),
+        Arm("shared-signs", "chord-shared", (*FROZEN, TOLD_ONCE, SIGNS), "shared plan, learnt signs"),
+        Arm("vector-signs", "chord-shared", (*FROZEN, TOLD_ONCE, VECTOR, LONG, SIGNS), "shared plan, vector of 400 items, learnt signs"),
+        Arm("own-drawn", "chord-plus", (*FROZEN, LONG), "own plans of 400 items, drawn signs"),
+        Arm("shared-drawn", "chord-shared", (*FROZEN, TOLD_ONCE), "shared plan, drawn signs"),
+        Arm("fp32", "fp32", (), "full precision"),
+        Arm("qat-2", "qat-2", (), "2 bits for everybody"),
+    ),
+    contests=(Contest("learnt signs", "own-signs", ("shared-signs", "vector-signs"), SEEDS),),
+    smallest=SMALLEST,
+    others=(
+        ("own-signs", "chord-swapped:own-signs"),
+        ("own-signs", "own-drawn"),
+        ("shared-signs", "shared-drawn"),
+        ("vector-signs", "shared-signs"),
+    ),
+    shares=tuple((arm, other, least) for arm in ("own-signs", "vector-signs") for other, least in (("fp32", 0.97), ("qat-2", 1.0))),
+    settles=(("own-signs", 1200.0),),
+)
+
+EXPERIMENTS: tuple[Experiment, ...] = (CANDIDATES, CANDIDATES_100K, SPARSITY, HISTORY, CODEBOOK, LEARNT_SIGNS)
