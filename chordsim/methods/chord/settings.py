@@ -256,6 +256,11 @@ class PlanSettings:
             raise ScenarioError(
                 f'settings.{name}.planner = "codebook" needs decode = "cloud" and delivery = "session", where numbers cross'
             )
+        if made.delivery == "bootstrap" and made.planner != "shared":
+            raise ScenarioError(
+                f'settings.{name}.delivery = "bootstrap" brings the plan that all share, and planner = "{made.planner}" makes users their '
+                f'own: set settings.{name}.planner = "shared", or delivery = "session"'
+            )
         return made
 
 

@@ -176,6 +176,10 @@ def test_a_run_of_all_rivals_has_one_ledger(runs: list[RunResult]) -> None:
         (["settings.chord-shared.told=vector", "protocol.ranking=candidates"], 'set settings.chord-shared.delivery = "bootstrap"'),
         (["settings.chord-plus.told=vector"], "settings.chord-plus.told"),
         (["settings.chord-shared.aged=2"], 'settings.chord-shared.aged asks for settings.chord-shared.told = "vector"'),
+        (
+            ["settings.chord-shared.delivery=bootstrap", "settings.chord-shared.planner=levels"],
+            'set settings.chord-shared.planner = "shared"',
+        ),
         (["settings.chord-plus.fuse=true"], "settings.chord-plus reads what the cloud lists"),
         (["settings.chord-swapped.swaps=list"], 'settings.chord-swapped.swaps = "list" asks for settings.chord-swapped.sees'),
     ],
