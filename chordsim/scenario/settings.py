@@ -27,8 +27,9 @@ def resolve_settings(scenario: Scenario) -> Scenario:
         resolved_backbone(scenario.lister[0])
     metrics.asked_for(scenario.protocol)
     filled = {}
-    for name in scenario.methods:
-        spec = _as_set(name, methods.find(name), scenario.settings.get(name, {}))
+    chosen = {name: _as_set(name, methods.find(name), scenario.settings.get(name, {})) for name in scenario.methods}
+    # What is wrong with settings that a control takes over is said of the method that they were given to, which is looked at first.
+    for name, spec in sorted(chosen.items(), key=lambda item: bool(item[1].settings_of)):
         _check_backbone(spec, scenario.backbone.kind)
         _check_ranking(spec, scenario.protocol.ranking)
         _check_mode(spec, scenario.rounds.mode)
@@ -42,7 +43,7 @@ def resolve_settings(scenario: Scenario) -> Scenario:
         _check_lists(playing, scenario.protocol.ranking)
         if table:
             filled[name] = table
-    return scenario.model_copy(update={"settings": filled})
+    return scenario.model_copy(update={"settings": {name: filled[name] for name in scenario.methods if name in filled}})
 
 
 def resolved_backbone(backbone: BackboneConfig) -> BackboneConfig:

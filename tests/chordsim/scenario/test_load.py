@@ -81,6 +81,15 @@ def test_controls_take_the_settings_of_the_method_whose_training_they_share() ->
     assert alone.settings["chord-aged-5"]["bits"] == 2.0
 
 
+def test_what_is_wrong_with_settings_that_a_control_takes_over_is_said_of_the_method_that_has_them() -> None:
+    names = 'methods=["frozen-3", "chord-empty", "chord", "chord-plus"]'
+    for name in ("chord", "chord-plus"):
+        given = f'settings.{name}.law="flat"'
+        with pytest.raises(ScenarioError, match=rf"^--set {given}: settings\.{name}\.law: must be"):
+            load("offline", [names, given])
+    assert list(load("offline", [names]).settings) == ["frozen-3", "chord-empty", "chord", "chord-plus"]
+
+
 def test_a_control_keeps_the_settings_of_what_it_controls_where_that_is_not_played() -> None:
     for name in (name for name in shipped() if name.startswith("repro-")):
         chord, plus = load(name, ['methods=["chord"]']).settings["chord"], load(name, ['methods=["chord-plus"]']).settings["chord-plus"]
