@@ -41,6 +41,8 @@ def export(
     console = screen()
     with Terminal() as progress:
         source = source_of(run, method, progress)
+    if check:
+        source.check_lists()
     listing = write(Job(source, to, low_bits, out, tuple(device or ())))
     for line in export_lines(listing, out):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -101,6 +101,16 @@ class Source:
             scores = scores.of(self.listed(ids)) if self.context.backbone.items == "cached" else scores.all()
         return np.asarray(scores, np.float32)
 
+    def check_lists(self) -> None:
+        """Refuse to compare ranks among lists that cannot be made again.
+
+        Raises:
+            UserError: A model lists, which the run trained beside its methods.
+        """
+        if self.world.scenario.protocol.retriever == "model":
+            lists = 'the lists of protocol.retriever = "model", which a run makes and does not keep'
+            raise UserError(f"{self.run}: --check compares ranks among {lists}: export without it")
+
     def listed(self, ids: Ints) -> Ints:
         """Return the items that the protocol ranks for each phone, [D, n]."""
         listed = self.world.candidates(self.world.population.users(ids))

@@ -108,10 +108,10 @@ class PlanDevice(Device):
     def portable(self, blobs_by_label: Mapping[str, bytes]) -> Portable | None:
         """Return the tables, and the frozen weights that plans are applied to.
 
-        None where inputs are rounded or know the user, where the phone would have to buy its plan, or where orders are fused.
+        None where inputs are rounded or know the user, where the phone would have to buy or to decode its plan, or where orders are fused.
         """
         s = self.settings
-        if s.activation_bits < 32 or s.user_input or s.by_number or s.fuse:
+        if s.activation_bits < 32 or s.user_input or s.by_number or s.decode == "device" or s.fuse:
             return None
         item_and_position = load_tables(blobs_by_label, self.shapes)
         source, kept, turned = self._source(blobs_by_label)

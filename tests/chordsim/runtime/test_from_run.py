@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from chordsim import methods
 from chordsim.errors import UserError
 from chordsim.progress import Silent
 from chordsim.runtime.exporting import channels
 from chordsim.runtime.from_run import Source, source_of
 from chordsim.runtime.graphs import Shared, Whole, example, input_names
 from chordsim.runtime.reference.steps import checksum, pack, unpack, unpack_codes
+from chordsim.testing.talk import small_world
 
 Read = Callable[[str], Source]
 
@@ -63,6 +66,17 @@ def test_rows_that_were_quantized_once_are_those_of_the_phone_s_own_step(source:
         assert checksum(ours.bits, ours.levels, ours.scales) == checksum(own.bits, own.levels, own.scales)
 
 
+def test_ranks_among_lists_that_a_run_does_not_keep_are_not_compared(source: Read) -> None:
+    told = source("fp32")
+    told.check_lists()
+    scenario = told.world.scenario
+    by_model = scenario.protocol.model_copy(update={"ranking": "candidates", "retriever": "model"})
+    listed = replace(told, world=replace(told.world, scenario=scenario.model_copy(update={"protocol": by_model})))
+    with pytest.raises(UserError, match="export without it") as caught:
+        listed.check_lists()
+    assert str(caught.value).startswith(str(told.run)) and "\n" not in str(caught.value)
+
+
 def test_where_items_are_cached_rows_of_the_history_are_the_input(source: Read) -> None:
     told = source("fp32")
     portable, config = told.portable, told.context.backbone
@@ -85,6 +99,15 @@ def test_where_items_are_cached_rows_of_the_history_are_the_input(source: Read) 
 def test_what_cannot_be_exported_is_one_line(run: Path, method: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         source_of(run, method, Silent())
+
+
+@pytest.mark.parametrize(
+    "settings", [{"decode": "device"}, {"planner": "codebook"}, {"user_input": True}, {"activation_bits": 8}, {"fuse": True}]
+)
+def test_plans_with_which_phones_do_more_than_run_a_model_are_not_exported(settings: dict[str, object]) -> None:
+    world = small_world("chord-plus", settings)
+    half = methods.load(world.specs["chord-plus"].device)(world.context("chord-plus"))
+    assert half.portable({}) is None
 
 
 def test_a_folder_that_is_no_run_is_one_line(tmp_path: Path) -> None:
