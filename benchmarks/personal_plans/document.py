@@ -51,8 +51,8 @@ def write(tables: Path, docs: Path, experiments: Sequence[Experiment] = EXPERIME
 def page(book: Book, experiments: Sequence[Experiment], charts: dict[str, Chart], told: Sequence[Line]) -> str:
     """Return the page."""
     bar = max(ASKED, *SMALLEST.values())
-    shares = {"asked": ASKED, "bar": bar, "one": SMALLEST[1], "five": SMALLEST[5], "growth": SMALLEST_GROWTH, "models": SMALLEST_MODELS}
-    shares |= {"few": SMALLEST_100K[5]}
+    effects = {"one": SMALLEST[1], "five": SMALLEST[5], "growth": SMALLEST_GROWTH, "models": SMALLEST_MODELS, "few": SMALLEST_100K[5]}
+    shares = {"asked": ASKED, "bar": bar, **effects}
     head = _TEXT.read_text().format(**{name: f"{value * 100:.3g} %" for name, value in shares.items()})
     each = (_experiment(book, one, charts, told) for one in experiments)
     parts = [head, _short(book, experiments), *each, _costs(book, experiments, charts), missing(book)]

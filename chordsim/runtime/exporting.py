@@ -206,6 +206,9 @@ def _write_vectors(job: Job, plans: dict[int, bytes]) -> None:
     planned, parts = job.source.portable.planned, job.source.portable.parts
     if planned is None or planned.seed is None:
         return
-    seed, p = planned.seed, planned
-    made = [vectors.made(parts, seed, plan, p.widths, law=p.law, keep=p.keep, kept=p.kept, turned=p.turned) for plan in plans.values()]
+    seed = planned.seed
+    made = [
+        vectors.made(parts, seed, plan, planned.widths, law=planned.law, keep=planned.keep, kept=planned.kept, turned=planned.turned)
+        for plan in plans.values()
+    ]
     atomic_write(job.out / VECTORS, vectors.text(made).encode())

@@ -37,7 +37,7 @@ class Planned:
     law: str
     keep: float
     kept: Bytes | None
-    turned: Bytes | None = None
+    turned: Bytes | None
 
     def packed(self, codes: Codes) -> Packed:
         """Return a plan's weights at rest, codes [sum of rows]; as `pack`, of rows that were quantized once for all plans."""

@@ -128,6 +128,13 @@ def test_an_arm_of_two_experiments_is_played_once() -> None:
     digests = {(cell.key, cell.seed): cell.scenario_digest for cell in cells(suite(None)) if cell.seed == 1}
     for one, two in (("chord-plus, own-400", "chord-plus, free"), ("chord-shared, shared", "chord-shared, shared")):
         assert digests[f"history/{one}", 1] == digests[f"codebook/{two}", 1]
+    for one, two in (
+        ("chord-plus, own-400", "own-drawn"),
+        ("chord-shared, shared", "shared-drawn"),
+        ("fp32, fp32-50", "fp32"),
+        ("qat-2, qat-2", "qat-2"),
+    ):
+        assert digests[f"history/{one}", 1] == digests[f"signs/{one.partition(',')[0]}, {two}", 1]
     assert digests["history/chord-plus, own-50", 1] != digests["codebook/chord-plus, free", 1]
 
 

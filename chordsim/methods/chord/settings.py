@@ -252,10 +252,8 @@ class PlanSettings:
             raise ScenarioError(f'settings.{name}.swaps = "list" asks for settings.{name}.sees = "candidates"')
         if made.delivery == "bootstrap" and made.decode == "device":
             raise ScenarioError(f'settings.{name}.delivery = "bootstrap" sends no codes to decode: leave decode at "cloud"')
-        if made.by_number and (made.decode == "device" or made.delivery == "bootstrap"):
-            raise ScenarioError(
-                f'settings.{name}.planner = "codebook" needs decode = "cloud" and delivery = "session", where numbers cross'
-            )
+        if made.by_number and made.decode == "device":
+            raise ScenarioError(f'settings.{name}.planner = "codebook" needs decode = "cloud", where numbers cross')
         if made.delivery == "bootstrap" and made.planner != "shared":
             raise ScenarioError(
                 f'settings.{name}.delivery = "bootstrap" brings the plan that all share, and planner = "{made.planner}" makes users their '
@@ -276,7 +274,8 @@ def plan_budget(shapes: Shapes, settings: PlanSettings) -> PlanBudget:
         # The matrix and the numbers of the session.
         joined += user_input.stored_bytes(dim, shapes.plan_bytes, s.extractor_bits) + shapes.plan_bytes
     held = held_bytes(s.reads, shapes.backbone.max_len, shapes.n_items) if s.reads_users else 0
-    mask = -(-shapes.weights // 8) * (2 if settings.turns else 1) if settings.mask_keep < 1 else 0
+    # A bit for each weight that may be left out, and one for each whose sign may be turned.
+    mask = -(-shapes.weights // 8) * ((s.mask_keep < 1) + s.turns)
     source = 4 * shapes.weights if shapes.backbone.init == "trained" else 0
     book = 16 * s.plans * shapes.channels if s.by_number else 0
     gains = 4 * shapes.channels * settings.gain_columns
