@@ -14,12 +14,14 @@ from chordsim import seeds
 from chordsim.arrays import Bools, Ints
 from chordsim.data.retriever import VOTERS, Counts
 from chordsim.data.split import TrainLogs
+from chordsim.errors import DataError
 from chordsim.methods import ListForm, MethodContext
 from chordsim.nets.shapes import shapes_of
 from chordsim.progress import Progress
 from server.kept_lists import MOST, KeptLists, Maker
 from server.model_retriever import RetrieverModel, best, context_of
 from server.training import cache
+from server.training.sampler import LEAST
 
 #: Folds by kind of retriever: each costs counting once more, or a training.
 FOLDS = {"counts": 5, "model": 2}
@@ -38,12 +40,21 @@ class FoldLists:
             form: Which lists the protocol ranks.
             logs: What the cloud may see.
             progress: Where training reports to.
+
+        Raises:
+            DataError: So few users that a fold leaves a model none to be trained on.
         """
         self._logs, self._repeat = logs, form.repeat
         backbone, counts = form.backbone or context.backbone, form.retriever == "counts"
         self._reads = VOTERS if counts else backbone.max_len
         self._fold = folds(logs, FOLDS[form.retriever], context.seed)
-        made = [_maker(context, form, without(logs, self._fold == fold), progress) for fold in range(FOLDS[form.retriever])]
+        others = [without(logs, self._fold == fold) for fold in range(FOLDS[form.retriever])]
+        if not counts and not all((np.diff(left.offsets) >= LEAST).any() for left in others):
+            raise DataError(
+                f"settings.{context.name} learns from lists, and those of a user come from a model that the others' logs train: of "
+                f'{len(logs)} user(s) too few have {LEAST} items or more; set protocol.retriever = "counts", which trains none'
+            )
+        made = [_maker(context, form, left, progress) for left in others]
         self._makers: list[Maker] = [*made, _maker(context, form, logs, progress)]
         length, narrow = min(form.length, logs.n_items), backbone.kind in NARROWS
         kept = (logs, made, self._fold, length, self._reads)

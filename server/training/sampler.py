@@ -11,6 +11,9 @@ from chordsim.arrays import Ints
 from chordsim.data.split import TrainLogs
 from chordsim.nets.windows import Windows
 
+#: Items of a user to be trained on: one to read, and the next to learn.
+LEAST = 2
+
 
 class WindowLists(Protocol):
     """What the cloud lists for users as they were in training."""
@@ -55,9 +58,9 @@ class Sampler:
         lengths = np.diff(logs.offsets)
         self._items, self._length, self._horizon, self._random = logs.items, length, horizon, generator
         self._latest_of, self._reach, self._lists = latest_of, reach or length, lists
-        self._rows = np.flatnonzero(lengths >= 2)
-        self._starts = np.asarray(logs.offsets[:-1][lengths >= 2])
-        self._lengths = np.asarray(lengths[lengths >= 2])
+        self._rows = np.flatnonzero(lengths >= LEAST)
+        self._starts = np.asarray(logs.offsets[:-1][lengths >= LEAST])
+        self._lengths = np.asarray(lengths[lengths >= LEAST])
         if self._starts.size == 0:
             raise ValueError("no user has two items to train on")
 

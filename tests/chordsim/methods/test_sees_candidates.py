@@ -17,7 +17,7 @@ from chordsim.api import RunResult
 from chordsim.arrays import Ints
 from chordsim.data.retriever import CREDIT, VOTERS, ListForm
 from chordsim.data.split import TrainLogs
-from chordsim.errors import ScenarioError
+from chordsim.errors import DataError, ScenarioError
 from chordsim.methods import DOWN_PRESCRIPTION, UP_PROFILE
 from chordsim.methods.chord.list_reader import ListReader
 from chordsim.nets import terms
@@ -27,7 +27,7 @@ from chordsim.progress import Silent
 from chordsim.scenario.load import load
 from chordsim.testing.talk import Talk
 from chordsim.wire.codes import decode_codes
-from server.fold_lists import FOLDS, FoldLists, folds
+from server.fold_lists import FOLDS, FoldLists, folds, without
 from server.kept_lists import KeptLists
 from server.model_retriever import best
 from server.training.sampler import Sampler
@@ -89,6 +89,14 @@ def test_what_a_user_did_next_reaches_no_list_of_its_windows(
     before, after = lists_of(t, kind, logs), lists_of(t, kind, moved)
     assert later.sum() > mine.size and np.array_equal(before.earlier(mine, known[mine]), after.earlier(mine, known[mine]))
     assert not np.array_equal(before.now(rows), after.now(rows))
+
+
+def test_a_model_of_others_needs_others(talk: Callable[..., Talk]) -> None:
+    t = talk("chord-plus", SEES)
+    one = without(t.world.logs, np.arange(len(t.world.logs)) > 0)
+    with pytest.raises(DataError, match=r'of 1 user\(s\) too few have 2 items or more; set protocol\.retriever = "counts"'):
+        lists_of(t, "model", one)
+    assert lists_of(t, "counts", one).now(np.zeros(1, np.int64)).shape == (1, LISTED)
 
 
 @pytest.mark.parametrize(("most", "narrow"), [(1 << 18, True), (100, True), (100, False)])
