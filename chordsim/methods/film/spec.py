@@ -64,6 +64,7 @@ def film_cost(context: MethodContext, rows: int) -> Cost:
     return replace(
         base,
         macs=base.macs + 2 * dim,
+        bitops=base.bitops + 2 * dim * 32 * 32,
         adapt_macs=base.adapt_macs + read,
         model_bytes=base.model_bytes + kept,
         peak_memory_bytes=base.peak_memory_bytes + kept + 3 * dim,

@@ -1,4 +1,4 @@
-"""What a stored model weighs when rows, extractor and plan are all of few bits, against fp32 at 32."""
+"""What a stored model weighs when rows, extractor and plan are all of few bits, against fp32 at 32; what its operations count for."""
 
 from __future__ import annotations
 
@@ -36,6 +36,16 @@ def test_the_model_of_chord_plus_is_a_fifth_of_fp32_where_rows_and_extractor_are
     )
     assert stored(few, "chord-plus") <= stored(whole, "fp32") / 5
     assert stored(few, "chord-plus") < stored(few, "fp32") < stored(whole, "fp32")
+
+
+@pytest.mark.parametrize(
+    "name", ["fp32", "film-192", "duet", "cocorrrec", "dccl", "fedavg", "finetune", "forward-ofa", "cda4rec", "diet", "chai"]
+)
+def test_every_operation_of_a_full_precision_method_counts_32_by_32_bits(name: str) -> None:
+    world = sized_world(load("offline", [f'methods=["{name}"]', *SIZES]))
+    told = world.specs[name].needs(world.context(name), Budgets(*(np.full(ROWS, most) for most in (2**40, 10.0, 32.0, 1e9))))
+    assert told is not None and told.cost.macs.min() > 0
+    assert np.array_equal(told.cost.bitops, told.cost.macs * 32 * 32)
 
 
 @pytest.mark.parametrize("kind", ["mean", "gru"])
