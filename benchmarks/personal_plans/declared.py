@@ -52,6 +52,8 @@ class Contest:
         rivals: Names of the arms that it has to beat.
         seeds: Seeds of own and, once validation has chosen it, of the rival; all other arms have seed 1.
         equal_operations: Whether own may take no more operations than the rival.
+        strongest: The rival that test items of seed 1 on MovieLens 1M made the strongest, where that is not the one that validation chose:
+            it is played at all seeds too, and asked for after those items were read, which can only make it harder for own.
     """
 
     at: str
@@ -59,6 +61,7 @@ class Contest:
     rivals: tuple[str, ...]
     seeds: tuple[int, ...] = (1,)
     equal_operations: bool = True
+    strongest: str = ""
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ CANDIDATES = Experiment(
             tuple(f"{kind}-{k}" for kind in ("cloud", "fused", "vector")),
             SEEDS,
             equal_operations=False,
+            strongest=f"vector-{k}",
         )
         for k in STALE
     ),

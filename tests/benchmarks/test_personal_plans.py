@@ -20,7 +20,7 @@ from benchmarks.personal_plans import document, drawings, experiments  # noqa: E
 from benchmarks.personal_plans.by_length import BY_LENGTH  # noqa: E402
 from benchmarks.personal_plans.declared import Arm, Contest, Experiment  # noqa: E402
 from benchmarks.personal_plans.experiments import EXPERIMENTS, NARROW, SHARES, SMALLEST, SMALLEST_GROWTH, SMALLEST_MODELS, STALE  # noqa: E402
-from benchmarks.personal_plans.judging import above_best, chosen, claims, equalled, grows, suite  # noqa: E402
+from benchmarks.personal_plans.judging import above_rival, chosen, claims, equalled, grows, suite  # noqa: E402
 from benchmarks.personal_plans.smallest import SPREAD_MODELS, smallest_effect  # noqa: E402
 from benchmarks.suites.agenda import cells  # noqa: E402
 from benchmarks.suites.figures import Book  # noqa: E402
@@ -43,12 +43,17 @@ def line(own: str, other: str, **more: str) -> dict[str, str]:
     return {**known, **more}
 
 
-def book_of(validation: dict[str, float], differences: list[dict[str, str]], macs: dict[str, float] | None = None) -> Book:
-    """Return tables in which these arms of the sparsity experiment have this validation at seed 1, and everybody these operations."""
+def book_of(
+    validation: dict[str, float],
+    differences: list[dict[str, str]],
+    macs: dict[str, float] | None = None,
+    experiment: Experiment = SPARSITY,
+) -> Book:
+    """Return tables in which these arms of an experiment have this validation at seed 1, and everybody these operations."""
     accuracy = [
         {
-            "group": "sparsity",
-            "label": SPARSITY.key(name).partition("/")[2],
+            "group": experiment.name,
+            "label": experiment.key(name).partition("/")[2],
             "seed": seed,
             "validation_ndcg_10": str(score),
             "macs": str((macs or {}).get(name, 1e6)),
@@ -179,24 +184,24 @@ def test_the_rival_is_chosen_on_validation_whatever_the_test_items_say() -> None
     ]
     scores = {"own-eighth": 0.16, "shared-eighth": 0.14, "vector-eighth": 0.15, "narrow-eighth": 0.13}
     book = book_of(scores, told)
-    assert chosen(book, SPARSITY, contest) == "vector-eighth" and above_best(SPARSITY, contest)(book).verdict == HELD
-    assert above_best(SPARSITY, contest)(book_of({**scores, "shared-eighth": 0.155}, told)).verdict == NOT_HELD
+    assert chosen(book, SPARSITY, contest) == "vector-eighth" and above_rival(SPARSITY, contest)(book).verdict == HELD
+    assert above_rival(SPARSITY, contest)(book_of({**scores, "shared-eighth": 0.155}, told)).verdict == NOT_HELD
     # Another five per cent of operations are not equal operations, and a rival without validation leaves all open.
-    assert above_best(SPARSITY, contest)(book_of(scores, told, {"own-eighth": 1.2e6})).verdict == NOT_MEASURED
-    assert above_best(SPARSITY, contest)(book_of({**scores, "narrow-eighth": float("nan")}, told)).verdict == HELD
+    assert above_rival(SPARSITY, contest)(book_of(scores, told, {"own-eighth": 1.2e6})).verdict == NOT_MEASURED
+    assert above_rival(SPARSITY, contest)(book_of({**scores, "narrow-eighth": float("nan")}, told)).verdict == HELD
     del scores["narrow-eighth"]
-    assert above_best(SPARSITY, contest)(book_of(scores, told)).verdict == NOT_MEASURED
+    assert above_rival(SPARSITY, contest)(book_of(scores, told)).verdict == NOT_MEASURED
     # An interval above zero is not enough below the bar.
     small = [told[0], {**told[1], "relative": "0.016"}]
-    assert above_best(SPARSITY, contest)(book_of({**scores, "narrow-eighth": 0.13}, small)).verdict == NOT_HELD
+    assert above_rival(SPARSITY, contest)(book_of({**scores, "narrow-eighth": 0.13}, small)).verdict == NOT_HELD
 
 
 def test_fewer_seeds_than_declared_are_shown_and_judged_by_nobody() -> None:
     contest, scores = SPARSITY.contests[3], {f"{kind}-eighth": 0.1 for kind in ("shared", "vector", "narrow")}
     gain = {"relative": "0.05", "difference": "0.007", "low": "0.004", "high": "0.01"}
     told = line(SPARSITY.key("own-eighth"), SPARSITY.key("shared-eighth"), **gain)
-    assert above_best(SPARSITY, contest)(book_of(scores, [told])).verdict == HELD
-    early = above_best(SPARSITY, contest)(book_of(scores, [{**told, "seeds": "1 2 3"}]))
+    assert above_rival(SPARSITY, contest)(book_of(scores, [told])).verdict == HELD
+    early = above_rival(SPARSITY, contest)(book_of(scores, [{**told, "seeds": "1 2 3"}]))
     assert early.verdict == NOT_MEASURED and "+5.0%" in early.measured and "3 of 5 seeds" in early.measured
 
 
@@ -207,6 +212,27 @@ def test_the_chosen_rival_and_own_alone_get_more_seeds() -> None:
     )
     assert before["own-all"] == before["own-eighth"] == (1, 2, 3, 4, 5) and before["own-half"] == (1,)
     assert {name for name in after if after[name] != before[name]} == {"vector-all"} and after["vector-all"] == (1, 2, 3, 4, 5)
+
+
+def test_a_strongest_rival_gets_all_seeds_and_a_verdict_of_its_own() -> None:
+    experiment = experiments.CANDIDATES
+    (group,) = (group for group in suite(None) if group.name == "candidates")
+    seeds = {piece.name: group.seeds_of(piece) for piece in group.pieces}
+    assert seeds["own-5"] == seeds["vector-5"] == experiments.SEEDS and seeds["cloud-5"] == seeds["fused-5"] == (1,)
+    kinds = ("cloud", "fused", "vector")
+    gain = {"relative": "0.05", "difference": "0.007", "low": "0.004", "high": "0.01"}
+    told = {kind: line(experiment.key("own-0"), experiment.key(f"{kind}-0"), **gain) for kind in kinds}
+
+    def book(**seeds: str) -> Book:
+        lines = [{**told[kind], "seeds": seeds.get(kind, "1 2 3 4 5")} for kind in kinds]
+        return book_of({"cloud-0": 0.2, "fused-0": 0.1, "vector-0": 0.1}, lines, experiment=experiment)
+
+    fresh = [claim for claim in claims(experiment) if claim.text.startswith("fresh: ")]
+    assert [claim.judge(book(vector="1")).verdict for claim in fresh] == [HELD, NOT_MEASURED]
+    assert [claim.judge(book(cloud="1")).verdict for claim in fresh] == [NOT_MEASURED, HELD]
+    # Of a rival that does not decide, seed 1 is all that was declared.
+    assert equalled(experiment)(book(fused="1")).verdict == HELD
+    assert equalled(experiment)(book(cloud="1")).verdict == equalled(experiment)(book(vector="1")).verdict == NOT_MEASURED
 
 
 def test_growth_is_judged_between_the_rivals_that_validation_chose() -> None:
