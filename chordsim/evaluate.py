@@ -89,9 +89,11 @@ def _own(scenario: Scenario) -> str:
     """Return in words what a retriever has of its own."""
     if scenario.retriever is None:
         return ""
-    shape = ", ".join(f"{key} {value}" for key, value in scenario.retriever.shape.items())
-    aged = f"; its lists are those of {scenario.retriever.aged} items before the end of the logs" if scenario.retriever.aged else ""
-    return (f"; of its own: {shape}" if shape else "") + aged
+    own = scenario.retriever
+    trained = {"positions": own.positions} if own.positions else {}
+    given = ", ".join(f"{key} {value}" for key, value in {**own.shape, **trained}.items())
+    aged = f"; its lists are those of {own.aged} items before the end of the logs" if own.aged else ""
+    return (f"; of its own: {given}" if given else "") + aged
 
 
 def rank_scores(

@@ -116,7 +116,8 @@ def test_a_shape_of_its_own_stands_in_manifest_and_protocol(tiny: Callable[..., 
         "ffn_dim": 32,
         "max_len": 30,
     }
-    assert "of its own: dim 24, ffn_dim 32, max_len 30; its lists are those of 3 items" in run.manifest["protocol"]["retriever"]
+    words = "of its own: dim 24, ffn_dim 32, max_len 30, positions 99; its lists are those of 3 items"
+    assert words in run.manifest["protocol"]["retriever"]
     made = [load("offline", tiny(*CACHED, *WIDE, *more, "protocol.retriever=model")) for more in ((), ("retriever.aged=3",))]
     fresh, aged = (lists_of(one) for one in made)
     assert fresh and aged and fresh.recipe() == aged.recipe() and fresh.recipe()["training"]["positions"] == 99
