@@ -78,6 +78,7 @@ CANDIDATES = Experiment(
             Arm(f"vector-{k}", "chord-shared", (*_TOLD_LIST, 'told="vector"', f"aged={k}", *_stale(k)), f"vector, {k} items older")
             for k in STALE
         ),
+        Arm("user-0", "chord-plus", (*FROZEN, TEACHER), "own plans from the user alone"),
         Arm("shared-0", "chord-shared", _TOLD_LIST, "shared plan, told nothing"),
         Arm("own+fused-0", "chord-plus", (*_SEES, "fuse=true"), "own plans, fused with the cloud's order"),
     ),
@@ -96,6 +97,7 @@ CANDIDATES = Experiment(
     steady=True,
     others=(
         ("own-0", "chord-swapped:own-0"),
+        ("own-0", "user-0"),
         ("own-0", "shared-0"),
         ("own+fused-0", "fused-0"),
         ("fused-0", "cloud-0"),
