@@ -1,6 +1,7 @@
 """Old prescriptions made again: what unserved phones show is recomputed, not stored.
 
-A prescription is a function of (user, the round it was made in, budgets), so the cloud and the phones make it again. These
+A prescription is a function of (user, the round it was made in, budgets), so the cloud and the phones make it again. One that
+hangs on others too is made among all who are selected, since who was away in that round is not remembered. These
 messages never crossed a simulated link in this round, and no one counts them.
 """
 
@@ -61,7 +62,8 @@ class Replay:
             mine = who & (made == round)
             chunks = np.flatnonzero(mine.reshape(-1, scene.chunk_size).any(1))
             index = (chunks[:, None] * scene.chunk_size + np.arange(scene.chunk_size)).reshape(-1)
-            found = self._play(scene, scene.ids[index], mine[index], round)
+            asked = (scene.real if self.spec.by_others else mine)[index]
+            found = self._play(scene, scene.ids[index], mine[index], asked, round)
             ranked = mine[index] & ~np.isnan(found["rank"])
             where = index[ranked]
             out.rank[where], out.age[where] = found["rank"][ranked], scene.round - round
@@ -72,16 +74,16 @@ class Replay:
                 out.spent[name][where] = found[name][ranked]
         return out
 
-    def _play(self, scene: Scene, ids: Ints, active: Bools, made: int) -> dict[str, np.ndarray[Any, Any]]:
+    def _play(self, scene: Scene, ids: Ints, active: Bools, asked: Bools, made: int) -> dict[str, np.ndarray[Any, Any]]:
         """Let phones use the prescription of an earlier round on today's history; return their columns, [len(ids)]."""
         wire: dict[str, Ragged] = {}
         for leg in self.spec.exchange:
             if leg == Leg("up", "profile"):
-                profiles = self._visit(scene, ids, active, made, [leg], {})["profile"]
+                profiles = self._visit(scene, ids, asked, made, [leg], {})["profile"]
                 wire["profile"] = decode_rows("profile", self.spec.name, made, profiles)[0]
             elif leg.kind == "prescription":
                 told = wire["profile"] if "profile" in wire else Ragged.empty(ids.size)
-                prescribed = self._prescriptions(scene, ids, active, made, leg, told)
+                prescribed = self._prescriptions(scene, ids, asked, made, leg, told)
                 frames = encode_rows("prescription", self.spec.name, scene.round, prescribed, active)
                 return self._columns(scene, ids, active, scene.round, [leg], {"prescription": frames})
         return self._columns(scene, ids, active, scene.round, [Leg("up", "report")], {})

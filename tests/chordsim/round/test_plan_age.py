@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,12 @@ import pytest
 
 from chordsim.ledger.invariants import check
 from chordsim.progress import Silent
+from chordsim.round.replay import Replay
+from chordsim.round.scene import scene_of
+from chordsim.round.visit import carried
+from chordsim.wire.frame import decode_rows
 from server.hosting import train
+from tests.plenty import PLENTY
 
 NAMES = ("chord-plus", "chord-aged-3", "chord-aged-50", "chord-empty")
 
@@ -37,3 +43,21 @@ def test_plans_differ_and_nothing_else(table: Callable[..., Any], cells: int) ->
         assert list(played[name].prescriptions) != list(played["chord-plus"].prescriptions)
     # Nobody here has done 50 things: their plans of that time are those of an empty history, and all rank alike.
     assert np.array_equal(played["chord-aged-50"].rows["rank"], played["chord-empty"].rows["rank"])
+
+
+def test_an_old_plan_that_was_another_s_is_made_again_of_that_other(table: Callable[..., Any]) -> None:
+    """One phone alone shows what it held: its plan is not its own for want of others."""
+    name, row = "chord-swapped", 3
+    at = table(*PLENTY, "training.max_steps=40", methods=(name,))
+    sent, method, scene = at.play(name, 1).prescriptions, at.method(name), scene_of(at.world, 2)
+    header = {"scenario": at.text, "data": at.world.digest, "method": name, "blobs": method.labels}
+    replay = Replay(
+        method.spec, method.half, method.state, header, lambda calls: carried(calls, at.carrier, method.blobs, Counter()), at.world
+    )
+    shown = replay.shown(scene, np.arange(scene.ids.size) == row, np.ones(scene.ids.size, np.int64))
+    again, then = (
+        decode_rows("prescription", name, 2, at.carrier.calls[-1].wire["prescription"])[0],
+        decode_rows("prescription", name, 1, sent)[0],
+    )
+    assert np.flatnonzero(~np.isnan(shown.rank)).tolist() == [row] == np.flatnonzero(again.lengths).tolist()
+    assert again[row] == then[row] and shown.age[row] == 1
