@@ -10,7 +10,7 @@ from benchmarks.personal_plans import drawings
 from benchmarks.personal_plans.by_length import BY_LENGTH
 from benchmarks.personal_plans.declared import Experiment
 from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST, SMALLEST_100K, SMALLEST_GROWTH, SMALLEST_MODELS
-from benchmarks.personal_plans.judging import chosen, claims
+from benchmarks.personal_plans.judging import chosen, claims, deciding
 from benchmarks.suites.figures import Book
 from benchmarks.suites.sections import differences, missing, number, verdicts
 from benchmarks.suites.sheets import MISSING, Line, read_lines
@@ -66,11 +66,24 @@ def _short(book: Book, experiments: Sequence[Experiment]) -> str:
         found, every = dict[str, list[str]](), claims(one)
         for claim in every:
             found.setdefault(claim.judge(book).verdict, []).append(f"{claim.text} ({claim.target})")
-        told = [f"**{verdict}**: {'; '.join(found[verdict])}" for verdict in (HELD, NOT_HELD) if verdict in found]
+        told = gains(book, one) + [f"**{verdict}**: {'; '.join(found[verdict])}" for verdict in (HELD, NOT_HELD) if verdict in found]
         if open_ := len(found.get(NOT_MEASURED, ())):
             told.append(f"**{NOT_MEASURED}**: {open_} of {len(every)} claims")
         out.append(f"- {one.title} ({one.number}): {'. '.join(told)}.")
     return "\n".join(out)
+
+
+def gains(book: Book, experiment: Experiment) -> list[str]:
+    """Return what own gains over the rivals that decide, as far as it is measured."""
+    told = []
+    for contest in experiment.contests:
+        for rival in deciding(book, experiment, contest):
+            line = book.difference(experiment.key(contest.own), experiment.key(rival))
+            if line is not None and line["relative"]:
+                asked = len(contest.seeds)
+                seeds = f"{len(line['seeds'].split())} of {asked} seeds" if asked > 1 else "one seed"
+                told.append(f"`{contest.own}` {float(line['relative']):+.1%} over `{rival}` ({seeds})")
+    return [f"**gains**: {', '.join(told)}"] if told else []
 
 
 def _experiment(book: Book, experiment: Experiment, charts: dict[str, Chart], told: Sequence[Line]) -> str:

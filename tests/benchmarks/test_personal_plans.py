@@ -230,6 +230,8 @@ def test_a_strongest_rival_gets_all_seeds_and_a_verdict_of_its_own() -> None:
     fresh = [claim for claim in claims(experiment) if claim.text.startswith("fresh: ")]
     assert [claim.judge(book(vector="1")).verdict for claim in fresh] == [HELD, NOT_MEASURED]
     assert [claim.judge(book(cloud="1")).verdict for claim in fresh] == [NOT_MEASURED, HELD]
+    shown = "**gains**: `own-0` +5.0% over `cloud-0` (5 of 5 seeds), `own-0` +5.0% over `vector-0` (2 of 5 seeds)"
+    assert document.gains(book(vector="1 2"), experiment) == [shown]
     # Of a rival that does not decide, seed 1 is all that was declared.
     assert equalled(experiment)(book(fused="1")).verdict == HELD
     assert equalled(experiment)(book(cloud="1")).verdict == equalled(experiment)(book(vector="1")).verdict == NOT_MEASURED
