@@ -78,7 +78,7 @@ CANDIDATES = Experiment(
             Arm(f"vector-{k}", "chord-shared", (*_TOLD_LIST, 'told="vector"', f"aged={k}", *_stale(k)), f"vector, {k} items older")
             for k in STALE
         ),
-        Arm("user-0", "chord-plus", (*FROZEN, TEACHER), "own plans from the user alone"),
+        Arm("user-0", "chord-plus", (*FROZEN, TEACHER, 'sees="user"'), "own plans from the user alone"),
         Arm("shared-0", "chord-shared", _TOLD_LIST, "shared plan, told nothing"),
         Arm("own+fused-0", "chord-plus", (*_SEES, "fuse=true"), "own plans, fused with the cloud's order"),
     ),
