@@ -79,6 +79,13 @@ CANDIDATES = Experiment(
             for k in STALE
         ),
         Arm("user-0", "chord-plus", (*FROZEN, TEACHER, 'sees="user"'), "own plans from the user alone"),
+        *(
+            Arm(f"user-{k}", f"chord-aged-{k}", (*FROZEN, TEACHER, 'sees="user"', *_stale(k)), f"the same, {k} items older")
+            for k in STALE
+            if k
+        ),
+        Arm("untaught-0", "chord-plus", (*FROZEN, 'sees="user"'), "the same, fresh, without the cloud's order as teacher"),
+        Arm("shared-untaught-0", "chord-shared", (*FROZEN, TOLD_ONCE), "shared plan without that teacher"),
         Arm("shared-0", "chord-shared", _TOLD_LIST, "shared plan, told nothing"),
         Arm("own+fused-0", "chord-plus", (*_SEES, "fuse=true"), "own plans, fused with the cloud's order"),
     ),
@@ -97,7 +104,10 @@ CANDIDATES = Experiment(
     steady=True,
     others=(
         ("own-0", "chord-swapped:own-0"),
-        ("own-0", "user-0"),
+        *((f"own-{k}", f"user-{k}") for k in STALE),
+        ("user-0", "shared-0"),
+        ("untaught-0", "shared-untaught-0"),
+        ("user-0", "untaught-0"),
         ("own-0", "shared-0"),
         ("own+fused-0", "fused-0"),
         ("fused-0", "cloud-0"),
