@@ -51,7 +51,7 @@ class FoldLists:
         others = [without(logs, self._fold == fold) for fold in range(FOLDS[form.retriever])]
         if not counts and not all((np.diff(left.offsets) >= LEAST).any() for left in others):
             raise DataError(
-                f"settings.{context.name} learns from lists, and those of a user come from a model that the others' logs train: of "
+                "training reads lists (sees, told or list_weight), and a user's come from a model that the logs of others train: of "
                 f'{len(logs)} user(s) too few have {LEAST} items or more; set protocol.retriever = "counts", which trains none'
             )
         made = [_maker(context, form, left, progress) for left in others]

@@ -91,10 +91,13 @@ def test_what_a_user_did_next_reaches_no_list_of_its_windows(
     assert not np.array_equal(before.now(rows), after.now(rows))
 
 
-def test_a_model_of_others_needs_others(talk: Callable[..., Talk]) -> None:
-    t = talk("chord-plus", SEES)
+@pytest.mark.parametrize("name", ["chord-plus", "chord-swapped"])
+def test_a_model_of_others_needs_others(name: str, talk: Callable[..., Talk]) -> None:
+    t = talk(name, SEES)
     one = without(t.world.logs, np.arange(len(t.world.logs)) > 0)
-    with pytest.raises(DataError, match=r'of 1 user\(s\) too few have 2 items or more; set protocol\.retriever = "counts"'):
+    with pytest.raises(
+        DataError, match=r'^training reads lists .* of 1 user\(s\) too few have 2 items or more; set protocol\.retriever = "counts"'
+    ):
         lists_of(t, "model", one)
     assert lists_of(t, "counts", one).now(np.zeros(1, np.int64)).shape == (1, LISTED)
 
