@@ -1,4 +1,4 @@
-"""The personal plans' experiments: what is declared can be played and is fair, the bar can be shown, validation chooses rivals."""
+"""The personal plans' experiments: what is declared can be played and is fair, validation chooses rivals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -19,9 +18,8 @@ from benchmarks.personal_plans import __main__ as main_module  # noqa: E402
 from benchmarks.personal_plans import document, drawings, experiments  # noqa: E402
 from benchmarks.personal_plans.by_length import BY_LENGTH  # noqa: E402
 from benchmarks.personal_plans.declared import Arm, Contest, Experiment  # noqa: E402
-from benchmarks.personal_plans.experiments import EXPERIMENTS, NARROW, SHARES, SMALLEST, SMALLEST_GROWTH, SMALLEST_MODELS, STALE  # noqa: E402
+from benchmarks.personal_plans.experiments import EXPERIMENTS, NARROW, SHARES, STALE  # noqa: E402
 from benchmarks.personal_plans.judging import above_rival, chosen, claims, equalled, grows, suite  # noqa: E402
-from benchmarks.personal_plans.smallest import SPREAD_MODELS, smallest_effect  # noqa: E402
 from benchmarks.suites.agenda import cells  # noqa: E402
 from benchmarks.suites.figures import Book  # noqa: E402
 from benchmarks.suites.runs import Training, settled_steps  # noqa: E402
@@ -29,7 +27,6 @@ from benchmarks.suites.sheets import MINUS, cells_of, read_lines  # noqa: E402
 from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED  # noqa: E402
 from chordsim.methods.chord.settings import SERVING  # noqa: E402
 from chordsim.report.charts.plot import Points  # noqa: E402
-from chordsim.statistics.crossed import over_seeds  # noqa: E402
 from chordsim.store.training import CurveLine  # noqa: E402
 from chordsim.store.training import write as write_curves  # noqa: E402
 from chordsim.world import lists_of  # noqa: E402
@@ -149,30 +146,6 @@ def test_narrow_rivals_store_and_compute_what_the_wide_network_does_under_its_bu
 
     for at, (ffn, bits) in NARROW.items():
         assert weights(ffn) * bits == weights(512) * SHARES[at]
-
-
-def test_the_committed_bar_is_what_the_design_can_show() -> None:
-    for users, smallest in ((None, SMALLEST), (943, experiments.SMALLEST_100K)):
-        for seeds, committed in smallest.items():
-            assert smallest_effect(seeds, 10, users=users) == pytest.approx(committed, abs=5e-5)
-    models = smallest_effect(5, 10, read_lines(SPREAD_MODELS))
-    assert models == pytest.approx(SMALLEST_MODELS, abs=5e-5) and models < SMALLEST[5]
-    assert smallest_effect(5, 10, gains=2) == pytest.approx(SMALLEST_GROWTH, abs=5e-4)
-
-
-def test_four_of_five_repetitions_show_the_smallest_effect() -> None:
-    random, users, seeds = np.random.default_rng(1), 300, 5
-    of_user, of_seed, level = 0.004, 0.0009, 0.15
-    # As a table of before would tell it: an interval over users of a mean of three items, and two seeds apart by their spread.
-    half, apart = 1.959964 * of_user / users**0.5, of_seed * 2**0.5
-    told = {"users": str(users), "other_mean": str(level), "low": "0", "high": str(2 * half), "by_seed": f"1:0 2:{apart}"}
-    effect = smallest_effect(seeds, 3, [told]) * level
-    shown = 0
-    for _ in range(400):
-        persons = random.normal(0, of_user, users)
-        found = over_seeds([effect + persons + random.normal(0, of_seed) for _ in range(seeds)]).ci95
-        shown += found is not None and found[0] > 0
-    assert 0.74 < shown / 400 < 0.86
 
 
 def test_the_rival_is_chosen_on_validation_whatever_the_test_items_say() -> None:
