@@ -48,13 +48,13 @@ class FoldLists:
         backbone, counts = form.backbone or context.backbone, form.retriever == "counts"
         self._reads = VOTERS if counts else backbone.max_len
         self._fold = folds(logs, FOLDS[form.retriever], context.seed)
-        others = [without(logs, self._fold == fold) for fold in range(FOLDS[form.retriever])]
-        if not counts and not all((np.diff(left.offsets) >= LEAST).any() for left in others):
+        # Users of two folds leave each fold somebody else.
+        if not counts and np.unique(self._fold[np.diff(logs.offsets) >= LEAST]).size < 2:
             raise DataError(
                 "training reads lists (sees, told or list_weight), and a user's come from a model that the logs of others train: of "
                 f'{len(logs)} user(s) too few have {LEAST} items or more; set protocol.retriever = "counts", which trains none'
             )
-        made = [_maker(context, form, left, progress) for left in others]
+        made = [_maker(context, form, without(logs, self._fold == fold), progress) for fold in range(FOLDS[form.retriever])]
         self._makers: list[Maker] = [*made, _maker(context, form, logs, progress)]
         length, narrow = min(form.length, logs.n_items), backbone.kind in NARROWS
         kept = (logs, made, self._fold, length, self._reads)

@@ -45,6 +45,7 @@ CLOUD = (
 #: Of every trained arm there: the cloud's order of its list is the teacher.
 TEACHER = "list_weight=0.2"
 _SEES = (*FROZEN, TEACHER, 'sees="candidates"')
+_SEES_USER = (*FROZEN, TEACHER, 'sees="user"')
 _TOLD_LIST = (*FROZEN, TEACHER, TOLD_ONCE)
 #: How many items ago the session began beyond the first request: list, order, plan and vector are so much older.
 STALE = (0, 5, 10)
@@ -52,6 +53,11 @@ STALE = (0, 5, 10)
 
 def _stale(items: int) -> tuple[str, ...]:
     return (f"retriever.aged={items}",)
+
+
+def _older(name: str, settings: tuple[str, ...]) -> tuple[Arm, ...]:
+    """Return the arms that serve older plans of the training whose fresh ones are ``name``-0."""
+    return tuple(Arm(f"{name}-{k}", f"chord-aged-{k}", (*settings, *_stale(k)), f"the same, {k} items older") for k in STALE if k)
 
 
 CANDIDATES = Experiment(
@@ -68,7 +74,7 @@ CANDIDATES = Experiment(
     frozen=(*FROZEN, TEACHER),
     arms=(
         Arm("own-0", "chord-plus", (*_SEES, 'settings.chord-swapped.swaps="list"'), "own plans from user and list", ("chord-swapped",)),
-        *(Arm(f"own-{k}", f"chord-aged-{k}", (*_SEES, *_stale(k)), f"the same, {k} items older") for k in STALE if k),
+        *_older("own", _SEES),
         *(Arm(f"cloud-{k}", "retriever", _stale(k), f"the cloud's order alone, {k} items older") for k in STALE),
         *(
             Arm(f"fused-{k}", "chord-shared", (*_TOLD_LIST, "fuse=true", *_stale(k)), f"that order and a shared plan's, {k} items older")
@@ -78,12 +84,8 @@ CANDIDATES = Experiment(
             Arm(f"vector-{k}", "chord-shared", (*_TOLD_LIST, 'told="vector"', f"aged={k}", *_stale(k)), f"vector, {k} items older")
             for k in STALE
         ),
-        Arm("user-0", "chord-plus", (*FROZEN, TEACHER, 'sees="user"'), "own plans from the user alone"),
-        *(
-            Arm(f"user-{k}", f"chord-aged-{k}", (*FROZEN, TEACHER, 'sees="user"', *_stale(k)), f"the same, {k} items older")
-            for k in STALE
-            if k
-        ),
+        Arm("user-0", "chord-plus", _SEES_USER, "own plans from the user alone"),
+        *_older("user", _SEES_USER),
         Arm("untaught-0", "chord-plus", (*FROZEN, 'sees="user"'), "the same, fresh, without the cloud's order as teacher"),
         Arm("shared-untaught-0", "chord-shared", (*FROZEN, TOLD_ONCE), "shared plan without that teacher"),
         Arm("shared-0", "chord-shared", _TOLD_LIST, "shared plan, told nothing"),

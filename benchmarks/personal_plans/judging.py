@@ -115,8 +115,9 @@ def equalled(experiment: Experiment) -> Judge:
         def judge(book: Book) -> Judgement:
             pairs = [(experiment.key(contest.own), experiment.key(contest.rivals[rival])) for contest in experiment.contests]
             lines = [book.difference(*pair) for pair in pairs]
-            whole = [contest.rivals[rival] in deciding(book, experiment, contest) for contest in experiment.contests]
-            declared = [len(contest.seeds) if all_of_it else 1 for contest, all_of_it in zip(experiment.contests, whole, strict=True)]
+            declared = [
+                len(contest.seeds) if contest.rivals[rival] in deciding(book, experiment, contest) else 1 for contest in experiment.contests
+            ]
             known = [line for line, seeds in zip(lines, declared, strict=True) if line and len(line["seeds"].split()) >= seeds]
             if any(float(line["low"] or "nan") > 0 and float(line["p_holm"]) < LEVEL for line in known):
                 verdict = HELD
