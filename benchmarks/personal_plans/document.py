@@ -10,7 +10,7 @@ from benchmarks.personal_plans import drawings
 from benchmarks.personal_plans.by_length import BY_LENGTH
 from benchmarks.personal_plans.declared import Experiment
 from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST, SMALLEST_100K, SMALLEST_GROWTH, SMALLEST_MODELS
-from benchmarks.personal_plans.judging import chosen, claims, deciding
+from benchmarks.personal_plans.judging import asked, chosen, claims, deciding
 from benchmarks.suites.figures import Book
 from benchmarks.suites.sections import differences, missing, number, verdicts
 from benchmarks.suites.sheets import MISSING, Line, read_lines
@@ -80,8 +80,8 @@ def gains(book: Book, experiment: Experiment) -> list[str]:
         for rival in deciding(book, experiment, contest):
             line = book.difference(experiment.key(contest.own), experiment.key(rival))
             if line is not None and line["relative"]:
-                asked = len(contest.seeds)
-                seeds = f"{len(line['seeds'].split())} of {asked} seeds" if asked > 1 else "one seed"
+                wanted = len(asked(book, experiment, contest, rival))
+                seeds = f"{len(line['seeds'].split())} of {wanted} seeds" if wanted > 1 else "one seed"
                 told.append(f"`{contest.own}` {float(line['relative']):+.1%} over `{rival}` ({seeds})")
     return [f"**gains**: {', '.join(told)}"] if told else []
 

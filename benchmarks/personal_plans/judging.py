@@ -38,14 +38,30 @@ def deciding(book: Book | None, experiment: Experiment, contest: Contest) -> tup
     return tuple(dict.fromkeys(name for name in (rival, contest.strongest) if name))
 
 
+def asked(book: Book | None, experiment: Experiment, contest: Contest, rival: str) -> tuple[int, ...]:
+    """Return the seeds that are asked of own against a rival: all of the contest where the rival decides, else the first.
+
+    Of a rival that decides seed 1 is enough too where its interval ends below the bar: five seeds would hardly reach it, and to stop there
+    can only deny a gain. Not where growth is the claim, which has to know both ends over all seeds.
+    """
+    if rival not in deciding(book, experiment, contest):
+        return contest.seeds[:1]
+    line = book and book.difference(experiment.key(contest.own), experiment.key(rival))
+    if line and line["seeds"] == "1" and line["relative_high"] and experiment.ends is None:
+        return contest.seeds[: 1 if float(line["relative_high"]) < bar(experiment, len(contest.seeds)) else None]
+    return contest.seeds
+
+
 def suite(book: Book | None, experiments: tuple[Experiment, ...] = EXPERIMENTS) -> tuple[Group, ...]:
-    """Return what is played: every arm at seed 1, own and `deciding` rivals at all seeds of their contests."""
+    """Return what is played: every arm at seed 1, `deciding` rivals at the seeds `asked`, own at theirs, or all before one is known."""
     made = []
     for experiment in experiments:
         seeds: dict[str, tuple[int, ...]] = {}
         for contest in experiment.contests:
-            for name in (contest.own, *deciding(book, experiment, contest)):
-                seeds[name] = max(seeds.get(name, ()), contest.seeds, key=len)
+            wanted = {name: asked(book, experiment, contest, name) for name in deciding(book, experiment, contest)}
+            wanted[contest.own] = max(wanted.values(), key=len, default=contest.seeds)
+            for name, some in wanted.items():
+                seeds[name] = max(seeds.get(name, ()), some, key=len)
         made.append(experiment.group(seeds))
     return tuple(made)
 
@@ -61,7 +77,8 @@ def above_rival(experiment: Experiment, contest: Contest, named: str = "") -> Ju
         line = book.difference(own, other)
         if line is None:
             return missing(book, own, other)
-        made = _so_far(above(own, other, least=bar(experiment, len(contest.seeds)))(book), line, contest.seeds)
+        made = above(own, other, least=bar(experiment, len(contest.seeds)))(book)
+        made = _so_far(made, line, asked(book, experiment, contest, rival))
         if not contest.equal_operations:
             return made
         operations = [book.number(key, "macs") for key in (own, other)]
@@ -115,9 +132,7 @@ def equalled(experiment: Experiment) -> Judge:
         def judge(book: Book) -> Judgement:
             pairs = [(experiment.key(contest.own), experiment.key(contest.rivals[rival])) for contest in experiment.contests]
             lines = [book.difference(*pair) for pair in pairs]
-            declared = [
-                len(contest.seeds) if contest.rivals[rival] in deciding(book, experiment, contest) else 1 for contest in experiment.contests
-            ]
+            declared = [len(asked(book, experiment, contest, contest.rivals[rival])) for contest in experiment.contests]
             known = [line for line, seeds in zip(lines, declared, strict=True) if line and len(line["seeds"].split()) >= seeds]
             if any(float(line["low"] or "nan") > 0 and float(line["p_holm"]) < LEVEL for line in known):
                 verdict = HELD

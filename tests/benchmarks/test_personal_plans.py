@@ -210,6 +210,25 @@ def test_a_strongest_rival_gets_all_seeds_and_a_verdict_of_its_own() -> None:
     assert equalled(experiment)(book(cloud="1")).verdict == equalled(experiment)(book(vector="1")).verdict == NOT_MEASURED
 
 
+@pytest.mark.parametrize(("high", "seeds"), [("0.019", (1,)), ("0.02", experiments.SEEDS)])
+def test_a_contest_that_can_hardly_be_won_ends_at_seed_1(high: str, seeds: tuple[int, ...]) -> None:
+    def played(experiment: Experiment, told: Book) -> set[tuple[int, ...]]:
+        contest = experiment.contests[0]
+        (group,) = (group for group in suite(told) if group.name == experiment.name)
+        return {group.seeds_of(piece) for piece in group.pieces if piece.name in (contest.own, contest.rivals[0])}
+
+    for experiment, wanted in ((experiments.LEARNT_SIGNS, seeds), (SPARSITY, experiments.SEEDS)):  # all where gains grow
+        contest = experiment.contests[0]
+        own, rival = experiment.key(contest.own), experiment.key(contest.rivals[0])
+        ends = {"relative_high": high, "relative": "0.009", "difference": "0.001", "low": "-0.001"}
+        scores = {name: 0.1 for name in contest.rivals}
+        first = book_of(scores, [line(own, rival, seeds="1", **ends)], experiment=experiment)
+        assert played(experiment, first) == {wanted}
+        assert above_rival(experiment, contest)(first).verdict == (NOT_HELD if wanted == (1,) else NOT_MEASURED)
+        # What was played further is judged by all of it.
+        assert played(experiment, book_of(scores, [line(own, rival, seeds="1 2", **ends)], experiment=experiment)) == {experiments.SEEDS}
+
+
 def test_growth_is_judged_between_the_rivals_that_validation_chose() -> None:
     scores = {name: 0.1 for one in SPARSITY.contests for name in (one.own, *one.rivals)} | {"vector-all": 0.2, "narrow-eighth": 0.2}
     (pair,) = (sides for sides, names in SPARSITY.growths() if names == ("vector-all", "narrow-eighth"))
