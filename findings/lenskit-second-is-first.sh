@@ -5,8 +5,8 @@
 # Expected: NDCG(n=10) of a list with one relevant item at place p is 1 / log2(p + 1), as in RecBole, scikit-learn, trec_eval, RePlay.
 # Seen: it is 1 / max(log2(p), 1), the discount of 2002, which does not tell the first two places apart. Targets that are equally often at
 #   each of 100 places have 0.0525 instead of 0.0454, 16 % more; a list that always has its target second (1.000) beats one that has it
-#   first in half of all cases and third in the others (0.815), where others say 0.631 and 0.750: figures of two programs cannot be compared,
-#   and methods may change places.
+#   first in half of all cases and third in the others (0.815), where others say 0.631 and 0.750: figures of two programs are not
+#   comparable, and methods may change places.
 # Remedy: NDCG(n=10, discount=lambda ranks: numpy.log2(ranks + 1)).
 # Usage: findings/lenskit-second-is-first.sh   (a temporary environment of about 1.5 GB with a CPU build of torch; exit code 1 if the
 #   behaviour is another)
