@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from benchmarks.personal_plans import drawings
 from benchmarks.personal_plans.by_length import BY_LENGTH
 from benchmarks.personal_plans.declared import Experiment
 from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST, SMALLEST_100K, SMALLEST_GROWTH, SMALLEST_MODELS
-from benchmarks.personal_plans.judging import asked, chosen, claims, deciding
+from benchmarks.personal_plans.judging import chosen, claims, decisive
 from benchmarks.suites.figures import Book
 from benchmarks.suites.sections import differences, missing, number, verdicts
 from benchmarks.suites.sheets import MISSING, Line, read_lines
@@ -60,30 +61,22 @@ def page(book: Book, experiments: Sequence[Experiment], charts: dict[str, Chart]
 
 
 def _short(book: Book, experiments: Sequence[Experiment]) -> str:
-    """Return what became of the claims, a line for each experiment."""
-    out = ["## In short\n"]
+    """Return what experiments stand or fall with, as far as it is measured, and how many of their other claims hold."""
+    rows: list[tuple[str, ...]] = []
     for one in experiments:
-        found, every = dict[str, list[str]](), claims(one)
-        for claim in every:
-            found.setdefault(claim.judge(book).verdict, []).append(f"{claim.text} ({claim.target})")
-        told = gains(book, one) + [f"**{verdict}**: {'; '.join(found[verdict])}" for verdict in (HELD, NOT_HELD) if verdict in found]
-        if open_ := len(found.get(NOT_MEASURED, ())):
-            told.append(f"**{NOT_MEASURED}**: {open_} of {len(every)} claims")
-        out.append(f"- {one.title} ({one.number}): {'. '.join(told)}.")
-    return "\n".join(out)
-
-
-def gains(book: Book, experiment: Experiment) -> list[str]:
-    """Return what own gains over the rivals that decide, as far as it is measured."""
-    told = []
-    for contest in experiment.contests:
-        for rival in deciding(book, experiment, contest):
-            line = book.difference(experiment.key(contest.own), experiment.key(rival))
-            if line is not None and line["relative"]:
-                wanted = len(asked(book, experiment, contest, rival))
-                seeds = f"{len(line['seeds'].split())} of {wanted} seeds" if wanted > 1 else "one seed"
-                told.append(f"`{contest.own}` {float(line['relative']):+.1%} over `{rival}` ({seeds})")
-    return [f"**gains**: {', '.join(told)}"] if told else []
+        name = f"{one.title} ({one.number})"
+        if not drawings.measured(book, one):
+            rows.append((name, "no arm of it has been played", "-", f"**{NOT_MEASURED}**"))
+            continue
+        first = decisive(one)
+        for claim in first:
+            found = claim.judge(book)
+            rows.append((name, claim.text, found.measured, f"**{found.verdict}**"))
+            name = ""
+        others = Counter(claim.judge(book).verdict for claim in claims(one)[len(first) :])
+        told = ", ".join(f"{others[verdict]} {verdict}" for verdict in (HELD, NOT_HELD, NOT_MEASURED) if others[verdict])
+        rows.append(("", "controls and references", told, "-"))
+    return f"## In short\n\n{table(('experiment', 'claim', 'measured', 'verdict'), rows, words=4)}"
 
 
 def _experiment(book: Book, experiment: Experiment, charts: dict[str, Chart], told: Sequence[Line]) -> str:

@@ -33,10 +33,10 @@ def accuracy(book: Book, experiment: Experiment) -> Chart | None:
         return None
     title = Axis("NDCG@10")
     rows = [(name, _number(line, "ndcg_10"), _number(line, "ndcg_10_low"), _number(line, "ndcg_10_high")) for name, line in lines.items()]
-    says = [experiment.arm(name).says for name in lines]
-    if None not in says:
-        x = [f"{bits:,}" for bits in says]
-        points = Points("", 0, x, [row[1] for row in rows], lines=True, low=_ends(rows, 2), high=_ends(rows, 3))
+    says = {name: experiment.arm(name).says for name in lines}
+    if some := [row for row in rows if says[row[0]] is not None]:
+        x = [f"{says[row[0]]:,}" for row in some]
+        points = Points("", 0, x, [row[1] for row in some], lines=True, low=_ends(some, 2), high=_ends(some, 3))
         plot = Plot(Axis("bits of plan a session", kind="names"), title, (points,))
     elif experiment.ends is None:
         points = Points("", 0, [row[1] for row in rows], [row[0] for row in rows], low=_ends(rows, 2), high=_ends(rows, 3), across=True)

@@ -229,6 +229,9 @@ HISTORY = Experiment(
 
 #: What a session says of a plan, in bits, by the number of plans that phones hold.
 BOOKS = {16: 4, 64: 6, 256: 8}
+#: What 16 plans take of 2 stored bits at seed 1, which showed them to leave channels out: others are served at it too, so that stored bits
+#: and operations are equal. It was asked for after that was read.
+EVEN = "bits=1.83"
 
 CODEBOOK = Experiment(
     number=4,
@@ -246,14 +249,16 @@ CODEBOOK = Experiment(
             for plans, bits in BOOKS.items()
         ),
         Arm("free", "chord-plus", (*FROZEN, LONG), "free plans of 192 bytes", says=1536),
+        Arm("free-even", "chord-plus", (*FROZEN, LONG, EVEN), "the same with the stored bits of `codes-16`"),
+        Arm("shared-even", "chord-shared", (*FROZEN, TOLD_ONCE, EVEN), "one plan for all with them"),
     ),
     contests=(
-        Contest("free plans", "free", ("codes-16",), SEEDS),
-        Contest("16 plans", "codes-16", ("shared",)),
+        Contest("free plans", "free-even", ("codes-16",), SEEDS),
+        Contest("16 plans", "codes-16", ("shared-even",)),
         Contest("free plans and none", "free", ("shared",)),
     ),
     smallest=SMALLEST,
-    others=(("codes-64", "codes-16"), ("codes-256", "codes-64"), ("free", "codes-256")),
+    others=(("free", "codes-16"), ("codes-64", "codes-16"), ("codes-256", "codes-64"), ("free", "codes-256")),
     shares=(("codes-16", "free", 1 - ASKED),),
 )
 

@@ -150,8 +150,8 @@ def equalled(experiment: Experiment) -> Judge:
     return all_of(*(above_once(rival) for rival in range(len(experiment.contests[0].rivals))))
 
 
-def claims(experiment: Experiment) -> tuple[Claim, ...]:
-    """Return an experiment's claims: its contests, growth where that is what is claimed, and its controls."""
+def decisive(experiment: Experiment) -> tuple[Claim, ...]:
+    """Return what an experiment stands or falls with: its contests, and growth or steadiness where that is what is claimed."""
     made = []
     for contest in experiment.contests:
         target = f"at least +{bar(experiment, len(contest.seeds)) * 100:.3g} % over {_seeds(contest)}, interval above zero"
@@ -166,6 +166,12 @@ def claims(experiment: Experiment) -> tuple[Claim, ...]:
         kinds = ", ".join(f"`{rival.partition('-')[0]}`" for rival in experiment.contests[0].rivals)
         target = f"an interval above zero with Holm p below {LEVEL} somewhere, for each"
         made.append(Claim(f"none of {kinds} equals `own` at every staleness (the falsifier)", target, equalled(experiment)))
+    return tuple(made)
+
+
+def claims(experiment: Experiment) -> tuple[Claim, ...]:
+    """Return all claims of an experiment: `decisive` ones, then controls, shares of references, and training times."""
+    made = list(decisive(experiment))
     made += [
         Claim(f"`{own}` above {_named(experiment, other)}", "interval above zero", above(experiment.key(own), experiment.key(other)))
         for own, other in experiment.others
