@@ -51,7 +51,7 @@ class Contest:
         own: Name of the arm.
         rivals: Names of the arms that it has to beat.
         seeds: Seeds of own and, once validation has chosen it, of the rival; all other arms have seed 1.
-        equal_operations: Whether own may take no more operations than the rival.
+        no_more_operations: Whether own may take no more operations than the rival.
         strongest: The rival that test items of seed 1 on MovieLens 1M made the strongest, where that is not the one that validation chose:
             it is played at all seeds too, and asked for after those items were read, which can only make it harder for own.
     """
@@ -60,7 +60,7 @@ class Contest:
     own: str
     rivals: tuple[str, ...]
     seeds: tuple[int, ...] = (1,)
-    equal_operations: bool = True
+    no_more_operations: bool = True
     strongest: str = ""
 
 

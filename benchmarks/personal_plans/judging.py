@@ -9,8 +9,8 @@ from benchmarks.suites.figures import Book
 from benchmarks.suites.sheets import Line
 from benchmarks.suites.verdicts import HELD, NOT_HELD, NOT_MEASURED, Claim, Judge, Judgement, above, all_of, at_most, missing, share
 
-#: How far operations of own and rival may lie apart and still count as equal: the vector's are a few per cent of a narrow pass.
-EQUAL_OPERATIONS = 0.05
+#: By how much of the rival's operations own may exceed them and still count as no more: the vector's are a few per cent of a narrow pass.
+MORE_OPERATIONS = 0.05
 #: Of Holm's p, where one of several comparisons is enough.
 LEVEL = 0.05
 
@@ -67,7 +67,7 @@ def suite(book: Book | None, experiments: tuple[Experiment, ...] = EXPERIMENTS) 
 
 
 def above_rival(experiment: Experiment, contest: Contest, named: str = "") -> Judge:
-    """Judge whether own is above a rival, the chosen one where none is named, by the bar and at equal operations where it has to be."""
+    """Judge whether own is above a rival, the chosen one where none is named, by the bar and at no more operations where it has to be."""
 
     def judge(book: Book) -> Judgement:
         rival, own = named or chosen(book, experiment, contest), experiment.key(contest.own)
@@ -79,15 +79,15 @@ def above_rival(experiment: Experiment, contest: Contest, named: str = "") -> Ju
             return missing(book, own, other)
         made = above(own, other, least=bar(experiment, len(contest.seeds)))(book)
         made = _so_far(made, line, asked(book, experiment, contest, rival))
-        if not contest.equal_operations:
+        if not contest.no_more_operations:
             return made
         operations = [book.number(key, "macs") for key in (own, other)]
         if None in operations:
             return made
         mine, theirs = (float(value or 0.0) for value in operations)
         words = f"{made.measured}; {mine / 1e6:.2f} and {theirs / 1e6:.2f} million operations"
-        if abs(mine - theirs) > EQUAL_OPERATIONS * max(mine, theirs):
-            return Judgement(NOT_MEASURED, f"{words}, which are not the same")
+        if mine > (1 + MORE_OPERATIONS) * theirs:
+            return Judgement(NOT_MEASURED, f"{words}, which are more")
         return Judgement(made.verdict, words)
 
     return judge
@@ -155,7 +155,7 @@ def decisive(experiment: Experiment) -> tuple[Claim, ...]:
     made = []
     for contest in experiment.contests:
         target = f"at least +{bar(experiment, len(contest.seeds)) * 100:.3g} % over {_seeds(contest)}, interval above zero"
-        target += ", at equal operations" * contest.equal_operations
+        target += ", at no more operations" * contest.no_more_operations
         made.append(Claim(f"{contest.at}: `{contest.own}` above {_best_of(contest)}", target, above_rival(experiment, contest)))
         if contest.strongest:
             words = f"{contest.at}: `{contest.own}` above `{contest.strongest}`, the strongest of seed 1 on MovieLens 1M by test items"
