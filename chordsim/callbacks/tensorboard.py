@@ -44,7 +44,7 @@ class TensorBoard(Callback):
         self._writer.add_scalar(f"validation_ndcg_10/{event.training}", event.ndcg_10, event.step)
 
     def on_round(self, event: Round) -> None:
-        """Write every number of each method's line."""
+        """Write every number of each method's line, rounded to the 32 bits that TensorBoard keeps of a scalar."""
         for method, line in event.methods.items():
             for name, value in line.items():
                 if isinstance(value, int | float) and name != "round":
