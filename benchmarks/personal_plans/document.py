@@ -11,7 +11,7 @@ from benchmarks.personal_plans import drawings
 from benchmarks.personal_plans.by_length import BY_LENGTH
 from benchmarks.personal_plans.declared import Experiment
 from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST, SMALLEST_100K, SMALLEST_GROWTH, SMALLEST_MODELS
-from benchmarks.personal_plans.judging import chosen, claims, decisive
+from benchmarks.personal_plans.judging import chosen, claims, controls, decisive
 from benchmarks.suites.figures import Book
 from benchmarks.suites.sections import differences, missing, number, verdicts
 from benchmarks.suites.sheets import MISSING, Line, read_lines
@@ -68,12 +68,11 @@ def _short(book: Book, experiments: Sequence[Experiment]) -> str:
         if not drawings.measured(book, one):
             rows.append((name, "no arm of it has been played", "-", f"**{NOT_MEASURED}**"))
             continue
-        first = decisive(one)
-        for claim in first:
+        for claim in decisive(one):
             found = claim.judge(book)
             rows.append((name, claim.text, found.measured, f"**{found.verdict}**"))
             name = ""
-        others = Counter(claim.judge(book).verdict for claim in claims(one)[len(first) :])
+        others = Counter(claim.judge(book).verdict for claim in controls(one))
         told = ", ".join(f"{others[verdict]} {verdict}" for verdict in (HELD, NOT_HELD, NOT_MEASURED) if others[verdict])
         rows.append(("", "controls and references", told, "-"))
     return f"## In short\n\n{table(('experiment', 'claim', 'measured', 'verdict'), rows, words=4)}"

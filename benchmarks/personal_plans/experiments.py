@@ -117,9 +117,10 @@ CANDIDATES = Experiment(
     ),
 )
 
-#: The one other set of the testbed whose histories are long enough: 106 items of a user in the mean, where users of Yelp and of the Amazon
-#: sets have so few that a cloud which reads 200 items reads no more than the phone. Where a gain comes from is asked on MovieLens 1M alone.
+#: Arms that ask where a gain comes from, which is asked on MovieLens 1M alone.
 _CONTROLS = ("own+fused-0", "shared-untaught-0", "untaught-0", *(f"user-{k}" for k in STALE))
+#: The one other set of the testbed whose histories are long enough: 106 items of a user in the mean, where users of Yelp and of the Amazon
+#: sets have so few that a cloud which reads 200 items reads no more than the phone.
 CANDIDATES_100K = replace(
     CANDIDATES,
     name="candidates-ml-100k",

@@ -47,9 +47,9 @@ def asked(book: Book | None, experiment: Experiment, contest: Contest, rival: st
     if rival not in deciding(book, experiment, contest):
         return contest.seeds[:1]
     line = book and book.difference(experiment.key(contest.own), experiment.key(rival))
-    if line and line["seeds"] == "1" and line["relative_high"] and experiment.ends is None:
-        return contest.seeds[: 1 if float(line["relative_high"]) < bar(experiment, len(contest.seeds)) else None]
-    return contest.seeds
+    most = float(line["relative_high"] or "inf") if line and line["seeds"] == "1" else float("inf")
+    ended = experiment.ends is None and most < bar(experiment, len(contest.seeds))
+    return contest.seeds[:1] if ended else contest.seeds
 
 
 def suite(book: Book | None, experiments: tuple[Experiment, ...] = EXPERIMENTS) -> tuple[Group, ...]:
@@ -169,10 +169,9 @@ def decisive(experiment: Experiment) -> tuple[Claim, ...]:
     return tuple(made)
 
 
-def claims(experiment: Experiment) -> tuple[Claim, ...]:
-    """Return all claims of an experiment: `decisive` ones, then controls, shares of references, and training times."""
-    made = list(decisive(experiment))
-    made += [
+def controls(experiment: Experiment) -> tuple[Claim, ...]:
+    """Return an experiment's other claims: controls, shares of references, and training times."""
+    made = [
         Claim(f"`{own}` above {_named(experiment, other)}", "interval above zero", above(experiment.key(own), experiment.key(other)))
         for own, other in experiment.others
     ]
@@ -189,6 +188,11 @@ def claims(experiment: Experiment) -> tuple[Claim, ...]:
         for name, most in experiment.settles
     ]
     return tuple(made)
+
+
+def claims(experiment: Experiment) -> tuple[Claim, ...]:
+    """Return all claims of an experiment, those first that decide."""
+    return (*decisive(experiment), *controls(experiment))
 
 
 def _best_of(contest: Contest) -> str:
