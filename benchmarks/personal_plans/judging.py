@@ -67,7 +67,10 @@ def suite(book: Book | None, experiments: tuple[Experiment, ...] = EXPERIMENTS) 
 
 
 def above_rival(experiment: Experiment, contest: Contest, named: str = "") -> Judge:
-    """Judge whether own is above a rival, the chosen one where none is named, by the bar and at no more operations where it has to be."""
+    """Judge whether own is above a rival, the chosen one where none is named, by the bar and at no more operations where it has to be.
+
+    More operations void a gain, but excuse no loss.
+    """
 
     def judge(book: Book) -> Judgement:
         rival, own = named or chosen(book, experiment, contest), experiment.key(contest.own)
@@ -86,9 +89,9 @@ def above_rival(experiment: Experiment, contest: Contest, named: str = "") -> Ju
             return made
         mine, theirs = (float(value or 0.0) for value in operations)
         words = f"{made.measured}; {mine / 1e6:.2f} and {theirs / 1e6:.2f} million operations"
-        if mine > (1 + MORE_OPERATIONS) * theirs:
-            return Judgement(NOT_MEASURED, f"{words}, which are more")
-        return Judgement(made.verdict, words)
+        if mine <= (1 + MORE_OPERATIONS) * theirs:
+            return Judgement(made.verdict, words)
+        return Judgement(NOT_MEASURED if made.verdict == HELD else made.verdict, f"{words}, which are more")
 
     return judge
 

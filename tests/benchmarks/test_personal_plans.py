@@ -159,8 +159,9 @@ def test_the_rival_is_chosen_on_validation_whatever_the_test_items_say() -> None
     book = book_of(scores, told)
     assert chosen(book, SPARSITY, contest) == "vector-eighth" and above_rival(SPARSITY, contest)(book).verdict == HELD
     assert above_rival(SPARSITY, contest)(book_of({**scores, "shared-eighth": 0.155}, told)).verdict == NOT_HELD
-    # More operations decide nothing, fewer are no objection, and a rival without validation leaves all open.
+    # More operations win nothing and excuse nothing, fewer are no objection, and a rival without validation leaves all open.
     assert above_rival(SPARSITY, contest)(book_of(scores, told, {"own-eighth": 1.2e6})).verdict == NOT_MEASURED
+    assert above_rival(SPARSITY, contest)(book_of({**scores, "shared-eighth": 0.155}, told, {"own-eighth": 1.2e6})).verdict == NOT_HELD
     assert above_rival(SPARSITY, contest)(book_of(scores, told, {"own-eighth": 0.8e6})).verdict == HELD
     assert above_rival(SPARSITY, contest)(book_of({**scores, "narrow-eighth": float("nan")}, told)).verdict == HELD
     del scores["narrow-eighth"]
