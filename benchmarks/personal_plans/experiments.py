@@ -213,7 +213,7 @@ HISTORY = Experiment(
         Arm("fp32-200", "fp32", ("backbone.max_len=200",), "full precision that reads 200 items, with their operations"),
         Arm("qat-2", "qat-2", (), "2 bits for everybody"),
     ),
-    contests=(Contest("400 items", "own-400", ("shared", "vector-50", "vector-400"), SEEDS),),
+    contests=(Contest("400 items", "own-400", ("shared", "vector-50", "vector-400"), SEEDS, strongest="vector-400"),),
     smallest=SMALLEST,
     others=(
         ("own-400", "chord-swapped:own-400"),
