@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.personal_plans.declared import Contest, Experiment
-from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS
+from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST_GROWTH
 from benchmarks.suites.agenda import Group
 from benchmarks.suites.figures import Book
 from benchmarks.suites.sheets import Line
@@ -38,17 +38,44 @@ def deciding(book: Book | None, experiment: Experiment, contest: Contest) -> tup
     return tuple(dict.fromkeys(name for name in (rival, contest.strongest) if name))
 
 
+def denied(book: Book, experiment: Experiment, contest: Contest) -> str | None:
+    """Return the rival over which own's interval of seed 1 ends below the bar, the lowest of several; None where there is none.
+
+    Own cannot be above the best of its rivals by the bar where it is not above this one, and five seeds would hardly change that.
+    """
+    lines = {rival: book.difference(experiment.key(contest.own), experiment.key(rival)) for rival in contest.rivals}
+    most = {name: float(line["relative_high"] or "inf") for name, line in lines.items() if line and line["seeds"] == "1"}
+    lowest = min(most, key=lambda name: most[name], default=None)
+    return lowest if lowest and most[lowest] < bar(experiment, len(contest.seeds)) else None
+
+
+def stalled(book: Book, experiment: Experiment) -> Line | None:
+    """Return the growth of own's gain whose interval of seed 1 ends below what five seeds can show; None where there is none.
+
+    At the first end the gain is that over the strongest rival by test items, which makes it as small, and growth as large, as it can be;
+    at the second end the gain over any rival is at least that over the best.
+    """
+    if experiment.ends is None:
+        return None
+    first = experiment.contests[experiment.ends[0]]
+    scores = {name: book.number(experiment.key(name), "ndcg_10") or float("nan") for name in (first.own, *first.rivals)}
+    level = scores.pop(first.own)
+    if not all(score == score for score in (level, *scores.values())):
+        return None
+    strongest = max(scores, key=lambda name: scores[name])
+    lines = [book.difference(*sides) for sides, (before, _) in experiment.growths() if before == strongest]
+    low = [line for line in lines if line and line["seeds"] == "1" and float(line["high"] or "inf") < SMALLEST_GROWTH * level]
+    return min(low, key=lambda line: float(line["high"]), default=None)
+
+
 def asked(book: Book | None, experiment: Experiment, contest: Contest, rival: str) -> tuple[int, ...]:
     """Return the seeds that are asked of own against a rival: all of the contest where the rival decides, else the first.
 
-    Of a rival that decides seed 1 is enough too where its interval ends below the bar: five seeds would hardly reach it, and to stop there
-    can only deny a gain. Not where growth is the claim, which has to know both ends over all seeds.
+    Seed 1 is enough too where a contest is `denied`, and where growth is the claim, `stalled` besides, which has to know both ends.
     """
     if rival not in deciding(book, experiment, contest):
         return contest.seeds[:1]
-    line = book and book.difference(experiment.key(contest.own), experiment.key(rival))
-    most = float(line["relative_high"] or "inf") if line and line["seeds"] == "1" else float("inf")
-    ended = experiment.ends is None and most < bar(experiment, len(contest.seeds))
+    ended = book is not None and denied(book, experiment, contest) and (experiment.ends is None or stalled(book, experiment))
     return contest.seeds[:1] if ended else contest.seeds
 
 
@@ -67,13 +94,14 @@ def suite(book: Book | None, experiments: tuple[Experiment, ...] = EXPERIMENTS) 
 
 
 def above_rival(experiment: Experiment, contest: Contest, named: str = "") -> Judge:
-    """Judge whether own is above a rival, the chosen one where none is named, by the bar and at no more operations where it has to be.
+    """Judge whether own is above a rival, by the bar and at no more operations where it has to be.
 
-    More operations void a gain, but excuse no loss.
+    Where none is named it is one that denies the contest, else the chosen one. More operations void a gain, but excuse no loss.
     """
 
     def judge(book: Book) -> Judgement:
-        rival, own = named or chosen(book, experiment, contest), experiment.key(contest.own)
+        denier, own = denied(book, experiment, contest), experiment.key(contest.own)
+        rival = named or denier or chosen(book, experiment, contest)
         if rival is None:
             return missing(book, own, *(experiment.key(name) for name in contest.rivals))
         other = experiment.key(rival)
@@ -81,7 +109,7 @@ def above_rival(experiment: Experiment, contest: Contest, named: str = "") -> Ju
         if line is None:
             return missing(book, own, other)
         made = above(own, other, least=bar(experiment, len(contest.seeds)))(book)
-        made = _so_far(made, line, asked(book, experiment, contest, rival))
+        made = _so_far(made, line, contest.seeds[:1] if rival == denier else asked(book, experiment, contest, rival))
         if not contest.no_more_operations:
             return made
         operations = [book.number(key, "macs") for key in (own, other)]
@@ -110,22 +138,27 @@ def grows(experiment: Experiment) -> Judge:
     def judge(book: Book) -> Judgement:
         assert experiment.ends is not None
         ends = [experiment.contests[n] for n in experiment.ends]
+        stop = stalled(book, experiment)
         rivals = tuple(chosen(book, experiment, contest) for contest in ends)
-        asked = [experiment.key(name) for contest in ends for name in (contest.own, *contest.rivals)]
-        pair = next((sides for sides, names in experiment.growths() if names == rivals), None)
-        line = None if pair is None else book.difference(*pair)
-        if line is None:
-            return missing(book, *asked)
-        last, first = (f"{float(line[side]):+.4f}" for side in ("own_mean", "other_mean"))
-        words = f"{last} at {ends[1].at} over `{rivals[1]}`, {first} at {ends[0].at} over `{rivals[0]}`: {float(line['difference']):+.4f}"
-        if not line["low"]:
-            return Judgement(NOT_MEASURED, f"{words}; two seeds are too few for an interval")
-        seeds = line["seeds"].replace(" ", ", ")
-        words += f" ({float(line['low']):+.4f} to {float(line['high']):+.4f}), Holm p {float(line['p_holm']):.3g} (seeds {seeds})"
-        made = Judgement(HELD if float(line["low"]) > 0 else NOT_HELD, words)
-        return _so_far(made, line, min((contest.seeds for contest in ends), key=len))
+        keys = [experiment.key(name) for contest in ends for name in (contest.own, *contest.rivals)]
+        for sides, names in experiment.growths():
+            line = book.difference(*sides)
+            if line and (names == rivals if stop is None else line == stop):
+                made = _growth(line, ends, names)
+                return made if stop else _so_far(made, line, min((contest.seeds for contest in ends), key=len))
+        return missing(book, *keys)
 
     return judge
+
+
+def _growth(line: Line, ends: list[Contest], rivals: tuple[str, str]) -> Judgement:
+    last, first = (f"{float(line[side]):+.4f}" for side in ("own_mean", "other_mean"))
+    words = f"{last} at {ends[1].at} over `{rivals[1]}`, {first} at {ends[0].at} over `{rivals[0]}`: {float(line['difference']):+.4f}"
+    if not line["low"]:
+        return Judgement(NOT_MEASURED, f"{words}; two seeds are too few for an interval")
+    seeds = line["seeds"].replace(" ", ", ")
+    words += f" ({float(line['low']):+.4f} to {float(line['high']):+.4f}), Holm p {float(line['p_holm']):.3g} (seeds {seeds})"
+    return Judgement(HELD if float(line["low"]) > 0 else NOT_HELD, words)
 
 
 def equalled(experiment: Experiment) -> Judge:
