@@ -273,7 +273,7 @@ SIGNS = 'signs="learnt"'
 _WIDE = (WIDE, *FROZEN, SIGNS, "train_bits=[2.0, 1.0]")
 _AT = {"wide": 2.0, "wide-half": 1.0}
 #: What is held against `fp32` and `qat-2`.
-_LEARNT = ("own-signs", "vector-signs", *(f"{whose}-{at}" for whose in ("own", "shared") for at in _AT))
+_LEARNT = ("own-signs", "vector-signs", *(f"{whose}-{at}" for whose in ("own", "shared") for at in _AT), "own-wide-taught")
 
 LEARNT_SIGNS = Experiment(
     number=5,
@@ -295,6 +295,7 @@ LEARNT_SIGNS = Experiment(
         Arm("qat-2", "qat-2", (), "2 bits for everybody"),
         *(Arm(f"own-{at}", "chord-plus", (*_WIDE, LONG, f"bits={bits}"), f"as `own-signs`, {at}") for at, bits in _AT.items()),
         *(Arm(f"shared-{at}", "chord-shared", (*_WIDE, TOLD_ONCE, f"bits={bits}"), f"as `shared-signs`, {at}") for at, bits in _AT.items()),
+        Arm("own-wide-taught", "chord-plus", (*_WIDE, LONG, "bits=2.0", "distil_weight=0.5"), "as `own-wide`, `fp32-wide` its teacher"),
         Arm("fp32-wide", "fp32", (WIDE,), "full precision, wide"),
     ),
     contests=(Contest("learnt signs", "own-signs", ("shared-signs", "vector-signs"), SEEDS),),
@@ -305,6 +306,7 @@ LEARNT_SIGNS = Experiment(
         ("shared-signs", "shared-drawn"),
         ("vector-signs", "shared-signs"),
         ("own-wide", "own-signs"),
+        ("own-wide-taught", "own-wide"),
         *((f"own-{at}", f"shared-{at}") for at in _AT),
         ("fp32-wide", "fp32"),
     ),

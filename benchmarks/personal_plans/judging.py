@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.personal_plans.declared import Contest, Experiment
-from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS, SMALLEST_GROWTH
+from benchmarks.personal_plans.experiments import ASKED, EXPERIMENTS
 from benchmarks.suites.agenda import Group
 from benchmarks.suites.figures import Book
 from benchmarks.suites.sheets import Line
@@ -49,29 +49,15 @@ def denied(book: Book, experiment: Experiment, contest: Contest) -> str | None:
     return lowest if lowest and most[lowest] < bar(experiment, len(contest.seeds)) else None
 
 
-def stalled(book: Book, experiment: Experiment) -> Line | None:
-    """Return the growth of own's gain whose interval of seed 1 ends below what five seeds can show; None where there is none.
-
-    At the first end the gain is that over the strongest rival by test items, which makes it as small, and growth as large, as it can be;
-    at the second end the gain over any rival is at least that over the best.
-    """
-    if experiment.ends is None:
-        return None
-    first = experiment.contests[experiment.ends[0]]
-    scores = {name: book.number(experiment.key(name), "ndcg_10") or float("nan") for name in (first.own, *first.rivals)}
-    level = scores.pop(first.own)
-    if not all(score == score for score in (level, *scores.values())):
-        return None
-    strongest = max(scores, key=lambda name: scores[name])
-    lines = [book.difference(*sides) for sides, (before, _) in experiment.growths() if before == strongest]
-    low = [line for line in lines if line and line["seeds"] == "1" and float(line["high"] or "inf") < SMALLEST_GROWTH * level]
-    return min(low, key=lambda line: float(line["high"]), default=None)
+def stalled(book: Book, experiment: Experiment) -> str | None:
+    """Return the rival that denies a gain at the second end, where gains have to grow: what is not there has not grown."""
+    return None if experiment.ends is None else denied(book, experiment, experiment.contests[experiment.ends[1]])
 
 
 def asked(book: Book | None, experiment: Experiment, contest: Contest, rival: str) -> tuple[int, ...]:
     """Return the seeds that are asked of own against a rival: all of the contest where the rival decides, else the first.
 
-    Seed 1 is enough too where a contest is `denied`, and where growth is the claim, `stalled` besides, which has to know both ends.
+    Seed 1 is enough too where a contest is `denied`; not where growth is the claim, which has to know both ends, until that is `stalled`.
     """
     if rival not in deciding(book, experiment, contest):
         return contest.seeds[:1]
@@ -138,27 +124,25 @@ def grows(experiment: Experiment) -> Judge:
     def judge(book: Book) -> Judgement:
         assert experiment.ends is not None
         ends = [experiment.contests[n] for n in experiment.ends]
-        stop = stalled(book, experiment)
+        if stalled(book, experiment):
+            made = above_rival(experiment, ends[1])(book)
+            return Judgement(made.verdict, f"no gain that could have grown, {ends[1].at}: {made.measured}")
         rivals = tuple(chosen(book, experiment, contest) for contest in ends)
         keys = [experiment.key(name) for contest in ends for name in (contest.own, *contest.rivals)]
-        for sides, names in experiment.growths():
-            line = book.difference(*sides)
-            if line and (names == rivals if stop is None else line == stop):
-                made = _growth(line, ends, names)
-                return made if stop else _so_far(made, line, min((contest.seeds for contest in ends), key=len))
-        return missing(book, *keys)
+        pair = next((sides for sides, names in experiment.growths() if names == rivals), None)
+        line = None if pair is None else book.difference(*pair)
+        if line is None:
+            return missing(book, *keys)
+        last, first = (f"{float(line[side]):+.4f}" for side in ("own_mean", "other_mean"))
+        words = f"{last} at {ends[1].at} over `{rivals[1]}`, {first} at {ends[0].at} over `{rivals[0]}`: {float(line['difference']):+.4f}"
+        if not line["low"]:
+            return Judgement(NOT_MEASURED, f"{words}; two seeds are too few for an interval")
+        seeds = line["seeds"].replace(" ", ", ")
+        words += f" ({float(line['low']):+.4f} to {float(line['high']):+.4f}), Holm p {float(line['p_holm']):.3g} (seeds {seeds})"
+        made = Judgement(HELD if float(line["low"]) > 0 else NOT_HELD, words)
+        return _so_far(made, line, min((contest.seeds for contest in ends), key=len))
 
     return judge
-
-
-def _growth(line: Line, ends: list[Contest], rivals: tuple[str, str]) -> Judgement:
-    last, first = (f"{float(line[side]):+.4f}" for side in ("own_mean", "other_mean"))
-    words = f"{last} at {ends[1].at} over `{rivals[1]}`, {first} at {ends[0].at} over `{rivals[0]}`: {float(line['difference']):+.4f}"
-    if not line["low"]:
-        return Judgement(NOT_MEASURED, f"{words}; two seeds are too few for an interval")
-    seeds = line["seeds"].replace(" ", ", ")
-    words += f" ({float(line['low']):+.4f} to {float(line['high']):+.4f}), Holm p {float(line['p_holm']):.3g} (seeds {seeds})"
-    return Judgement(HELD if float(line["low"]) > 0 else NOT_HELD, words)
 
 
 def equalled(experiment: Experiment) -> Judge:
