@@ -271,9 +271,18 @@ SIGNS = 'signs="learnt"'
 #: Another way to what `fp32` has, asked for when own plans over learnt signs had 94 % of it on test items of seed 1: four times the
 #: feed-forward, whose weights cost a phone that draws them no more than mask and signs; all of the channels, or half of them.
 _WIDE = (WIDE, *FROZEN, SIGNS, "train_bits=[2.0, 1.0]")
+#: Trained for what is served, asked for when `vector-all` of the second experiment, which is, had more than own plans of all budgets there.
+_ALONE = (WIDE, *FROZEN, "train_bits=[2.0]", "bits=2.0")
 _AT = {"wide": 2.0, "wide-half": 1.0}
 #: What is held against `fp32` and `qat-2`.
-_LEARNT = ("own-signs", "vector-signs", *(f"{whose}-{at}" for whose in ("own", "shared") for at in _AT), "own-wide-taught")
+_AGAINST_FP32 = (
+    "own-signs",
+    "vector-signs",
+    *(f"{whose}-{at}" for whose in ("own", "shared") for at in _AT),
+    "own-wide-taught",
+    "own-wide-alone",
+    "vector-wide",
+)
 
 LEARNT_SIGNS = Experiment(
     number=5,
@@ -296,6 +305,8 @@ LEARNT_SIGNS = Experiment(
         *(Arm(f"own-{at}", "chord-plus", (*_WIDE, LONG, f"bits={bits}"), f"as `own-signs`, {at}") for at, bits in _AT.items()),
         *(Arm(f"shared-{at}", "chord-shared", (*_WIDE, TOLD_ONCE, f"bits={bits}"), f"as `shared-signs`, {at}") for at, bits in _AT.items()),
         Arm("own-wide-taught", "chord-plus", (*_WIDE, LONG, "bits=2.0", "distil_weight=0.5"), "as `own-wide`, `fp32-wide` its teacher"),
+        Arm("own-wide-alone", "chord-plus", (*_ALONE, LONG, SIGNS), "as `own-wide`, trained at 2 bits alone"),
+        Arm("vector-wide", "chord-shared", (*_ALONE, TOLD_ONCE, VECTOR), "shared plan and vector of 50 items, drawn signs, the same"),
         Arm("fp32-wide", "fp32", (WIDE,), "full precision, wide"),
     ),
     contests=(Contest("learnt signs", "own-signs", ("shared-signs", "vector-signs"), SEEDS),),
@@ -306,13 +317,14 @@ LEARNT_SIGNS = Experiment(
         ("shared-signs", "shared-drawn"),
         ("vector-signs", "shared-signs"),
         ("own-wide", "own-signs"),
-        ("own-wide-taught", "own-wide"),
+        *((f"own-wide-{how}", "own-wide") for how in ("taught", "alone")),
+        ("own-wide-alone", "vector-wide"),
         *((f"own-{at}", f"shared-{at}") for at in _AT),
         ("fp32-wide", "fp32"),
     ),
     shares=(
-        *((arm, "fp32", 0.97) for arm in _LEARNT),
-        *((arm, "qat-2", 1.0) for arm in _LEARNT),
+        *((arm, "fp32", 0.97) for arm in _AGAINST_FP32),
+        *((arm, "qat-2", 1.0) for arm in _AGAINST_FP32),
         ("own-wide", "fp32-wide", 0.97),
     ),
     settles=(("own-signs", 1200.0),),
