@@ -7,8 +7,8 @@
 # Seen: up to 1.18 it clips and rounds. Since 1.19 it takes values modulo 16, so that 8 is written as -8 and -9 as 7, and cuts off what is
 #   behind the point, all without a word. A scale of the channel's largest weight / 8, which is usual for a symmetric code and was right
 #   before, turns a channel's largest weight, where it is positive, into its opposite: weights are off by 0.55 of their length instead of 0.10.
-#   Unrounded values in range are off by 0.21 where 1.18 had 0.11. INT2, there since 1.20, wraps alike (2 becomes -2), and so does INT8 of an array of
-#   floats (200 becomes -56). A list with a float that is out of range raises; an array of the same numbers does not.
+#   Unrounded values in range are off by 0.21 where 1.18 had 0.11. INT2, there since 1.20, wraps alike (2 becomes -2), and so does INT8 of an
+#   array of floats (200 becomes -56). A list with a float that is out of range raises; an array of the same numbers does not.
 # Remedy: numpy.clip(numpy.rint(values), -8, 7) before make_tensor, or a QuantizeLinear node, which clips and rounds in every version.
 # Usage: findings/onnx-low-bits-wrap.sh   (two temporary environments of about 130 MB each; exit code 1 if the behaviour is another)
 set -euo pipefail

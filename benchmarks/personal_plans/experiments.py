@@ -270,10 +270,10 @@ CODEBOOK = Experiment(
 SIGNS = 'signs="learnt"'
 #: Another way to what `fp32` has, asked for when own plans over learnt signs had 94 % of it on test items of seed 1: four times the
 #: feed-forward, whose weights cost a phone that draws them no more than mask and signs; all of the channels, or half of them.
-_WIDE = (WIDE, *FROZEN, SIGNS, "train_bits=[2.0, 1.0]")
+_WIDE_SIGNS = (WIDE, *FROZEN, SIGNS, "train_bits=[2.0, 1.0]")
+_AT = {"wide": 2.0, "wide-half": 1.0}
 #: Trained for what is served, asked for when `vector-all` of the second experiment, which is, had more than own plans of all budgets there.
 _ALONE = (WIDE, *FROZEN, "train_bits=[2.0]", "bits=2.0")
-_AT = {"wide": 2.0, "wide-half": 1.0}
 #: What is held against `fp32` and `qat-2`.
 _AGAINST_FP32 = (
     "own-signs",
@@ -302,9 +302,14 @@ LEARNT_SIGNS = Experiment(
         Arm("shared-drawn", "chord-shared", (*FROZEN, TOLD_ONCE), "shared plan, drawn signs"),
         Arm("fp32", "fp32", (), "full precision"),
         Arm("qat-2", "qat-2", (), "2 bits for everybody"),
-        *(Arm(f"own-{at}", "chord-plus", (*_WIDE, LONG, f"bits={bits}"), f"as `own-signs`, {at}") for at, bits in _AT.items()),
-        *(Arm(f"shared-{at}", "chord-shared", (*_WIDE, TOLD_ONCE, f"bits={bits}"), f"as `shared-signs`, {at}") for at, bits in _AT.items()),
-        Arm("own-wide-taught", "chord-plus", (*_WIDE, LONG, "bits=2.0", "distil_weight=0.5"), "as `own-wide`, `fp32-wide` its teacher"),
+        *(Arm(f"own-{at}", "chord-plus", (*_WIDE_SIGNS, LONG, f"bits={bits}"), f"as `own-signs`, {at}") for at, bits in _AT.items()),
+        *(
+            Arm(f"shared-{at}", "chord-shared", (*_WIDE_SIGNS, TOLD_ONCE, f"bits={bits}"), f"as `shared-signs`, {at}")
+            for at, bits in _AT.items()
+        ),
+        Arm(
+            "own-wide-taught", "chord-plus", (*_WIDE_SIGNS, LONG, "bits=2.0", "distil_weight=0.5"), "as `own-wide`, `fp32-wide` its teacher"
+        ),
         Arm("own-wide-alone", "chord-plus", (*_ALONE, LONG, SIGNS), "as `own-wide`, trained at 2 bits alone"),
         Arm("vector-wide", "chord-shared", (*_ALONE, TOLD_ONCE, VECTOR), "shared plan and vector of 50 items, drawn signs, the same"),
         Arm("fp32-wide", "fp32", (WIDE,), "full precision, wide"),

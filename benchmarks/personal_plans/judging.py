@@ -38,15 +38,19 @@ def deciding(book: Book | None, experiment: Experiment, contest: Contest) -> tup
     return tuple(dict.fromkeys(name for name in (rival, contest.strongest) if name))
 
 
+def _denies(line: Line, experiment: Experiment, contest: Contest) -> bool:
+    """Return whether a comparison has seed 1 alone, and an interval that ends below the bar."""
+    return line["seeds"] == "1" and float(line["relative_high"] or "inf") < bar(experiment, len(contest.seeds))
+
+
 def denied(book: Book, experiment: Experiment, contest: Contest) -> str | None:
     """Return the rival over which own's interval of seed 1 ends below the bar, the lowest of several; None where there is none.
 
     Own cannot be above the best of its rivals by the bar where it is not above this one, and five seeds would hardly change that.
     """
     lines = {rival: book.difference(experiment.key(contest.own), experiment.key(rival)) for rival in contest.rivals}
-    most = {name: float(line["relative_high"] or "inf") for name, line in lines.items() if line and line["seeds"] == "1"}
-    lowest = min(most, key=lambda name: most[name], default=None)
-    return lowest if lowest and most[lowest] < bar(experiment, len(contest.seeds)) else None
+    most = {name: float(line["relative_high"]) for name, line in lines.items() if line and _denies(line, experiment, contest)}
+    return min(most, key=lambda name: most[name], default=None)
 
 
 def stalled(book: Book, experiment: Experiment) -> str | None:
@@ -86,8 +90,8 @@ def above_rival(experiment: Experiment, contest: Contest, named: str = "") -> Ju
     """
 
     def judge(book: Book) -> Judgement:
-        denier, own = denied(book, experiment, contest), experiment.key(contest.own)
-        rival = named or denier or chosen(book, experiment, contest)
+        own = experiment.key(contest.own)
+        rival = named or denied(book, experiment, contest) or chosen(book, experiment, contest)
         if rival is None:
             return missing(book, own, *(experiment.key(name) for name in contest.rivals))
         other = experiment.key(rival)
@@ -95,7 +99,7 @@ def above_rival(experiment: Experiment, contest: Contest, named: str = "") -> Ju
         if line is None:
             return missing(book, own, other)
         made = above(own, other, least=bar(experiment, len(contest.seeds)))(book)
-        made = _so_far(made, line, contest.seeds[:1] if rival == denier else asked(book, experiment, contest, rival))
+        made = _so_far(made, line, contest.seeds[:1] if _denies(line, experiment, contest) else contest.seeds)
         if not contest.no_more_operations:
             return made
         operations = [book.number(key, "macs") for key in (own, other)]

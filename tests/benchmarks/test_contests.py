@@ -156,6 +156,17 @@ def test_a_rival_that_validation_did_not_choose_can_deny_a_contest() -> None:
     assert denied.verdict == NOT_HELD and "vector-eighth" in denied.measured and "so far" not in denied.measured
 
 
+def test_one_seed_grants_no_gain_over_a_named_rival_where_another_denies_the_contest() -> None:
+    experiment = experiments.HISTORY
+    (contest,) = experiment.contests
+    own, named, denier = (experiment.key(name) for name in (contest.own, contest.strongest, "shared"))
+    gain = {"seeds": "1", "relative": "0.05", "difference": "0.007", "low": "0.004", "high": "0.01", "relative_high": "0.07"}
+    none = {**gain, "relative": "0.001", "difference": "0.0001", "low": "-0.001", "high": "0.001", "relative_high": "0.01"}
+    book = book_of({name: 0.1 for name in contest.rivals}, [line(own, named, **gain), line(own, denier, **none)], experiment=experiment)
+    assert above_rival(experiment, contest)(book).verdict == NOT_HELD
+    assert above_rival(experiment, contest, contest.strongest)(book).verdict == NOT_MEASURED
+
+
 def test_what_is_no_gain_at_the_second_end_has_not_grown() -> None:
     near, far = SPARSITY.contests[0], SPARSITY.contests[3]
     none = {"seeds": "1", "relative": "0.001", "difference": "0.0001", "low": "-0.001", "high": "0.001"}
