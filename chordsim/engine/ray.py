@@ -124,16 +124,19 @@ class RayGrid(LocalGrid):
         stored: dict[str, Any] = {}
         try:
             while jobs or any(seat.job for seat in self._seats):
-                gone = self._cluster.lost()
-                if not gone:
-                    self._assign(jobs, stored)
+                gone = self._cluster.lost() or self._assign(jobs, stored)
                 awaited = {seat.call: seat for seat in self._seats if seat.call is not None}
+                done: list[Any] = []
+                if awaited and not gone:
+                    try:
+                        done, _ = ray.wait(list(awaited), num_returns=1, timeout=_POLL_S)
+                    except OSError as error:  # answers of some size lie where the raylet is
+                        gone = self._cluster.lost() or f"Ray's object store does not answer: {_brief(error)}"
                 if gone or not awaited:
                     jobs.extendleft(seat.job for seat in self._seats if seat.job is not None)
                     self._begin_anew(gone or next((seat.lost for seat in self._seats if seat.lost), "no worker started"))
                     stored.clear()
                     continue
-                done, _ = ray.wait(list(awaited), num_returns=1, timeout=_POLL_S)
                 for call in done:
                     yield from self._finished(awaited[call], jobs)
                 yield from self._overdue(jobs, timeout)
@@ -162,14 +165,19 @@ class RayGrid(LocalGrid):
         actor = WORKER.options(**options).remote(self._client_app, environment)
         return _Seat(partition, actor, actor.ready.remote(), since=time.monotonic())
 
-    def _assign(self, jobs: deque[_Job], stored: dict[str, Any]) -> None:
-        """Give each idle worker a call: one for its own node if there is one, else the oldest."""
+    def _assign(self, jobs: deque[_Job], stored: dict[str, Any]) -> str:
+        """Give each idle worker a call: one for its own node if there is one, else the oldest.
+
+        Ray ends this process without a word when it stores an object and its raylet is gone, so that is asked before each.
+
+        Returns:
+            Why nothing can run here any more, "" where something can.
+        """
         for seat in self._seats:
             if seat.call is not None or seat.lost or not jobs:
                 continue
             own = self._node_ids[seat.partition]
             job = next((job for job in jobs if job.message.metadata.dst_node_id == own), jobs[0])
-            jobs.remove(job)
             data, blobs = codec.encode(job.message)
             node_id = job.message.metadata.dst_node_id
             node = (RUN_ID, node_id, self._node_ids.index(node_id), len(self._node_ids))
@@ -177,19 +185,25 @@ class RayGrid(LocalGrid):
             try:
                 for digest in blobs.keys() - stored.keys():
                     size = len(blobs[digest])
+                    if gone := self._cluster.lost():
+                        return gone
                     stored[digest] = ray.put(blobs[digest])
                 size = len(data)
+                if gone := self._cluster.lost():
+                    return gone
                 seat.call = seat.actor.answer.remote(data, node, tuple(blobs), *(stored[digest] for digest in blobs))
             except RayError as error:
                 raise RunError(f"{self._cluster.where}: its object store cannot take {size:,} bytes: {_brief(error)}") from error
+            jobs.remove(job)
             seat.job, seat.since = job, time.monotonic()
+        return ""
 
     def _finished(self, seat: _Seat, jobs: deque[_Job]) -> Iterator[Message]:
         call, seat.call = seat.call, None
         job, seat.job = seat.job, None
         try:
             result = ray.get(call)
-        except RayError as error:
+        except (RayError, OSError) as error:  # OSError: the raylet ended when the answer was there
             yield from self._failed(seat, job, jobs, error)
             return
         if isinstance(result, bytes):
@@ -199,7 +213,7 @@ class RayGrid(LocalGrid):
             seat.failed_starts = 0
             self._cluster.watch(*result)
 
-    def _failed(self, seat: _Seat, job: _Job | None, jobs: deque[_Job], error: RayError) -> Iterator[Message]:
+    def _failed(self, seat: _Seat, job: _Job | None, jobs: deque[_Job], error: Exception) -> Iterator[Message]:
         """Take note that a worker died: its call goes to another, and Ray starts it anew."""
         seat.failed_starts += job is None
         if seat.failed_starts >= STARTS:

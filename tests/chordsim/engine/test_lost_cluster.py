@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import psutil
 import pytest
@@ -17,6 +19,7 @@ from flwr.app import Message, RecordDict
 
 import chordsim
 from chordsim.config.model import EngineConfig
+from chordsim.engine import codec
 from chordsim.engine import ray as engine
 from chordsim.engine.ray import RayGrid
 from chordsim.errors import RunError
@@ -35,6 +38,9 @@ class Gone:
 
     def restart(self) -> None:
         self.begun += 1
+
+    def short_of_memory(self) -> str:
+        return ""
 
 
 @pytest.fixture
@@ -56,6 +62,36 @@ def test_without_workers_a_run_stops_after_bounded_retries(private: bool, begun:
     with pytest.raises(RunError, match=r"^no worker is left on a test's Ray.*: Ray's raylet has ended; .*--resume"):
         list(made.send_and_receive([message], timeout=1))
     assert made._cluster.begun == begun  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_an_object_store_that_does_not_answer_is_a_lost_cluster(
+    private: bool, grid: Callable[[bool], RayGrid], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    made = grid(private)
+    monkeypatch.setattr(made._cluster, "lost", lambda: "")  # it is asked before its raylet has ended
+    monkeypatch.setattr(RayGrid, "_hired", lambda self, partition: engine._Seat(partition, None, object()))
+    monkeypatch.setattr("chordsim.engine.ray.ray.wait", broken)
+    made._seats = [made._hired(0)]
+    message = Message(RecordDict(), dst_node_id=made.get_node_ids()[0], message_type="query.cell")
+    with pytest.raises(RunError, match=r"^no worker is left on .*: Ray's object store does not answer: .*Broken pipe; .*--resume"):
+        list(made.send_and_receive([message], timeout=1))
+    assert made._cluster.begun == (engine.RESTARTS if private else 0)  # type: ignore[attr-defined]
+
+
+def test_an_answer_that_went_with_the_raylet_is_asked_for_again(grid: Callable[[bool], RayGrid], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(call: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    made = grid(True)
+    message = Message(RecordDict(), dst_node_id=made.get_node_ids()[0], message_type="query.cell")
+    jobs, job = deque[engine._Job](), engine._Job(message)
+    seat = engine._Seat(0, MagicMock(), object(), job)
+    monkeypatch.setattr("chordsim.engine.ray.ray.get", broken)
+    assert list(made._finished(seat, jobs)) == [] and list(jobs) == [job] and seat.job is None
 
 
 def test_a_resume_begins_before_the_first_lost_cell(tiny: Any, tmp_path: Path, trouble: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +134,27 @@ def test_a_private_ray_that_dies_is_begun_anew(
     assert killer.hit == 1
     assert run.status == "complete" and run.manifest["ledger_sha256"] == here.manifest["ledger_sha256"]
     assert nothing_left()
+
+
+@pytest.mark.slow
+def test_a_raylet_that_dies_before_an_object_is_stored_is_begun_anew(
+    tiny: Any, tmp_path: Path, marked: Callable[[], list[psutil.Process]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = tiny("rounds.count=4", "engine.cells=3", methods=("fp32", "chord-plus"))
+    here = chordsim.run("offline", overrides=overrides, out=tmp_path / "here", report=False)
+    killer, encode = Killer("raylet", 0, marked), codec.encode
+
+    def killing(message: Message) -> tuple[bytes, dict[str, bytes]]:
+        data, blobs = encode(message)
+        if blobs and not killer.hit:  # after the cluster was asked, and before these are stored
+            killer.advance()
+            psutil.wait_procs([process for process in marked() if process.name() == "raylet"], timeout=20)
+        return data, blobs
+
+    monkeypatch.setattr("chordsim.engine.codec.encode", killing)
+    run = chordsim.run("offline", overrides=overrides, engine="ray", workers=2, out=tmp_path / "ray", report=False)
+    assert killer.hit == 1
+    assert run.status == "complete" and run.manifest["ledger_sha256"] == here.manifest["ledger_sha256"]
 
 
 @pytest.mark.slow
