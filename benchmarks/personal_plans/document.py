@@ -20,7 +20,7 @@ from chordsim.report.charts.chart import Chart
 from chordsim.report.drawn import picture
 
 NAME = "personal-plans.md"
-_TEXT = Path(__file__).parent / "head.md"
+_HEAD, _BECAME = (Path(__file__).parent / f"{name}.md" for name in ("head", "became"))
 _NOTHING = "**Not measured yet**: no arm of it has been played. What follows was declared ([what is missing](#what-is-missing))."
 _COSTS = """A session's bytes go up and down, the report that only a simulation needs included; operations are multiply-accumulates of one
 request."""
@@ -54,9 +54,9 @@ def page(book: Book, experiments: Sequence[Experiment], charts: dict[str, Chart]
     bar = max(ASKED, *SMALLEST.values())
     effects = {"one": SMALLEST[1], "five": SMALLEST[5], "growth": SMALLEST_GROWTH, "models": SMALLEST_MODELS, "few": SMALLEST_100K[5]}
     shares = {"asked": ASKED, "bar": bar, **effects}
-    head = _TEXT.read_text().format(**{name: f"{value * 100:.3g} %" for name, value in shares.items()})
+    head = _HEAD.read_text().format(**{name: f"{value * 100:.3g} %" for name, value in shares.items()})
     each = (_experiment(book, one, charts, told) for one in experiments)
-    parts = [head, _short(book, experiments), *each, _costs(book, experiments, charts), missing(book)]
+    parts = [head, _short(book, experiments), _BECAME.read_text(), *each, _costs(book, experiments, charts), missing(book)]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
