@@ -39,8 +39,9 @@ def values(table, kind="score"):
 
 scores = [1.0, 1.0] + [0.1 * -place for place in range(10)]
 tied = pd.DataFrame({"user": 0, "item": range(12), "target": [1, 1] + [0] * 10, "prediction": scores})
-print(f"two relevant items with one score at the top: NDCG@10 {values(tied)[0]:.4f}")
-same = abs(values(tied)[0] - 2 / (1 + 1 / np.log2(3))) < 1e-6
+above = values(tied)[0]
+print(f"two relevant items with one score at the top: NDCG@10 {above:.4f}")
+same = abs(above - 2 / (1 + 1 / np.log2(3))) < 1e-6
 
 rng = np.random.default_rng(0)
 places = np.stack([rng.permutation(ITEMS) for _ in range(LISTS)])  # the target of each list is item 0

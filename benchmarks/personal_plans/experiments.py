@@ -274,7 +274,7 @@ _WIDE_SIGNS = (WIDE, *FROZEN, SIGNS, "train_bits=[2.0, 1.0]")
 _AT = {"wide": 2.0, "wide-half": 1.0}
 #: Trained for what is served, asked for when `vector-all` of the second experiment, which is, had more than own plans of all budgets there.
 _ALONE = (WIDE, *FROZEN, "train_bits=[2.0]", "bits=2.0")
-#: With a teacher; when that had 96.7 % of `fp32` on test items of seed 1, the vector was added, which costs no bytes.
+#: With a teacher; when that had 96.7 % of `fp32` on test items of seed 1, the vector was added, which costs no byte a session.
 _TAUGHT = (*_WIDE_SIGNS, LONG, "bits=2.0", "distil_weight=0.5")
 #: What is held against `fp32` and `qat-2`.
 _AGAINST_FP32 = (

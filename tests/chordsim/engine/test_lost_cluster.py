@@ -43,6 +43,11 @@ class Gone:
         return ""
 
 
+def broken(*_: object, **__: object) -> None:
+    """Stand for a call that needs Ray's object store when its raylet is gone."""
+    raise BrokenPipeError(32, "Broken pipe")
+
+
 @pytest.fixture
 def grid(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bool], RayGrid]]:
     def make(private: bool) -> RayGrid:
@@ -68,9 +73,6 @@ def test_without_workers_a_run_stops_after_bounded_retries(private: bool, begun:
 def test_an_object_store_that_does_not_answer_is_a_lost_cluster(
     private: bool, grid: Callable[[bool], RayGrid], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise BrokenPipeError(32, "Broken pipe")
-
     made = grid(private)
     monkeypatch.setattr(made._cluster, "lost", lambda: "")  # it is asked before its raylet has ended
     monkeypatch.setattr(RayGrid, "_hired", lambda self, partition: engine._Seat(partition, None, object()))
@@ -83,9 +85,6 @@ def test_an_object_store_that_does_not_answer_is_a_lost_cluster(
 
 
 def test_an_answer_that_went_with_the_raylet_is_asked_for_again(grid: Callable[[bool], RayGrid], monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(call: object) -> None:
-        raise BrokenPipeError(32, "Broken pipe")
-
     made = grid(True)
     message = Message(RecordDict(), dst_node_id=made.get_node_ids()[0], message_type="query.cell")
     jobs, job = deque[engine._Job](), engine._Job(message)
@@ -147,8 +146,9 @@ def test_a_raylet_that_dies_before_an_object_is_stored_is_begun_anew(
     def killing(message: Message) -> tuple[bytes, dict[str, bytes]]:
         data, blobs = encode(message)
         if blobs and not killer.hit:  # after the cluster was asked, and before these are stored
+            raylets = [process for process in marked() if process.name() == "raylet"]
             killer.advance()
-            psutil.wait_procs([process for process in marked() if process.name() == "raylet"], timeout=20)
+            assert not psutil.wait_procs(raylets, timeout=20)[1]  # one that is just ending counts as alive
         return data, blobs
 
     monkeypatch.setattr("chordsim.engine.codec.encode", killing)
