@@ -9,14 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from chordsim.config.model import BackboneConfig
 from chordsim.errors import UserError
 from chordsim.files import atomic_write, disk_errors, json_bytes
 from chordsim.nets.shapes import shapes_of
 from chordsim.runtime import nbits, on_executorch, on_onnx, phone_file, xnnpack_bits
 from chordsim.runtime.extras import Runtime, need, versions
 from chordsim.runtime.from_run import Source
-from chordsim.runtime.graphs import Program, Shared, Whole, example, input_names
+from chordsim.runtime.graphs import Inputs, Program, Shared, Whole
 from chordsim.runtime.portable import Portable, Single
 from chordsim.runtime.reference import vectors
 from chordsim.runtime.reference.steps import Packed, checksum, unpack_codes
@@ -93,7 +92,7 @@ def export(job: Job) -> dict[str, Any]:
         **source.about(),
         "runtime": {"name": job.runtime, **versions(job.runtime)},
         "form": form,
-        "inputs": input_names(source.context.backbone, _names(portable) if form == "shared" else ()),
+        "inputs": source.inputs.names(_names(portable) if form == "shared" else ()),
         "layers": [[part.name, part.rows, part.width, part.gain] for part in portable.parts],
         "tables_bytes": portable.item.nbytes + portable.position.nbytes,
         "bootstrap_bytes": dict(source.parts),
@@ -144,33 +143,33 @@ def channels(source: Source, weights: Sequence[Single]) -> list[Single]:
 
 def _program(job: Job) -> bytes:
     """Return the program: with weights as constants where they are shipped at full precision, else as inputs."""
-    portable, config = job.source.portable, job.source.context.backbone
-    inputs, names = example(config), input_names(config)
+    portable, takes = job.source.portable, job.source.inputs
+    inputs, names = takes.example(), takes.names()
     module: Program
     if portable.weights is not None:
-        module = Whole(config, portable.item, portable.position, channels(job.source, portable.weights))
+        module = Whole(takes, portable.item, portable.position, channels(job.source, portable.weights))
     elif job.low_bits == "kernel" and job.runtime == "executorch":
-        return _with_xnnpack_kernels(portable, config)
+        return _with_xnnpack_kernels(portable, takes)
     else:
         import torch
 
-        module = Shared(config, portable.item, portable.position)
-        layers = shapes_of(config, job.source.context.n_items).layers
+        module = Shared(takes, portable.item, portable.position)
+        layers = shapes_of(takes.config, job.source.context.n_items).layers
         inputs = (*inputs, *(torch.zeros(layer.channels, layer.fan_in) for layer in layers))
         names = [*names, *_names(portable)]
     if job.runtime == "executorch":
         return on_executorch.lowered(module, inputs)
-    return on_onnx.converted(module, inputs, names, "scores" if config.items == "owned" else "state")
+    return on_onnx.converted(module, inputs, names, "scores" if takes.config.items == "owned" else "state")
 
 
-def _with_xnnpack_kernels(portable: Portable, config: BackboneConfig) -> bytes:
+def _with_xnnpack_kernels(portable: Portable, takes: Inputs) -> bytes:
     """Return the program of a model that is the same for all phones, its products made by XNNPACK from levels."""
     packed = portable.packed
     assert packed is not None
     scales = np.split(packed.scales, np.cumsum([part.rows for part in portable.parts])[:-1])
     levels = nbits.levels_of(packed, portable.parts)
-    module = xnnpack_bits.Kernels(config, portable.item, portable.position, levels, scales, int(packed.bits.max()))
-    return on_executorch.lowered(module, example(config), low_bits=True)
+    module = xnnpack_bits.Kernels(takes, portable.item, portable.position, levels, scales, int(packed.bits.max()))
+    return on_executorch.lowered(module, takes.example(), low_bits=True)
 
 
 def _phone(job: Job, program: bytes, device: int, plan: bytes) -> dict[str, Any]:

@@ -22,12 +22,14 @@ from chordsim.ledger.rows import Rows
 from chordsim.methods import DOWN_PRESCRIPTION, UP_REPORT, History, MethodContext, MethodSpec, PhoneBatch
 from chordsim.progress import Progress
 from chordsim.ragged import Ragged
+from chordsim.runtime.graphs import Inputs
 from chordsim.runtime.portable import Portable
 from chordsim.scenario.load import load
 from chordsim.store import plans
+from chordsim.wire.codes import pack_codes
 from chordsim.world import World, build
 
-_WHICH = "fp32, int8, uniform-k, qat-k, and methods whose cloud sends plans (chord, chord-plus and their controls)"
+_WHICH = "fp32, int8, uniform-k, qat-k, and methods of plans (chord, chord-plus, chord-shared and their controls)"
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,31 @@ class Source:
         """The round that is exported: the last."""
         return self.rows.round
 
+    @property
+    def inputs(self) -> Inputs:
+        """What its programs take."""
+        return Inputs(self.context.backbone, self.portable.joined is not None)
+
     def plans(self) -> dict[int, bytes]:
-        """Return the plans of the round that the run kept, by device."""
+        """Return plans that phones applied in the round, packed codes by device.
+
+        Of phones whose prescription the run kept; where phones have all that they need for one since the bootstrap, of the first served.
+        """
+        sends = DOWN_PRESCRIPTION in self.spec.exchange
+        inbox = self.sent() if sends else dict.fromkeys(self.served()[: plans.KEPT].tolist(), b"")
+        applies = getattr(self.half, "plan", None)
+        if not inbox or applies is None:  # a half of a third party may apply what came as it is
+            return inbox
+        ids = np.array(sorted(inbox), np.int64)
+        codes, broken = applies(self.model, self._who(ids), Ragged.of_rows(inbox[device] for device in ids.tolist()))
+        packed = pack_codes(codes.numpy())
+        return {device: packed[row].tobytes() for row, device in enumerate(ids.tolist()) if not broken[row]}
+
+    def _who(self, ids: Ints) -> PhoneBatch:
+        return PhoneBatch(ids, np.ones(ids.size, np.bool_), self.round, self.world.population.profiles(ids).budgets)
+
+    def sent(self) -> dict[int, bytes]:
+        """Return the prescriptions of the round that the run kept, by device."""
         path = self.run / plans.FILE
         if not path.is_file():
             return {}
@@ -79,23 +104,22 @@ class Source:
         return np.asarray(self.rows["device_id"][ran], np.int64)
 
     def history(self, ids: Ints) -> History:
-        """Return what the phones' users did before the round, [D, max_len]."""
-        return self.world.split.history(self.world.population.users(ids), self.round, self.context.backbone.max_len)
+        """Return what the phones' users did before the round, as much of it as the method reads, [D, n], at least max_len."""
+        reads = self.spec.history_length(self.context.backbone.max_len) - self.spec.extra_history
+        return self.world.split.history(self.world.population.users(ids), self.round, reads)
 
-    def simulated(self, ids: Ints, sent: Mapping[int, bytes]) -> npt.NDArray[np.float32]:
+    def simulated(self, ids: Ints) -> npt.NDArray[np.float32]:
         """Return the scores that the simulator's phones compute, [D, n_items + 1], or of the protocol's lists where items are cached.
 
         Args:
-            ids: Devices.
-            sent: Their plans; not looked at where the method sends none.
+            ids: Devices, whose prescription the run kept where the method sends one.
         """
         split, population = self.world.split, self.world.population
-        who = PhoneBatch(ids, np.ones(ids.size, np.bool_), self.round, population.profiles(ids).budgets)
         history = split.history(population.users(ids), self.round, self.spec.history_length(self.context.backbone.max_len))
-        planned = self.portable.planned is not None
-        inbox = Ragged.of_rows(sent[device] for device in ids.tolist()) if planned else Ragged.empty(ids.size)
+        sends, sent = DOWN_PRESCRIPTION in self.spec.exchange, self.sent()
+        inbox = Ragged.of_rows(sent[device] for device in ids.tolist()) if sends else Ragged.empty(ids.size)
         with torch.inference_mode():
-            turn = self.half.act(self.model, {}, DOWN_PRESCRIPTION if planned else UP_REPORT, who, history, inbox)
+            turn = self.half.act(self.model, {}, DOWN_PRESCRIPTION if sends else UP_REPORT, self._who(ids), history, inbox)
         scores = turn.scores
         if not isinstance(scores, np.ndarray):
             scores = scores.of(self.listed(ids)) if self.context.backbone.items == "cached" else scores.all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -35,19 +36,45 @@ def dense(weight: Tensor) -> Weight:
     return Product(lambda x: F.linear(x, weight))
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What a program takes: ``items`` int64 [1, max_len], padded with 0 on the left, and what else there is, in this order.
+
+    ``rows`` float32 [1, max_len, d], the history's embeddings, where items are cached; ``user`` float32 [1, d]; weights.
+
+    Attributes:
+        config: Of the backbone.
+        user: Whether the user's vector joins the backbone's inputs (`chordsim.nets.user_input`).
+    """
+
+    config: BackboneConfig
+    user: bool = False
+
+    def names(self, weights: Sequence[str] = ()) -> list[str]:
+        """Return the names of all inputs, in order."""
+        return ["items", *(["rows"] if self.config.items == "cached" else []), *(["user"] if self.user else []), *weights]
+
+    def example(self) -> tuple[Tensor, ...]:
+        """Return inputs of the right shapes, without weights: a history that is half full."""
+        length, dim = self.config.max_len, self.config.dim
+        items = torch.zeros(1, length, dtype=torch.int64)
+        items[0, length // 2 :] = 1
+        rows = (torch.zeros(1, length, dim),) if self.config.items == "cached" else ()
+        return items, *rows, *((torch.zeros(1, dim),) if self.user else ())
+
+
 class Program(nn.Module, ABC):
     """Item ids in, scores out; where the catalogue stays in the cloud, rows of the history in, the last state out.
 
-    Inputs: ``items`` int64 [1, max_len], padded with 0 on the left; then ``rows`` float32 [1, max_len, d] where items are
-    cached; then whatever `weights` takes. Outputs: scores [1, n_items + 1] or state [1, d].
+    Takes `Inputs`, then whatever `weights` takes. Returns scores [1, n_items + 1] or state [1, d].
     """
 
-    def __init__(self, config: BackboneConfig, item: Single, position: Single) -> None:
+    def __init__(self, inputs: Inputs, item: Single, position: Single) -> None:
         super().__init__()
-        self.config = config
+        self.inputs, self.config = inputs, inputs.config
         # Of a table without rows, numpy's strides may be 0, which ExecuTorch does not take; a tensor of torch's own has others.
         self.register_buffer("position", torch.empty(position.shape).copy_(torch.from_numpy(position)))
-        if config.items == "owned":
+        if self.config.items == "owned":
             self.register_buffer("item", torch.from_numpy(item.copy()))
 
     @abstractmethod
@@ -57,14 +84,16 @@ class Program(nn.Module, ABC):
     def forward(self, items: Tensor, *rest: Tensor) -> Tensor:
         """Rank."""
         position: Tensor = self.get_buffer("position")
-        if self.config.items == "owned":
+        owned, given = self.config.items == "owned", list(rest)
+        rows = None if owned else given.pop(0)
+        user = given.pop(0) if self.inputs.user else None
+        if rows is None:
             item = self.get_buffer("item")
-            return last_states(items, item, position, self.weights(rest), self.config) @ item.T
-        rows, *given = rest
+            return last_states(items, item, position, self.weights(given), self.config, user) @ item.T
         # The rows that came are the table: an item is its place in the history.
         table = torch.cat([torch.zeros(1, rows.shape[2]), rows[0]])
         places = torch.arange(1, rows.shape[1] + 1)[None] * (items > 0)
-        return last_states(places, table, position, self.weights(given), self.config)
+        return last_states(places, table, position, self.weights(given), self.config, user)
 
 
 class Shared(Program):
@@ -78,8 +107,8 @@ class Shared(Program):
 class Whole(Program):
     """One model for all phones: weights are constants."""
 
-    def __init__(self, config: BackboneConfig, item: Single, position: Single, weights: Sequence[Single]) -> None:
-        super().__init__(config, item, position)
+    def __init__(self, inputs: Inputs, item: Single, position: Single, weights: Sequence[Single]) -> None:
+        super().__init__(inputs, item, position)
         self.layers = len(weights)
         for n, weight in enumerate(weights):
             self.register_buffer(f"weight{n}", torch.from_numpy(weight.copy()))
@@ -87,15 +116,3 @@ class Whole(Program):
     def weights(self, given: Sequence[Tensor]) -> list[Weight]:
         """Return the constants."""
         return [dense(self.get_buffer(f"weight{n}")) for n in range(self.layers)]
-
-
-def example(config: BackboneConfig) -> tuple[Tensor, ...]:
-    """Return inputs of the right shapes, without weights: a history that is half full."""
-    items = torch.zeros(1, config.max_len, dtype=torch.int64)
-    items[0, config.max_len // 2 :] = 1
-    return (items,) if config.items == "owned" else (items, torch.zeros(1, config.max_len, config.dim))
-
-
-def input_names(config: BackboneConfig, weights: Sequence[str] = ()) -> list[str]:
-    """Return the names of a program's inputs, in order."""
-    return ["items", *(["rows"] if config.items == "cached" else []), *weights]

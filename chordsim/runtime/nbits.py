@@ -126,7 +126,7 @@ def _products(made: tuple[list[tuple[str, str, int, int, int, int]], str | None,
     nodes, answers = [], []
     for levels, scales, bits, block, width, count in found:
         answers.append(out if name is None and len(found) == 1 else f"{unique}.bits{bits}")
-        attributes = {"K": width, "N": count, "bits": bits, "block_size": block, "accuracy_level": 0}
+        attributes: dict[str, Any] = {"K": width, "N": count, "bits": bits, "block_size": block, "accuracy_level": 0}
         nodes.append(helper.make_node("MatMulNBits", [given, levels, scales], [answers[-1]], domain=_DOMAIN, **attributes))
     if name is None and len(found) == 1:
         return nodes

@@ -87,11 +87,12 @@ class Export:
         return Loaded(session or self.session(device), self.weights(device))
 
     def inputs(self, history: npt.NDArray[np.int64]) -> Arrays:
-        """Return a program's inputs for a history [max_len], without weights."""
-        items = np.ascontiguousarray(history[None], np.int64)
-        if self.source.context.backbone.items == "owned":
-            return [items]
-        return [items, self.source.portable.item[history][None]]
+        """Return a program's inputs for a history [n] as `Source.history` gives it, without weights."""
+        portable, config = self.source.portable, self.source.context.backbone
+        window = history[-config.max_len :]
+        rows = [portable.item[window][None]] if config.items == "cached" else []
+        user = [portable.joined(history[None])] if portable.joined is not None else []
+        return [np.ascontiguousarray(window[None], np.int64), *rows, *user]
 
     def scores(self, loaded: Loaded, history: npt.NDArray[np.int64], listed: npt.NDArray[np.int64] | None) -> Single:
         """Return the scores of all items [n_items + 1], or of those listed where items are cached."""

@@ -62,7 +62,7 @@ def check(export: Export, count: int) -> Parity:
         ids = ids[np.isin(ids, [entry["device_id"] for entry in export.listing["phones"]])]
     ids = ids[:count]
     cached = source.context.backbone.items == "cached"
-    simulated = source.simulated(ids, source.plans() if planned else {})
+    simulated = source.simulated(ids)
     history, listed = source.history(ids), source.listed(ids) if cached else None
     session = None if export.own_programs else export.session(None)
     scores = np.empty_like(simulated)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from chordsim.arrays import Ints
 from chordsim.nets.layers import Layer
 from chordsim.runtime.reference.steps import Bytes, Codes, Packed, Part, pack
 
@@ -71,7 +72,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Portable:
-    """A model as a phone runtime needs it; one of the last three is there.
+    """A model as a phone runtime needs it; one of ``weights``, ``packed`` and ``planned`` is there.
 
     Attributes:
         item: Item embeddings [n_items + 1, d].
@@ -80,6 +81,7 @@ class Portable:
         weights: At full precision, [rows, width] for each part.
         packed: One quantized model for all phones.
         planned: What plans are applied to.
+        joined: What a phone adds to the backbone's inputs, [D, d], of as much of histories [D, n] as the method reads; None for nothing.
     """
 
     item: Single
@@ -88,6 +90,7 @@ class Portable:
     weights: list[Single] | None = None
     packed: Packed | None = None
     planned: Planned | None = None
+    joined: Callable[[Ints], Single] | None = None
 
 
 def parts_of(layers: Sequence[Layer]) -> tuple[Part, ...]:

@@ -16,9 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from chordsim.config.model import BackboneConfig
 from chordsim.nets.choice import Weight
-from chordsim.runtime.graphs import Product, Program
+from chordsim.runtime.graphs import Inputs, Product, Program
 from chordsim.runtime.reference.steps import Single
 
 _GROUP = 32
@@ -34,7 +33,7 @@ class Kernels(Program):
 
     def __init__(
         self,
-        config: BackboneConfig,
+        inputs: Inputs,
         item: Single,
         position: Single,
         levels: Sequence[npt.NDArray[np.int16]],
@@ -42,7 +41,7 @@ class Kernels(Program):
         bits: int,
     ) -> None:
         """Take each layer's levels [C, K] and scales [C], of ``bits`` stored bits."""
-        super().__init__(config, item, position)
+        super().__init__(inputs, item, position)
         self.kernel, self.layers = kernel_bits(bits), len(levels)
         for n, (level, scale) in enumerate(zip(levels, scales, strict=True)):
             fill = -level.shape[1] % _GROUP if self.kernel == 4 else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -106,12 +106,12 @@ class PlanDevice(Device):
         return [scaled(choices, gains) for choices, gains in zip(rows, self._gains(blobs_by_label), strict=True)]
 
     def portable(self, blobs_by_label: Mapping[str, bytes]) -> Portable | None:
-        """Return the tables, and the frozen weights that plans are applied to.
+        """Return the tables, the frozen weights that plans are applied to, and what joins the inputs.
 
-        None where inputs are rounded or know the user, where the phone would have to buy or to decode its plan, or where orders are fused.
+        None where inputs are rounded, where plans come as numbers, which no run keeps, or where orders are fused.
         """
         s = self.settings
-        if s.activation_bits < 32 or s.user_input or s.by_number or s.decode == "device" or s.fuse:
+        if s.activation_bits < 32 or s.by_number or s.fuse:
             return None
         item_and_position = load_tables(blobs_by_label, self.shapes)
         source, kept, turned = self._source(blobs_by_label)
@@ -127,7 +127,18 @@ class PlanDevice(Device):
             turned=torch.cat(turned).numpy() if turned else None,
         )
         item, position = item_and_position
-        return Portable(item.numpy(), position.numpy(), parts_of(self.shapes.layers), planned=planned)
+        joined = self._joins(self.load(blobs_by_label)) if s.user_input else None
+        return Portable(item.numpy(), position.numpy(), parts_of(self.shapes.layers), planned=planned, joined=joined)
+
+    def _joins(self, model: Model) -> Callable[[Ints], npt.NDArray[np.float32]]:
+        """Return what makes of histories [D, n] that which joins the backbone's inputs, [D, d]."""
+
+        def joins(items: Ints) -> npt.NDArray[np.float32]:
+            user = self._joined(model, torch.from_numpy(items))
+            assert user is not None
+            return np.asarray(user.numpy(), np.float32)
+
+        return joins
 
     def _source(self, blobs_by_label: Mapping[str, bytes]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """Return the frozen weights under the shared mask, and bits packed by layer, where there are any: what it keeps, what it turns."""
@@ -181,7 +192,8 @@ class PlanDevice(Device):
         user = self._users(model, items)
         return turned_users(user, matrix) if self.kernels.native else user @ matrix.T
 
-    def _apply(self, model: Model, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
+    def plan(self, model: Any, who: PhoneBatch, inbox: Ragged) -> tuple[Tensor, Codes]:
+        """Return the plan that each phone applies, [D, C], and what of its message or which budget forbids one, [D], 0 for nothing."""
         if self.settings.by_number:
             numbers, sound = decode_numbers(inbox, self.settings.plans)
             plan, short = self._bought(model, torch.from_numpy(numbers), who.budgets)
@@ -190,6 +202,10 @@ class PlanDevice(Device):
             sound &= (codes >= self.settings.lowest).all(1)
             codes = np.where(sound[:, None], codes, self.settings.lowest).astype(np.uint8)
             plan, short = self._read(torch.from_numpy(codes), who.budgets), np.zeros(len(who), np.uint8)
+        return plan, np.where(sound, short, INVALID).astype(np.uint8)
+
+    def _apply(self, model: Model, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
+        plan, short = self.plan(model, who, inbox)
         alike = self.alike(history.items, plan.numpy())
         if alike is None:
             states, spent = self._states(model, plan, torch.from_numpy(history.items)), self.budget.cost_of(plan, self.kernels.channel_sums)
@@ -197,8 +213,7 @@ class PlanDevice(Device):
             some = plan[torch.from_numpy(alike[0])]
             states = self._states(model, some, torch.from_numpy(history.items[alike[0]]))
             spent = self.budget.cost_of(some, self.kernels.channel_sums).of(alike[1])
-        short = np.where(short, short, self._refused(plan, spent, who.budgets))
-        refusal = np.where(sound, short, INVALID).astype(np.uint8)
+        refusal = np.where(short, short, self._refused(plan, spent, who.budgets)).astype(np.uint8)
         rows = len(who)
         adapt = np.full(rows, session_macs(self.shapes, self.settings), np.int64)
         cost = replace(

@@ -17,3 +17,15 @@ SMALL = [
     'settings.chord-plus.signs="learnt"',
     *(f"population.tiers.{tier}.memory_of_fp32=50" for tier in ("low", "mid", "high")),
 ]
+#: What asks more of a phone than a program that takes a history: a vector of more items than the backbone reads, a plan that the phone
+#: buys of what its bootstrap says, one that it reads by a table of its own.
+MORE = ("fp32", "chord-plus", "chord-shared", "chord")
+_READER = ("user_input=true", "reads=[20, 8]")
+MORE_SETTINGS = [
+    *SMALL[1:],
+    f"methods={list(MORE)}".replace("'", '"'),
+    "data.synthetic.mean_length=40",
+    *(f"settings.{method}.{key}" for method in ("fp32", "chord-plus", "chord-shared") for key in _READER),
+    'settings.chord-shared.delivery="bootstrap"',
+    'settings.chord.decode="device"',
+]

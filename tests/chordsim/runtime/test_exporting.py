@@ -18,6 +18,7 @@ from chordsim.runtime.opened import opened
 from chordsim.runtime.parity import check
 from chordsim.runtime.reference.steps import Part, checksum, draw, pack, unpack
 from chordsim.runtime.reference.vectors import differences
+from tests.chordsim.runtime.small import MORE
 
 Read = Callable[[str], Source]
 
@@ -55,6 +56,15 @@ def test_onnx_ranks_as_the_ledger_says(source: Read, tmp_path: Path, method: str
     assert on_disk == sum(listing["files"].values()) + sum(entry["bytes"] for entry in listing["phones"])
 
 
+@pytest.mark.parametrize("method", MORE)
+def test_onnx_takes_the_user_and_plans_that_phones_made(more: Read, tmp_path: Path, method: str) -> None:
+    installed("onnx")
+    listing = export(Job(more(method), "onnx", "expand" if method == "fp32" else "kernel", tmp_path / "out"))
+    found = check(opened(tmp_path / "out", more(method)), 6)
+    assert found.ids.size == 6 and not found.unexplained.any() and found.score_difference.max() < 1e-4
+    assert listing["inputs"] == ["items", *([] if method == "chord" else ["user"])]
+
+
 def test_an_onnx_model_holds_a_weight_once_however_often_it_is_used(tmp_path: Path) -> None:
     installed("onnx")
     import torch
@@ -78,11 +88,12 @@ def test_an_onnx_model_holds_a_weight_once_however_often_it_is_used(tmp_path: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["fp32", "uniform-2", "chord", "chord-plus"])
-def test_executorch_ranks_as_the_ledger_says(source: Read, tmp_path: Path, method: str) -> None:
+@pytest.mark.parametrize("method", ["fp32", "uniform-2", "chord", "chord-plus", *(f"more {name}" for name in MORE)])
+def test_executorch_ranks_as_the_ledger_says(source: Read, more: Read, tmp_path: Path, method: str) -> None:
     installed("executorch")
-    export(Job(source(method), "executorch", "expand", tmp_path / "out"))
-    found = check(opened(tmp_path / "out", source(method)), 6)
+    told = more(method.removeprefix("more ")) if method.startswith("more ") else source(method)
+    export(Job(told, "executorch", "expand", tmp_path / "out"))
+    found = check(opened(tmp_path / "out", told), 6)
     assert found.ids.size == 6 and not found.unexplained.any() and found.score_difference.max() < 1e-4
 
 

@@ -15,9 +15,10 @@ from chordsim.errors import UserError
 from chordsim.progress import Silent
 from chordsim.runtime.exporting import channels
 from chordsim.runtime.from_run import Source, source_of
-from chordsim.runtime.graphs import Shared, Whole, example, input_names
+from chordsim.runtime.graphs import Inputs, Shared, Whole
 from chordsim.runtime.reference.steps import checksum, pack, unpack, unpack_codes
 from chordsim.testing.talk import small_world
+from tests.chordsim.runtime.small import MORE
 
 Read = Callable[[str], Source]
 
@@ -36,20 +37,44 @@ def weights_of(source: Source, device: int | None) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("method", ["fp32", "int8", "uniform-2", "chord", "chord-plus"])
 def test_modules_rank_as_the_ledger_says(source: Read, method: str) -> None:
-    told = source(method)
+    ranks_as_the_ledger_says(source(method))
+
+
+@pytest.mark.parametrize("method", MORE)
+def test_and_so_do_those_of_phones_that_read_their_users_or_make_their_own_plans(more: Read, method: str) -> None:
+    told = more(method)
+    ranks_as_the_ledger_says(told)
+    reads_users = method != "chord"
+    assert (told.portable.joined is not None) == reads_users and told.inputs.names() == ["items", *(["user"] if reads_users else [])]
+    assert told.history(told.served()).items.shape[1] == (20 if reads_users else 12)
+
+
+def test_a_plan_is_what_the_phone_makes_of_what_it_was_sent(more: Read) -> None:
+    """By its own table, or of its bootstrap alone: then it is the tier's."""
+    read, bought = more("chord"), more("chord-shared")
+    ids = read.served()[:12]
+    assert read.sent().keys() == read.plans().keys() and not bought.sent() and bought.plans()
+    assert any(read.sent()[device] != read.plans()[device] for device in ids.tolist())
+    tiers = bought.world.population.profiles(np.array(sorted(bought.plans()))).tier
+    assert len({(tier, plan) for tier, plan in zip(tiers.tolist(), bought.plans().values(), strict=True)}) == len(set(tiers.tolist()))
+
+
+def ranks_as_the_ledger_says(told: Source) -> None:
     planned = told.portable.planned is not None
     ids = told.served()
     ids = ids[np.isin(ids, list(told.plans()))][:12] if planned else ids[:12]
     assert ids.size > 4
-    simulated, history = told.simulated(ids, told.plans()), told.history(ids)
+    simulated, history = told.simulated(ids), told.history(ids)
     scores = []
     for row, device in enumerate(ids.tolist()):
         given = [torch.from_numpy(w) for w in channels(told, weights_of(told, device))]
-        items = torch.from_numpy(history.items[row : row + 1])
+        read = history.items[row : row + 1]
+        taken = [torch.from_numpy(read[:, -told.context.backbone.max_len :])]
+        taken += [torch.from_numpy(told.portable.joined(read))] if told.portable.joined is not None else []
         with torch.inference_mode():
-            scores.append(Shared(told.context.backbone, told.portable.item, told.portable.position)(items, *given).numpy()[0])
-            whole = Whole(told.context.backbone, told.portable.item, told.portable.position, [w.numpy() for w in given])
-            assert np.array_equal(whole(items).numpy()[0], scores[-1])
+            scores.append(Shared(told.inputs, told.portable.item, told.portable.position)(*taken, *given).numpy()[0])
+            whole = Whole(told.inputs, told.portable.item, told.portable.position, [w.numpy() for w in given])
+            assert np.array_equal(whole(*taken).numpy()[0], scores[-1])
     assert np.abs(np.stack(scores) - simulated)[:, 1:].max() < 1e-5
     place = np.searchsorted(told.rows["device_id"], ids)
     assert told.ranks(ids, np.stack(scores)).tolist() == told.rows.floats("rank")[place].tolist()
@@ -86,9 +111,9 @@ def test_where_items_are_cached_rows_of_the_history_are_the_input(source: Read) 
     history = torch.from_numpy(told.history(told.served()[:1]).items)
     rows = torch.from_numpy(portable.item)[history]
     with torch.inference_mode():
-        state = Whole(cached, portable.item, portable.position, weights)(history, rows)
-        scores = Whole(config, portable.item, portable.position, weights)(history)
-    assert input_names(cached) == ["items", "rows"] and [x.shape for x in example(cached)] == [history.shape, rows.shape]
+        state = Whole(Inputs(cached), portable.item, portable.position, weights)(history, rows)
+        scores = Whole(Inputs(config), portable.item, portable.position, weights)(history)
+    assert Inputs(cached).names() == ["items", "rows"] and [x.shape for x in Inputs(cached).example()] == [history.shape, rows.shape]
     assert torch.allclose(state @ torch.from_numpy(portable.item).T, scores, atol=1e-6)
 
 
@@ -101,9 +126,7 @@ def test_what_cannot_be_exported_is_one_line(run: Path, method: str, words: str)
         source_of(run, method, Silent())
 
 
-@pytest.mark.parametrize(
-    "settings", [{"decode": "device"}, {"planner": "codebook"}, {"user_input": True}, {"activation_bits": 8}, {"fuse": True}]
-)
+@pytest.mark.parametrize("settings", [{"planner": "codebook"}, {"activation_bits": 8}, {"fuse": True}])
 def test_plans_with_which_phones_do_more_than_run_a_model_are_not_exported(settings: dict[str, object]) -> None:
     world = small_world("chord-plus", settings)
     half = methods.load(world.specs["chord-plus"].device)(world.context("chord-plus"))

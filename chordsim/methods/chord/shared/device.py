@@ -19,6 +19,7 @@ from chordsim.methods.chord.shared.vector import LEVELS
 from chordsim.nets import blobs, user_input
 from chordsim.ragged import Ragged
 from chordsim.runtime.portable import Portable
+from chordsim.wire.codes import Codes
 from chordsim.wire.floats import pack_floats
 from clients.half import quiet
 
@@ -45,9 +46,9 @@ class SharedDevice(PlanDevice):
         """
         return blobs.load(blobs_by_label["utilities"], {"utilities": (self.shapes.channels, 4)})["utilities"][None]
 
-    def portable(self, blobs_by_label: Mapping[str, bytes]) -> Portable | None:
-        """Return None: a phone runtime would have to buy the plan."""
-        return None
+    def plan(self, model: Any, who: PhoneBatch, inbox: Ragged) -> tuple[Tensor, Codes]:
+        """Return the plan that each phone buys; utilities are alike on all phones, so whoever has the same room has the same plan."""
+        return self._bought(model, torch.zeros(len(who), dtype=torch.int64), who.budgets)
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Buy the plan that this phone's budgets allow, and rank."""
@@ -56,8 +57,7 @@ class SharedDevice(PlanDevice):
     def ranked(self, model: Any, who: PhoneBatch, history: History, told: Tensor | None = None) -> Turn:
         """Buy plans, and rank with ``told`` [D, d] among the inputs."""
         rows = len(who)
-        # Utilities are alike on all phones: whoever has the same room has the same plan.
-        plan, short = self._bought(model, torch.zeros(rows, dtype=torch.int64), who.budgets)
+        plan, short = self.plan(model, who, Ragged.empty(rows))
         spent = self.budget.cost_of(plan)
         refusal = np.where(short, short, self._refused(plan, spent, who.budgets)).astype(np.uint8)
         cost = replace(
@@ -83,6 +83,10 @@ class ToldDevice(SharedDevice):
         """
         matrix = user_input.restored(blobs_by_label["told"], self.context.backbone.dim, self.shapes.plan_bytes)
         return ToldModel(**vars(super().load(blobs_by_label)), told=matrix)
+
+    def portable(self, blobs_by_label: Mapping[str, bytes]) -> Portable | None:
+        """Return None: the numbers of a session are among the inputs, and no run keeps them."""
+        return None
 
     def act(self, model: Any, state: Columns, leg: Leg, who: PhoneBatch, history: History, inbox: Ragged) -> Turn:
         """Send the user embedding, of as long ago as the settings say; rank with the numbers that come down."""

@@ -15,6 +15,7 @@ from chordsim.methods.shipped.device import Model, ShippedDevice
 from chordsim.methods.shipped.spec import told_cost
 from chordsim.nets import user_input
 from chordsim.nets.backbone import last_states
+from chordsim.runtime.portable import Portable, parts_of
 from clients.half import in_blocks, load_extractor
 
 
@@ -41,13 +42,24 @@ class VectorDevice(ShippedDevice):
         matrix = user_input.restored(blobs_by_label[user_input.NAME], dim, width)
         return Told(**vars(super().load(blobs_by_label)), reader=reader, matrix=matrix)
 
-    def states(self, model: Any, history: History) -> Tensor:
-        """Return the last state [D, d] for each phone; the extractor may read items from beyond the window."""
-        config, items = self.context.backbone, torch.from_numpy(history.items)
+    def portable(self, blobs_by_label: Mapping[str, bytes]) -> Portable | None:
+        """Return the shipped model, and what joins its inputs."""
+        model, parts = self.load(blobs_by_label), parts_of(self.shapes.layers)
+        item, position = model.item.numpy(), model.position.numpy()
+        weights = [weight.numpy() for weight in model.weights]
+        return Portable(item, position, parts, weights=weights, joined=lambda items: self._joined(model, torch.from_numpy(items)).numpy())
+
+    def _joined(self, model: Told, items: Tensor) -> Tensor:
+        """Return what joins the backbone's inputs, [D, d], of histories [D, n]; the extractor may read items from beyond the window."""
         if self.kernels.native:
-            user = turned_users(read_users(model.reader, items, model.item), model.matrix)
-        else:
-            user = model.reader(items, model.item) @ model.matrix.T
+            return turned_users(read_users(model.reader, items, model.item), model.matrix)
+        user: Tensor = model.reader(items, model.item) @ model.matrix.T
+        return user
+
+    def states(self, model: Any, history: History) -> Tensor:
+        """Return the last state [D, d] for each phone."""
+        config, items = self.context.backbone, torch.from_numpy(history.items)
+        user = self._joined(model, items)
         items = items[:, -config.max_len :]
         if self.kernels.compiles(config):
             return self.kernels.last_states(items, model.item, model.position, model.weights, config, user)
