@@ -107,7 +107,7 @@ def test_xnnpack_multiplies_by_levels_where_activations_are_rounded(source: Read
     found = check(opened(tmp_path / "out", told), 6)
     ids = told.served()[:6]
     # Near the simulator's scores, and not the same: 8 bits of activations are another model.
-    assert 1e-7 < found.score_difference.max() < 0.05 * np.ptp(told.simulated(ids, {})[:, 1:])
+    assert 1e-7 < found.score_difference.max() < 0.05 * np.ptp(told.simulated(ids)[:, 1:])
     assert found.ids.tolist() == ids.tolist()
 
 
