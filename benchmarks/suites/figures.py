@@ -54,6 +54,12 @@ class Book:
         line = self.line(key)
         return float(line[column]) if line and line.get(column) else None
 
+    def told(self, key: str, column: str) -> dict[str, float]:
+        """Return a number of a cell by seed, of those whose runs tell it."""
+        group, _, label = key.partition("/")
+        lines = [a for a in self.accuracy if (a["group"], a["label"]) == (group, label) and a["seed"] != ALL_SEEDS and a.get(column)]
+        return {line["seed"]: float(line[column]) for line in lines}
+
     def difference(self, own: str, other: str) -> Line | None:
         """Return a measured comparison."""
         return next((d for d in self.differences if (d["own"], d["other"]) == (own, other) and d["difference"]), None)

@@ -53,13 +53,16 @@ def reaches(key: str, **least: float) -> Judge:
 
 
 def at_most(key: str, column: str, most: float, unit: str) -> Judge:
-    """Judge whether a number of a cell stays at or below a limit."""
+    """Judge whether a number of a cell stays at or below a limit, in the mean over the seeds whose runs tell it."""
 
     def judge(book: Book) -> Judgement:
-        value = book.number(key, column)
+        value, seeds = book.number(key, column), _seeds(book.line(key))
         if value is None:
-            return missing(book, key)
-        return Judgement(HELD if value <= most else NOT_HELD, f"{value:,.4g} {unit} (seeds {_seeds(book.line(key))})")
+            told = {} if book.missing(key) else book.told(key, column)
+            if not told:
+                return missing(book, key)
+            value, seeds = sum(told.values()) / len(told), f"{', '.join(told)}; others do not tell"
+        return Judgement(HELD if value <= most else NOT_HELD, f"{value:,.4g} {unit} (seeds {seeds})")
 
     return judge
 

@@ -295,6 +295,16 @@ def test_verdicts_judge_what_tables_say(played: Path) -> None:
     assert [one.verdict for one in judged] == [HELD, HELD, NOT_HELD] and "reaches it" in judged[1].measured
     assert at_most("tiny/chord-plus", "train_macs", 0, "MAC")(book).verdict == HELD
     assert above("tiny/fp32", "tiny/markov")(book).measured == "missing"
+    # One seed of two tells what it took: it is judged alone, and said so; where none tells, nothing is said.
+    first = next(line for line in book.accuracy if line["label"] == "chord-plus" and line["seed"] != "all")
+    others = [line for line in book.accuracy if line["label"] != "chord-plus"]
+    made = [{**first, "seed": seed, "settled_s": took} for seed, took in (("1", "30"), ("2", ""), ("all", ""))]
+    told = at_most("tiny/chord-plus", "settled_s", 40, "s")(replace(book, accuracy=[*others, *made]))
+    assert (told.verdict, told.measured) == (HELD, "30 s (seeds 1; others do not tell)")
+    untold = at_most("tiny/chord-plus", "settled_s", 40, "s")(
+        replace(book, accuracy=[*others, *({**line, "settled_s": ""} for line in made)])
+    )
+    assert (untold.verdict, untold.measured) == (NOT_MEASURED, "not told by its runs")
     # fp32 stores 32 bits and the plan at most 2, so neither is above the other at equal bits, whatever the scores.
     assert at_equal_bits("tiny/chord-plus", "tiny/fp32")(book).verdict == NOT_MEASURED
     same = [{**line, "bits_mean": "1.0"} for line in book.accuracy]
