@@ -196,6 +196,9 @@ def source_of(run: Path, method: str, progress: Progress) -> Source:
     blobs = {blob.label: blob.data for blob in cloud.bootstrap(state)}
     portable = portable_of(blobs)
     if portable is None:
-        raise UserError(f"{method} cannot be exported: its phones do more than run a model; exported are {_WHICH}")
+        raise UserError(
+            f"{method} cannot be exported as the run has set it: its phones do more than run a model; docs/phone-runtime.md says which "
+            f"settings are not exported of {_WHICH}"
+        )
     sizes = {label: len(data) for label, data in blobs.items()}
     return Source(run, manifest, world, spec, context, half, half.load(blobs), portable, sizes, rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -136,3 +138,14 @@ def test_plans_with_which_phones_do_more_than_run_a_model_are_not_exported(setti
 def test_a_folder_that_is_no_run_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a run directory"):
         source_of(tmp_path, "fp32", Silent())
+
+
+def test_a_method_whose_settings_no_program_holds_is_told_of_them(run: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "run"
+    shutil.copytree(run, changed)
+    scenario = changed / "scenario.toml"
+    before = scenario.read_text()
+    scenario.write_text(re.sub(r"(?m)^activation_bits = 32$", "activation_bits = 8", before))
+    assert scenario.read_text() != before
+    with pytest.raises(UserError, match="chord-plus cannot be exported as the run has set it"):
+        source_of(changed, "chord-plus", Silent())
